@@ -1,0 +1,197 @@
+/** What the native addon offers. The addon throws Error objects with `code` (an errno name such as 'EPERM') and `syscall`. */
+
+export interface Endpoint {
+  /** Textual address, as inet_ntop prints it. An IPv4-mapped IPv6 address stays IPv6 ("::ffff:10.0.0.1"). */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface Connection {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+}
+
+/** One socket object of a program, held by us through pidfd_getfd(2). */
+export interface HeldSocket {
+  /** Our own descriptor of the same socket object; the caller closes it. */
+  readonly fd: number;
+  readonly inode: number;
+  /** SO_COOKIE, unique for the life of the host. */
+  readonly cookie: bigint;
+  /** The first (pid, fd) at which it was found, pid as this process sees it. */
+  readonly pid: number;
+  readonly pfd: number;
+  /** AF_INET 2 or AF_INET6 10; SOCK_STREAM 1, SOCK_DGRAM 2; IPPROTO_*. */
+  readonly family: number;
+  readonly type: number;
+  readonly protocol: number;
+  /** TCP_* from netinet/tcp.h (TCP_ESTABLISHED 1 ... TCP_LISTEN 10); 0 where not TCP. */
+  readonly state: number;
+  readonly local: Endpoint;
+  /** Port 0 where not connected. */
+  readonly remote: Endpoint;
+  /** Connections waiting in the accept queue; listening sockets only, else 0. */
+  readonly backlog: number;
+}
+
+/** A locked connection's whole TCP state. Sequence numbers are unsigned 32 bit. */
+export interface SavedSocket {
+  readonly family: number;
+  readonly state: number;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** First byte of sendQueue. */
+  readonly sndUna: number;
+  /** Next byte expected; a FIN that was received is not counted. */
+  readonly rcvNxt: number;
+  /** We sent a FIN (whether acknowledged or not); it is not in sendQueue nor in any number here. */
+  readonly finSent: boolean;
+  readonly finReceived: boolean;
+  /** Not acknowledged and not yet sent bytes together, from sndUna on. */
+  readonly sendQueue: Buffer;
+  /** Received and acknowledged, not yet read by the program; ends at rcvNxt. */
+  readonly receiveQueue: Buffer;
+  /** TCPI_OPT_* bits of tcpi_options. */
+  readonly options: number;
+  readonly sndWscale: number;
+  readonly rcvWscale: number;
+  readonly mssClamp: number;
+  /** TCP_TIMESTAMP as read. */
+  readonly timestamp: number;
+  readonly window: { sndWl1: number; sndWnd: number; maxWindow: number; rcvWnd: number; rcvWup: number };
+}
+
+export interface ReviveRequest {
+  /** Any TCP socket object: a live, locked, saved one (rebind) or a closed one (after criu restore --tcp-close). */
+  readonly fd: number;
+  readonly saved: SavedSocket;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** The other end's rcvNxt (its SavedSocket.rcvNxt): what it has already is dropped from the front of sendQueue. */
+  readonly peerHas: number;
+}
+
+export interface Sequences {
+  readonly sndNxt: number;
+  readonly sndUna: number;
+  readonly rcvNxt: number;
+}
+
+/** Batch operations on held sockets (native/tcp_*.c). All are synchronous; a batch is one call. */
+export interface NativeSockets {
+  /** Every inet socket of these (frozen) processes, each object once. */
+  collectSockets(pids: readonly number[]): HeldSocket[];
+  /** One descriptor of ours described, without `pid`/`pfd` (both -1). */
+  describeSocket(fd: number): HeldSocket;
+  /** Drop everything that arrives; by itself again after leaseMs (0: no lease). A program's own filter is remembered per call result. Locking a locked socket renews. */
+  lock(fds: readonly number[], leaseMs: number): void;
+  /** Detaches the lock (and puts a program's own filter back where there was one). */
+  unlock(fds: readonly number[]): void;
+  /** Locked sockets only. Leaves them in TCP_REPAIR. */
+  save(fds: readonly number[]): SavedSocket[];
+  /** Takes saved sockets out of TCP_REPAIR without a packet (TCP_REPAIR_OFF_NO_WP), still locked: undo of save. */
+  unsave(fds: readonly number[]): void;
+  /** DESIGN 4.3 with `peerHas`. Each stays locked with no lease if `stayLocked`, and then sends nothing; `release` lets it go. */
+  revive(requests: readonly ReviveRequest[], stayLocked: boolean): void;
+  /** After revive(…, true): unlock, leave repair, send what is unsent, redo shutdowns. */
+  release(fds: readonly number[]): void;
+  /** Puts sockets in repair mode and closes our descriptors: where we hold the last reference, no FIN and no RST. */
+  closeSilently(fds: readonly number[]): void;
+  /** Live sequence numbers of a connection of this network namespace, without touching the socket (bpf_sk_lookup_tcp in BPF_PROG_TEST_RUN). null: no such connection. */
+  sequences(connection: Connection): Sequences | null;
+}
+
+export interface Watch {
+  close(): void;
+}
+
+export interface InbandSegment {
+  readonly source: Endpoint;
+  readonly destination: Endpoint;
+  readonly seq: number;
+  readonly ack: number;
+  /** The option's content after kind, length and ExID. */
+  readonly option: Buffer;
+  readonly body: Buffer;
+}
+
+export interface InbandEndpoint {
+  /** Sends one segment (ACK flag set); seq is of the first body byte. Throws on a send error. */
+  send(segment: InbandSegment): void;
+  close(): void;
+}
+
+export interface SocketOwner {
+  readonly inode: number;
+  readonly pid: number;
+  readonly fd: number;
+}
+
+/** Rebinding a live connection whose process goes on running (a peer's side). */
+export interface RebindRequest {
+  /** Our descriptor (locked) of the live socket. */
+  readonly fd: number;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly peerHas: number;
+}
+
+export interface MessageSocket {
+  send(message: Buffer): void;
+  close(): void;
+}
+
+/** Everything else that needs the kernel (native/*.c). */
+export interface NativeHost {
+  pidfdOpen(pid: number): number;
+  pidfdGetfd(pidfd: number, fd: number): number;
+  closeFd(fd: number): void;
+  /** prctl(PR_SET_CHILD_SUBREAPER). */
+  becomeSubreaper(): void;
+  /** Reaps one child (own or adopted) when it ends; code is 128 + signal for a signal. */
+  watchExit(pidfd: number, onExit: (code: number) => void): Watch;
+  /** Any pidfd: called once the process ended; nothing is reaped. */
+  watchDeath(pidfd: number, onDeath: () => void): Watch;
+  /** Writes cgroup.freeze and waits (poll on cgroup.events) until it is so; throws ETIMEDOUT, having thawed it again. */
+  cgroupFreeze(path: string, timeoutMs: number): void;
+  cgroupThaw(path: string): void;
+  /** PTRACE_SEIZE + INTERRUPT of every thread of these processes; returns a handle. Must be released from the same thread. */
+  ptraceFreeze(pids: readonly number[]): { release(): void };
+  /** Who holds these socket inodes, by one scan of /proc. */
+  findOwners(inodes: readonly number[]): SocketOwner[];
+  /** inode of one connection of this network namespace by inet_diag; null: none. */
+  connectionInode(connection: Connection): number | null;
+  /** All established-or-closing TCP connections of these socket inodes or of all (empty list), by inet_diag dump. */
+  tcpConnections(): { inode: number; state: number; connection: Connection }[];
+  /** The source address that a packet to `address` would have here (route look-up); null: no route. */
+  routeSource(address: string): string | null;
+  /** One raw socket of this family, filtered to our option (kind 253, ExID "MGSK"). */
+  openInband(family: 4 | 6, onSegment: (segment: InbandSegment) => void): InbandEndpoint;
+  seqpacketPair(): [number, number];
+  /** Message-wise reading and writing of a SOCK_SEQPACKET descriptor, which it takes over. onClose once at EOF or error. */
+  openMessageSocket(fd: number, onMessage: (message: Buffer) => void, onClose: () => void): MessageSocket;
+  pipe(): [number, number];
+  openPty(rows: number, columns: number): { master: number; slave: number };
+  setWindowSize(fd: number, rows: number, columns: number): void;
+  memfd(name: string): number;
+}
+
+/** The shim's shared memory, mapped (preload/registry.h). */
+export interface Registry {
+  /** Marks the start of a freeze; an EINTR or short count that a call returns across it is hidden by the shim. */
+  beginFreeze(): void;
+  endFreeze(): void;
+  /** Sets or clears the freeze word of the record of this socket inode; false: no such record. */
+  setFrozen(inode: number, frozen: boolean): boolean;
+  /** Records in use. */
+  sockets(): { inode: number; family: number; type: number; state: string; references: number }[];
+  close(): void;
+}
+
+export interface NativeRegistry {
+  mapRegistry(memfd: number): Registry;
+  /** Calls back at each wake-up of the shim's eventfd (taken over). */
+  watchEvents(eventfd: number, onEvent: () => void): Watch;
+}
+
+export type Native = NativeSockets & NativeHost & NativeRegistry;
