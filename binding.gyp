@@ -1,0 +1,46 @@
+{
+  "target_defaults": {
+    "cflags_c": ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"],
+    "cflags_c!": ["-Wno-unused-parameter"],
+    "cflags_cc": ["-std=c++17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra"],
+    "cflags_cc!": ["-fno-exceptions", "-std=gnu++17"],
+    "cflags!": ["-fno-exceptions", "-Wno-unused-parameter"]
+  },
+  "targets": [
+    {
+      "target_name": "migrun",
+      "sources": ["<!@(ls native/*.c native/addon/*.cc | grep -v native/init.c)"],
+      "include_dirs": [
+        "<!@(node -p \"require('node-addon-api').include_dir\")",
+        "native",
+        "preload"
+      ],
+      "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS"]
+    },
+    {
+      "target_name": "libmigrun",
+      "type": "shared_library",
+      "product_prefix": "lib",
+      "product_dir": "<(PRODUCT_DIR)",
+      "sources": ["<!@(ls preload/*.c 2>/dev/null || true)"],
+      "include_dirs": ["preload"],
+      "cflags_c": ["-fvisibility=hidden"],
+      "ldflags": [
+        "<!@(test ! -f preload/exports.map || echo -Wl,--version-script=<(module_root_dir)/preload/exports.map)"
+      ],
+      "libraries": ["-ldl"]
+    }
+  ],
+  "conditions": [
+    ["'<!(test ! -f native/init.c || echo yes)'=='yes'", {
+      "targets": [
+        {
+          "target_name": "migrun-init",
+          "type": "executable",
+          "sources": ["native/init.c"],
+          "include_dirs": ["native", "preload"]
+        }
+      ]
+    }]
+  ]
+}

@@ -1,0 +1,12 @@
+/* The addon's entry: every file beside this one adds its functions to one flat object. */
+
+#include "register.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+    register_sockets(env, exports);
+    if (register_host) register_host(env, exports);
+    if (register_registry) register_registry(env, exports);
+    return exports;
+}
+
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, Init)

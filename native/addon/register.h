@@ -1,0 +1,11 @@
+/* What each file of the addon offers to module.cc: a function that adds its part of src/native/contract.ts. */
+#pragma once
+
+#include <napi.h>
+
+/** NativeSockets (sockets.cc). */
+void register_sockets(Napi::Env env, Napi::Object exports);
+/** NativeHost (host.cc). */
+__attribute__((weak)) void register_host(Napi::Env env, Napi::Object exports);
+/** NativeRegistry (registry.cc). */
+__attribute__((weak)) void register_registry(Napi::Env env, Napi::Object exports);
