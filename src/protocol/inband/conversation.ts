@@ -1,0 +1,98 @@
+/**
+ * The asking side of a request that may be lost, and whose answers may be: asked again, 20 ms after the last sign of
+ * progress and then at intervals doubling to 500 ms, until all is answered or the deadline has come.
+ *
+ * A request may consist of several numbered ones (RESUME, in parts), each answered for itself; at most 32 of them are
+ * on their way at a time. An answer may come in several parts (SUSPENDED); what was asked again names the first part
+ * that is missing.
+ */
+
+import type { Clock } from './clock';
+import { ANSWER_WINDOW, Assembly } from './parts';
+
+export const FIRST_INTERVAL_MS = 20;
+export const LAST_INTERVAL_MS = 500;
+const REQUEST_WINDOW = 32;
+
+export interface ConversationOptions {
+  readonly clock: Clock;
+  /** From now. */
+  readonly deadlineMs: number;
+  /** How many numbered requests there are. */
+  readonly requests: number;
+  /** Sends request number `request`, sealed anew; answer parts below `from` have arrived. Must not throw. */
+  readonly transmit: (request: number, from: number) => void;
+}
+
+export interface Outcome<Answer> {
+  /** False: the deadline came, or `stop`. */
+  readonly complete: boolean;
+  /** Per request, the answer's parts in order, as far as they have arrived. */
+  readonly answers: Answer[][];
+}
+
+export class Conversation<Answer> {
+  readonly outcome: Promise<Outcome<Answer>>;
+  private settle!: (outcome: Outcome<Answer>) => void;
+  private readonly assemblies: Assembly<Answer>[];
+  /** How far each request's answer had come when it was last sent; undefined: not sent yet. */
+  private readonly askedFrom: (number | undefined)[];
+  private readonly deadline: number;
+  private interval = FIRST_INTERVAL_MS;
+  private callOff: () => void = () => undefined;
+  private running = true;
+
+  constructor(private readonly options: ConversationOptions) {
+    this.outcome = new Promise((resolve) => (this.settle = resolve));
+    this.assemblies = Array.from({ length: options.requests }, () => new Assembly<Answer>());
+    this.askedFrom = new Array<number | undefined>(options.requests).fill(undefined);
+    this.deadline = options.clock.now() + options.deadlineMs;
+  }
+
+  start(): this {
+    this.ask(() => true);
+    return this;
+  }
+
+  /** An answer that was checked. Of RESUMED, the part number is the request's, and there is one part of one. */
+  accept(request: number, part: number, parts: number, answer: Answer): void {
+    if (!this.running || this.assemblies[request]?.add(part, parts, answer) !== true) return;
+    this.interval = FIRST_INTERVAL_MS;
+    this.ask((index, from) => {
+      const asked = this.askedFrom[index];
+      return asked === undefined || from >= asked + ANSWER_WINDOW;
+    });
+  }
+
+  /** Ends it as it is. */
+  stop(): void {
+    if (!this.running) return;
+    this.running = false;
+    this.callOff();
+    const answers = this.assemblies.map((assembly) => assembly.answers);
+    this.settle({ complete: this.assemblies.every((assembly) => assembly.complete), answers });
+  }
+
+  /** Of the first requests that are not answered, sends those that are due. */
+  private ask(isDue: (request: number, from: number) => boolean): void {
+    const open = [...this.assemblies.keys()].filter((request) => this.assemblies[request]?.complete === false);
+    if (open.length === 0) return this.stop();
+    this.wait();
+    for (const request of open.slice(0, REQUEST_WINDOW)) {
+      const from = this.assemblies[request]?.firstMissing ?? 0;
+      if (!this.running || !isDue(request, from)) continue;
+      this.askedFrom[request] = from;
+      this.options.transmit(request, from);
+    }
+  }
+
+  private wait(): void {
+    this.callOff();
+    const left = this.deadline - this.options.clock.now();
+    if (left <= 0) return this.stop();
+    this.callOff = this.options.clock.after(Math.min(this.interval, left), () => {
+      this.interval = Math.min(2 * this.interval, LAST_INTERVAL_MS);
+      this.ask(() => true);
+    });
+  }
+}

@@ -1,0 +1,17 @@
+/** In-band messages: pure; sockets and timers are the agent's. */
+
+export * from './messages';
+export { addressFromBytes, addressToBytes, encodeAddresses, type Endpoint } from './address';
+export { generateKeyPair, keyId, type KeyPair } from './keys';
+export { decodePayload, encodePayload, RESUME_ENTRIES, SUSPENDED_ENTRIES } from './payload';
+export { decodeHello, decodeWelcome, encodeHello, encodeWelcome } from './handshake';
+export { Pair, type Ends } from './pair';
+export { Move, moveTicketSchema, type MoveTicket } from './move';
+export { Keyring, type KeyringOptions, type Received } from './keyring';
+export { DROP_REASONS, type DropReason, type Drops } from './drops';
+export { systemClock, type Clock } from './clock';
+export { Conversation, type ConversationOptions, type Outcome } from './conversation';
+export { Introduction, type Introduced, type IntroductionOptions } from './introduction';
+export { Replies, type Reply } from './replies';
+export { ANSWER_WINDOW, answerWindow, splitIntoParts, type Part } from './parts';
+export { MalformedMessage } from './wire';

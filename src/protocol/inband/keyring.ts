@@ -1,0 +1,183 @@
+/**
+ * All keys of an agent, and the one way in: `receive` believes a segment or counts why not.
+ *
+ * What strangers can make it keep is bounded: pairs that have proved nothing are in a small map of their own, so that
+ * a flood of made-up keys cannot push out an agent that has shown it holds its key.
+ */
+
+import { BoundedMap } from './bounded-map';
+import { Drops, type DropReason } from './drops';
+import { decodeHello, decodeWelcome, encodeHello } from './handshake';
+import { decodeHeader, OtherVersion } from './header';
+import { generateKeyPair, keyId, type KeyPair } from './keys';
+import type { Carried, Hello, MoveMessage, MoveRole, PairMessage, Welcome } from './messages';
+import { Move, ticketAsPeer, ticketAsSource, type MoveTicket } from './move';
+import { Pair, type Ends } from './pair';
+import { decodePayload, isSealedType, migrationOf } from './payload';
+import { decodeSealed, type Sealed } from './seal';
+import { MalformedMessage, Reader } from './wire';
+
+const MAX_PROVED_PAIRS = 4096;
+const MAX_STRANGERS = 256;
+const MAX_MOVES = 1024;
+
+/** What was received and checked. */
+export type Received =
+  /** Remember nothing for a HELLO that is not proved; answer it with `pair.welcome`. */
+  | { readonly kind: 'hello'; readonly message: Hello; readonly proved: boolean; readonly pair: Pair }
+  | { readonly kind: 'welcome'; readonly message: Welcome; readonly pair: Pair }
+  | { readonly kind: 'pair'; readonly message: PairMessage; readonly pair: Pair }
+  | { readonly kind: 'move'; readonly message: MoveMessage; readonly from: MoveRole; readonly move: Move };
+
+export interface KeyringOptions {
+  readonly clusterKey: Buffer | null;
+  /** Whether a WELCOME answers something that we asked and wait for. */
+  readonly isAsking: (welcome: Welcome) => boolean;
+  /** Whether an address is this host's: both ends of a connection may be here, and then we speak to ourselves. */
+  readonly isOwnAddress: (address: string) => boolean;
+  readonly own?: KeyPair;
+}
+
+export class Keyring {
+  readonly own: KeyPair;
+  readonly drops = new Drops();
+  private readonly proved = new BoundedMap<string, Pair>(MAX_PROVED_PAIRS);
+  private readonly strangers = new BoundedMap<string, Pair>(MAX_STRANGERS);
+  /** As peer: by the source's key id and migration. As source or target: by the peer's. */
+  private readonly asPeer = new BoundedMap<string, Move>(MAX_MOVES);
+  private readonly asAsker = new BoundedMap<string, Move>(MAX_MOVES);
+
+  constructor(private readonly options: KeyringOptions) {
+    this.own = options.own ?? generateKeyPair();
+  }
+
+  /** The first HELLO, to an agent whose key is not known. Afterwards: `pair.hello`. */
+  hello(hello: Hello): Carried {
+    return encodeHello(hello, this.own.publicKey, null);
+  }
+
+  /** Begins a migration away from here, as far as one peer is concerned. Call before SUSPEND is sent. */
+  moveAway(pair: Pair, migration: string, counterBase?: bigint): Move {
+    return this.addAsker(new Move(ticketAsSource(pair, migration), 'source', counterBase));
+  }
+
+  /** The target's side of it. */
+  moveHere(ticket: MoveTicket, counterBase?: bigint): Move {
+    return this.addAsker(new Move(ticket, 'target', counterBase));
+  }
+
+  /**
+   * The peer's side, at a SUSPEND. Call only where the group is known to belong to this pair: strangers must not be
+   * able to fill the table. A second call gives the same Move.
+   */
+  follow(pair: Pair, migration: string): Move {
+    const name = moveName(pair.peerId, migration);
+    const known = this.asPeer.get(name);
+    if (known !== undefined) return known;
+    const move = new Move(ticketAsPeer(pair, migration), 'peer');
+    this.asPeer.set(name, move);
+    return move;
+  }
+
+  forget(move: Move): void {
+    const { sourceId, peerId, migration } = move.ticket;
+    if (move.role === 'peer') this.asPeer.delete(moveName(sourceId, migration));
+    else this.asAsker.delete(moveName(peerId, migration));
+  }
+
+  /** `ends` as this host sees them: local is the segment's destination. null: ignored, and counted in `drops`. */
+  receive(carried: Carried, ends: Ends): Received | null {
+    try {
+      const outcome = this.check(carried, ends);
+      if (typeof outcome !== 'string') return outcome;
+      this.drops.add(outcome);
+    } catch (error) {
+      if (!(error instanceof MalformedMessage)) throw error;
+      this.drops.add(error instanceof OtherVersion ? 'other version' : 'malformed');
+    }
+    return null;
+  }
+
+  private check(carried: Carried, ends: Ends): Received | DropReason {
+    const { type } = decodeHeader(new Reader(carried.option));
+    if (type === 'hello') return this.checkHello(carried, ends);
+    if (type === 'welcome') return this.checkWelcome(carried, ends);
+    const sealed = decodeSealed(carried);
+    return type === 'suspend' || type === 'suspended' ? this.checkPair(sealed) : this.checkMove(sealed);
+  }
+
+  private checkHello(carried: Carried, ends: Ends): Received | DropReason {
+    const { hello, publicKey, proof } = decodeHello(carried);
+    if (this.isMasquerade(publicKey, ends)) return 'unexpected';
+    const pair = this.pairWith(publicKey);
+    if (proof === null || proof.answererId !== this.own.id) {
+      return { kind: 'hello', message: hello, proved: false, pair };
+    }
+    const refusal = pair.refuseHello(hello, proof.stamp, ends);
+    if (refusal !== null) return refusal;
+    this.trust(pair);
+    return { kind: 'hello', message: hello, proved: true, pair };
+  }
+
+  private checkWelcome(carried: Carried, ends: Ends): Received | DropReason {
+    const { welcome, publicKey, mac } = decodeWelcome(carried);
+    if (!this.options.isAsking(welcome) || this.isMasquerade(publicKey, ends)) return 'unexpected';
+    const pair = this.pairWith(publicKey);
+    if (!pair.welcomeChecks(welcome, mac, ends)) return 'not authenticated';
+    this.trust(pair);
+    return { kind: 'welcome', message: welcome, pair };
+  }
+
+  private checkPair(sealed: Sealed): Received | DropReason {
+    const pair = this.proved.get(sealed.senderId) ?? this.strangers.get(sealed.senderId);
+    if (pair === undefined) return 'unknown sender';
+    const refusal = pair.refuse(sealed);
+    if (refusal !== null) return refusal;
+    this.trust(pair);
+    return { kind: 'pair', message: this.decode(sealed) as PairMessage, pair };
+  }
+
+  private checkMove(sealed: Sealed): Received | DropReason {
+    const { type } = sealed.header;
+    const moves = type === 'resume' || type === 'cancel' ? this.asPeer : this.asAsker;
+    const move = moves.get(moveName(sealed.senderId, migrationOf(sealed.payload)));
+    if (move === undefined) return 'unknown migration';
+    const refusal = move.refuse(sealed);
+    if (refusal !== null) return refusal;
+    return { kind: 'move', message: this.decode(sealed) as MoveMessage, from: move.senderRole(sealed), move };
+  }
+
+  private decode({ header, payload }: Sealed): PairMessage | MoveMessage {
+    if (!isSealedType(header.type)) throw new MalformedMessage('not a sealed type');
+    return decodePayload(header.type, payload);
+  }
+
+  /** Our own key from elsewhere is our own message thrown back at us. */
+  private isMasquerade(publicKey: Buffer, ends: Ends): boolean {
+    return publicKey.equals(this.own.publicKey) && !this.options.isOwnAddress(ends.remote.address);
+  }
+
+  private pairWith(publicKey: Buffer): Pair {
+    const id = keyId(publicKey);
+    const known = this.proved.get(id) ?? this.strangers.get(id);
+    // A key id is short enough for a chosen key to share it with another.
+    if (known?.peerPublicKey.equals(publicKey) === true) return known;
+    const pair = new Pair(this.own, publicKey, this.options.clusterKey);
+    this.strangers.set(id, pair);
+    return pair;
+  }
+
+  private trust(pair: Pair): void {
+    this.strangers.delete(pair.peerId);
+    this.proved.set(pair.peerId, pair);
+  }
+
+  private addAsker(move: Move): Move {
+    this.asAsker.set(moveName(move.ticket.peerId, move.migration), move);
+    return move;
+  }
+}
+
+function moveName(senderId: string, migration: string): string {
+  return `${senderId}:${migration}`;
+}

@@ -1,0 +1,159 @@
+/**
+ * What agents say to each other on a connection's own four addresses.
+ *
+ * Theory of operation
+ * -------------------
+ * A segment has a TCP option (at most 34 bytes after kind, length and ExID) and a body. The option starts with
+ * {type, flags}; its upper four flag bits are the protocol version.
+ *
+ *   HELLO      after connect or accept: "this connection is `token` of my program `group`". The option carries the
+ *              sender's X25519 public key. The first HELLO to an agent is unproved, because the other's key is not
+ *              known yet; nothing is to be remembered for it. WELCOME brings that key, proved; HELLO again, now
+ *              proved by the pair key, is what registers the connection.
+ *   SUSPEND    "lock every connection of `group`, for `leaseMs`"; a higher round renews. SUSPENDED lists, in parts,
+ *              every connection: whether it is locked, and its rcvNxt. `from` leaves out the parts that have arrived.
+ *   RESUME     in parts, each complete in itself: the new address, each connection's new port, and what the moved
+ *              side has received. RESUMED answers part by part, with the same part number.
+ *   CANCEL     "nothing moved: unlock"; CANCELLED.
+ *
+ * All but HELLO and WELCOME are sealed (seal.ts). Numbers are big-endian. Ids are held as lower-case hex.
+ */
+
+export const PROTOCOL_VERSION = 1;
+
+/** Upper limit of a body. With IPv6 (40) and a full TCP header (60) it fits a path of 1,400 bytes. */
+export const MAX_BODY = 1300;
+
+/** Bounds what is kept while parts arrive: 1,024 parts are more than 90,000 connections. */
+export const MAX_PARTS = 1024;
+
+export const ID_BYTES = 16;
+export const TOKEN_BYTES = 8;
+export const KEY_ID_BYTES = 8;
+export const PUBLIC_KEY_BYTES = 32;
+export const MAC_BYTES = 16;
+
+/** On the wire. */
+export const MESSAGE_TYPES = {
+  hello: 1,
+  welcome: 2,
+  suspend: 3,
+  suspended: 4,
+  resume: 5,
+  resumed: 6,
+  cancel: 7,
+  cancelled: 8,
+} as const;
+
+export type MessageType = keyof typeof MESSAGE_TYPES;
+
+/** What became of one connection, or would; the index is what is on the wire. */
+export const STATUSES = ['ok', 'no-socket', 'no-owner', 'busy', 'not-permitted', 'failed'] as const;
+
+/**
+ * ok: locked, rebound, or can follow. no-socket: no such connection here. no-owner: no process holds it.
+ * busy: its program is migrating itself. not-permitted: by configuration, or the owner cannot be stopped.
+ */
+export type Status = (typeof STATUSES)[number];
+
+export interface Hello {
+  readonly type: 'hello';
+  /** Random id that names the asking program. */
+  readonly group: string;
+  /** Random, names this connection for its life. */
+  readonly token: string;
+  /** Distinguishes this question's answer from an earlier one's. */
+  readonly nonce: number;
+}
+
+export interface Welcome {
+  readonly type: 'welcome';
+  readonly group: string;
+  readonly token: string;
+  readonly nonce: number;
+  /** The HELLO it answers was proved: the connection is registered if `status` is ok. */
+  readonly registered: boolean;
+  readonly status: Status;
+}
+
+export interface Suspend {
+  readonly type: 'suspend';
+  readonly migration: string;
+  readonly group: string;
+  readonly leaseMs: number;
+  readonly round: number;
+  /** Answer parts below this one have arrived already. */
+  readonly from: number;
+}
+
+export interface SuspendedEntry {
+  readonly token: string;
+  readonly status: Status;
+  /** 0 where the status is not ok. */
+  readonly rcvNxt: number;
+}
+
+export interface Suspended {
+  readonly type: 'suspended';
+  readonly migration: string;
+  readonly round: number;
+  readonly part: number;
+  readonly parts: number;
+  readonly entries: readonly SuspendedEntry[];
+}
+
+export interface ResumeEntry {
+  readonly token: string;
+  /** The moved side's new port. */
+  readonly port: number;
+  /** The moved side's rcvNxt. */
+  readonly peerHas: number;
+}
+
+export interface Resume {
+  readonly type: 'resume';
+  readonly migration: string;
+  readonly group: string;
+  /** Of the host that the program is on now. */
+  readonly address: string;
+  readonly part: number;
+  readonly parts: number;
+  readonly entries: readonly ResumeEntry[];
+}
+
+export interface ResumedEntry {
+  readonly token: string;
+  readonly status: Status;
+}
+
+export interface Resumed {
+  readonly type: 'resumed';
+  readonly migration: string;
+  readonly part: number;
+  readonly parts: number;
+  readonly entries: readonly ResumedEntry[];
+}
+
+export interface Cancel {
+  readonly type: 'cancel';
+  readonly migration: string;
+}
+
+export interface Cancelled {
+  readonly type: 'cancelled';
+  readonly migration: string;
+}
+
+/** Sealed by the pair key. */
+export type PairMessage = Suspend | Suspended;
+/** Sealed by the move key, which the target host holds too. */
+export type MoveMessage = Resume | Resumed | Cancel | Cancelled;
+export type SealedMessage = PairMessage | MoveMessage;
+/** A move is asked for by its source and its target; the peer answers. */
+export type MoveRole = 'source' | 'target' | 'peer';
+
+/** What a segment carries of ours. */
+export interface Carried {
+  readonly option: Buffer;
+  readonly body: Buffer;
+}

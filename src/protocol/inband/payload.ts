@@ -1,0 +1,187 @@
+/** The payloads of the sealed messages. */
+
+import { addressFromBytes, addressToBytes } from './address';
+import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, MAX_BODY, MAX_PARTS, STATUSES, TOKEN_BYTES } from './messages';
+import type { MessageType, Resume, Resumed, SealedMessage, Status, Suspend, Suspended } from './messages';
+import { MalformedMessage, Reader, Writer } from './wire';
+
+/** Sender's key id, counter, MAC. */
+export const SEAL_BYTES = KEY_ID_BYTES + 8 + MAC_BYTES;
+
+const SUSPENDED_FIXED = ID_BYTES + 6;
+const SUSPENDED_ENTRY = TOKEN_BYTES + 5;
+const RESUME_FIXED = 2 * ID_BYTES + 17 + 4;
+const RESUME_ENTRY = TOKEN_BYTES + 6;
+const RESUMED_ENTRY = TOKEN_BYTES + 1;
+
+/** How many entries one segment holds. RESUMED answers a RESUME part by part, and its entries are smaller. */
+export const SUSPENDED_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - SUSPENDED_FIXED) / SUSPENDED_ENTRY);
+export const RESUME_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - RESUME_FIXED) / RESUME_ENTRY);
+
+export type SealedType = SealedMessage['type'];
+
+const SEALED_TYPES: readonly MessageType[] = [
+  'suspend',
+  'suspended',
+  'resume',
+  'resumed',
+  'cancel',
+  'cancelled',
+] satisfies SealedType[];
+
+export function isSealedType(type: MessageType): type is SealedType {
+  return SEALED_TYPES.includes(type);
+}
+
+export function encodePayload(message: SealedMessage): Buffer {
+  const writer = new Writer().hex(message.migration, ID_BYTES);
+  switch (message.type) {
+    case 'suspend':
+      return encodeSuspend(writer, message);
+    case 'suspended':
+      return encodeSuspended(writer, message);
+    case 'resume':
+      return encodeResume(writer, message);
+    case 'resumed':
+      return encodeResumed(writer, message);
+    case 'cancel':
+    case 'cancelled':
+      return writer.finish();
+  }
+}
+
+/** Throws MalformedMessage, and nothing else. */
+export function decodePayload(type: SealedType, payload: Buffer): SealedMessage {
+  const reader = new Reader(payload);
+  const migration = reader.hex(ID_BYTES);
+  switch (type) {
+    case 'suspend':
+      return decodeSuspend(reader, migration);
+    case 'suspended':
+      return decodeSuspended(reader, migration);
+    case 'resume':
+      return decodeResume(reader, migration);
+    case 'resumed':
+      return decodeResumed(reader, migration);
+    case 'cancel':
+    case 'cancelled':
+      reader.end();
+      return { type, migration };
+  }
+}
+
+/** Which migration a payload belongs to; the move key must be known before the rest is worth reading. */
+export function migrationOf(payload: Buffer): string {
+  return new Reader(payload).hex(ID_BYTES);
+}
+
+function encodeSuspend(writer: Writer, message: Suspend): Buffer {
+  return writer
+    .hex(message.group, ID_BYTES)
+    .u32(message.leaseMs)
+    .u16(message.round)
+    .u16(message.from)
+    .finish();
+}
+
+function decodeSuspend(reader: Reader, migration: string): Suspend {
+  const group = reader.hex(ID_BYTES);
+  const leaseMs = reader.u32();
+  const round = reader.u16();
+  const from = reader.u16();
+  reader.end();
+  return { type: 'suspend', migration, group, leaseMs, round, from };
+}
+
+function encodeSuspended(writer: Writer, message: Suspended): Buffer {
+  writer.u16(message.round);
+  encodePart(writer, message);
+  for (const entry of message.entries) {
+    encodeStatus(writer.hex(entry.token, TOKEN_BYTES), entry.status).u32(entry.rcvNxt);
+  }
+  return bounded(writer);
+}
+
+function decodeSuspended(reader: Reader, migration: string): Suspended {
+  const round = reader.u16();
+  const { part, parts } = decodePart(reader);
+  const entries = decodeEntries(reader, SUSPENDED_ENTRY, () => ({
+    token: reader.hex(TOKEN_BYTES),
+    status: decodeStatus(reader),
+    rcvNxt: reader.u32(),
+  }));
+  return { type: 'suspended', migration, round, part, parts, entries };
+}
+
+function encodeResume(writer: Writer, message: Resume): Buffer {
+  const address = addressToBytes(message.address);
+  writer.hex(message.group, ID_BYTES).u8(address.length).bytes(address);
+  encodePart(writer, message);
+  for (const entry of message.entries) {
+    writer.hex(entry.token, TOKEN_BYTES).u16(entry.port).u32(entry.peerHas);
+  }
+  return bounded(writer);
+}
+
+function decodeResume(reader: Reader, migration: string): Resume {
+  const group = reader.hex(ID_BYTES);
+  const address = addressFromBytes(reader.take(reader.u8()));
+  const { part, parts } = decodePart(reader);
+  const entries = decodeEntries(reader, RESUME_ENTRY, () => ({
+    token: reader.hex(TOKEN_BYTES),
+    port: reader.u16(),
+    peerHas: reader.u32(),
+  }));
+  return { type: 'resume', migration, group, address, part, parts, entries };
+}
+
+function encodeResumed(writer: Writer, message: Resumed): Buffer {
+  encodePart(writer, message);
+  for (const entry of message.entries) encodeStatus(writer.hex(entry.token, TOKEN_BYTES), entry.status);
+  return bounded(writer);
+}
+
+function decodeResumed(reader: Reader, migration: string): Resumed {
+  const { part, parts } = decodePart(reader);
+  const entries = decodeEntries(reader, RESUMED_ENTRY, () => ({
+    token: reader.hex(TOKEN_BYTES),
+    status: decodeStatus(reader),
+  }));
+  return { type: 'resumed', migration, part, parts, entries };
+}
+
+function encodePart(writer: Writer, { part, parts }: { part: number; parts: number }): void {
+  if (parts < 1 || parts > MAX_PARTS || part < 0 || part >= parts) throw new RangeError(`part ${part} of ${parts}`);
+  writer.u16(part).u16(parts);
+}
+
+function decodePart(reader: Reader): { part: number; parts: number } {
+  const part = reader.u16();
+  const parts = reader.u16();
+  if (parts < 1 || parts > MAX_PARTS || part >= parts) throw new MalformedMessage(`part ${part} of ${parts}`);
+  return { part, parts };
+}
+
+/** The entries are what is left of the payload, so that no count has to be believed. */
+function decodeEntries<Entry>(reader: Reader, size: number, decode: () => Entry): Entry[] {
+  if (reader.remaining % size !== 0) throw new MalformedMessage('a broken entry');
+  const entries: Entry[] = [];
+  while (reader.remaining > 0) entries.push(decode());
+  return entries;
+}
+
+export function encodeStatus(writer: Writer, status: Status): Writer {
+  return writer.u8(STATUSES.indexOf(status));
+}
+
+export function decodeStatus(reader: Reader): Status {
+  const status = STATUSES[reader.u8()];
+  if (status === undefined) throw new MalformedMessage('unknown status');
+  return status;
+}
+
+function bounded(writer: Writer): Buffer {
+  const payload = writer.finish();
+  if (payload.length > MAX_BODY - SEAL_BYTES) throw new RangeError(`${payload.length} bytes do not fit one segment`);
+  return payload;
+}

@@ -1,0 +1,96 @@
+import {
+  decodePayload,
+  encodePayload,
+  MAX_BODY,
+  MAX_PARTS,
+  RESUME_ENTRIES,
+  SUSPENDED_ENTRIES,
+  type SealedMessage,
+} from '../../../src/protocol/inband';
+import { SEAL_BYTES } from '../../../src/protocol/inband/payload';
+import { GROUP, MIGRATION, TOKEN } from './agents';
+
+const migration = MIGRATION;
+const group = GROUP;
+const token = TOKEN;
+
+const resumeEntry = { token, port: 65535, peerHas: 0xffffffff };
+const suspendedEntry = { token, status: 'ok', rcvNxt: 0xfffffffe } as const;
+
+const MESSAGES: SealedMessage[] = [
+  { type: 'suspend', migration, group, leaseMs: 10_000, round: 3, from: 64 },
+  { type: 'suspended', migration, round: 3, part: 0, parts: 1, entries: [] },
+  {
+    type: 'suspended',
+    migration,
+    round: 0,
+    part: 1,
+    parts: 2,
+    entries: [suspendedEntry, { token: 'ff'.repeat(8), status: 'not-permitted', rcvNxt: 0 }],
+  },
+  { type: 'resume', migration, group, address: '10.77.0.2', part: 0, parts: 1, entries: [resumeEntry] },
+  { type: 'resume', migration, group, address: 'fd77::2', part: 4, parts: MAX_PARTS, entries: [resumeEntry] },
+  { type: 'resumed', migration, part: 4, parts: MAX_PARTS, entries: [{ token, status: 'failed' }] },
+  { type: 'cancel', migration },
+  { type: 'cancelled', migration },
+];
+
+describe('payloads', () => {
+  test.each(MESSAGES)('$type survives', (message) => {
+    expect(decodePayload(message.type, encodePayload(message))).toEqual(message);
+  });
+
+  test('a full part fits one segment, one entry more does not', () => {
+    const resume = (count: number): SealedMessage => ({
+      type: 'resume',
+      migration,
+      group,
+      address: 'fd77::2',
+      part: 0,
+      parts: 1,
+      entries: new Array(count).fill(resumeEntry),
+    });
+    const suspended = (count: number): SealedMessage => ({
+      type: 'suspended',
+      migration,
+      round: 0,
+      part: 0,
+      parts: 1,
+      entries: new Array(count).fill(suspendedEntry),
+    });
+    expect(encodePayload(resume(RESUME_ENTRIES)).length).toBeLessThanOrEqual(MAX_BODY - SEAL_BYTES);
+    expect(() => encodePayload(resume(RESUME_ENTRIES + 1))).toThrow(RangeError);
+    expect(encodePayload(suspended(SUSPENDED_ENTRIES)).length).toBeLessThanOrEqual(MAX_BODY - SEAL_BYTES);
+    expect(() => encodePayload(suspended(SUSPENDED_ENTRIES + 1))).toThrow(RangeError);
+  });
+
+  test('the answer to a full RESUME fits one segment', () => {
+    const entries = new Array(RESUME_ENTRIES).fill({ token, status: 'ok' });
+    expect(() => encodePayload({ type: 'resumed', migration, part: 0, parts: 1, entries })).not.toThrow();
+  });
+
+  test('ids of a wrong length are not sent', () => {
+    expect(() => encodePayload({ type: 'cancel', migration: 'abc' })).toThrow(RangeError);
+    expect(() => encodePayload({ type: 'cancel', migration: `${'00'.repeat(15)}zz` })).toThrow(RangeError);
+  });
+
+  test.each([
+    ['one byte short', (payload: Buffer) => payload.subarray(0, -1)],
+    ['one byte long', (payload: Buffer) => Buffer.concat([payload, Buffer.alloc(1)])],
+  ])('%s is malformed', (_what, change) => {
+    for (const message of MESSAGES) {
+      expect(() => decodePayload(message.type, change(encodePayload(message)))).toThrow(
+        expect.objectContaining({ code: 'E_MALFORMED' }),
+      );
+    }
+  });
+
+  test('a part beyond its number of parts, and an unbounded number of parts, are malformed', () => {
+    const payload = encodePayload({ type: 'resumed', migration, part: 0, parts: 1, entries: [] });
+    for (const [part, parts] of [[1, 1], [0, 0], [0, MAX_PARTS + 1]] as const) {
+      payload.writeUInt16BE(part, 16);
+      payload.writeUInt16BE(parts, 18);
+      expect(() => decodePayload('resumed', payload)).toThrow(expect.objectContaining({ code: 'E_MALFORMED' }));
+    }
+  });
+});
