@@ -1,0 +1,43 @@
+/*
+ * Loading and running eBPF programs that are written down as instructions: no compiler, no libbpf.
+ * The macros build one instruction each, named after the assembler of the kernel's documentation
+ * (Documentation/bpf/standardization/instruction-set.rst).
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BPF_MOVE_REG(to, from) \
+    ((struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = (to), .src_reg = (from)})
+#define BPF_MOVE_IMM(to, value) \
+    ((struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (to), .imm = (value)})
+#define BPF_ADD_IMM(to, value) \
+    ((struct bpf_insn){.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = (to), .imm = (value)})
+/* Two instructions: a 64 bit constant. */
+#define BPF_MOVE_IMM64(to, value)                                                                        \
+    ((struct bpf_insn){.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = (to), .imm = (int32_t)(value)}),    \
+        ((struct bpf_insn){.imm = (int32_t)((uint64_t)(value) >> 32)})
+#define BPF_LOAD32(to, base, offset) \
+    ((struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = (to), .src_reg = (base), .off = (offset)})
+#define BPF_STORE32(base, offset, from) \
+    ((struct bpf_insn){.code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = (base), .src_reg = (from), .off = (offset)})
+#define BPF_STORE32_IMM(base, offset, value) \
+    ((struct bpf_insn){.code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = (base), .off = (offset), .imm = (value)})
+/* Jumps skip `count` instructions. */
+#define BPF_JUMP_REG(condition, left, right, count) \
+    ((struct bpf_insn){.code = BPF_JMP | (condition) | BPF_X, .dst_reg = (left), .src_reg = (right), .off = (count)})
+#define BPF_JUMP_IMM(condition, left, value, count) \
+    ((struct bpf_insn){.code = BPF_JMP | (condition) | BPF_K, .dst_reg = (left), .off = (count), .imm = (value)})
+#define BPF_CALL_HELPER(id) ((struct bpf_insn){.code = BPF_JMP | BPF_CALL, .imm = (id)})
+#define BPF_RETURN() ((struct bpf_insn){.code = BPF_JMP | BPF_EXIT})
+
+/** BPF_PROG_LOAD. A descriptor that the caller closes, or -errno (EPERM without CAP_BPF or CAP_SYS_ADMIN). */
+int bpf_program_load(enum bpf_prog_type type, const char *name, const struct bpf_insn *code, size_t count);
+
+/** BPF_PROG_TEST_RUN once over `packet` (at least 14 bytes), which the program may change in place. 0 or -errno. */
+int bpf_program_run(int program, void *packet, uint32_t length);
+
+/** 1 where any loaded program of the system has this name, else 0. */
+int bpf_program_exists(const char *name);

@@ -1,0 +1,114 @@
+#include "lock_filters.h"
+
+#include "bpf_program.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define LEASE_NAME "migrun_lock"
+
+/* First instruction of a classic lock: loads a constant nobody uses. By it a lock is recognised. */
+#define PLAIN_MARK 0x6d67706cu  /* "mgpl" */
+#define RESETS_MARK 0x6d677273u /* "mgrs" */
+
+#define TCP_FLAGS_OFFSET 13 /* a socket filter on TCP sees the segment from its TCP header on */
+#define TCP_FLAG_RST 0x04
+
+static const struct sock_filter plain[] = {
+    BPF_STMT(BPF_LD | BPF_IMM, PLAIN_MARK),
+    BPF_STMT(BPF_RET | BPF_K, 0),
+};
+
+static const struct sock_filter resets[] = {
+    BPF_STMT(BPF_LD | BPF_IMM, RESETS_MARK),
+    BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS_OFFSET),
+    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TCP_FLAG_RST, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, 0),
+    BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+};
+
+static const struct {
+    const struct sock_filter *code;
+    uint16_t length;
+} classic[] = {
+    [LOCK_PLAIN] = {plain, sizeof plain / sizeof plain[0]},
+    [LOCK_RESETS] = {resets, sizeof resets / sizeof resets[0]},
+};
+
+int lock_lease_load(uint64_t lease_end) {
+    const struct bpf_insn code[] = {
+        BPF_CALL_HELPER(BPF_FUNC_ktime_get_ns),
+        BPF_MOVE_IMM64(BPF_REG_1, lease_end),
+        BPF_JUMP_REG(BPF_JGE, BPF_REG_0, BPF_REG_1, 2),
+        BPF_MOVE_IMM(BPF_REG_0, 0),
+        BPF_RETURN(),
+        BPF_MOVE_IMM(BPF_REG_0, -1),
+        BPF_RETURN(),
+    };
+
+    return bpf_program_load(BPF_PROG_TYPE_SOCKET_FILTER, LEASE_NAME, code, sizeof code / sizeof code[0]);
+}
+
+int lock_lease_attach(int fd, int program) {
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof program) ? -errno : 0;
+}
+
+static int attach(int fd, const struct sock_filter *code, uint16_t length) {
+    /* The kernel only reads the program; struct sock_fprog lacks the const. */
+    const struct sock_fprog program = {.len = length, .filter = (struct sock_filter *)(uintptr_t)code};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) ? -errno : 0;
+}
+
+int lock_classic_attach(int fd, enum lock_kind kind, const struct own_filter *own) {
+    uint16_t prefix = classic[kind].length;
+    struct sock_filter code[BPF_MAXINSNS];
+
+    if (own->length == 0) return attach(fd, classic[kind].code, prefix);
+    if (own->length > BPF_MAXINSNS - prefix) return -E2BIG;
+    memcpy(code, classic[kind].code, prefix * sizeof *code);
+    memcpy(code + prefix, own->code, own->length * sizeof *code);
+    return attach(fd, code, (uint16_t)(prefix + own->length));
+}
+
+int lock_detach(int fd, const struct own_filter *own) {
+    const int ignored = 0;
+
+    if (own->length) return attach(fd, own->code, own->length);
+    if (setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof ignored) && errno != ENOENT) return -errno;
+    return 0;
+}
+
+static enum lock_kind classic_kind(const struct sock_filter *code, uint16_t length) {
+    for (enum lock_kind kind = LOCK_PLAIN; kind <= LOCK_RESETS; kind++)
+        if (length >= classic[kind].length &&
+            memcmp(code, classic[kind].code, classic[kind].length * sizeof *code) == 0)
+            return kind;
+    return LOCK_NONE;
+}
+
+int lock_identify(int fd, enum lock_kind *kind, struct own_filter *own) {
+    struct sock_filter code[BPF_MAXINSNS];
+    socklen_t length = BPF_MAXINSNS; /* in instructions: sk_get_filter() in net/core/filter.c */
+    uint16_t prefix;
+
+    *kind = LOCK_NONE;
+    *own = (struct own_filter){0};
+    if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, code, &length)) {
+        if (errno != EACCES) return -errno;
+        /* An eBPF filter. It is a lease that another process left where leases exist at all. */
+        if (!bpf_program_exists(LEASE_NAME)) return -EBUSY;
+        *kind = LOCK_LEASE;
+        return 0;
+    }
+    *kind = classic_kind(code, (uint16_t)length);
+    prefix = *kind == LOCK_NONE ? 0 : classic[*kind].length;
+    if (length == prefix) return 0;
+    own->length = (uint16_t)(length - prefix);
+    own->code = malloc(own->length * sizeof *own->code);
+    if (!own->code) return -ENOMEM;
+    memcpy(own->code, code + prefix, own->length * sizeof *own->code);
+    return 0;
+}
