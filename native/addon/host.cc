@@ -1,0 +1,200 @@
+/* NativeHost of src/native/contract.ts: conversion only, the mechanics are in the C files. */
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host_parts.h"
+#include "register.h"
+#include "values.h"
+
+extern "C" {
+#include "cgroup.h"
+#include "descriptors.h"
+#include "diag.h"
+#include "owners.h"
+#include "process.h"
+#include "ptrace_freeze.h"
+#include "route.h"
+}
+
+/* A thread that takes longer is not about to stop: a rebind holds a peer for well under a millisecond. */
+constexpr int kPtraceTimeoutMs = 1000;
+
+static int number(const Napi::Value &value) {
+    return value.As<Napi::Number>().Int32Value();
+}
+
+static Napi::Array pair(Napi::Env env, const int ends[2]) {
+    Napi::Array array = Napi::Array::New(env, 2);
+    array.Set(0u, Napi::Number::New(env, ends[0]));
+    array.Set(1u, Napi::Number::New(env, ends[1]));
+    return array;
+}
+
+static Napi::Value pidfd_open(const Napi::CallbackInfo &info) {
+    return Napi::Number::New(info.Env(), check(info.Env(), process_open(number(info[0])), "pidfd_open"));
+}
+
+static Napi::Value pidfd_getfd(const Napi::CallbackInfo &info) {
+    int fd = check(info.Env(), process_take_fd(number(info[0]), number(info[1])), "pidfd_getfd");
+    return Napi::Number::New(info.Env(), fd);
+}
+
+static void close_fd(const Napi::CallbackInfo &info) {
+    if (close(number(info[0])) < 0) fail(info.Env(), -errno, "close");
+}
+
+static void become_subreaper(const Napi::CallbackInfo &info) {
+    check(info.Env(), process_become_subreaper(), "prctl");
+}
+
+static void freeze_cgroup(const Napi::CallbackInfo &info) {
+    std::string path = info[0].As<Napi::String>();
+    check(info.Env(), cgroup_freeze(path.c_str(), number(info[1])), "cgroup.freeze");
+}
+
+static void thaw_cgroup(const Napi::CallbackInfo &info) {
+    std::string path = info[0].As<Napi::String>();
+    check(info.Env(), cgroup_thaw(path.c_str()), "cgroup.freeze");
+}
+
+/* Released once: by release(), else with the last reference to it. */
+static Napi::Value freeze_by_ptrace(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    std::vector<uint32_t> numbers = to_numbers(info[0]);
+    std::vector<pid_t> pids(numbers.begin(), numbers.end());
+    struct ptrace_freeze *made = nullptr;
+
+    check(env, ptrace_freeze(pids.data(), pids.size(), kPtraceTimeoutMs, &made), "ptrace");
+    auto owner = std::make_shared<std::shared_ptr<struct ptrace_freeze>>(made, ptrace_release);
+    Napi::Object handle = Napi::Object::New(env);
+    handle.Set("release", Napi::Function::New(env, [owner](const Napi::CallbackInfo &) { owner->reset(); }, "release"));
+    return handle;
+}
+
+static Napi::Value find_owners(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    std::vector<uint32_t> inodes = to_numbers(info[0]);
+    struct owner *found = nullptr;
+    size_t count = 0;
+
+    check(env, owners_find(inodes.data(), inodes.size(), &found, &count), "opendir");
+    std::unique_ptr<struct owner, decltype(&free)> owners(found, free);
+    Napi::Array array = Napi::Array::New(env, count);
+    for (size_t i = 0; i < count; i++) {
+        Napi::Object owner = Napi::Object::New(env);
+        owner.Set("inode", Napi::Number::New(env, found[i].inode));
+        owner.Set("pid", Napi::Number::New(env, found[i].pid));
+        owner.Set("fd", Napi::Number::New(env, found[i].fd));
+        array.Set(static_cast<uint32_t>(i), owner);
+    }
+    return array;
+}
+
+static Napi::Value connection_inode(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    Napi::Object connection = info[0].As<Napi::Object>();
+    union socket_address local = to_address(connection.Get("local")), remote = to_address(connection.Get("remote"));
+    uint32_t inode = 0;
+
+    int result = diag_connection_inode(&local, &remote, &inode);
+    if (result == -ENOENT) return env.Null();
+    check(env, result, "sock_diag");
+    return Napi::Number::New(env, inode);
+}
+
+static Napi::Value tcp_connections(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    struct diag_connection *list = nullptr;
+    size_t count = 0;
+
+    check(env, diag_tcp_connections(&list, &count), "sock_diag");
+    std::unique_ptr<struct diag_connection, decltype(&free)> connections(list, free);
+    Napi::Array array = Napi::Array::New(env, count);
+    for (size_t i = 0; i < count; i++) {
+        Napi::HandleScope scope(env);
+        Napi::Object connection = Napi::Object::New(env), item = Napi::Object::New(env);
+        connection.Set("local", from_address(env, list[i].local));
+        connection.Set("remote", from_address(env, list[i].remote));
+        item.Set("inode", Napi::Number::New(env, list[i].inode));
+        item.Set("state", Napi::Number::New(env, list[i].state));
+        item.Set("connection", connection);
+        array.Set(static_cast<uint32_t>(i), item);
+    }
+    return array;
+}
+
+static Napi::Value source_of_route(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    Napi::Object endpoint = Napi::Object::New(env);
+    endpoint.Set("address", info[0]);
+    endpoint.Set("port", Napi::Number::New(env, 0));
+    union socket_address remote = to_address(endpoint), source;
+
+    int result = route_source(&remote, &source);
+    if (result == -ENETUNREACH || result == -EHOSTUNREACH || result == -EADDRNOTAVAIL) return env.Null();
+    check(env, result, "connect");
+    return address_text(env, source);
+}
+
+static Napi::Value seqpacket_pair(const Napi::CallbackInfo &info) {
+    int ends[2];
+    check(info.Env(), descriptors_seqpacket(ends), "socketpair");
+    return pair(info.Env(), ends);
+}
+
+static Napi::Value make_pipe(const Napi::CallbackInfo &info) {
+    int ends[2];
+    check(info.Env(), descriptors_pipe(ends), "pipe2");
+    return pair(info.Env(), ends);
+}
+
+static Napi::Value open_pty(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    int master, slave;
+    auto rows = static_cast<uint16_t>(number(info[0])), columns = static_cast<uint16_t>(number(info[1]));
+
+    check(env, descriptors_pty(rows, columns, &master, &slave), "posix_openpt");
+    Napi::Object pty = Napi::Object::New(env);
+    pty.Set("master", Napi::Number::New(env, master));
+    pty.Set("slave", Napi::Number::New(env, slave));
+    return pty;
+}
+
+static void set_window_size(const Napi::CallbackInfo &info) {
+    auto rows = static_cast<uint16_t>(number(info[1])), columns = static_cast<uint16_t>(number(info[2]));
+    check(info.Env(), descriptors_set_window_size(number(info[0]), rows, columns), "ioctl");
+}
+
+static Napi::Value make_memfd(const Napi::CallbackInfo &info) {
+    std::string name = info[0].As<Napi::String>();
+    return Napi::Number::New(info.Env(), check(info.Env(), descriptors_memfd(name.c_str()), "memfd_create"));
+}
+
+void register_host(Napi::Env env, Napi::Object exports) {
+    auto add = [&](const char *name, auto function) { exports.Set(name, Napi::Function::New(env, function, name)); };
+
+    add("pidfdOpen", pidfd_open);
+    add("pidfdGetfd", pidfd_getfd);
+    add("closeFd", close_fd);
+    add("becomeSubreaper", become_subreaper);
+    add("cgroupFreeze", freeze_cgroup);
+    add("cgroupThaw", thaw_cgroup);
+    add("ptraceFreeze", freeze_by_ptrace);
+    add("findOwners", find_owners);
+    add("connectionInode", connection_inode);
+    add("tcpConnections", tcp_connections);
+    add("routeSource", source_of_route);
+    add("seqpacketPair", seqpacket_pair);
+    add("pipe", make_pipe);
+    add("openPty", open_pty);
+    add("setWindowSize", set_window_size);
+    add("memfd", make_memfd);
+    register_watches(env, exports);
+    register_inband(env, exports);
+    register_message_socket(env, exports);
+}

@@ -1,0 +1,76 @@
+/* openInband: the in-band endpoint (native/inband.h) on the event loop. */
+
+#include <cerrno>
+#include <memory>
+#include <vector>
+
+#include "host_parts.h"
+#include "poller.h"
+#include "values.h"
+
+extern "C" {
+#include "inband.h"
+}
+
+/* Packets for one turn of the event loop; what is left wakes it again. */
+constexpr int kBatch = 64;
+
+static Napi::Object from_segment(Napi::Env env, const struct inband_segment &segment) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("source", from_address(env, segment.source));
+    object.Set("destination", from_address(env, segment.destination));
+    object.Set("seq", Napi::Number::New(env, segment.seq));
+    object.Set("ack", Napi::Number::New(env, segment.ack));
+    object.Set("option", Napi::Buffer<uint8_t>::Copy(env, segment.option, segment.option_length));
+    object.Set("body", Napi::Buffer<uint8_t>::Copy(env, segment.body, segment.body_length));
+    return object;
+}
+
+static void receive(Poller &poller, int family, uint8_t *buffer, const Callback &callback) {
+    for (int i = 0; i < kBatch && poller.fd() >= 0; i++) {
+        struct inband_segment segment;
+        int result = inband_receive(poller.fd(), family, buffer, &segment);
+        if (result == -EAGAIN) return;
+        if (result <= 0) continue;
+        Napi::HandleScope scope(poller.env());
+        callback.call({from_segment(poller.env(), segment)});
+    }
+}
+
+static void send(const Napi::CallbackInfo &info, const Poller &poller) {
+    Napi::Env env = info.Env();
+    Napi::Object object = info[0].As<Napi::Object>();
+    Napi::Buffer<uint8_t> option = object.Get("option").As<Napi::Buffer<uint8_t>>();
+    Napi::Buffer<uint8_t> body = object.Get("body").As<Napi::Buffer<uint8_t>>();
+    struct inband_segment segment = {};
+
+    if (poller.fd() < 0) fail(env, -EBADF, "sendmsg");
+    segment.source = to_address(object.Get("source"));
+    segment.destination = to_address(object.Get("destination"));
+    segment.seq = object.Get("seq").As<Napi::Number>().Uint32Value();
+    segment.ack = object.Get("ack").As<Napi::Number>().Uint32Value();
+    segment.option = option.Data();
+    segment.option_length = option.Length();
+    segment.body = body.Data();
+    segment.body_length = body.Length();
+    check(env, inband_send(poller.fd(), &segment), "sendmsg");
+}
+
+static Napi::Value open_inband(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    int family = info[0].As<Napi::Number>().Int32Value() == 6 ? AF_INET6 : AF_INET;
+    auto callback = std::make_shared<Callback>(info[1], "migrun.inband");
+    auto buffer = std::make_shared<std::vector<uint8_t>>(INBAND_PACKET_MAX);
+    int fd = check(env, inband_open(family), "socket");
+
+    std::shared_ptr<Poller> poller = Poller::open(env, fd, [family, callback, buffer](Poller &ready, int) {
+        receive(ready, family, buffer->data(), *callback);
+    });
+    Napi::Object endpoint = watch_object(poller);
+    endpoint.Set("send", Napi::Function::New(env, [poller](const Napi::CallbackInfo &call) { send(call, *poller); }, "send"));
+    return endpoint;
+}
+
+void register_inband(Napi::Env env, Napi::Object exports) {
+    exports.Set("openInband", Napi::Function::New(env, open_inband, "openInband"));
+}

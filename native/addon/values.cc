@@ -1,0 +1,52 @@
+#include "values.h"
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+void fail(Napi::Env env, int error, const char *syscall) {
+    const char *name = strerrorname_np(-error);
+    std::string code = name ? name : "EUNKNOWN";
+    Napi::Error thrown = Napi::Error::New(env, code + ": " + strerror(-error) + ", " + syscall);
+    thrown.Set("code", Napi::String::New(env, code));
+    thrown.Set("syscall", Napi::String::New(env, syscall));
+    throw thrown;
+}
+
+int check(Napi::Env env, int result, const char *syscall) {
+    if (result < 0) fail(env, result, syscall);
+    return result;
+}
+
+union socket_address to_address(Napi::Value endpoint) {
+    Napi::Object object = endpoint.As<Napi::Object>();
+    std::string text = object.Get("address").As<Napi::String>();
+    uint32_t port = object.Get("port").As<Napi::Number>().Uint32Value();
+    int family = text.find(':') == std::string::npos ? AF_INET : AF_INET6;
+    union socket_address address;
+
+    if (port > UINT16_MAX) fail(endpoint.Env(), -EINVAL, "inet_pton");
+    check(endpoint.Env(), socket_address_parse(&address, family, text.c_str(), static_cast<uint16_t>(port)), "inet_pton");
+    return address;
+}
+
+Napi::String address_text(Napi::Env env, const union socket_address &address) {
+    char text[INET6_ADDRSTRLEN];
+
+    socket_address_text(&address, text);
+    return Napi::String::New(env, text);
+}
+
+Napi::Object from_address(Napi::Env env, const union socket_address &address) {
+    Napi::Object endpoint = Napi::Object::New(env);
+    endpoint.Set("address", address_text(env, address));
+    endpoint.Set("port", Napi::Number::New(env, socket_address_port(&address)));
+    return endpoint;
+}
+
+std::vector<uint32_t> to_numbers(Napi::Value array) {
+    Napi::Array values = array.As<Napi::Array>();
+    std::vector<uint32_t> numbers(values.Length());
+    for (uint32_t i = 0; i < values.Length(); i++) numbers[i] = values.Get(i).As<Napi::Number>().Uint32Value();
+    return numbers;
+}

@@ -1,0 +1,26 @@
+/* TCP connections of this network namespace, asked for with NETLINK_SOCK_DIAG (sock_diag(7)).
+ *
+ * All return 0 or -errno. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sockets_address.h"
+
+struct diag_connection {
+    union socket_address local, remote;
+    /* 0: no descriptor belongs to it (it waits for accept(2), or its descriptors are closed). */
+    uint32_t inode;
+    /* TCP_* of netinet/tcp.h. */
+    uint8_t state;
+};
+
+/** The inode of the socket of one connection: a look-up in the kernel's table, not a dump. Both ends of one
+ * family; an AF_INET6 socket with mapped addresses is found by these (inet_diag_find_one_icsk).
+ * -ENOENT: no such connection, or no descriptor belongs to it. A socket bound to a device is not found. */
+int diag_connection_inode(const union socket_address *local, const union socket_address *remote, uint32_t *inode);
+
+/** Every connection of both families from ESTABLISHED on until both FINs are acknowledged; those without a
+ * descriptor as well. *list is the caller's to free(3). */
+int diag_tcp_connections(struct diag_connection **list, size_t *count);

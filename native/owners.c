@@ -1,0 +1,99 @@
+#include "owners.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct search {
+    /* Ascending. */
+    uint32_t *inodes;
+    size_t inode_count;
+    struct owner *found;
+    size_t count, capacity;
+};
+
+static int compare_inodes(const void *left, const void *right) {
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+    return a < b ? -1 : a > b;
+}
+
+static int append(struct search *search, struct owner owner) {
+    if (search->count == search->capacity) {
+        size_t capacity = search->capacity ? search->capacity * 2 : 16;
+        void *found = realloc(search->found, capacity * sizeof *search->found);
+        if (!found) return -ENOMEM;
+        search->found = found;
+        search->capacity = capacity;
+    }
+    search->found[search->count++] = owner;
+    return 0;
+}
+
+/* The socket inode that /proc/<pid>/fd/<n> links to ("socket:[123]"); 0 where it is no socket. */
+static uint32_t socket_inode(int folder, const char *name) {
+    static const char prefix[] = "socket:[";
+    char target[64];
+    ssize_t length = readlinkat(folder, name, target, sizeof target - 1);
+
+    if (length < 0) return 0;
+    target[length] = '\0';
+    if (strncmp(target, prefix, sizeof prefix - 1) != 0) return 0;
+    return (uint32_t)strtoul(target + sizeof prefix - 1, NULL, 10);
+}
+
+static int search_process(struct search *search, int proc, const char *pid) {
+    char path[32];
+    int result = 0;
+
+    snprintf(path, sizeof path, "%.10s/fd", pid);
+    int folder = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return 0;
+    DIR *entries = fdopendir(folder);
+    if (!entries) {
+        close(folder);
+        return -ENOMEM;
+    }
+    for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
+        uint32_t inode = entry->d_name[0] == '.' ? 0 : socket_inode(folder, entry->d_name);
+        if (inode == 0) continue;
+        if (!bsearch(&inode, search->inodes, search->inode_count, sizeof inode, compare_inodes)) continue;
+        result = append(search, (struct owner){.inode = inode, .pid = atoi(pid), .fd = atoi(entry->d_name)});
+    }
+    closedir(entries);
+    return result;
+}
+
+int owners_find(const uint32_t *inodes, size_t inode_count, struct owner **owners, size_t *count) {
+    struct search search = {.inode_count = inode_count};
+    DIR *proc = NULL;
+    int result = 0;
+
+    search.inodes = malloc(inode_count * sizeof *inodes + 1);
+    if (!search.inodes) return -ENOMEM;
+    memcpy(search.inodes, inodes, inode_count * sizeof *inodes);
+    qsort(search.inodes, inode_count, sizeof *inodes, compare_inodes);
+    proc = opendir("/proc");
+    if (!proc) {
+        result = -errno;
+        goto out;
+    }
+    for (struct dirent *entry; result == 0 && (entry = readdir(proc));) {
+        if (entry->d_name[0] < '0' || entry->d_name[0] > '9') continue;
+        result = search_process(&search, dirfd(proc), entry->d_name);
+    }
+out:
+    if (proc) closedir(proc);
+    free(search.inodes);
+    if (result < 0) {
+        free(search.found);
+        return result;
+    }
+    *owners = search.found;
+    *count = search.count;
+    return 0;
+}

@@ -1,0 +1,17 @@
+/* Which processes have a socket open, by its inode: what /proc/<pid>/fd says. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct owner {
+    uint32_t inode;
+    pid_t pid;
+    int fd;
+};
+
+/** One scan of all processes. *owners gets every (process, descriptor) of these sockets, in no order, and is the
+ * caller's to free(3). Processes that end meanwhile, and those we may not look into, are left out. A descriptor
+ * that is only under way (SCM_RIGHTS) is nobody's. 0 or -errno. */
+int owners_find(const uint32_t *inodes, size_t inode_count, struct owner **owners, size_t *count);
