@@ -26,8 +26,7 @@ static struct own_filter own_of(const struct socket_record *record) {
     return (struct own_filter){record->own_filter, record->own_filter_length};
 }
 
-/* The socket's record, with the program's own filter read where this process has not locked it yet. */
-static int recorded(int fd, struct socket_record **record) {
+int socket_lock_record(int fd, struct socket_record **record) {
     struct own_filter own;
     enum lock_kind kind;
     uint64_t cookie;
@@ -52,7 +51,7 @@ static int recorded(int fd, struct socket_record **record) {
 static int lock_one(int fd, int program, uint64_t lease_end, bool *renewed) {
     struct socket_record *record;
     struct own_filter own;
-    int result = recorded(fd, &record);
+    int result = socket_lock_record(fd, &record);
 
     if (result < 0) return result;
     *renewed = record->locked;
@@ -94,16 +93,13 @@ out:
     return result;
 }
 
-int socket_lock_resets(int fd, struct socket_record **record) {
-    struct own_filter own;
-    int result = recorded(fd, record);
+int socket_lock_resets(int fd, struct socket_record *record) {
+    struct own_filter own = own_of(record);
+    int result = lock_classic_attach(fd, LOCK_RESETS, &own);
 
     if (result < 0) return result;
-    own = own_of(*record);
-    result = lock_classic_attach(fd, LOCK_RESETS, &own);
-    if (result < 0) return result;
-    (*record)->locked = true;
-    (*record)->lease_end = 0;
+    record->locked = true;
+    record->lease_end = 0;
     return 0;
 }
 

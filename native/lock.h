@@ -39,8 +39,14 @@ int socket_lock_all(const int *fds, size_t count, uint32_t lease_ms, struct fail
  */
 int socket_unlock_all(const int *fds, size_t count, struct failure *failure);
 
-/** Makes a socket's lock the `resets` one. *record is the socket's record (owned by the table). 0 or -errno. */
-int socket_lock_resets(int fd, struct socket_record **record);
+/**
+ * The record of a socket (owned by the table), made where there is none, with the program's own
+ * filter read from under whatever lock is attached. 0 or -errno: EBUSY as above.
+ */
+int socket_lock_record(int fd, struct socket_record **record);
+
+/** Makes the socket's lock the `resets` one. 0 or -errno. */
+int socket_lock_resets(int fd, struct socket_record *record);
 
 /** One socket of socket_unlock_all; the record stays. 0 or -errno. */
 int socket_unlock(int fd, struct socket_record *record);

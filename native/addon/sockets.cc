@@ -2,4 +2,271 @@
 
 #include "register.h"
 
-void register_sockets(Napi::Env, Napi::Object) {}
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <vector>
+
+extern "C" {
+#include "lock.h"
+#include "sequences.h"
+#include "sockets_collect.h"
+#include "tcp_state.h"
+}
+
+namespace {
+
+[[noreturn]] void fail(Napi::Env env, int result, const char *step, ssize_t index = -1) {
+    const char *code = strerrorname_np(-result);
+    std::string text = std::string(step) + ": " + strerror(-result);
+
+    if (index >= 0) text += " (item " + std::to_string(index) + ")";
+    Napi::Error error = Napi::Error::New(env, text);
+    error.Set("code", Napi::String::New(env, code ? code : "EIO"));
+    error.Set("syscall", Napi::String::New(env, step));
+    if (index >= 0) error.Set("index", Napi::Number::New(env, double(index)));
+    throw error;
+}
+
+void check(Napi::Env env, int result, const struct failure &failure) {
+    if (result < 0) fail(env, result, failure.step, ssize_t(failure.index));
+}
+
+std::vector<int> integers(const Napi::Value &value) {
+    if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "an array of numbers is required");
+    Napi::Array array = value.As<Napi::Array>();
+    std::vector<int> out;
+    for (uint32_t i = 0; i < array.Length(); i++) {
+        Napi::Value element = array.Get(i);
+        if (!element.IsNumber()) throw Napi::TypeError::New(value.Env(), "an array of numbers is required");
+        out.push_back(element.As<Napi::Number>().Int32Value());
+    }
+    return out;
+}
+
+uint32_t number(const Napi::Object &object, const char *name) {
+    Napi::Value value = object.Get(name);
+    if (!value.IsNumber()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a number");
+    return value.As<Napi::Number>().Uint32Value();
+}
+
+Napi::Object object(const Napi::Value &value, const char *name) {
+    if (!value.IsObject()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be an object");
+    return value.As<Napi::Object>();
+}
+
+Napi::Object from_address(Napi::Env env, const union socket_address &address) {
+    char text[INET6_ADDRSTRLEN];
+    Napi::Object out = Napi::Object::New(env);
+    socket_address_text(&address, text);
+    out.Set("address", text);
+    out.Set("port", Napi::Number::New(env, socket_address_port(&address)));
+    return out;
+}
+
+/* family 0: whichever the text is */
+union socket_address to_address(const Napi::Value &value, const char *name, int family) {
+    Napi::Object endpoint = object(value, name);
+    Napi::Value text = endpoint.Get("address");
+    uint32_t port = number(endpoint, "port");
+    if (!text.IsString() || port > 65535) throw Napi::TypeError::New(value.Env(), std::string(name) + " is no endpoint");
+    std::string string = text.As<Napi::String>();
+    union socket_address address;
+    if (family == 0) family = string.find(':') == std::string::npos ? AF_INET : AF_INET6;
+    int result = socket_address_parse(&address, family, string.c_str(), uint16_t(port));
+    if (result < 0) fail(value.Env(), result, name);
+    return address;
+}
+
+Napi::Object from_held(Napi::Env env, const struct held_socket &socket) {
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("fd", Napi::Number::New(env, socket.fd));
+    out.Set("inode", Napi::Number::New(env, double(socket.inode)));
+    out.Set("cookie", Napi::BigInt::New(env, socket.cookie));
+    out.Set("pid", Napi::Number::New(env, socket.pid));
+    out.Set("pfd", Napi::Number::New(env, socket.pfd));
+    out.Set("family", Napi::Number::New(env, socket.family));
+    out.Set("type", Napi::Number::New(env, socket.type));
+    out.Set("protocol", Napi::Number::New(env, socket.protocol));
+    out.Set("state", Napi::Number::New(env, socket.state));
+    out.Set("local", from_address(env, socket.local));
+    out.Set("remote", from_address(env, socket.remote));
+    out.Set("backlog", Napi::Number::New(env, socket.backlog));
+    return out;
+}
+
+/* Hands the malloc'd bytes over to a Buffer, which frees them. */
+Napi::Value from_queue(Napi::Env env, uint8_t *&queue, uint32_t length) {
+    if (length == 0) return Napi::Buffer<uint8_t>::New(env, 0);
+    uint8_t *bytes = queue;
+    queue = nullptr;
+    return Napi::Buffer<uint8_t>::NewOrCopy(env, bytes, length, [](Napi::Env, uint8_t *data) { free(data); });
+}
+
+Napi::Object from_saved(Napi::Env env, struct tcp_saved &saved) {
+    Napi::Object out = Napi::Object::New(env), window = Napi::Object::New(env);
+    auto put = [env](Napi::Object &into, const char *name, uint32_t value) {
+        into.Set(name, Napi::Number::New(env, value));
+    };
+    put(out, "family", uint32_t(saved.family));
+    put(out, "state", uint32_t(saved.state));
+    out.Set("local", from_address(env, saved.local));
+    out.Set("remote", from_address(env, saved.remote));
+    put(out, "sndUna", saved.snd_una);
+    put(out, "rcvNxt", saved.rcv_nxt);
+    out.Set("finSent", Napi::Boolean::New(env, saved.fin_sent));
+    out.Set("finReceived", Napi::Boolean::New(env, saved.fin_received));
+    out.Set("sendQueue", from_queue(env, saved.send_queue, saved.send_length));
+    out.Set("receiveQueue", from_queue(env, saved.receive_queue, saved.receive_length));
+    put(out, "options", saved.options);
+    put(out, "sndWscale", saved.snd_wscale);
+    put(out, "rcvWscale", saved.rcv_wscale);
+    put(out, "mssClamp", saved.mss_clamp);
+    put(out, "timestamp", saved.timestamp);
+    put(window, "sndWl1", saved.window.snd_wl1);
+    put(window, "sndWnd", saved.window.snd_wnd);
+    put(window, "maxWindow", saved.window.max_window);
+    put(window, "rcvWnd", saved.window.rcv_wnd);
+    put(window, "rcvWup", saved.window.rcv_wup);
+    out.Set("window", window);
+    out.Set("reuseAddress", Napi::Boolean::New(env, saved.reuse_address != 0));
+    return out;
+}
+
+void to_queue(const Napi::Object &object, const char *name, uint8_t *&queue, uint32_t &length) {
+    Napi::Value value = object.Get(name);
+    if (!value.IsBuffer()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a Buffer");
+    Napi::Buffer<uint8_t> buffer = value.As<Napi::Buffer<uint8_t>>();
+    if (buffer.Length() > INT32_MAX) throw Napi::RangeError::New(object.Env(), std::string(name) + " is too long");
+    queue = buffer.Data();
+    length = uint32_t(buffer.Length());
+}
+
+bool flag(const Napi::Object &object, const char *name) { return object.Get(name).ToBoolean(); }
+
+/* The queues stay the Buffers' own: the result lives no longer than `from`. */
+struct tcp_saved to_saved(const Napi::Object &from) {
+    struct tcp_saved saved = {};
+    Napi::Object window = object(from.Get("window"), "window");
+    saved.family = int(number(from, "family"));
+    saved.state = int(number(from, "state"));
+    saved.snd_una = number(from, "sndUna");
+    saved.rcv_nxt = number(from, "rcvNxt");
+    saved.fin_sent = flag(from, "finSent");
+    saved.fin_received = flag(from, "finReceived");
+    to_queue(from, "sendQueue", saved.send_queue, saved.send_length);
+    to_queue(from, "receiveQueue", saved.receive_queue, saved.receive_length);
+    saved.options = uint8_t(number(from, "options"));
+    saved.snd_wscale = uint8_t(number(from, "sndWscale"));
+    saved.rcv_wscale = uint8_t(number(from, "rcvWscale"));
+    saved.mss_clamp = number(from, "mssClamp");
+    saved.timestamp = number(from, "timestamp");
+    saved.window.snd_wl1 = number(window, "sndWl1");
+    saved.window.snd_wnd = number(window, "sndWnd");
+    saved.window.max_window = number(window, "maxWindow");
+    saved.window.rcv_wnd = number(window, "rcvWnd");
+    saved.window.rcv_wup = number(window, "rcvWup");
+    saved.reuse_address = flag(from, "reuseAddress");
+    return saved;
+}
+
+Napi::Value collect_sockets(const Napi::CallbackInfo &info) {
+    std::vector<int> pids = integers(info[0]);
+    struct held_socket *sockets = nullptr;
+    struct failure failure = {};
+    size_t count = 0;
+    check(info.Env(), sockets_collect(pids.data(), pids.size(), &sockets, &count, &failure), failure);
+    std::vector<struct held_socket> held(sockets, sockets + count);
+    free(sockets);
+    Napi::Array out = Napi::Array::New(info.Env(), count);
+    for (size_t i = 0; i < count; i++) out.Set(uint32_t(i), from_held(info.Env(), held[i]));
+    return out;
+}
+
+Napi::Value describe_socket(const Napi::CallbackInfo &info) {
+    struct held_socket socket;
+    int result = socket_describe(info[0].ToNumber().Int32Value(), &socket);
+    if (result < 0) fail(info.Env(), result, "getsockopt");
+    return from_held(info.Env(), socket);
+}
+
+void lock(const Napi::CallbackInfo &info) {
+    std::vector<int> fds = integers(info[0]);
+    struct failure failure = {};
+    check(info.Env(), socket_lock_all(fds.data(), fds.size(), info[1].ToNumber().Uint32Value(), &failure), failure);
+}
+
+Napi::Value save(const Napi::CallbackInfo &info) {
+    std::vector<int> fds = integers(info[0]);
+    std::vector<struct tcp_saved> saved(fds.size());
+    struct failure failure = {};
+    check(info.Env(), tcp_save_all(fds.data(), fds.size(), saved.data(), &failure), failure);
+    Napi::Array out = Napi::Array::New(info.Env(), saved.size());
+    for (size_t i = 0; i < saved.size(); i++) out.Set(uint32_t(i), from_saved(info.Env(), saved[i]));
+    return out;
+}
+
+using Batch = int (*)(const int *, size_t, struct failure *);
+
+template <Batch batch> void run(const Napi::CallbackInfo &info) {
+    std::vector<int> fds = integers(info[0]);
+    struct failure failure = {};
+    check(info.Env(), batch(fds.data(), fds.size(), &failure), failure);
+}
+
+int revive_one(const Napi::Object &request, int fd, struct failure *failure) {
+    struct tcp_saved saved = to_saved(object(request.Get("saved"), "saved"));
+    union socket_address local = to_address(request.Get("local"), "local", saved.family);
+    union socket_address remote = to_address(request.Get("remote"), "remote", saved.family);
+    return tcp_revive(fd, &saved, &local, &remote, number(request, "peerHas"), failure);
+}
+
+void revive(const Napi::CallbackInfo &info) {
+    if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "an array of requests is required");
+    Napi::Array requests = info[0].As<Napi::Array>();
+    std::vector<int> fds;
+    struct failure failure = {};
+    for (uint32_t i = 0; i < requests.Length(); i++) {
+        Napi::HandleScope scope(info.Env());
+        Napi::Object request = object(requests.Get(i), "request");
+        fds.push_back(int(number(request, "fd")));
+        failure.index = i;
+        check(info.Env(), revive_one(request, fds.back(), &failure), failure);
+    }
+    if (!info[1].ToBoolean()) check(info.Env(), tcp_release_all(fds.data(), fds.size(), &failure), failure);
+}
+
+void close_silently(const Napi::CallbackInfo &info) {
+    std::vector<int> fds = integers(info[0]);
+    tcp_close_silently(fds.data(), fds.size());
+}
+
+Napi::Value sequences(const Napi::CallbackInfo &info) {
+    Napi::Object connection = object(info[0], "connection");
+    union socket_address local = to_address(connection.Get("local"), "local", 0);
+    union socket_address remote = to_address(connection.Get("remote"), "remote", local.any.sa_family);
+    struct tcp_sequences found;
+    int result = tcp_sequences(&local, &remote, &found);
+    if (result == -ENOENT) return info.Env().Null();
+    if (result < 0) fail(info.Env(), result, "BPF_PROG_TEST_RUN");
+    Napi::Object out = Napi::Object::New(info.Env());
+    out.Set("sndNxt", Napi::Number::New(info.Env(), found.snd_nxt));
+    out.Set("sndUna", Napi::Number::New(info.Env(), found.snd_una));
+    out.Set("rcvNxt", Napi::Number::New(info.Env(), found.rcv_nxt));
+    return out;
+}
+
+} // namespace
+
+void register_sockets(Napi::Env env, Napi::Object exports) {
+    exports.Set("collectSockets", Napi::Function::New(env, collect_sockets, "collectSockets"));
+    exports.Set("describeSocket", Napi::Function::New(env, describe_socket, "describeSocket"));
+    exports.Set("lock", Napi::Function::New(env, lock, "lock"));
+    exports.Set("unlock", Napi::Function::New(env, run<socket_unlock_all>, "unlock"));
+    exports.Set("save", Napi::Function::New(env, save, "save"));
+    exports.Set("unsave", Napi::Function::New(env, run<tcp_unsave_all>, "unsave"));
+    exports.Set("revive", Napi::Function::New(env, revive, "revive"));
+    exports.Set("release", Napi::Function::New(env, run<tcp_release_all>, "release"));
+    exports.Set("closeSilently", Napi::Function::New(env, close_silently, "closeSilently"));
+    exports.Set("sequences", Napi::Function::New(env, sequences, "sequences"));
+}

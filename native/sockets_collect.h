@@ -1,0 +1,32 @@
+/* The inet sockets of processes, reached from outside: pidfd_getfd(2) gives the same socket object. */
+#pragma once
+
+#include "failure.h"
+#include "sockets_address.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct held_socket {
+    int fd; /* ours */
+    uint64_t inode, cookie;
+    pid_t pid; /* where it was found first; -1: nowhere */
+    int pfd;
+    int family, type, protocol;
+    int state; /* TCP_ESTABLISHED ...; 0 where not TCP */
+    union socket_address local, remote;
+    uint32_t backlog; /* waiting to be accepted; listening sockets only */
+};
+
+/**
+ * Every AF_INET and AF_INET6 socket of these processes, each object once, in the order of `pids` and
+ * of descriptors. The processes must be frozen, or descriptors may be missed.
+ * *sockets is malloc'd; the caller frees it and closes every fd in it.
+ * 0 or -errno (with failure->index into pids): ESRCH: no such process; EPERM without CAP_SYS_PTRACE.
+ */
+int sockets_collect(const pid_t *pids, size_t count, struct held_socket **sockets, size_t *found,
+                    struct failure *failure);
+
+/** Describes one descriptor of ours. 0 or -errno: EAFNOSUPPORT for a socket that is not inet, ENOTSOCK. */
+int socket_describe(int fd, struct held_socket *socket);
