@@ -15,8 +15,7 @@
 static int idle(void *argument)
 {
 	(void)argument;
-	for (;;)
-		pause();
+	return pause();
 }
 
 static void body(int family)

@@ -69,6 +69,7 @@ void wait_sleeping_in(pid_t pid, long call)
 
 	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
 	for (;; look_again()) {
+		expect(state_of(pid) != 'Z', "a process ended that was to block in call %ld", call);
 		read_file(path, text, sizeof(text));
 		if (strncmp(text, "running", 7) && state_of(pid) == 'S' && (call == -1 || strtol(text, NULL, 10) == call))
 			return;
