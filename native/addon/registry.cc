@@ -1,0 +1,117 @@
+/* NativeRegistry of src/native/contract.ts: conversion only, the mechanics are in native/registry.c. */
+
+#include <sys/eventfd.h>
+
+#include <memory>
+#include <vector>
+
+#include "poller.h"
+#include "register.h"
+#include "values.h"
+
+extern "C" {
+#include "registry.h"
+}
+
+/* Unmapped by close(), else with the last of the object's functions. */
+using Mapping = std::shared_ptr<std::shared_ptr<struct registry>>;
+
+static struct registry *open_registry(Napi::Env env, const Mapping &mapping) {
+    if (!*mapping) fail(env, -EBADF, "mmap");
+    return mapping->get();
+}
+
+static uint64_t inode(const Napi::Value &value) {
+    return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value());
+}
+
+static Napi::Value sockets(Napi::Env env, struct registry *registry) {
+    std::vector<struct registry_socket> found(registry_list(registry, nullptr, 0));
+    size_t count = std::min(registry_list(registry, found.data(), found.size()), found.size());
+    Napi::Array array = Napi::Array::New(env, count);
+
+    for (size_t i = 0; i < count; i++) {
+        Napi::HandleScope scope(env);
+        Napi::Object item = Napi::Object::New(env);
+        item.Set("inode", Napi::Number::New(env, static_cast<double>(found[i].inode)));
+        item.Set("family", Napi::Number::New(env, found[i].family));
+        item.Set("type", Napi::Number::New(env, found[i].type));
+        item.Set("state", Napi::String::New(env, found[i].state));
+        item.Set("references", Napi::Number::New(env, found[i].references));
+        array.Set(static_cast<uint32_t>(i), item);
+    }
+    return array;
+}
+
+/* [from, to] each. */
+static void move_inodes(Napi::Env env, struct registry *registry, const Napi::Value &pairs) {
+    Napi::Array array = pairs.As<Napi::Array>();
+    std::vector<struct registry_move> moves;
+
+    for (uint32_t i = 0; i < array.Length(); i++) {
+        Napi::HandleScope scope(env);
+        Napi::Array pair = array.Get(i).As<Napi::Array>();
+        moves.push_back({inode(pair.Get(0u)), inode(pair.Get(1u))});
+    }
+    check(env, registry_move_inodes(registry, moves.data(), moves.size()), "malloc");
+}
+
+static Napi::Value sweep(Napi::Env env, struct registry *registry, const Napi::Value &alive) {
+    std::vector<uint32_t> numbers = to_numbers(alive);
+    std::vector<uint64_t> inodes(numbers.begin(), numbers.end());
+    int dropped = check(env, static_cast<int>(registry_sweep(registry, inodes.data(), inodes.size())), "malloc");
+
+    return Napi::Number::New(env, dropped);
+}
+
+static Napi::Value map_registry(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    struct registry *mapped = nullptr;
+
+    check(env, registry_map(info[0].As<Napi::Number>().Int32Value(), &mapped), "mmap");
+    auto mapping = std::make_shared<std::shared_ptr<struct registry>>(mapped, registry_unmap);
+    Napi::Object object = Napi::Object::New(env);
+    auto offer = [&](const char *name, auto function) {
+        object.Set(name, Napi::Function::New(env, [mapping, function](const Napi::CallbackInfo &call) -> Napi::Value {
+            return function(call, open_registry(call.Env(), mapping));
+        }, name));
+    };
+    offer("beginFreeze", [](const Napi::CallbackInfo &call, struct registry *registry) {
+        registry_begin_freeze(registry);
+        return call.Env().Undefined();
+    });
+    offer("endFreeze", [](const Napi::CallbackInfo &call, struct registry *registry) {
+        registry_end_freeze(registry);
+        return call.Env().Undefined();
+    });
+    offer("setFrozen", [](const Napi::CallbackInfo &call, struct registry *registry) {
+        bool known = registry_set_frozen(registry, inode(call[0]), call[1].As<Napi::Boolean>());
+        return Napi::Boolean::New(call.Env(), known);
+    });
+    offer("sockets", [](const Napi::CallbackInfo &call, struct registry *registry) {
+        return sockets(call.Env(), registry);
+    });
+    offer("moveInodes", [](const Napi::CallbackInfo &call, struct registry *registry) {
+        move_inodes(call.Env(), registry, call[0]);
+        return call.Env().Undefined();
+    });
+    offer("sweep", [](const Napi::CallbackInfo &call, struct registry *registry) {
+        return sweep(call.Env(), registry, call[0]);
+    });
+    object.Set("close", Napi::Function::New(env, [mapping](const Napi::CallbackInfo &) { mapping->reset(); }, "close"));
+    return object;
+}
+
+static Napi::Value watch_events(const Napi::CallbackInfo &info) {
+    auto callback = std::make_shared<Callback>(info[1], "migrun.watchEvents");
+
+    return watch_object(Poller::open(info.Env(), info[0].As<Napi::Number>().Int32Value(), [callback](Poller &poller, int) {
+        eventfd_t changes;
+        if (eventfd_read(poller.fd(), &changes) == 0) callback->call({});
+    }));
+}
+
+void register_registry(Napi::Env env, Napi::Object exports) {
+    exports.Set("mapRegistry", Napi::Function::New(env, map_registry, "mapRegistry"));
+    exports.Set("watchEvents", Napi::Function::New(env, watch_events, "watchEvents"));
+}

@@ -1,0 +1,54 @@
+/* A program's registry (preload/registry.h) as its supervisor sees it: memory that it shares with the program.
+ *
+ * The program can write to all of it. So nothing found there is an index or a length here without a check, and nothing
+ * here waits for anything there. */
+#ifndef MIGRUN_NATIVE_REGISTRY_H
+#define MIGRUN_NATIVE_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct registry;
+
+struct registry_socket {
+    uint64_t inode;
+    int family;
+    int type;
+    int protocol;
+    /* "new", "bound", "listening", "connecting", "connected": what the program did; the kernel may know better. */
+    const char *state;
+    uint32_t references;
+};
+
+struct registry_move {
+    uint64_t from;
+    uint64_t to;
+};
+
+/* Maps the registry behind memfd, which stays the caller's. 0 and *registry, for registry_unmap; or -errno, -EPROTO:
+ * it is not a registry of this version. */
+int registry_map(int memfd, struct registry **registry);
+void registry_unmap(struct registry *registry);
+
+/* From begin to end the shim hides the EINTR and short counts of whatever is in a call now or comes into one. Begin
+ * before the freeze, end after the thaw or before; both may be repeated. A registry that was dumped in a freeze is
+ * in a freeze when it is restored: end it there. */
+void registry_begin_freeze(struct registry *registry);
+void registry_end_freeze(struct registry *registry);
+
+/* The freeze word of this socket; clearing it wakes what waits. False: the registry does not know the socket. */
+bool registry_set_frozen(struct registry *registry, uint64_t inode, bool frozen);
+
+/* Fills in at most `room` sockets and returns how many there are. `sockets` may be NULL with room 0. */
+size_t registry_list(struct registry *registry, struct registry_socket *sockets, size_t room);
+
+/* Sockets got other inode numbers, as all do in a restore: names told and freeze words stay with them. All moves at
+ * once, since the old number of one may be the new one of another. Only while the program is frozen. 0 or -ENOMEM. */
+int registry_move_inodes(struct registry *registry, const struct registry_move *moves, size_t count);
+
+/* Drops the records of all sockets but these: of processes that were killed before they could do it. Only while the
+ * program is frozen. Returns how many, or -ENOMEM. */
+long registry_sweep(struct registry *registry, const uint64_t *alive, size_t count);
+
+#endif

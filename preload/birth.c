@@ -1,0 +1,111 @@
+/* Calls that make descriptors. */
+#include "shim.h"
+#include "told.h"
+
+int shim_socket(int family, int type, int protocol) {
+    int fd = libc.socket(family, type, protocol);
+
+    table_birth(fd, family, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), protocol, REGISTRY_NEW);
+    return fd;
+}
+
+int shim_socketpair(int family, int type, int protocol, int pair[2]) {
+    int result = libc.socketpair(family, type, protocol, pair);
+
+    for (int i = 0; i < 2 && result == 0; i++)
+        table_birth(pair[i], family, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), protocol, REGISTRY_CONNECTED);
+    return result;
+}
+
+/* `room` is what the program said that its buffer holds; *length what the peer's address has. */
+static void accepted(int listener, int fd, const struct sockaddr *address, socklen_t room, const socklen_t *length) {
+    const struct registry_record *from = table_record(listener);
+
+    if (fd < 0) return;
+    if (from) table_birth(fd, from->family, from->type, from->protocol, REGISTRY_CONNECTED);
+    else table_arrival(fd);
+    if (address && length && *length <= room) told_peer(fd, address, *length);
+    notify_if_inet(fd);
+}
+
+int shim_accept(int fd, struct sockaddr *address, socklen_t *length) {
+    struct attempt attempt = attempt_begin();
+    socklen_t room = length ? *length : 0;
+    int result;
+
+    if (hold(fd, 0) < 0) return -1;
+    do result = libc.accept(fd, address, length);
+    while (result < 0 && attempt_again(&attempt));
+    accepted(fd, result, address, room, length);
+    return result;
+}
+
+int shim_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
+    struct attempt attempt = attempt_begin();
+    socklen_t room = length ? *length : 0;
+    int result;
+
+    if (hold(fd, 0) < 0) return -1;
+    do result = libc.accept4(fd, address, length, flags);
+    while (result < 0 && attempt_again(&attempt));
+    accepted(fd, result, address, room, length);
+    return result;
+}
+
+int shim_dup(int fd) {
+    int result;
+
+    if (is_protected(fd)) {
+        errno = EBADF;
+        return -1;
+    }
+    result = libc.dup(fd);
+    if (result >= 0) table_copy(fd, result);
+    return result;
+}
+
+/* dup2 and dup3 close what `to` was in the same step. dup2 of a descriptor onto itself does nothing, and is told by
+ * flags -1. */
+static int replace(int from, int to, int flags) {
+    uint64_t entry;
+    int result;
+
+    if (is_protected(from) || (is_protected(to) && !protected_move_away(to))) {
+        errno = EBADF;
+        return -1;
+    }
+    if (from == to) return flags < 0 ? libc.dup2(from, to) : libc.dup3(from, to, flags);
+    hold(to, HOLD_ALWAYS);
+    entry = table_remove(to);
+    result = flags < 0 ? libc.dup2(from, to) : libc.dup3(from, to, flags);
+    if (result < 0) {
+        table_restore(to, entry);
+    } else {
+        table_copy(from, to);
+        table_bury(entry);
+    }
+    return result;
+}
+
+int shim_dup2(int from, int to) { return replace(from, to, -1); }
+
+int shim_dup3(int from, int to, int flags) { return replace(from, to, flags & INT32_MAX); }
+
+int shim_fcntl(int fd, int command, void *argument) {
+    int result;
+
+    if (is_protected(fd)) {
+        errno = EBADF;
+        return -1;
+    }
+    result = libc.fcntl(fd, command, argument);
+    if (result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC)) table_copy(fd, result);
+    return result;
+}
+
+int shim_pidfd_getfd(int pidfd, int target, unsigned int flags) {
+    int fd = libc.pidfd_getfd(pidfd, target, flags);
+
+    if (fd >= 0) table_arrival(fd);
+    return fd;
+}

@@ -1,0 +1,93 @@
+/*
+ * Names that stay as the program knows them. After a move a connection has another local address, and its peer may
+ * have; the program goes on being told what it was told before. Nothing is asked for that the program did not ask:
+ * a name is kept when it is told for the first time.
+ *
+ * Only where a name cannot change by itself: streams of IPv4 and IPv6 that are connected, or listen.
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "shim.h"
+#include "told.h"
+
+typedef int (*question)(int fd, struct sockaddr *address, socklen_t *length);
+
+static bool is_inet(const struct registry_record *record) {
+    return record->family == AF_INET || record->family == AF_INET6;
+}
+
+void notify_if_inet(int fd) {
+    const struct registry_record *record = table_record(fd);
+
+    if (record && is_inet(record)) notify();
+}
+
+static void keep(struct registry_name *name, const void *address, socklen_t length) {
+    if (length < sizeof(sa_family_t) || length > sizeof name->bytes) return;
+    memcpy(name->bytes, address, length);
+    atomic_store(&name->length, length);
+}
+
+void told_peer(int fd, const struct sockaddr *address, socklen_t length) {
+    struct registry_record *record = table_record(fd);
+
+    if (!record || !is_inet(record) || record->type != SOCK_STREAM || !address) return;
+    keep(&record->peer, address, length);
+}
+
+void told_forget(int fd) {
+    struct registry_record *record = table_record(fd);
+
+    if (!record) return;
+    atomic_store(&record->local.length, 0);
+    atomic_store(&record->peer.length, 0);
+}
+
+/* The kernel answers whether there is a name; which one it is, the record, where it knows. */
+static int answer(int fd, struct registry_name *name, question ask, struct sockaddr *address, socklen_t *length) {
+    struct sockaddr_storage real;
+    socklen_t real_length = sizeof real, room = *length;
+    uint32_t kept;
+
+    if (ask(fd, (struct sockaddr *)&real, &real_length) < 0) return -1;
+    kept = atomic_load(&name->length);
+    if (kept && kept <= sizeof name->bytes) {
+        memcpy(&real, name->bytes, kept);
+        real_length = kept;
+    } else {
+        keep(name, &real, real_length);
+    }
+    memcpy(address, &real, room < real_length ? room : real_length);
+    *length = real_length;
+    return 0;
+}
+
+/* A listening socket has a local name, a connection has both. */
+static bool is_fixed(const struct registry_record *record, enum registry_state least) {
+    return is_inet(record) && record->type == SOCK_STREAM && atomic_load(&record->state) >= least;
+}
+
+/* A length that is negative for the kernel, and a missing pointer, are libc's to complain about. */
+static bool is_valid(const struct sockaddr *address, const socklen_t *length) {
+    return address && length && (int)*length >= 0;
+}
+
+int shim_getsockname(int fd, struct sockaddr *address, socklen_t *length) {
+    struct registry_record *record = table_record(fd);
+
+    if (!record || !is_fixed(record, REGISTRY_LISTENING) || !is_valid(address, length))
+        return libc.getsockname(fd, address, length);
+    return answer(fd, &record->local, libc.getsockname, address, length);
+}
+
+int shim_getpeername(int fd, struct sockaddr *address, socklen_t *length) {
+    struct registry_record *record = table_record(fd);
+    int result;
+
+    if (!record || !is_fixed(record, REGISTRY_CONNECTING) || !is_valid(address, length))
+        return libc.getpeername(fd, address, length);
+    result = answer(fd, &record->peer, libc.getpeername, address, length);
+    if (result == 0) atomic_store(&record->state, REGISTRY_CONNECTED);
+    return result;
+}

@@ -1,0 +1,110 @@
+/*
+ * The two descriptors behind the registry: its memfd, for the next exec and for the supervisor of another host, and the
+ * eventfd. To the program they are numbers that are not open: close and fcntl say EBADF, closing a range goes around
+ * them, and a dup2 onto one of them moves it out of the way first.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "descriptors.h"
+#include "shim.h"
+
+_Atomic int memory_fd = -1;
+_Atomic int event_fd = -1;
+
+/* Maps the registry behind fd; NULL: it is something else. */
+static struct registry *map(int fd) {
+    struct stat status;
+    void *memory;
+
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || (uint64_t)status.st_size != REGISTRY_SIZE) return NULL;
+    memory = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) return NULL;
+    if (registry_valid(memory)) return memory;
+    munmap(memory, REGISTRY_SIZE);
+    return NULL;
+}
+
+/* "<memfd>,<eventfd>" */
+static bool parse(const char *text, int *memory, int *event) {
+    char *end;
+    long first, second;
+
+    if (!text) return false;
+    first = strtol(text, &end, 10);
+    if (end == text || *end != ',') return false;
+    text = end + 1;
+    second = strtol(text, &end, 10);
+    if (end == text || *end || first < 0 || first > INT_MAX || second < 0 || second > INT_MAX) return false;
+    *memory = (int)first;
+    *event = (int)second;
+    return true;
+}
+
+/* The memfd's name in /proc is "/memfd:NAME (deleted)". */
+static int has_registry_name(int fd, void *found) {
+    static const char prefix[] = "/memfd:" REGISTRY_MEMFD_NAME " ";
+    char path[32], target[sizeof prefix + 16];
+    ssize_t length;
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    length = readlink(path, target, sizeof target);
+    if (length < (ssize_t)sizeof prefix - 1 || memcmp(target, prefix, sizeof prefix - 1) != 0) return 0;
+    *(int *)found = fd;
+    return 1;
+}
+
+/* Maps the registry that this process inherited. 0, or -ENOENT: none. The environment names it; where the program
+ * changed that, or the numbers since, the memfd's name does. */
+int protected_find(struct registry **found) {
+    int memory = -1, event = -1;
+
+    *found = parse(getenv(REGISTRY_ENV), &memory, &event) ? map(memory) : NULL;
+    if (!*found && each_descriptor(has_registry_name, &memory) == 1) {
+        *found = map(memory);
+        event = memory - 1;
+    }
+    if (!*found) return -ENOENT;
+    atomic_store(&memory_fd, memory);
+    atomic_store(&event_fd, event);
+    return 0;
+}
+
+static bool is_free(int fd) { return libc.fcntl(fd, F_GETFD, NULL) < 0 && errno == EBADF; }
+
+/* Two free numbers side by side, below the memfd's as init chose it; -1: none. */
+static int free_pair(int below) {
+    for (int fd = below - 1; fd > STDERR_FILENO; fd--)
+        if (is_free(fd) && is_free(fd - 1)) return fd;
+    return -1;
+}
+
+/* Gives `to`, the number of one of the two, up to the program, and stays inherited by the next exec at a new number.
+ * False: no room. A notify in another thread in this very moment may miss; nothing but a look is lost. */
+bool protected_move_away(int to) {
+    int memory = atomic_load(&memory_fd), event = atomic_load(&event_fd);
+    int error = errno;
+    int pair = free_pair(memory < event ? memory : event);
+    bool moved = pair > 0 && libc.dup3(memory, pair, 0) == pair && libc.dup3(event, pair - 1, 0) == pair - 1;
+
+    if (moved) {
+        atomic_store(&memory_fd, pair);
+        atomic_store(&event_fd, pair - 1);
+        libc.close(to == memory ? event : memory);
+    }
+    errno = error;
+    return moved;
+}
+
+/* EAGAIN, the counter being full, is as good: the supervisor will look. */
+void notify(void) {
+    static const uint64_t one = 1;
+    int error = errno;
+
+    syscall(SYS_write, atomic_load(&event_fd), &one, sizeof one);
+    errno = error;
+}

@@ -1,0 +1,189 @@
+/*
+ * Calls that give data to sockets. A blocking one that a freeze cuts short goes on with the rest, as if nothing had
+ * been: the program may never have looked at the count, since without signals there is none but the full one.
+ */
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/sendfile.h>
+
+#include "shim.h"
+#include "told.h"
+
+/* Send with these flags; or write, for what need not be a socket. */
+#define WRITE (-1)
+
+static ssize_t put(int fd, const void *buffer, size_t size, int flags) {
+    return flags == WRITE ? libc.write(fd, buffer, size) : libc.send(fd, buffer, size, flags);
+}
+
+/* Whether a count that is too small is a freeze's doing, and the program's to wait for. */
+static bool goes_on(const struct attempt *attempt, int fd, int flags) {
+    return attempt_frozen(attempt) && is_blocking(fd, flags == WRITE ? 0 : flags);
+}
+
+/* Returns the new count; less than size: that is how far it went, for a reason of the socket's own. errno untouched. */
+static size_t put_rest(const struct attempt *attempt, int fd, const char *buffer, size_t size, int flags, size_t done) {
+    int error = errno;
+
+    while (done < size && goes_on(attempt, fd, flags)) {
+        ssize_t more = put(fd, buffer + done, size - done, flags);
+        if (more < 0 && attempt_again(attempt)) continue;
+        if (more <= 0) break;
+        done += (size_t)more;
+    }
+    errno = error;
+    return done;
+}
+
+static size_t put_parts(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, int flags,
+                        size_t done) {
+    size_t start = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t end = start + parts[i].iov_len;
+        if (done < end)
+            done = start + put_rest(attempt, fd, parts[i].iov_base, parts[i].iov_len, flags, done - start);
+        if (done < end) break;
+        start = end;
+    }
+    return done;
+}
+
+static size_t total(const struct iovec *parts, size_t count) {
+    size_t sum = 0;
+
+    for (size_t i = 0; i < count; i++) sum += parts[i].iov_len;
+    return sum;
+}
+
+ssize_t shim_write(int fd, const void *buffer, size_t size) {
+    struct attempt attempt = attempt_begin();
+    ssize_t result;
+
+    if (hold(fd, 0) < 0) return -1;
+    do result = libc.write(fd, buffer, size);
+    while (result < 0 && attempt_again(&attempt));
+    if (unlikely(result > 0 && (size_t)result < size))
+        return (ssize_t)put_rest(&attempt, fd, buffer, size, WRITE, (size_t)result);
+    return result;
+}
+
+ssize_t shim_writev(int fd, const struct iovec *parts, int count) {
+    struct attempt attempt = attempt_begin();
+    ssize_t result;
+
+    if (hold(fd, 0) < 0) return -1;
+    do result = libc.writev(fd, parts, count);
+    while (result < 0 && attempt_again(&attempt));
+    if (unlikely(result > 0 && attempt_frozen(&attempt)))
+        return (ssize_t)put_parts(&attempt, fd, parts, (size_t)count, WRITE, (size_t)result);
+    return result;
+}
+
+/* With an offset it is no call for sockets, and not for us to continue. */
+ssize_t shim_pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
+    struct attempt attempt = attempt_begin();
+    ssize_t result;
+
+    if (hold(fd, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0) < 0) return -1;
+    do result = libc.pwritev2(fd, parts, count, offset, flags);
+    while (result < 0 && attempt_again(&attempt));
+    if (unlikely(result > 0 && offset == -1 && !(flags & RWF_NOWAIT) && attempt_frozen(&attempt)))
+        return (ssize_t)put_parts(&attempt, fd, parts, (size_t)count, WRITE, (size_t)result);
+    return result;
+}
+
+/* TCP fast open connects with the first data (tcp(7)). */
+static void connected_by_send(int fd, const struct sockaddr *to, socklen_t length, ssize_t result) {
+    struct registry_record *record = table_record(fd);
+
+    if (!record || (result < 0 && errno != EINPROGRESS) || atomic_load(&record->state) >= REGISTRY_CONNECTING) return;
+    told_forget(fd);
+    atomic_store(&record->state, REGISTRY_CONNECTING);
+    told_peer(fd, to, length);
+    notify_if_inet(fd);
+}
+
+ssize_t shim_send(int fd, const void *buffer, size_t size, int flags) {
+    struct attempt attempt = attempt_begin();
+    ssize_t result;
+
+    if (hold(fd, flags) < 0) return -1;
+    do result = libc.send(fd, buffer, size, flags);
+    while (result < 0 && attempt_again(&attempt));
+    if (unlikely(result > 0 && (size_t)result < size))
+        return (ssize_t)put_rest(&attempt, fd, buffer, size, flags, (size_t)result);
+    return result;
+}
+
+ssize_t shim_sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *to, socklen_t length) {
+    struct attempt attempt = attempt_begin();
+    ssize_t result;
+
+    if (hold(fd, flags) < 0) return -1;
+    do result = libc.sendto(fd, buffer, size, flags, to, length);
+    while (result < 0 && attempt_again(&attempt));
+    if (unlikely(flags & MSG_FASTOPEN)) connected_by_send(fd, to, length, result);
+    if (unlikely(result > 0 && (size_t)result < size))
+        return (ssize_t)put_rest(&attempt, fd, buffer, size, flags & ~MSG_FASTOPEN, (size_t)result);
+    return result;
+}
+
+/* Ancillary data and the address went with the first byte. */
+ssize_t shim_sendmsg(int fd, const struct msghdr *message, int flags) {
+    struct attempt attempt = attempt_begin();
+    ssize_t result;
+
+    if (hold(fd, flags) < 0) return -1;
+    do result = libc.sendmsg(fd, message, flags);
+    while (result < 0 && attempt_again(&attempt));
+    if (unlikely(flags & MSG_FASTOPEN)) connected_by_send(fd, message->msg_name, message->msg_namelen, result);
+    if (unlikely(result > 0 && attempt_frozen(&attempt)))
+        return (ssize_t)put_parts(&attempt, fd, message->msg_iov, message->msg_iovlen, flags & ~MSG_FASTOPEN,
+                                  (size_t)result);
+    return result;
+}
+
+/* The kernel stops at the first message that it could not send whole; a freeze is no reason to. */
+int shim_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags) {
+    struct attempt attempt = attempt_begin();
+    int error = errno;
+    unsigned int sent = 0;
+    int result;
+
+    if (hold(fd, flags) < 0) return -1;
+    for (;;) {
+        do result = libc.sendmmsg(fd, messages + sent, count - sent, flags);
+        while (result < 0 && attempt_again(&attempt));
+        if (result <= 0) break;
+        sent += (unsigned int)result;
+        if (!attempt_frozen(&attempt)) break;
+
+        struct mmsghdr *last = &messages[sent - 1];
+        const struct iovec *parts = last->msg_hdr.msg_iov;
+        size_t number = last->msg_hdr.msg_iovlen;
+        last->msg_len = (unsigned int)put_parts(&attempt, fd, parts, number, flags, last->msg_len);
+        if (sent == count || last->msg_len < total(parts, number) || !goes_on(&attempt, fd, flags)) break;
+    }
+    if (!sent) return result;
+    errno = error;
+    return (int)sent;
+}
+
+/* 0 is the end of the file. */
+ssize_t shim_sendfile(int out, int in, off_t *offset, size_t count) {
+    struct attempt attempt = attempt_begin();
+    size_t sent = 0;
+    ssize_t result;
+
+    if (hold(out, 0) < 0) return -1;
+    for (;;) {
+        result = libc.sendfile(out, in, offset, count - sent);
+        if (result < 0 && attempt_again(&attempt)) continue;
+        if (result > 0) sent += (size_t)result;
+        if (result <= 0 || sent >= count || !goes_on(&attempt, out, 0)) break;
+    }
+    if (!sent) return result;
+    errno = attempt.error;
+    return (ssize_t)sent;
+}

@@ -1,0 +1,201 @@
+/*
+ * This process's descriptors: one word each.
+ *
+ *   entry = generation << 24 | flags | (slot + 1)
+ *
+ * The table is private memory, so a fork copies it; an exec starts with an empty one and start.c fills it from
+ * /proc/self/fd. Descriptors at TABLE_SIZE and above are not known.
+ */
+#include <sys/stat.h>
+
+#include "shim.h"
+
+#define SLOT UINT64_C(0x0fffff)
+/* The exec under way has given the reference back. */
+#define DETACHED UINT64_C(0x100000)
+/* The last fork took a reference for its child. */
+#define FOR_CHILD UINT64_C(0x200000)
+#define FLAGS (DETACHED | FOR_CHILD)
+
+_Atomic uint64_t table[TABLE_SIZE];
+static _Atomic int highest = -1;
+
+static bool in_table(int fd) { return registry && fd >= 0 && fd < TABLE_SIZE; }
+
+static uint32_t slot_of(uint64_t entry) { return (uint32_t)(entry & SLOT) - 1; }
+
+static uint64_t generation_of(uint64_t entry) { return entry >> 24; }
+
+static uint64_t entry_of(uint32_t slot, uint64_t generation) { return generation << 24 | (slot + 1); }
+
+/* Whatever was there is stale: its close went past us. */
+static void enter(int fd, uint64_t entry) {
+    int high = atomic_load(&highest);
+
+    while (high < fd && !atomic_compare_exchange_weak(&highest, &high, fd))
+        ;
+    table_bury(atomic_exchange(&table[fd], entry));
+}
+
+/* 0: not a socket. */
+static uint64_t socket_inode(int fd) {
+    struct stat status;
+    int error = errno;
+    bool is_socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+
+    errno = error;
+    return is_socket ? status.st_ino : 0;
+}
+
+void table_birth(int fd, int family, int type, int protocol, enum registry_state state) {
+    uint64_t inode, generation;
+    int32_t slot;
+
+    if (!in_table(fd)) return;
+    enter(fd, 0);
+    inode = socket_inode(fd);
+    if (!inode) return;
+    slot = slot_birth(inode, family, type, protocol, &generation);
+    if (slot < 0) return;
+    atomic_store(&registry->record[slot].state, state);
+    enter(fd, entry_of((uint32_t)slot, generation));
+}
+
+static int option(int fd, int name) {
+    int value = 0;
+    socklen_t length = sizeof value;
+
+    return getsockopt(fd, SOL_SOCKET, name, &value, &length) == 0 ? value : 0;
+}
+
+static void introduce(int fd) {
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    enum registry_state state = REGISTRY_NEW;
+    int error = errno;
+
+    if (option(fd, SO_ACCEPTCONN)) state = REGISTRY_LISTENING;
+    else if (libc.getpeername(fd, (struct sockaddr *)&peer, &length) == 0) state = REGISTRY_CONNECTED;
+    table_birth(fd, option(fd, SO_DOMAIN), option(fd, SO_TYPE), option(fd, SO_PROTOCOL), state);
+    errno = error;
+}
+
+void table_arrival(int fd) {
+    uint64_t inode, word;
+    int32_t slot;
+
+    if (!in_table(fd) || is_protected(fd)) return;
+    enter(fd, 0);
+    inode = socket_inode(fd);
+    if (!inode) return;
+    slot = registry_find(registry, inode);
+    if (slot >= 0) {
+        word = atomic_load(&registry->word[slot]);
+        if (atomic_load(&registry->inode[slot]) == inode && slot_take((uint32_t)slot, registry_generation(word))) {
+            enter(fd, entry_of((uint32_t)slot, registry_generation(word)));
+            return;
+        }
+    }
+    introduce(fd);
+}
+
+void table_copy(int from, int to) {
+    uint64_t entry;
+
+    if (!in_table(to)) return;
+    entry = in_table(from) ? atomic_load(&table[from]) & ~FLAGS : 0;
+    if (entry && !slot_take(slot_of(entry), generation_of(entry))) entry = 0;
+    enter(to, entry);
+}
+
+uint64_t table_remove(int fd) { return in_table(fd) ? atomic_exchange(&table[fd], 0) : 0; }
+
+void table_bury(uint64_t entry) {
+    uint32_t state;
+
+    if (!entry || (entry & DETACHED)) return;
+    state = atomic_load(&registry->record[slot_of(entry)].state);
+    if (slot_drop(slot_of(entry), generation_of(entry)) && state >= REGISTRY_LISTENING) notify();
+}
+
+void table_restore(int fd, uint64_t entry) {
+    uint64_t none = 0;
+
+    if (entry && !atomic_compare_exchange_strong(&table[fd], &none, entry)) table_bury(entry);
+}
+
+void table_forget_range(unsigned int first, unsigned int last) {
+    int high = atomic_load(&highest);
+
+    for (unsigned int fd = first; high >= 0 && fd <= last && fd <= (unsigned int)high; fd++)
+        table_bury(table_remove((int)fd));
+}
+
+struct registry_record *table_record(int fd) {
+    uint64_t entry = in_table(fd) ? atomic_load(&table[fd]) : 0;
+    uint64_t word;
+
+    if (!entry) return NULL;
+    word = atomic_load(&registry->word[slot_of(entry)]);
+    return registry_generation(word) == generation_of(entry) ? &registry->record[slot_of(entry)] : NULL;
+}
+
+/* Before the fork, because the parent may close at once after it. A descriptor that another thread opens or closes just
+ * now may be counted once too often; that a sweep puts right. */
+void table_take_for_child(void) {
+    int high = atomic_load(&highest);
+
+    for (int fd = 0; fd <= high; fd++) {
+        uint64_t entry = atomic_load(&table[fd]);
+        if (!entry || !slot_take(slot_of(entry), generation_of(entry))) continue;
+        if (!atomic_compare_exchange_strong(&table[fd], &entry, entry | FOR_CHILD))
+            slot_drop(slot_of(entry), generation_of(entry));
+    }
+}
+
+/* In the child: an entry without the mark was made between the taking and the fork. */
+void table_child_born(void) {
+    int high = atomic_load(&highest);
+
+    for (int fd = 0; fd <= high; fd++) {
+        uint64_t entry = atomic_load(&table[fd]);
+        if (!entry) continue;
+        if (!(entry & FOR_CHILD) && !slot_take(slot_of(entry), generation_of(entry))) entry = 0;
+        atomic_store(&table[fd], entry & ~FLAGS);
+    }
+}
+
+void table_child_failed(void) {
+    int high = atomic_load(&highest);
+
+    for (int fd = 0; fd <= high; fd++) {
+        uint64_t entry = atomic_load(&table[fd]);
+        if (!(entry & FOR_CHILD) || !atomic_compare_exchange_strong(&table[fd], &entry, entry & ~FOR_CHILD)) continue;
+        slot_drop(slot_of(entry), generation_of(entry));
+    }
+}
+
+/* Gives every reference back; the entries stay, for table_attach, and for threads that close meanwhile. */
+void table_detach(void) {
+    int high = atomic_load(&highest);
+
+    for (int fd = 0; fd <= high; fd++) {
+        uint64_t entry = atomic_load(&table[fd]);
+        if (!entry || (entry & DETACHED)) continue;
+        if (!atomic_compare_exchange_strong(&table[fd], &entry, entry | DETACHED)) continue;
+        slot_drop(slot_of(entry), generation_of(entry));
+    }
+}
+
+void table_attach(void) {
+    int high = atomic_load(&highest);
+
+    for (int fd = 0; fd <= high; fd++) {
+        uint64_t entry = atomic_load(&table[fd]);
+        if (!(entry & DETACHED)) continue;
+        uint64_t again = slot_take(slot_of(entry), generation_of(entry)) ? entry & ~FLAGS : 0;
+        if (!atomic_compare_exchange_strong(&table[fd], &entry, again) && again)
+            slot_drop(slot_of(entry), generation_of(entry));
+        else if (!again) table_arrival(fd);
+    }
+}
