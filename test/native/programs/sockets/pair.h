@@ -1,0 +1,64 @@
+/* Both ends of a loopback connection, the byte pattern that crosses it, and moving it to other addresses. */
+#pragma once
+
+#include "sockets_address.h"
+#include "tcp_state.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum kind { V4, V6, MAPPED, KINDS };
+
+/* a connected, b accepted; both non-blocking. */
+struct pair {
+    enum kind kind;
+    int a, b;
+};
+
+/* Address `number` (1 to 3) of the namespace's loopback. */
+union socket_address address_of(enum kind kind, int number, uint16_t port);
+
+/* A new namespace, loopback up, with all these addresses. Once a process. */
+void network_make(void);
+
+/* A connection at address 1. The listener stays open on b's port. */
+struct pair pair_open(enum kind kind);
+
+/* The FIN of one end is sent, and received where the other is not locked. */
+void shut(int fd);
+
+/* Locks and saves both ends. */
+void pair_save(const struct pair *pair, struct tcp_saved saved[2]);
+
+/* Revives both, a at address 2 and b at address 3, the ports as they were; not released. Clears `saved`. */
+void pair_revive(const struct pair *pair, struct tcp_saved saved[2]);
+
+/* All of it: lock, save, revive, release. */
+void pair_move(const struct pair *pair);
+
+/* One direction of a connection: what was written and what was read of the pattern. */
+struct stream {
+    int from, to;
+    size_t written, read;
+};
+
+/* Writes `size` bytes, or until the kernel takes no more. */
+void stream_write(struct stream *stream, size_t size);
+
+/* Reads `size` bytes and checks each; within the time, or the case failed. */
+void stream_read(struct stream *stream, size_t size, int milliseconds);
+
+/* Reads all that was written. */
+void stream_drain(struct stream *stream, int milliseconds);
+
+/* Whether poll(2) sees one of these events within the time. */
+bool poll_for(int fd, short events, int milliseconds);
+
+/* A line `Group: counter` of /proc/net/snmp or netstat of the namespace. */
+long counter(const char *file, const char *group, const char *name);
+
+/* Sent and retransmitted segments of the namespace so far. */
+long segments_sent(void);
+long segments_again(void);
+
+double milliseconds_now(void);
