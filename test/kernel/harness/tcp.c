@@ -171,15 +171,25 @@ static void fill_queue(int fd, int queue, const uint8_t *bytes, int size)
 		done += need(send(fd, bytes + done, size - done > 4096 ? 4096 : size - done, MSG_NOSIGNAL));
 }
 
-void revive(int fd, const struct saved *saved)
+void revive_queues(int fd, const struct saved *saved)
 {
-	revive_empty(fd, saved);
 	fill_queue(fd, TCP_RECV_QUEUE, saved->receive_queue, saved->received);
 	fill_queue(fd, TCP_SEND_QUEUE, saved->send_queue, saved->sent);
 	need(setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &saved->window, sizeof(saved->window)));
 	set_option(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
+}
+
+void revive_release(int fd, const struct saved *saved)
+{
 	setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &(int){ 0 }, sizeof(int));	/* ENOENT where it is not locked */
 	repair(fd, TCP_REPAIR_OFF);
 	for (int done = 0; done < saved->unsent;)
 		done += need(send(fd, saved->send_queue + saved->sent + done, saved->unsent - done, MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+void revive(int fd, const struct saved *saved)
+{
+	revive_empty(fd, saved);
+	revive_queues(fd, saved);
+	revive_release(fd, saved);
 }

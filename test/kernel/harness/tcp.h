@@ -49,7 +49,9 @@ void save(int fd, struct saved *saved);
  * far end nothing but a window probe. */
 void revive(int fd, const struct saved *saved);
 
-/* The part of revive() up to where the queues are filled; the socket stays in repair mode, locked or not. */
+/* Its three parts. After the first two the socket is in repair mode still, and locked if it was. */
 void revive_empty(int fd, const struct saved *saved);
+void revive_queues(int fd, const struct saved *saved);
+void revive_release(int fd, const struct saved *saved);
 
 #endif
