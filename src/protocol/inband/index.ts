@@ -9,6 +9,7 @@ export { Pair, type Ends } from './pair';
 export { Move, moveTicketSchema, type MoveTicket } from './move';
 export { Keyring, type KeyringOptions, type Received } from './keyring';
 export { DROP_REASONS, type DropReason, type Drops } from './drops';
+export { BoundedMap } from './bounded-map';
 export { systemClock, type Clock } from './clock';
 export { Conversation, type ConversationOptions, type Outcome } from './conversation';
 export { Introduction, type Introduced, type IntroductionOptions } from './introduction';

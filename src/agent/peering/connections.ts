@@ -1,0 +1,43 @@
+/** The two ways to write one connection: as its socket has it, and as it is on the wire. */
+
+import { isIPv4 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { Connection, Endpoint } from '../../native/contract';
+
+const MAPPED = '::ffff:';
+const AF_INET6 = 10;
+
+/** IPv4-mapped IPv6 addresses as the IPv4 addresses that the packets have. */
+export function onTheWire({ local, remote }: Connection): Connection {
+  return { local: plain(local), remote: plain(remote) };
+}
+
+/** An address as a socket of this family takes it. */
+export function forFamily({ address, port }: Endpoint, family: number): Endpoint {
+  return { address: family === AF_INET6 && isIPv4(address) ? MAPPED + address : address, port };
+}
+
+/** The same for both ways of writing. */
+export function connectionName(connection: Connection): string {
+  const { local, remote } = onTheWire(connection);
+  return `${endpointName(local)} ${endpointName(remote)}`;
+}
+
+export function endpointName({ address, port }: Endpoint): string {
+  return `[${address}]:${port}`;
+}
+
+/** Of an address on the wire. */
+export function familyOf(address: string): 4 | 6 {
+  return isIPv4(address) ? 4 : 6;
+}
+
+export function isOwnAddress(address: string): boolean {
+  if (address.startsWith('127.')) return true;
+  return Object.values(networkInterfaces()).some((list) => list?.some((entry) => entry.address === address) === true);
+}
+
+function plain({ address, port }: Endpoint): Endpoint {
+  const tail = address.slice(MAPPED.length);
+  return { address: address.startsWith(MAPPED) && isIPv4(tail) ? tail : address, port };
+}

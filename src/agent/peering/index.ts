@@ -1,0 +1,2 @@
+export { Peering, type PeeringOptions } from './peering';
+export * from './types';

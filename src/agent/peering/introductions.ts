@@ -1,0 +1,112 @@
+/** The asking side of HELLO: which agent is at the other end of a local program's connections. */
+
+import { randomBytes } from 'node:crypto';
+import type { Connection, Native } from '../../native/contract';
+import { BoundedMap, Introduction, TOKEN_BYTES } from '../../protocol/inband';
+import type { Clock, Keyring, Pair, Welcome } from '../../protocol/inband';
+import { connectionName, onTheWire } from './connections';
+import type { Segments } from './segments';
+import type { IntroduceRequest, IntroducedConnection } from './types';
+
+const MAX_CONNECTIONS = 100_000;
+const MAX_AGENTS = 4096;
+/** What a receiving agent's socket holds without loss. */
+const MAX_AT_ONCE = 2048;
+
+/** One connection of one local program. */
+export interface Acquaintance {
+  readonly token: string;
+  /** With the agent that has registered it. */
+  pair: Pair | null;
+}
+
+export class Introductions {
+  private readonly acquaintances = new BoundedMap<string, Acquaintance>(MAX_CONNECTIONS);
+  private readonly pairsByAddress = new BoundedMap<string, Pair>(MAX_AGENTS);
+  private readonly running = new Map<string, Introduction>();
+
+  constructor(
+    private readonly native: Native,
+    private readonly clock: Clock,
+    private readonly keyring: Keyring,
+    private readonly segments: Segments,
+  ) {}
+
+  introduce({ group, connections, deadlineMs }: IntroduceRequest): Promise<IntroducedConnection[]> {
+    const deadline = this.clock.now() + deadlineMs;
+    return mapAtMost(MAX_AT_ONCE, connections, (connection) => this.introduceOne(group, connection, deadline));
+  }
+
+  find(group: string, connection: Connection): Acquaintance | undefined {
+    return this.acquaintances.get(acquaintanceName(group, connection));
+  }
+
+  /** For KeyringOptions.isAsking. */
+  isAsking(welcome: Welcome): boolean {
+    return this.running.get(runName(welcome))?.isAsking(welcome) === true;
+  }
+
+  onWelcome(welcome: Welcome, pair: Pair): void {
+    this.running.get(runName(welcome))?.accept(welcome, pair);
+  }
+
+  close(): void {
+    for (const introduction of this.running.values()) introduction.stop();
+  }
+
+  private async introduceOne(group: string, connection: Connection, deadline: number): Promise<IntroducedConnection> {
+    const ends = onTheWire(connection);
+    const acquaintance = this.acquaint(group, ends);
+    const { token } = acquaintance;
+    if (this.native.sequences(ends) === null) return { connection, status: 'no-socket', agent: '', token };
+    const hello = { type: 'hello', group, token, nonce: randomBytes(4).readUInt32BE() } as const;
+    const introduction = new Introduction({
+      clock: this.clock,
+      keyring: this.keyring,
+      hello,
+      ends,
+      pair: this.pairsByAddress.get(ends.remote.address) ?? null,
+      deadlineMs: deadline - this.clock.now(),
+      transmit: (carried) => void this.segments.send(carried, ends),
+    });
+    this.running.set(runName(hello), introduction);
+    const introduced = await introduction.run().finally(() => this.running.delete(runName(hello)));
+    if (introduced === null) return { connection, status: 'no-agent', agent: '', token };
+    const { pair, status } = introduced;
+    this.pairsByAddress.set(ends.remote.address, pair);
+    acquaintance.pair = status === 'ok' ? pair : null;
+    return { connection, status, agent: pair.peerId, token };
+  }
+
+  private acquaint(group: string, connection: Connection): Acquaintance {
+    const name = acquaintanceName(group, connection);
+    const known = this.acquaintances.get(name);
+    if (known !== undefined) return known;
+    const made = { token: randomBytes(TOKEN_BYTES).toString('hex'), pair: null };
+    this.acquaintances.set(name, made);
+    return made;
+  }
+}
+
+function acquaintanceName(group: string, connection: Connection): string {
+  return `${group} ${connectionName(connection)}`;
+}
+
+function runName({ token, nonce }: { token: string; nonce: number }): string {
+  return `${token} ${nonce}`;
+}
+
+/** `work` on every item, `limit` of them at a time; results in the items' order. */
+async function mapAtMost<Item, Result>(
+  limit: number,
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results = new Array<Result>(items.length);
+  const queue = items.entries();
+  const worker = async () => {
+    for (const [index, item] of queue) results[index] = await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+  return results;
+}

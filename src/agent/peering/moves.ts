@@ -1,0 +1,259 @@
+/** The asking side of SUSPEND, RESUME and CANCEL: as a program's source host, or its target in the source's name. */
+
+import type { Connection } from '../../native/contract';
+import { BoundedMap, Conversation, RESUME_ENTRIES, splitIntoParts } from '../../protocol/inband';
+import type { Carried, Clock, Keyring, Move, MoveMessage, Outcome, Pair, PairMessage } from '../../protocol/inband';
+import type { Resume, ResumeEntry, Resumed, Suspended, SuspendedEntry } from '../../protocol/inband';
+import { connectionName, onTheWire } from './connections';
+import type { Introductions } from './introductions';
+import type { Segments } from './segments';
+import type { CancelledAgent, CancelRequest, MovedConnection, PeerStatus, PeerTicket } from './types';
+import type { ResumedConnection, ResumeRequest, SuspendedConnection, SuspendRequest } from './types';
+
+const MAX_MIGRATIONS = 256;
+
+/** A connection as it was before the move. */
+interface Affected {
+  readonly connection: Connection;
+  readonly token: string;
+}
+
+/** One other agent, in one migration. */
+interface Party {
+  readonly move: Move;
+  /** By connectionName. */
+  readonly affected: Map<string, Affected>;
+}
+
+type Answer = MoveMessage | PairMessage;
+type ResumePart = Pick<Resume, 'address' | 'entries'>;
+
+export class Moves {
+  /** By role and migration; then by the other agent's key id. */
+  private readonly migrations = new BoundedMap<string, Map<string, Party>>(MAX_MIGRATIONS);
+  private readonly listeners = new Map<string, Set<(answer: Answer) => void>>();
+  private readonly conversations = new Set<{ stop(): void }>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly keyring: Keyring,
+    private readonly segments: Segments,
+    private readonly introductions: Introductions,
+  ) {}
+
+  async suspend(request: SuspendRequest): Promise<SuspendedConnection[]> {
+    const asked = new Map<Party, Pair>();
+    const affected = request.connections.map((connection) => {
+      const known = this.introductions.find(request.group, connection);
+      if (known === undefined || known.pair === null) return null;
+      const party = this.partyAsSource(known.pair, request.migration);
+      party.affected.set(connectionName(connection), { connection: onTheWire(connection), token: known.token });
+      asked.set(party, known.pair);
+      return { party, token: known.token };
+    });
+    const entries = new Map<Party, Outcome<Suspended>>();
+    await Promise.all(
+      [...asked].map(async ([party, pair]) => entries.set(party, await this.suspendAt(party, pair, request))),
+    );
+    const byToken = new Map([...entries].map(([party, outcome]) => [party, entriesByToken(outcome)]));
+    return request.connections.map((connection, index) => {
+      const found = affected[index];
+      if (found === null || found === undefined) return { connection, status: 'no-agent', rcvNxt: 0, agent: '' };
+      const { party, token } = found;
+      const entry = byToken.get(party)?.get(token);
+      const missing: PeerStatus = entries.get(party)?.complete === true ? 'no-socket' : 'no-agent';
+      const agent = party.move.ticket.peerId;
+      return { connection, status: entry?.status ?? missing, rcvNxt: entry?.rcvNxt ?? 0, agent };
+    });
+  }
+
+  /** What the target needs to resume a migration that was suspended here. */
+  tickets(migration: string): PeerTicket[] {
+    const parties = this.migrations.get(migrationName('source', migration)) ?? new Map<string, Party>();
+    return [...parties.values()].map(({ move, affected }) => ({
+      ticket: move.ticket,
+      connections: [...affected.values()],
+    }));
+  }
+
+  async resume(request: ResumeRequest): Promise<ResumedConnection[]> {
+    if (request.role === 'target') this.adopt(request.migration, request.tickets ?? []);
+    const parties = [...(this.migrations.get(migrationName(request.role, request.migration))?.values() ?? [])];
+    const statuses = new Map<string, PeerStatus>();
+    await Promise.all(
+      parties.map(async (party) => {
+        const moved = request.moved.filter(({ connection }) => party.affected.has(connectionName(connection)));
+        if (moved.length === 0) return;
+        const answered = await this.resumeAt(party, moved, request);
+        for (const { connection } of moved) {
+          const name = connectionName(connection);
+          const status = answered.get(party.affected.get(name)?.token ?? '');
+          if (status !== undefined) statuses.set(name, status);
+        }
+      }),
+    );
+    return request.moved.map(({ connection }) => ({
+      connection,
+      status: statuses.get(connectionName(connection)) ?? 'no-agent',
+    }));
+  }
+
+  /** Where nobody answers, the lease does the same. */
+  async cancel({ migration, deadlineMs }: CancelRequest): Promise<CancelledAgent[]> {
+    const parties = [...(this.migrations.get(migrationName('source', migration))?.values() ?? [])];
+    const cancelled = await Promise.all(
+      parties.map(async ({ move, affected }): Promise<CancelledAgent> => {
+        const { complete } = await this.converse<true>(move, deadlineMs, 1, {
+          carriers: [...affected.values()].map(({ connection }) => connection),
+          request: () => move.seal({ type: 'cancel', migration }),
+          answer: (message, accept) => {
+            if (message.type === 'cancelled') accept(0, 0, 1, true);
+          },
+        });
+        return { agent: move.ticket.peerId, status: complete ? 'ok' : 'no-agent' };
+      }),
+    );
+    this.forget(migration);
+    return cancelled;
+  }
+
+  /** Its keys go: nothing more can be said in it from here. */
+  forget(migration: string): void {
+    for (const role of ['source', 'target'] as const) {
+      const name = migrationName(role, migration);
+      for (const { move } of this.migrations.get(name)?.values() ?? []) this.keyring.forget(move);
+      this.migrations.delete(name);
+    }
+  }
+
+  /** Something that the keyring has checked, from this agent. */
+  onAnswer(agent: string, message: Answer): void {
+    for (const listener of this.listeners.get(listenerName(agent, message.migration)) ?? []) listener(message);
+  }
+
+  close(): void {
+    for (const conversation of this.conversations) conversation.stop();
+  }
+
+  private suspendAt(party: Party, pair: Pair, request: SuspendRequest): Promise<Outcome<Suspended>> {
+    const { migration, group, leaseMs, round } = request;
+    return this.converse<Suspended>(party.move, request.deadlineMs, 1, {
+      carriers: [...party.affected.values()].map(({ connection }) => connection),
+      request: (_one, from) => pair.seal({ type: 'suspend', migration, group, leaseMs, round, from }),
+      answer: (message, accept) => {
+        if (message.type === 'suspended' && message.round === round) accept(0, message.part, message.parts, message);
+      },
+    });
+  }
+
+  private async resumeAt(
+    party: Party,
+    moved: readonly MovedConnection[],
+    { migration, group, role, deadlineMs }: ResumeRequest,
+  ): Promise<Map<string, PeerStatus>> {
+    const parts = resumeParts(party, moved);
+    const { answers } = await this.converse<Resumed>(party.move, deadlineMs, parts.length, {
+      carriers: moved.map(({ connection, to }) => (role === 'source' ? connection : to)),
+      request: (part) =>
+        party.move.seal({ type: 'resume', migration, group, ...parts[part]!, part, parts: parts.length }),
+      answer: (message, accept) => {
+        if (message.type !== 'resumed') return;
+        if (!namesSame(message.entries, parts[message.part]?.entries)) return;
+        accept(message.part, 0, 1, message);
+      },
+    });
+    return new Map(answers.flat().flatMap(({ entries }) => entries.map(({ token, status }) => [token, status])));
+  }
+
+  private async converse<A>(
+    move: Move,
+    deadlineMs: number,
+    requests: number,
+    talk: {
+      /** Any of them takes the segments there. */
+      readonly carriers: readonly Connection[];
+      readonly request: (request: number, from: number) => Carried;
+      readonly answer: (message: Answer, accept: Conversation<A>['accept']) => void;
+    },
+  ): Promise<Outcome<A>> {
+    const conversation = new Conversation<A>({
+      clock: this.clock,
+      deadlineMs,
+      requests,
+      transmit: (request, from) => this.segments.sendOnOne(talk.request(request, from), talk.carriers),
+    });
+    const name = listenerName(move.ticket.peerId, move.migration);
+    const listener = (message: Answer) =>
+      talk.answer(message, (...answer) => conversation.accept(...answer));
+    const listeners = this.listeners.get(name) ?? new Set();
+    this.listeners.set(name, listeners.add(listener));
+    this.conversations.add(conversation);
+    try {
+      return await conversation.start().outcome;
+    } finally {
+      this.conversations.delete(conversation);
+      listeners.delete(listener);
+      if (listeners.size === 0) this.listeners.delete(name);
+    }
+  }
+
+  private partyAsSource(pair: Pair, migration: string): Party {
+    const parties = this.parties('source', migration);
+    const known = parties.get(pair.peerId);
+    if (known !== undefined) return known;
+    const party = { move: this.keyring.moveAway(pair, migration, freshCounter()), affected: new Map() };
+    parties.set(pair.peerId, party);
+    return party;
+  }
+
+  private adopt(migration: string, tickets: readonly PeerTicket[]): void {
+    const parties = this.parties('target', migration);
+    for (const { ticket, connections } of tickets) {
+      if (ticket.migration !== migration || parties.has(ticket.peerId)) continue;
+      const move = this.keyring.moveHere(ticket, freshCounter());
+      const affected = new Map(connections.map((each) => [connectionName(each.connection), each]));
+      parties.set(ticket.peerId, { move, affected });
+    }
+  }
+
+  private parties(role: ResumeRequest['role'], migration: string): Map<string, Party> {
+    const name = migrationName(role, migration);
+    const parties = this.migrations.get(name) ?? new Map<string, Party>();
+    this.migrations.set(name, parties);
+    return parties;
+  }
+}
+
+/** The new address is a part's; connections may have moved to more than one. */
+function resumeParts(party: Party, moved: readonly MovedConnection[]): ResumePart[] {
+  const byAddress = new Map<string, ResumeEntry[]>();
+  for (const { connection, to, peerHas } of moved) {
+    const { address, port } = onTheWire(to).local;
+    const token = party.affected.get(connectionName(connection))!.token;
+    byAddress.set(address, [...(byAddress.get(address) ?? []), { token, port, peerHas }]);
+  }
+  return [...byAddress].flatMap(([address, entries]) =>
+    splitIntoParts(entries, RESUME_ENTRIES).map((part) => ({ address, entries: part.entries })),
+  );
+}
+
+function namesSame(answered: readonly { token: string }[], asked: readonly { token: string }[] | undefined): boolean {
+  return answered.length === asked?.length && answered.every(({ token }, index) => token === asked[index]?.token);
+}
+
+function entriesByToken({ answers }: Outcome<Suspended>): Map<string, SuspendedEntry> {
+  return new Map(answers.flat().flatMap(({ entries }) => entries.map((entry) => [entry.token, entry])));
+}
+
+/** Above every counter that an agent on this host can have used before. */
+function freshCounter(): bigint {
+  return BigInt(Date.now()) << 20n;
+}
+
+function migrationName(role: ResumeRequest['role'], migration: string): string {
+  return `${role} ${migration}`;
+}
+
+function listenerName(agent: string, migration: string): string {
+  return `${agent} ${migration}`;
+}

@@ -1,0 +1,142 @@
+/**
+ * A host's in-band service: it asks other hosts' agents for the programs of this host, and answers them for every
+ * socket of it, wrapped or not.
+ *
+ *   asking      introduce -> HELLO      suspend -> SUSPEND         resume -> RESUME       cancel -> CANCEL
+ *   answering   welcomes.ts             suspensions.ts             resumptions.ts         suspensions.ts
+ *
+ * Only what the keyring has checked comes further than onSegment.
+ */
+
+import type { Logger } from 'pino';
+import type { InbandSegment, Native } from '../../native/contract';
+import { Keyring, systemClock, type Clock, type Received } from '../../protocol/inband';
+import { isOwnAddress } from './connections';
+import { Introductions } from './introductions';
+import { Moves } from './moves';
+import { Rebinder } from './rebind';
+import { Registrations } from './registrations';
+import { Resumptions } from './resumptions';
+import { Segments } from './segments';
+import { Sockets } from './sockets';
+import { Suspensions } from './suspensions';
+import type { CancelledAgent, CancelRequest, IntroducedConnection, IntroduceRequest, LocalPrograms } from './types';
+import type { PeeringFacts, PeerTicket, ResumedConnection, ResumeRequest } from './types';
+import type { SuspendedConnection, SuspendRequest } from './types';
+import { Welcomes } from './welcomes';
+
+export interface PeeringOptions {
+  readonly native: Native;
+  /** Where set, only agents that have it too are believed. */
+  readonly clusterKey: Buffer | null;
+  readonly log: Logger;
+  readonly programs: LocalPrograms;
+  readonly clock?: Clock;
+}
+
+export class Peering {
+  private readonly keyring: Keyring;
+  private readonly segments: Segments;
+  private readonly introductions: Introductions;
+  private readonly moves: Moves;
+  private readonly registrations: Registrations;
+  private readonly welcomes: Welcomes;
+  private readonly suspensions: Suspensions;
+  private readonly resumptions: Resumptions;
+
+  /** Opens the raw sockets in this process's network namespace: needs CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF. */
+  constructor({ native, clusterKey, log, programs, clock = systemClock }: PeeringOptions) {
+    this.keyring = new Keyring({
+      clusterKey,
+      isAsking: (welcome) => this.introductions.isAsking(welcome),
+      isOwnAddress,
+    });
+    this.segments = new Segments(native, log, (segment) => this.onSegment(segment));
+    this.introductions = new Introductions(native, clock, this.keyring, this.segments);
+    this.moves = new Moves(clock, this.keyring, this.segments, this.introductions);
+    const sockets = new Sockets(native, programs);
+    this.registrations = new Registrations(native);
+    this.welcomes = new Welcomes(native, this.segments, sockets, this.registrations);
+    this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations);
+    const rebinder = new Rebinder(native, programs, log);
+    this.resumptions = new Resumptions(this.segments, sockets, this.registrations, this.suspensions, rebinder);
+  }
+
+  /** Names this program's connections to the agents at their other ends. May be repeated; must precede suspend. */
+  introduce(request: IntroduceRequest): Promise<IntroducedConnection[]> {
+    return this.introductions.introduce(request);
+  }
+
+  suspend(request: SuspendRequest): Promise<SuspendedConnection[]> {
+    return this.moves.suspend(request);
+  }
+
+  /** After suspend; for the target host alone. */
+  tickets(migration: string): PeerTicket[] {
+    return this.moves.tickets(migration);
+  }
+
+  /** As target: once the sockets are revived there. The sockets that it is asked on must be locked. */
+  resume(request: ResumeRequest): Promise<ResumedConnection[]> {
+    return this.moves.resume(request);
+  }
+
+  cancel(request: CancelRequest): Promise<CancelledAgent[]> {
+    return this.moves.cancel(request);
+  }
+
+  /** A migration that was asked for here is over. */
+  forget(migration: string): void {
+    this.moves.forget(migration);
+  }
+
+  /** Whether a connection of this process is locked for another host's migration now. */
+  isSuspended(pid: number): boolean {
+    return this.suspensions.isSuspended(pid);
+  }
+
+  facts(): PeeringFacts {
+    return {
+      agent: this.keyring.own.id,
+      drops: this.keyring.drops.all(),
+      registered: this.registrations.size,
+      suspensions: this.suspensions.facts(),
+    };
+  }
+
+  /** Unlocks whatever is locked. What is being asked ends unanswered. */
+  close(): void {
+    this.welcomes.close();
+    this.resumptions.close();
+    this.introductions.close();
+    this.moves.close();
+    this.suspensions.close();
+    this.segments.close();
+  }
+
+  private onSegment(segment: InbandSegment): void {
+    const { option, body, source, destination } = segment;
+    const received = this.keyring.receive({ option, body }, { local: destination, remote: source });
+    if (received !== null) this.dispatch(received, segment);
+  }
+
+  private dispatch(received: Received, segment: InbandSegment): void {
+    switch (received.kind) {
+      case 'hello':
+        return this.welcomes.onHello(received.message, received.pair, received.proved, segment);
+      case 'welcome':
+        return this.introductions.onWelcome(received.message, received.pair);
+      case 'pair':
+        if (received.message.type === 'suspend') {
+          return this.suspensions.onSuspend(received.message, received.pair, segment);
+        }
+        return this.moves.onAnswer(received.pair.peerId, received.message);
+      case 'move':
+        if (received.message.type === 'resume') {
+          return this.resumptions.onResume(received.message, received.move, segment);
+        }
+        if (received.message.type === 'cancel') return this.suspensions.onCancel(received.move, segment);
+        return this.moves.onAnswer(received.move.ticket.peerId, received.message);
+    }
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Rebind: connections of running programs get a new remote address, while their programs stand still for a moment.
+ *
+ * Between lock and release, no thread that uses the sockets may run (native/tcp_state.h), so every process that has
+ * one of them open is stopped: a wrapped program by its freezer, which hides that from it, any other with ptrace.
+ */
+
+import type { Logger } from 'pino';
+import type { Endpoint, Native, SavedSocket } from '../../native/contract';
+import type { Status } from '../../protocol/inband';
+import { batched, Failure } from './batch';
+import { forFamily } from './connections';
+import type { LocalPrograms, PeerFreezer } from './types';
+
+export interface Rebind {
+  /** Our descriptor. Locked or not. */
+  readonly fd: number;
+  /** On the wire. */
+  readonly remote: Endpoint;
+  readonly peerHas: number;
+}
+
+/**
+ * ok: lives at the new address, unlocked. failed: as it was before, as far as that can be, and unlocked.
+ * busy, not-permitted: its program cannot be stopped now; the connection was not touched.
+ */
+export type Rebound = Extract<Status, 'ok' | 'busy' | 'not-permitted' | 'failed'>;
+
+export class Rebinder {
+  constructor(
+    private readonly native: Native,
+    private readonly programs: LocalPrograms,
+    private readonly log: Logger,
+  ) {}
+
+  /** One synchronous stretch for all of them. */
+  rebind(requests: readonly Rebind[]): Rebound[] {
+    const inodes = requests.map(({ fd }) => this.native.describeSocket(fd).inode);
+    const owners = this.native.findOwners(inodes).filter(({ pid }) => pid !== process.pid);
+    const freeze = new Freeze(this.native, this.programs, this.log);
+    const started = performance.now();
+    try {
+      freeze.stop([...new Set(owners.map(({ pid }) => pid))]);
+      const refusals = new Map(owners.flatMap(({ inode, pid }) => {
+        const refusal = freeze.refusals.get(pid);
+        return refusal === undefined ? [] : [[inode, refusal] as const];
+      }));
+      const stopped = requests.filter((_request, index) => !refusals.has(inodes[index]!));
+      const results = new Map(this.follow(stopped).map((result, index) => [stopped[index], result]));
+      return requests.map((request, index) => refusals.get(inodes[index]!) ?? results.get(request) ?? 'failed');
+    } finally {
+      freeze.release();
+      this.log.debug({ connections: requests.length, ms: performance.now() - started }, 'rebound');
+    }
+  }
+
+  private follow(requests: readonly Rebind[]): Rebound[] {
+    const saved = batched(requests, (some) => {
+      const fds = some.map(({ fd }) => fd);
+      // For good: a lease that ended from here on would let the old path's bytes into a saved socket.
+      this.native.lock(fds, 0);
+      return this.native.save(fds);
+    });
+    const revived = requests.map((request, index) => this.revive(request, saved[index]!));
+    const released = batched(requests.filter((_request, index) => revived[index]), (some) => {
+      this.native.release(some.map(({ fd }) => fd));
+      return some;
+    });
+    const done = new Set(released.filter((request) => !(request instanceof Failure)));
+    return requests.map((request) => (done.has(request) ? 'ok' : 'failed'));
+  }
+
+  private revive({ fd, remote, peerHas }: Rebind, saved: SavedSocket | Failure): boolean {
+    if (saved instanceof Failure) {
+      this.log.error({ err: saved.error, remote }, 'a peer could not be saved');
+      this.attempt(() => this.native.unlock([fd]));
+      return false;
+    }
+    try {
+      this.native.revive([{ fd, saved, local: saved.local, remote: forFamily(remote, saved.family), peerHas }], true);
+      return true;
+    } catch (error) {
+      this.log.error({ err: error, remote }, 'a peer could not be rebound');
+      this.putBack(fd, saved);
+      return false;
+    }
+  }
+
+  /** Whether the revive has begun or not, it leaves a socket that can be revived again. */
+  private putBack(fd: number, saved: SavedSocket): void {
+    const { local, remote, sndUna } = saved;
+    this.attempt(() => {
+      this.native.revive([{ fd, saved, local, remote, peerHas: sndUna }], true);
+      this.native.release([fd]);
+    });
+  }
+
+  private attempt(undo: () => void): void {
+    try {
+      undo();
+    } catch (error) {
+      this.log.error({ err: error }, 'and could not be put back');
+    }
+  }
+}
+
+/** Processes that stand still. */
+class Freeze {
+  /** Why a process is not stopped. */
+  readonly refusals = new Map<number, Rebound>();
+  private readonly undo: (() => void)[] = [];
+
+  constructor(
+    private readonly native: Native,
+    private readonly programs: LocalPrograms,
+    private readonly log: Logger,
+  ) {}
+
+  stop(pids: readonly number[]): void {
+    const wrapped = new Map<PeerFreezer, number[]>();
+    const others: number[] = [];
+    for (const pid of pids) {
+      const freezer = this.programs.freezerOf(pid);
+      if (this.programs.isMigrating(pid)) this.refusals.set(pid, 'busy');
+      else if (freezer === null) others.push(pid);
+      else wrapped.set(freezer, [...(wrapped.get(freezer) ?? []), pid]);
+    }
+    for (const [freezer, members] of wrapped) this.stopWrapped(freezer, members);
+    const traced = batched(others, (some) => {
+      const handle = this.native.ptraceFreeze(some);
+      this.undo.push(() => handle.release());
+      return some;
+    });
+    traced.forEach((result, index) => {
+      if (result instanceof Failure) this.refuse([others[index]!], result);
+    });
+  }
+
+  release(): void {
+    for (const thaw of this.undo.reverse()) {
+      try {
+        thaw();
+      } catch (error) {
+        this.log.error({ err: error }, 'a peer was not thawed');
+      }
+    }
+  }
+
+  private stopWrapped(freezer: PeerFreezer, pids: readonly number[]): void {
+    try {
+      freezer.freeze();
+      this.undo.push(() => freezer.thaw());
+    } catch (error) {
+      this.refuse(pids, new Failure(error));
+    }
+  }
+
+  private refuse(pids: readonly number[], failure: Failure): void {
+    this.log.warn({ err: failure.error, pids }, 'a peer cannot be stopped');
+    for (const pid of pids) this.refusals.set(pid, failure.isPermission ? 'not-permitted' : 'busy');
+  }
+}

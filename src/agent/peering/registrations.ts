@@ -1,0 +1,63 @@
+/** Which connections of this host belong to which program elsewhere: what other agents' HELLOs have told. */
+
+import type { Connection, Native } from '../../native/contract';
+import { connectionName } from './connections';
+import type { Owner } from './sockets';
+
+const MAX_REGISTRATIONS = 100_000;
+
+export interface Registration {
+  readonly agent: string;
+  readonly group: string;
+  readonly token: string;
+  /** As this host has it, on the wire. */
+  readonly connection: Connection;
+  owner: Owner;
+}
+
+export class Registrations {
+  private readonly byConnection = new Map<string, Registration>();
+  private readonly byGroup = new Map<string, Map<string, Registration>>();
+
+  constructor(private readonly native: Native) {}
+
+  get size(): number {
+    return this.byConnection.size;
+  }
+
+  /** In place of an earlier one of this connection. False: no more can be kept. */
+  add(registration: Registration): boolean {
+    const name = connectionName(registration.connection);
+    const known = this.byConnection.get(name);
+    if (known !== undefined) this.remove(known);
+    if (this.size >= MAX_REGISTRATIONS) this.sweep();
+    if (this.size >= MAX_REGISTRATIONS) return false;
+    const group = this.byGroup.get(groupName(registration)) ?? new Map<string, Registration>();
+    this.byGroup.set(groupName(registration), group.set(registration.token, registration));
+    this.byConnection.set(name, registration);
+    return true;
+  }
+
+  of(agent: string, group: string): Registration[] {
+    return [...(this.byGroup.get(groupName({ agent, group }))?.values() ?? [])];
+  }
+
+  remove(registration: Registration): void {
+    const name = connectionName(registration.connection);
+    if (this.byConnection.get(name) === registration) this.byConnection.delete(name);
+    const group = this.byGroup.get(groupName(registration));
+    if (group?.get(registration.token) !== registration) return;
+    group.delete(registration.token);
+    if (group.size === 0) this.byGroup.delete(groupName(registration));
+  }
+
+  /** Forgets connections that have ended. */
+  private sweep(): void {
+    const alive = new Set(this.native.tcpConnections().map(({ connection }) => connectionName(connection)));
+    for (const [name, registration] of this.byConnection) if (!alive.has(name)) this.remove(registration);
+  }
+}
+
+function groupName({ agent, group }: { agent: string; group: string }): string {
+  return `${agent} ${group}`;
+}

@@ -1,0 +1,111 @@
+/**
+ * The answering side of RESUME. It comes from the source and from the target, in parts, repeated: what a connection
+ * is worth an answer for is remembered with the connection, so it is rebound once, whoever asks how often.
+ */
+
+import type { Endpoint, InbandSegment } from '../../native/contract';
+import type { Move, Resume, Status } from '../../protocol/inband';
+import { endpointName } from './connections';
+import type { Rebinder } from './rebind';
+import type { Registrations } from './registrations';
+import type { Segments } from './segments';
+import type { Sockets } from './sockets';
+import type { Member, Suspension, Suspensions } from './suspensions';
+
+interface Asked {
+  readonly message: Resume;
+  readonly move: Move;
+  readonly suspension: Suspension;
+  readonly segment: InbandSegment;
+}
+
+interface Following {
+  readonly member: Member;
+  readonly remote: Endpoint;
+  readonly peerHas: number;
+}
+
+export class Resumptions {
+  /** Rebound together: one freeze for all parts that have arrived. */
+  private waiting: Asked[] = [];
+
+  constructor(
+    private readonly segments: Segments,
+    private readonly sockets: Sockets,
+    private readonly registrations: Registrations,
+    private readonly suspensions: Suspensions,
+    private readonly rebinder: Rebinder,
+  ) {}
+
+  onResume(message: Resume, move: Move, segment: InbandSegment): void {
+    const suspension = this.suspensions.find(move);
+    if (suspension === undefined || suspension.group !== message.group) return;
+    const one = { message, move, suspension, segment };
+    if (this.waiting.push(one) === 1) setImmediate(() => this.resume());
+  }
+
+  close(): void {
+    this.waiting = [];
+  }
+
+  private resume(): void {
+    const batch = this.waiting;
+    this.waiting = [];
+    const following = new Map<Member, Following>();
+    for (const { message, suspension } of batch) {
+      for (const { token, port, peerHas } of message.entries) {
+        const member = suspension.members.get(token);
+        if (member === undefined || member.moved !== null || following.has(member)) continue;
+        following.set(member, { member, remote: { address: message.address, port }, peerHas });
+      }
+    }
+    const statuses = this.follow([...following.values()]);
+    for (const asked of batch) this.answer(asked, statuses);
+  }
+
+  private follow(following: readonly Following[]): Map<Member, Status> {
+    const statuses = this.hold(following);
+    const held = following.filter(({ member }) => member.fd !== null);
+    if (held.length === 0) return statuses;
+    const results = this.rebinder.rebind(
+      held.map(({ member, remote, peerHas }) => ({ fd: member.fd!, remote, peerHas })),
+    );
+    held.forEach(({ member, remote }, index) => {
+      const result = results[index]!;
+      statuses.set(member, result);
+      if (result === 'busy' || result === 'not-permitted') return;
+      this.suspensions.drop([member]);
+      if (result !== 'ok') return;
+      member.moved = remote;
+      this.registrations.remove(member.registration);
+    });
+    return statuses;
+  }
+
+  /** After the lease: their descriptors again. */
+  private hold(following: readonly Following[]): Map<Member, Status> {
+    const absent = following.map(({ member }) => member).filter(({ fd }) => fd === null);
+    const taken = this.sockets.take(absent.map(({ registration }) => registration));
+    const statuses = new Map<Member, Status>();
+    absent.forEach((member, index) => {
+      const one = taken[index]!;
+      if (typeof one === 'string') statuses.set(member, one);
+      else member.fd = one.fd;
+    });
+    return statuses;
+  }
+
+  private answer({ message, move, suspension, segment }: Asked, statuses: ReadonlyMap<Member, Status>): void {
+    const { migration, part, parts, address } = message;
+    const entries = message.entries.map(({ token, port }) => {
+      const member = suspension.members.get(token);
+      return { token, status: member === undefined ? 'no-socket' : statusOf(member, { address, port }, statuses) };
+    });
+    this.segments.answer(move.seal({ type: 'resumed', migration, part, parts, entries }), segment);
+  }
+}
+
+function statusOf(member: Member, remote: Endpoint, statuses: ReadonlyMap<Member, Status>): Status {
+  if (member.moved === null) return statuses.get(member) ?? 'failed';
+  return endpointName(member.moved) === endpointName(remote) ? 'ok' : 'failed';
+}

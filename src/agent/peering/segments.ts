@@ -1,0 +1,94 @@
+/**
+ * In-band segments on a connection's own addresses.
+ *
+ * A segment of ours ends one byte before what the other kernel has acknowledged, so that it fails TCP's check of the
+ * sequence number (RFC 9293 3.10.7.4) before its acknowledgement and window are looked at, and no byte of its body
+ * can be taken for the stream's. An answer is made from what it answers: it ends one byte before what the asker's
+ * kernel has received, and acknowledges what is old there, which TCP ignores. It needs no socket to look at.
+ */
+
+import type { Logger } from 'pino';
+import type { Connection, InbandEndpoint, InbandSegment, Native, Sequences } from '../../native/contract';
+import { BoundedMap, type Carried } from '../../protocol/inband';
+import { connectionName, familyOf, onTheWire } from './connections';
+
+/** Connections whose last sequence numbers are remembered: they serve when the socket itself is gone. */
+const MAX_REMEMBERED = 4096;
+
+export class Segments {
+  private readonly endpoints = new Map<4 | 6, InbandEndpoint>();
+  private readonly lastSequences = new BoundedMap<string, Sequences>(MAX_REMEMBERED);
+
+  constructor(
+    private readonly native: Native,
+    private readonly log: Logger,
+    onSegment: (segment: InbandSegment) => void,
+  ) {
+    this.endpoints.set(4, native.openInband(4, onSegment));
+    try {
+      this.endpoints.set(6, native.openInband(6, onSegment));
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'EAFNOSUPPORT') {
+        this.close();
+        throw error;
+      }
+    }
+  }
+
+  /** False: not sent. Never throws: what is lost here is as lost as on the way. */
+  send(carried: Carried, connection: Connection): boolean {
+    const { local, remote } = onTheWire(connection);
+    const sequences = this.sequencesOf({ local, remote });
+    if (sequences === null) return false;
+    return this.transmit(carried, {
+      source: local,
+      destination: remote,
+      seq: before(sequences.sndUna, carried.body.length),
+      ack: sequences.rcvNxt,
+    });
+  }
+
+  /** Sends on the first of these connections that takes it. */
+  sendOnOne(carried: Carried, connections: Iterable<Connection>): void {
+    for (const connection of connections) if (this.send(carried, connection)) return;
+  }
+
+  answer(carried: Carried, asked: InbandSegment): void {
+    this.transmit(carried, {
+      source: asked.destination,
+      destination: asked.source,
+      seq: before(asked.ack, carried.body.length),
+      ack: (asked.seq + asked.body.length) >>> 0,
+    });
+  }
+
+  close(): void {
+    for (const endpoint of this.endpoints.values()) endpoint.close();
+    this.endpoints.clear();
+  }
+
+  private sequencesOf(connection: Connection): Sequences | null {
+    const name = connectionName(connection);
+    const sequences = this.native.sequences(connection);
+    if (sequences === null) return this.lastSequences.get(name) ?? null;
+    this.lastSequences.set(name, sequences);
+    return sequences;
+  }
+
+  private transmit(carried: Carried, header: Omit<InbandSegment, 'option' | 'body'>): boolean {
+    const endpoint = this.endpoints.get(familyOf(header.source.address));
+    if (endpoint === undefined) return false;
+    try {
+      endpoint.send({ ...header, option: carried.option, body: carried.body });
+      return true;
+    } catch (error) {
+      this.log.debug({ err: error, destination: header.destination }, 'in-band segment not sent');
+      return false;
+    }
+  }
+}
+
+/** Where a body of `length` bytes begins that ends one byte before `edge`. */
+function before(edge: number, length: number): number {
+  return (edge - length - 1) >>> 0;
+}

@@ -1,0 +1,148 @@
+/** Other processes' sockets of this host: whose a connection is, and getting hold of it. */
+
+import { readFileSync } from 'node:fs';
+import type { Connection, Native } from '../../native/contract';
+import type { Status } from '../../protocol/inband';
+import { connectionName } from './connections';
+import type { LocalPrograms } from './types';
+
+/** Where a socket was found last; to be checked at every use. */
+export interface Owner {
+  readonly pid: number;
+  readonly fd: number;
+}
+
+export interface Wanted {
+  readonly connection: Connection;
+  readonly owner: Owner;
+}
+
+export interface Taken {
+  /** Ours. */
+  readonly fd: number;
+  readonly owner: Owner;
+}
+
+const STATES_AFTER_FIN = new Set([8, 9, 11]); // TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING
+
+export class Sockets {
+  constructor(
+    private readonly native: Native,
+    private readonly programs: LocalPrograms,
+  ) {}
+
+  /** One look at all processes, for any number of connections. */
+  locate(connections: readonly Connection[]): (Owner | Status)[] {
+    const inodes = connections.map((connection) => this.native.connectionInode(connection));
+    const wanted = inodes.filter((inode): inode is number => inode !== null);
+    const owners = new Map<number, Owner>();
+    for (const { inode, pid, fd } of wanted.length === 0 ? [] : this.native.findOwners(wanted)) {
+      if (pid !== process.pid && !owners.has(inode)) owners.set(inode, { pid, fd });
+    }
+    const refusals = new Refusals(this.programs);
+    return connections.map((connection, index) => {
+      const inode = inodes[index];
+      if (inode === null || inode === undefined) return this.whyNoInode(connection);
+      const owner = owners.get(inode);
+      return owner === undefined ? 'no-owner' : (refusals.of(owner.pid) ?? owner);
+    });
+  }
+
+  /** Descriptors of ours for these connections, which the caller closes. */
+  take(wanted: readonly Wanted[]): (Taken | Status)[] {
+    const pidfds = new Pidfds(this.native);
+    const refusals = new Refusals(this.programs);
+    const takeFrom = ({ connection, owner }: Wanted): Taken | Status =>
+      refusals.of(owner.pid) ?? this.takeFrom(pidfds, owner, connection);
+    try {
+      const taken = wanted.map(takeFrom);
+      const gone = [...taken.keys()].filter((index) => taken[index] === 'no-owner');
+      const located = this.locate(gone.map((index) => wanted[index]!.connection));
+      gone.forEach((index, position) => {
+        const owner = located[position]!;
+        taken[index] = typeof owner === 'string' ? owner : takeFrom({ ...wanted[index]!, owner });
+      });
+      return taken;
+    } finally {
+      pidfds.close();
+    }
+  }
+
+  /** What the program's kernel has received of a locked connection, a FIN not counted. null: the connection ended. */
+  received(fd: number, connection: Connection): number | null {
+    const sequences = this.native.sequences(connection);
+    if (sequences === null) return null;
+    const fin = STATES_AFTER_FIN.has(this.native.describeSocket(fd).state) ? 1 : 0;
+    return (sequences.rcvNxt - fin) >>> 0;
+  }
+
+  /** no-socket: the connection is not there; no-owner: it waits for accept(2), or its program has closed it. */
+  private whyNoInode(connection: Connection): Status {
+    return this.native.sequences(connection) === null ? 'no-socket' : 'no-owner';
+  }
+
+  private takeFrom(pidfds: Pidfds, owner: Owner, connection: Connection): Taken | Status {
+    let fd: number;
+    try {
+      fd = this.native.pidfdGetfd(pidfds.of(owner.pid), owner.fd);
+    } catch (error) {
+      return (error as { code?: unknown }).code === 'EPERM' ? 'not-permitted' : 'no-owner';
+    }
+    if (this.is(fd, connection)) return { fd, owner };
+    this.native.closeFd(fd);
+    return 'no-owner';
+  }
+
+  private is(fd: number, connection: Connection): boolean {
+    try {
+      return connectionName(this.native.describeSocket(fd)) === connectionName(connection);
+    } catch {
+      return false; // not a socket
+    }
+  }
+}
+
+/** Why a process must not be stopped; asked once for each. */
+class Refusals {
+  private readonly known = new Map<number, Status | null>();
+
+  constructor(private readonly programs: LocalPrograms) {}
+
+  of(pid: number): Status | null {
+    const known = this.known.get(pid);
+    if (known !== undefined) return known;
+    const refusal = this.ask(pid);
+    this.known.set(pid, refusal);
+    return refusal;
+  }
+
+  private ask(pid: number): Status | null {
+    if (this.programs.isMigrating(pid)) return 'busy';
+    return this.programs.freezerOf(pid) === null && isTraced(pid) ? 'not-permitted' : null;
+  }
+}
+
+/** A debugger has it: nobody else can stop it (ptrace(2)). */
+function isTraced(pid: number): boolean {
+  try {
+    return /^TracerPid:\s*[1-9]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  } catch {
+    return false; // it has ended
+  }
+}
+
+class Pidfds {
+  private readonly open = new Map<number, number>();
+
+  constructor(private readonly native: Native) {}
+
+  of(pid: number): number {
+    const pidfd = this.open.get(pid) ?? this.native.pidfdOpen(pid);
+    this.open.set(pid, pidfd);
+    return pidfd;
+  }
+
+  close(): void {
+    for (const pidfd of this.open.values()) this.native.closeFd(pidfd);
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * The answering side of SUSPEND and CANCEL: other programs' peers on this host, locked for the time of a lease.
+ *
+ * While a connection is locked we hold a descriptor of it. Should its program close it or end meanwhile, the kernel
+ * says so to the other side when we let go of it: after the rebind, on the new path, or at the end of the lease.
+ */
+
+import type { Logger } from 'pino';
+import type { Endpoint, InbandSegment, Native } from '../../native/contract';
+import { answerWindow, Replies, splitIntoParts, SUSPENDED_ENTRIES } from '../../protocol/inband';
+import type { Clock, Keyring, Move, Pair, Status, Suspend, Suspended, SuspendedEntry } from '../../protocol/inband';
+import { batched, Failure } from './batch';
+import type { Registration, Registrations } from './registrations';
+import type { Segments } from './segments';
+import type { Sockets } from './sockets';
+import type { SuspensionFacts, SuspensionState } from './types';
+
+/** However long another host asks for. */
+const MAX_LEASE_MS = 5 * 60_000;
+const MAX_SUSPENSIONS = 1024;
+
+/** A connection that was locked for a migration. */
+export interface Member {
+  readonly registration: Registration;
+  /** Our descriptor while it is locked. */
+  fd: number | null;
+  /** Where its other end is now. */
+  moved: Endpoint | null;
+}
+
+export interface Suspension {
+  readonly migration: string;
+  readonly group: string;
+  readonly agent: string;
+  readonly members: Map<string, Member>;
+  state: SuspensionState;
+  round: number;
+  endLease: () => void;
+}
+
+export class Suspensions {
+  private readonly suspensions = new Map<string, Suspension>();
+  private readonly replies = new Replies<Suspended[]>();
+
+  constructor(
+    private readonly native: Native,
+    private readonly clock: Clock,
+    private readonly log: Logger,
+    private readonly keyring: Keyring,
+    private readonly segments: Segments,
+    private readonly sockets: Sockets,
+    private readonly registrations: Registrations,
+  ) {}
+
+  onSuspend(message: Suspend, pair: Pair, segment: InbandSegment): void {
+    const { migration, round, from } = message;
+    const scope = suspensionName(pair.peerId, migration);
+    const request = `suspend ${round}`;
+    const reply = this.replies.begin(scope, request);
+    if (reply.state === 'working') return;
+    const answers = reply.state === 'answered' ? reply.answer : this.suspend(message, pair);
+    if (answers === null) return this.replies.abandon(scope, request);
+    this.replies.answer(scope, request, answers);
+    for (const answer of answerWindow(answers, from)) this.segments.answer(pair.seal(answer), segment);
+  }
+
+  onCancel(move: Move, segment: InbandSegment): void {
+    const { migration, sourceId } = move.ticket;
+    const suspension = this.suspensions.get(suspensionName(sourceId, migration));
+    if (suspension !== undefined && suspension.state !== 'cancelled') this.end(suspension, 'cancelled');
+    this.segments.answer(move.seal({ type: 'cancelled', migration }), segment);
+  }
+
+  /** That may still be resumed. */
+  find({ ticket }: Move): Suspension | undefined {
+    const suspension = this.suspensions.get(suspensionName(ticket.sourceId, ticket.migration));
+    return suspension?.state === 'cancelled' ? undefined : suspension;
+  }
+
+  /** Of members that are locked, and those whose descriptor is still there: unlocks. */
+  release(members: Iterable<Member>): void {
+    const fds = [...members].flatMap((member) => (member.fd === null ? [] : [member.fd]));
+    const failed = batched(fds, (some) => {
+      this.native.unlock(some);
+      return some;
+    });
+    for (const failure of failed) {
+      if (failure instanceof Failure) this.log.warn({ err: failure.error }, 'a peer was not unlocked; its lease ends it');
+    }
+    this.drop(members);
+  }
+
+  /** Closes our descriptors. */
+  drop(members: Iterable<Member>): void {
+    for (const member of members) {
+      if (member.fd !== null) this.native.closeFd(member.fd);
+      member.fd = null;
+    }
+  }
+
+  isSuspended(pid: number): boolean {
+    return [...this.suspensions.values()].some(({ members }) =>
+      [...members.values()].some(({ fd, registration }) => fd !== null && registration.owner.pid === pid),
+    );
+  }
+
+  facts(): SuspensionFacts[] {
+    return [...this.suspensions.values()].map(({ migration, group, agent, state, members }) => ({
+      migration,
+      group,
+      agent,
+      state,
+      locked: [...members.values()].filter(({ fd }) => fd !== null).length,
+      moved: [...members.values()].filter(({ moved }) => moved !== null).length,
+    }));
+  }
+
+  close(): void {
+    for (const suspension of this.suspensions.values()) this.end(suspension, 'cancelled');
+  }
+
+  /** null: not to be answered. */
+  private suspend(message: Suspend, pair: Pair): Suspended[] | null {
+    const { migration, round } = message;
+    const suspension = this.suspensionFor(message, pair);
+    if (suspension === 'refused') return null;
+    const entries = suspension === 'unknown group' ? [] : this.lock(suspension, message);
+    return splitIntoParts(entries, SUSPENDED_ENTRIES).map((part) => ({ type: 'suspended', migration, round, ...part }));
+  }
+
+  private suspensionFor(message: Suspend, pair: Pair): Suspension | 'unknown group' | 'refused' {
+    const { migration, group, round } = message;
+    const name = suspensionName(pair.peerId, migration);
+    const known = this.suspensions.get(name);
+    if (known !== undefined) {
+      const isStale = known.state === 'cancelled' || known.group !== group || round < known.round;
+      return isStale ? 'refused' : known;
+    }
+    if (this.registrations.of(pair.peerId, group).length === 0) return 'unknown group';
+    this.supersede(pair.peerId, group);
+    if (!this.makeRoom()) return 'refused';
+    this.keyring.follow(pair, migration);
+    const suspension: Suspension = {
+      migration,
+      group,
+      agent: pair.peerId,
+      members: new Map(),
+      state: 'active',
+      round,
+      endLease: () => undefined,
+    };
+    this.suspensions.set(name, suspension);
+    return suspension;
+  }
+
+  /** Locks what is registered, renews what is locked. */
+  private lock(suspension: Suspension, { leaseMs, round }: Suspend): SuspendedEntry[] {
+    const statuses = this.hold(suspension);
+    const lease = Math.min(Math.max(leaseMs, 1), MAX_LEASE_MS);
+    const held = [...suspension.members.values()].filter(({ fd }) => fd !== null);
+    const locked = batched(held, (members) => {
+      this.native.lock(members.map(({ fd }) => fd!), lease);
+      return members;
+    });
+    const entries = held.map((member, index) => this.lockedEntry(member, locked[index]!));
+    this.release(held.filter((_member, index) => entries[index]!.status !== 'ok'));
+    suspension.round = round;
+    suspension.state = 'active';
+    suspension.endLease();
+    suspension.endLease = this.clock.after(lease, () => this.end(suspension, 'lapsed'));
+    const refused = [...statuses].map(([token, status]) => ({ token, status, rcvNxt: 0 }));
+    return [...entries, ...refused];
+  }
+
+  /** Descriptors for what is registered and not held; the status of what cannot be had, by token. */
+  private hold({ agent, group, members }: Suspension): Map<string, Status> {
+    const absent = this.registrations
+      .of(agent, group)
+      .filter(({ token }) => (members.get(token)?.fd ?? null) === null && (members.get(token)?.moved ?? null) === null);
+    const taken = this.sockets.take(absent);
+    const refused = new Map<string, Status>();
+    absent.forEach((registration, index) => {
+      const one = taken[index]!;
+      if (typeof one === 'string') {
+        refused.set(registration.token, one);
+        if (one === 'no-socket') this.registrations.remove(registration);
+        return;
+      }
+      registration.owner = one.owner;
+      members.set(registration.token, { registration, fd: one.fd, moved: null });
+    });
+    return refused;
+  }
+
+  private lockedEntry({ registration, fd }: Member, locked: Member | Failure): SuspendedEntry {
+    const { token, connection } = registration;
+    if (locked instanceof Failure) {
+      this.log.warn({ err: locked.error, connection }, 'a peer cannot be locked');
+      return { token, status: locked.isPermission ? 'not-permitted' : 'failed', rcvNxt: 0 };
+    }
+    const rcvNxt = this.sockets.received(fd!, connection);
+    return rcvNxt === null ? { token, status: 'no-socket', rcvNxt: 0 } : { token, status: 'ok', rcvNxt };
+  }
+
+  /** A program migrates once at a time: what is left of its last attempt is over. */
+  private supersede(agent: string, group: string): void {
+    for (const suspension of this.suspensions.values()) {
+      const isSame = suspension.agent === agent && suspension.group === group;
+      if (isSame && suspension.state === 'active') this.end(suspension, 'cancelled');
+    }
+  }
+
+  private makeRoom(): boolean {
+    for (const [name, { state }] of this.suspensions) {
+      if (this.suspensions.size < MAX_SUSPENSIONS) break;
+      if (state !== 'active') this.suspensions.delete(name);
+    }
+    return this.suspensions.size < MAX_SUSPENSIONS;
+  }
+
+  private end(suspension: Suspension, state: SuspensionState): void {
+    suspension.endLease();
+    suspension.endLease = () => undefined;
+    suspension.state = state;
+    this.release(suspension.members.values());
+  }
+}
+
+function suspensionName(agent: string, migration: string): string {
+  return `${agent} ${migration}`;
+}
