@@ -34,7 +34,9 @@ static int open_diag(void) {
 
 static int send_request(int fd, int family, uint16_t flags, const struct inet_diag_sockid *id) {
     struct request request = {
-        .header = {.nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | flags},
+        .header = {.nlmsg_len = sizeof request,
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST | flags},
         .body = {.sdiag_family = (uint8_t)family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = CONNECTED, .id = *id},
     };
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};

@@ -15,13 +15,13 @@ enum {
 };
 
 /* X is where the TCP header begins; a load past the end of the packet drops it (BPF_ABS and BPF_IND). */
-#define PASS_OUR_OPTION                                          \
-    BPF_STMT(BPF_LD | BPF_B | BPF_IND, 12),                      \
+#define PASS_OUR_OPTION                                             \
+    BPF_STMT(BPF_LD | BPF_B | BPF_IND, 12),                         \
         BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, MIN_OFFSET << 4, 0, 5), \
-        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 20),                  \
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_KIND, 0, 3),  \
-        BPF_STMT(BPF_LD | BPF_W | BPF_IND, 22),                  \
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_EXID, 0, 1),  \
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 20),                     \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_KIND, 0, 3),     \
+        BPF_STMT(BPF_LD | BPF_W | BPF_IND, 22),                     \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_EXID, 0, 1),     \
         BPF_STMT(BPF_RET | BPF_K, ALL), BPF_STMT(BPF_RET | BPF_K, 0)
 
 /* A raw IPv4 socket's packets begin with the IP header, whose length is in its first byte. */
@@ -98,8 +98,10 @@ int inband_send(int fd, const struct inband_segment *segment) {
     if (destination.any.sa_family == AF_INET6) destination.v6.sin6_port = 0;
     else destination.v4.sin_port = 0;
     struct iovec data = {.iov_base = packet, .iov_len = (size_t)length};
-    struct msghdr message = {
-        .msg_name = &destination, .msg_namelen = socket_address_length(&destination), .msg_iov = &data, .msg_iovlen = 1};
+    struct msghdr message = {.msg_name = &destination,
+                             .msg_namelen = socket_address_length(&destination),
+                             .msg_iov = &data,
+                             .msg_iovlen = 1};
     set_source(&message, &control, &segment->source);
     return sendmsg(fd, &message, 0) < 0 ? -errno : 0;
 }

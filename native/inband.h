@@ -16,8 +16,8 @@ enum { INBAND_PACKET_MAX = 65535 };
  * filter is any TCP segment: inband_receive() passes over it. */
 int inband_open(int family);
 
-/** Sends one segment from segment->source, which must be an address of this host (else -EINVAL), no socket need
- * have it; see inband_segment.h for seq and ack. An IPv4-mapped address is refused with -EAFNOSUPPORT: such a
+/** Sends one segment from segment->source, which must be an address of this host (else -EINVAL or -ENETUNREACH), but
+ * of no socket; see inband_segment.h for seq and ack. An IPv4-mapped address is refused with -EAFNOSUPPORT: such a
  * connection's packets are IPv4, so are its messages. 0 or -errno; -EAGAIN where the send buffer is full. */
 int inband_send(int fd, const struct inband_segment *segment);
 

@@ -56,7 +56,7 @@ static struct tracee *add_tracee(struct ptrace_freeze *freeze, pid_t tid) {
     return tracee;
 }
 
-/* Ended but not reaped: PTRACE_SEIZE says EPERM to it, as to a thread that somebody else traces. */
+/* Ended but not reaped; so it stays listed as a thread. */
 static bool has_ended(pid_t tid) {
     char path[32], line[512];
     size_t length = 0;
@@ -80,8 +80,12 @@ static bool is_held(pid_t tid) {
 /* Asks one thread to stop. 1: asked. 0: it is stopped already or gone. */
 static int interrupt(struct ptrace_freeze *freeze, pid_t tid) {
     if (find_tracee(freeze, tid) && is_held(tid)) return 0;
-    if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) < 0 && errno != EPERM) return errno == ESRCH ? 0 : -errno;
-    /* EPERM from a thread that is ours: it took over the thread id of its process by execve(2). */
+    if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) < 0) {
+        if (errno == ESRCH) return 0;
+        if (errno != EPERM) return -errno;
+        if (has_ended(tid)) return 0;
+        /* Somebody else's; or ours, having taken over the thread id of its process by execve(2). */
+    }
     if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) < 0) return has_ended(tid) ? 0 : -EPERM;
     return add_tracee(freeze, tid) ? 1 : -ENOMEM;
 }
@@ -116,7 +120,9 @@ static int wait_stop(struct tracee *tracee) {
     if (result < 0) return errno == ECHILD ? 0 : -errno;
     if (info.si_code != CLD_TRAPPED) return 0;
     /* Not left there: a waitpid(2) of this process's own for a child of its own would take a stop for an end. */
-    if (waitid(P_PID, (id_t)tracee->tid, &info, WSTOPPED | WNOHANG | __WALL) < 0 || info.si_code != CLD_TRAPPED) return 0;
+    info.si_code = 0;
+    result = waitid(P_PID, (id_t)tracee->tid, &info, WSTOPPED | WNOHANG | __WALL);
+    if (result < 0 || info.si_code != CLD_TRAPPED) return 0;
     tracee->stopped = true;
     /* Above the low byte: a ptrace event (PTRACE_EVENT_STOP here); else a signal is being delivered. */
     tracee->signal = info.si_status >> 8 ? 0 : info.si_status;

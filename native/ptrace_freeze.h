@@ -1,6 +1,6 @@
 /* Stopping processes that are in no cgroup of ours, for a moment and without a trace: PTRACE_SEIZE and
- * PTRACE_INTERRUPT of every thread. A thread leaves its system call as for a signal without a handler: after the release
- * recv, poll and send go on; epoll_wait and its like return EINTR (signal(7)).
+ * PTRACE_INTERRUPT of every thread. A thread leaves its system call as for a signal without a handler: after the
+ * release recv, poll and send go on; epoll_wait and its like return EINTR (signal(7)).
  *
  * Nothing is lost: a signal that was just being delivered is delivered at the release, one that comes meanwhile after
  * it; a process that was stopped (SIGSTOP) is stopped afterwards.

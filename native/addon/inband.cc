@@ -67,7 +67,8 @@ static Napi::Value open_inband(const Napi::CallbackInfo &info) {
         receive(ready, family, buffer->data(), *callback);
     });
     Napi::Object endpoint = watch_object(poller);
-    endpoint.Set("send", Napi::Function::New(env, [poller](const Napi::CallbackInfo &call) { send(call, *poller); }, "send"));
+    auto send_one = [poller](const Napi::CallbackInfo &call) { send(call, *poller); };
+    endpoint.Set("send", Napi::Function::New(env, send_one, "send"));
     return endpoint;
 }
 

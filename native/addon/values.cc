@@ -26,7 +26,8 @@ union socket_address to_address(Napi::Value endpoint) {
     union socket_address address;
 
     if (port > UINT16_MAX) fail(endpoint.Env(), -EINVAL, "inet_pton");
-    check(endpoint.Env(), socket_address_parse(&address, family, text.c_str(), static_cast<uint16_t>(port)), "inet_pton");
+    int result = socket_address_parse(&address, family, text.c_str(), static_cast<uint16_t>(port));
+    check(endpoint.Env(), result, "inet_pton");
     return address;
 }
 

@@ -18,7 +18,13 @@ static int state_of(int fd) {
     return info.tcpi_state;
 }
 
-static void expect_state(int fd, int state) { expect(state_of(fd) == state, "state %d, not %d", state_of(fd), state); }
+/* The other end's answer may still be under way. */
+static void expect_state(int fd, int state) {
+    double end = milliseconds_now() + NO_TIMEOUT_MS;
+
+    while (state_of(fd) != state)
+        expect(milliseconds_now() < end, "state %d, not %d", state_of(fd), state);
+}
 
 static void expect_end(struct stream *stream) {
     char byte;

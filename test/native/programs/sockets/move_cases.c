@@ -3,6 +3,7 @@
 #include "pair.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
@@ -124,6 +125,16 @@ static void revive_is_silent(void) {
     stream_drain(&back, NO_TIMEOUT_MS);
 }
 
+static void expect_acknowledged(int fd) {
+    double end = milliseconds_now() + NO_TIMEOUT_MS;
+    int length = 0;
+
+    do {
+        expect(milliseconds_now() < end, "%d bytes are not acknowledged", length);
+        need(ioctl(fd, SIOCOUTQ, &length));
+    } while (length);
+}
+
 /* The peer is released while the program is not: it must not lose a segment to the program's lock. */
 static void peer_released_first(void) {
     struct pair pair = pair_open(V4);
@@ -137,8 +148,9 @@ static void peer_released_first(void) {
     again = segments_again();
     returns(tcp_release_all(&pair.b, 1, &failure), 0);
     stream_write(&back, 3000);
-    stream_drain(&back, NO_TIMEOUT_MS);
+    expect_acknowledged(pair.b);
     returns(tcp_release_all(&pair.a, 1, &failure), 0);
+    stream_drain(&back, NO_TIMEOUT_MS);
     stream_write(&there, 3000);
     stream_drain(&there, NO_TIMEOUT_MS);
     expect(segments_again() == again, "%ld segments were sent twice", segments_again() - again);

@@ -35,6 +35,15 @@ static void add_v6(int number) {
     close(fd);
 }
 
+/* The kernel completes a new IPv6 address a moment later, on a loopback too. */
+static void wait_for_v6(int number) {
+    union socket_address address = address_of(V6, number, 0);
+    int fd = (int)need(socket(AF_INET6, SOCK_DGRAM, 0));
+
+    while (bind(fd, &address.any, socket_address_length(&address))) expect(errno == EADDRNOTAVAIL, "errno %d", errno);
+    close(fd);
+}
+
 void network_make(void) {
     struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
     int fd;
@@ -44,6 +53,7 @@ void network_make(void) {
     need(ioctl(fd, SIOCSIFFLAGS, &request));
     close(fd);
     for (int number = 1; number <= 3; number++) add_v6(number);
+    for (int number = 1; number <= 3; number++) wait_for_v6(number);
 }
 
 struct pair pair_open(enum kind kind) {

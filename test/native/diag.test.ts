@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
+import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net';
+import { type Connection, native } from '../../src/native/index.js';
+
+const TCP_ESTABLISHED = 1;
+const open: { server: Server; ends: Socket[] }[] = [];
+
+/** A connection on the loopback; `listen` may be a wider address than `to`. */
+async function connect(to: string, listen = to): Promise<{ client: Socket; server: Socket; port: number }> {
+  const listener = createServer();
+  listener.listen(0, listen);
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const accepted = once(listener, 'connection') as Promise<[Socket]>;
+  const client = dial(port, to);
+  await once(client, 'connect');
+  const [server] = await accepted;
+  open.push({ server: listener, ends: [client, server] });
+  return { client, server, port };
+}
+
+afterEach(async () => {
+  for (const { server, ends } of open.splice(0)) {
+    for (const end of ends) end.destroy();
+    server.close();
+    await once(server, 'close');
+  }
+});
+
+const connectionOf = (end: Socket): Connection => ({
+  local: { address: end.localAddress!, port: end.localPort! },
+  remote: { address: end.remoteAddress!, port: end.remotePort! },
+});
+const fdOf = (end: Socket): number => (end as unknown as { _handle: { fd: number } })._handle.fd;
+const inodeOf = (end: Socket): number => Number(/socket:\[(\d+)\]/.exec(readlinkSync(`/proc/self/fd/${fdOf(end)}`))![1]);
+
+const pairs = [
+  ['IPv4', '127.0.0.1', '127.0.0.1'],
+  ['IPv6', '::1', '::1'],
+  ['IPv4 to a socket of both families', '127.0.0.1', '::'],
+] as const;
+
+describe.each(pairs)('%s', (_name, to, listen) => {
+  test('connectionInode finds both ends, findOwners who has them', async () => {
+    const { client, server } = await connect(to, listen);
+    for (const end of [client, server]) {
+      const inode = inodeOf(end);
+      expect(native.connectionInode(connectionOf(end))).toBe(inode);
+      expect(native.findOwners([inode])).toEqual([{ inode, pid: process.pid, fd: fdOf(end) }]);
+    }
+  });
+
+  test('tcpConnections lists both ends, and not the listener', async () => {
+    const { client, server, port } = await connect(to, listen);
+    const ours = native.tcpConnections().filter(({ connection: { local, remote } }) => [local.port, remote.port].includes(port));
+    const wanted = [client, server].map((end) => {
+      return { inode: inodeOf(end), state: TCP_ESTABLISHED, connection: connectionOf(end) };
+    });
+    const order = (list: typeof wanted) => list.sort((a, b) => a.inode - b.inode);
+    expect(order(ours as typeof wanted)).toEqual(order(wanted));
+  });
+});
+
+describe('connectionInode', () => {
+  test('is null where there is no connection, also where a listener would match', async () => {
+    const { port } = await connect('127.0.0.1');
+    const listening = { address: '127.0.0.1', port };
+    expect(native.connectionInode({ local: listening, remote: { address: '127.0.0.1', port: 1 } })).toBeNull();
+    expect(native.connectionInode({ local: { address: '::1', port: 1 }, remote: { address: '::1', port: 2 } })).toBeNull();
+  });
+
+  test('throws at ends of two families', () => {
+    const mixed = { local: { address: '::1', port: 1 }, remote: { address: '127.0.0.1', port: 2 } };
+    expect(() => native.connectionInode(mixed)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+  });
+});
+
+describe('findOwners', () => {
+  test('gives every descriptor of a socket, and nothing for unknown inodes', async () => {
+    const { client } = await connect('127.0.0.1');
+    const inode = inodeOf(client);
+    const pidfd = native.pidfdOpen(process.pid);
+    const copy = native.pidfdGetfd(pidfd, fdOf(client));
+    const fds = native.findOwners([4_294_967_295, inode]).map((owner) => owner.fd);
+    expect(fds.sort((a, b) => a - b)).toEqual([fdOf(client), copy].sort((a, b) => a - b));
+    for (const fd of [copy, pidfd]) native.closeFd(fd);
+    expect(native.findOwners([])).toEqual([]);
+  });
+});
+
+test('many connections come in one list', async () => {
+  const listener = createServer();
+  listener.listen(0, '127.0.0.1', 512);
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const server: Socket[] = [];
+  listener.on('connection', (end) => server.push(end));
+  const clients = Array.from({ length: 500 }, () => dial(port, '127.0.0.1'));
+  open.push({ server: listener, ends: clients });
+  await Promise.all(clients.map((client) => once(client, 'connect')));
+  while (server.length < clients.length) await once(listener, 'connection');
+  open.push({ server: createServer().listen(0), ends: server });
+  const inodes = new Set(native.tcpConnections().map(({ inode }) => inode));
+  for (const end of [...clients, ...server]) expect(inodes.has(inodeOf(end))).toBe(true);
+});
