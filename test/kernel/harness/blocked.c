@@ -229,16 +229,6 @@ static int run_current(void *argument)
 	return result == current->good ? GOOD : BAD;
 }
 
-/* Waits at most the given time for the end of a process. */
-static bool ends_within(pid_t pid, int milliseconds)
-{
-	int pidfd = need(syscall(SYS_pidfd_open, pid, 0));
-	int ended = readable(pidfd, milliseconds);
-
-	close(pidfd);
-	return ended;
-}
-
 static void try(const struct blocked_call *call, stop_and_go *stop)
 {
 	struct scene scene = { .connection = connect_hosts(AF_INET), .listener = listen_on_b(AF_INET) };

@@ -79,7 +79,7 @@ static void show_log(const char *name)
 	close(fd);
 }
 
-static void finish_criu(pid_t criu, const char *log)
+void criu_finish(pid_t criu, const char *log)
 {
 	int status = finish(criu);
 
@@ -96,7 +96,7 @@ void criu_dump(pid_t pid, const char *frozen_cgroup)
 	snprintf(cgroup, sizeof(cgroup), "%s%s%s", cgroup_folder(), frozen_cgroup ? "/" : "", frozen_cgroup ? frozen_cgroup : "");
 	if (mkdir(in_folder("images"), 0700))
 		need(errno == EEXIST ? 0 : -1);
-	finish_criu(criu_start((const char *[]){ "dump", "-t", root, "-D", in_folder("images"), "-o", "dump.log", "-v4",
+	criu_finish(criu_start((const char *[]){ "dump", "-t", root, "-D", in_folder("images"), "-o", "dump.log", "-v4",
 				     "--tcp-close", "--network-lock", "skip", "--leave-running", "--freeze-cgroup", cgroup,
 				     "--manage-cgroups=ignore", NULL }),
 		    "dump.log");
@@ -115,7 +115,7 @@ static pid_t read_pid(const char *path)
 pid_t criu_restore(void)
 {
 	unlink(in_folder("pid"));
-	finish_criu(criu_start((const char *[]){ "restore", "-D", in_folder("images"), "-o", "restore.log", "-v4", "--tcp-close",
+	criu_finish(criu_start((const char *[]){ "restore", "-D", in_folder("images"), "-o", "restore.log", "-v4", "--tcp-close",
 				     "--restore-detached", "--manage-cgroups=ignore", "--pidfile", in_folder("pid"), NULL }),
 		    "restore.log");
 	return read_pid(in_folder("pid"));
@@ -161,28 +161,49 @@ struct criu_restore criu_restore_held(void)
 void criu_release(struct criu_restore *restore)
 {
 	need(write(restore->go, "go\n", 3));
-	finish_criu(restore->criu, "restore.log");
+	criu_finish(restore->criu, "restore.log");
 	close(restore->go);
 }
 
-pid_t start_program(int (*task)(void *argument), void *argument)
+static void close_all_but(struct fds keep)
 {
-	pid_t pid = need(fork());
-
-	if (pid)
-		return pid;
-	need(setsid());
-	quiet();
-	_exit(task(argument));
+	if (keep.first > 3)
+		close_range(3, keep.first - 1, 0);
+	close_range(keep.last + 1, ~0u, 0);
 }
 
-pid_t start_in_pid_namespace(int (*task)(void *argument), void *argument)
+int fd_of(pid_t pid, int fd)
 {
-	pid_t pid = need(syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, 0));
+	int pidfd = need(syscall(SYS_pidfd_open, pid, 0)), own = need(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
 
-	if (pid)
+	close(pidfd);
+	return own;
+}
+
+pid_t start_program(int (*task)(void *argument), void *argument, struct fds keep)
+{
+	int inside[2], ready[2];	/* each tells by its end */
+	char none;
+	pid_t pid;
+
+	cgroup_make(NULL);
+	need(pipe(inside));
+	need(pipe(ready));
+	pid = need(syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, 0));
+	if (pid) {
+		close(inside[0]);
+		close(ready[1]);
+		cgroup_enter(NULL, pid);
+		close(inside[1]);
+		need(read(ready[0], &none, 1));
+		close(ready[0]);
 		return pid;
-	need(setsid());
+	}
+	close(inside[1]);
+	if (read(inside[0], &none, 1))
+		_exit(1);
+	setsid();
 	quiet();
+	close_all_but(keep);
 	_exit(task(argument));
 }

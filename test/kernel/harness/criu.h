@@ -8,6 +8,9 @@
 /* Starts criu with these arguments (the last one NULL). Returns its PID. */
 pid_t criu_start(const char *const *arguments);
 
+/* Waits for its end and ends the body where it failed; log is its file in the images' folder. */
+void criu_finish(pid_t criu, const char *log);
+
 /* `criu dump` of the process and all below it, with the options that migrun gives: sockets closed, the
  * frozen cgroup (NULL: the program's own) left as it is. Ends the body where criu fails. */
 void criu_dump(pid_t pid, const char *frozen_cgroup);
@@ -23,10 +26,17 @@ struct criu_restore {
 struct criu_restore criu_restore_held(void);
 void criu_release(struct criu_restore *restore);
 
-/* A process as criu likes it: a session of its own, stdin to stderr /dev/null. */
-pid_t start_program(int (*task)(void *argument), void *argument);
+/* The fds from first to last. */
+struct fds {
+	int first, last;
+};
+#define NO_FDS ((struct fds){ 3, 2 })
 
-/* The same as PID 1 of a PID namespace of its own. */
-pid_t start_in_pid_namespace(int (*task)(void *argument), void *argument);
+/* Makes the program's cgroup and starts a process in it as criu likes it: PID 1 of a PID namespace of its own, session leader,
+ * stdin to stderr /dev/null, no other fds but those to keep. Returns its PID here. */
+pid_t start_program(int (*task)(void *argument), void *argument, struct fds keep);
+
+/* The process's own fd, here. */
+int fd_of(pid_t pid, int fd);
 
 #endif

@@ -19,7 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TIME_LIMIT_S = 40, LINE_SIZE = 512 };
+enum { TIME_LIMIT_S = 40, LINE_SIZE = 512, REPORT_FD = 100 };
+
+#define BODY_VARIABLE "MIGRUN_KERNEL_TEST_BODY"
 
 static int report_fd = -1;
 static char folder[64];
@@ -99,17 +101,45 @@ static int remove_cgroup(const char *path, const struct stat *info, int type, st
 	return 0;
 }
 
-static void start_body(int report)
+/* In the new process: executes this program anew as the body. Anew, because criu looks every mapped file up in the mount
+ * namespace, and those of the forked process are of the one outside. */
+static void start_body(int family, int report)
 {
+	char program[4096], value[8 + sizeof(folder) + sizeof(cgroup)];
+	ssize_t length = need(readlink("/proc/self/exe", program, sizeof(program) - 1));
 	sigset_t none;
 
-	report_fd = report;
+	program[length] = '\0';
+	report_fd = need(dup2(report, REPORT_FD));
+	snprintf(value, sizeof(value), "%d %s %s", family, folder, cgroup);
+	need(setenv(BODY_VARIABLE, value, 1));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	need(prctl(PR_SET_PDEATHSIG, SIGKILL));
 	need(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
 	need(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
+	need(execl(program, program, NULL));
+}
+
+/* In the body: does what start_body() prepared. Returns at once where this is the process outside. */
+static void be_body(void (*body)(void), void (*family_body)(int))
+{
+	const char *value = getenv(BODY_VARIABLE);
+	int family = 0;
+
+	if (!value)
+		return;
+	report_fd = REPORT_FD;
+	need(fcntl(report_fd, F_SETFD, FD_CLOEXEC));
+	signal(SIGPIPE, SIG_IGN);
+	if (sscanf(value, "%d %63s %255s", &family, folder, cgroup) < 2)
+		differs("%s: %s", BODY_VARIABLE, value);
+	unsetenv(BODY_VARIABLE);
+	if (body)
+		body();
+	else
+		family_body(family);
+	differs("the body ended without a word");
 }
 
 /* Waits for the body, kills it at the time limit or where this process is told to end. */
@@ -127,7 +157,7 @@ static int wait_body(pid_t pid, const sigset_t *signals, char *line)
 	return got == SIGCHLD && WIFEXITED(status) ? WEXITSTATUS(status) : DIFFERS;
 }
 
-static int run_body(void (*body)(void), void (*family_body)(int), int family, char *line)
+static int run_body(int family, char *line)
 {
 	int report[2], code = DIFFERS;
 	pid_t pid;
@@ -150,11 +180,7 @@ static int run_body(void (*body)(void), void (*family_body)(int), int family, ch
 
 	pid = syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | SIGCHLD, NULL, NULL, NULL, 0);
 	if (!pid) {
-		start_body(report[1]);
-		if (body)
-			body();
-		else
-			family_body(family);
+		start_body(family, report[1]);
 		_exit(DIFFERS);
 	}
 	close(report[1]);
@@ -177,8 +203,10 @@ static int run_body(void (*body)(void), void (*family_body)(int), int family, ch
 int check(void (*body)(void))
 {
 	char line[LINE_SIZE];
-	int code = run_body(body, NULL, 0, line);
+	int code;
 
+	be_body(body, NULL);
+	code = run_body(0, line);
 	puts(line);
 	return code;
 }
@@ -186,8 +214,11 @@ int check(void (*body)(void))
 int check_families(void (*body)(int family))
 {
 	char line4[LINE_SIZE], line6[LINE_SIZE];
-	int code4 = run_body(NULL, body, AF_INET, line4), code6 = run_body(NULL, body, AF_INET6, line6);
+	int code4, code6;
 
+	be_body(NULL, body);
+	code4 = run_body(AF_INET, line4);
+	code6 = run_body(AF_INET6, line6);
 	if (strcmp(line4, line6))
 		printf("IPv4: %s; IPv6: %s\n", line4, line6);
 	else

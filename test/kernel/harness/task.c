@@ -5,12 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,6 +30,15 @@ int finish(pid_t pid)
 
 	need(waitpid(pid, &status, 0));
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+bool ends_within(pid_t pid, int milliseconds)
+{
+	struct pollfd poller = { .fd = need(syscall(SYS_pidfd_open, pid, 0)), .events = POLLIN };
+	int ended = need(poll(&poller, 1, milliseconds));
+
+	close(poller.fd);
+	return ended;
 }
 
 static void read_file(const char *path, char *text, size_t size)
@@ -55,12 +63,6 @@ static char state_of(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	read_file(path, text, sizeof(text));
 	return strrchr(text, ')')[2];
-}
-
-void wait_state(pid_t pid, char state)
-{
-	while (state_of(pid) != state)
-		look_again();
 }
 
 void wait_sleeping_in(pid_t pid, long call)
@@ -112,20 +114,19 @@ void cgroup_enter(const char *name, pid_t pid)
 	cgroup_write(name, "cgroup.procs", text);
 }
 
-bool cgroup_has(const char *name, pid_t pid)
+int cgroup_count(const char *name)
 {
 	char path[512];
-	bool found = false;
+	int count = 0, member;
 	FILE *procs;
-	int member;
 
 	cgroup_path(path, sizeof(path), name, "cgroup.procs");
 	procs = fopen(path, "re");
 	expect(procs, "%s: %s", path, strerror(errno));
-	while (!found && fscanf(procs, "%d", &member) == 1)
-		found = member == pid;
+	while (fscanf(procs, "%d", &member) == 1)
+		count++;
 	fclose(procs);
-	return found;
+	return count;
 }
 
 bool cgroup_is_frozen(const char *name)

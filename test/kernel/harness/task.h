@@ -11,16 +11,18 @@ pid_t start(int (*task)(void *argument), void *argument);
 /* Waits for its exit. Returns its status, or -signal. */
 int finish(pid_t pid);
 
+/* Waits at most the given time for its exit. Returns whether it has exited; it is still to be finished. */
+bool ends_within(pid_t pid, int milliseconds);
+
 /* Waits until the process sleeps in that system call (SYS_*), or -1 until it sleeps in any. */
 void wait_sleeping_in(pid_t pid, long call);
-
-/* Waits until the process is in that state (a letter of /proc/<pid>/stat). */
-void wait_state(pid_t pid, char state);
 
 /* Makes the cgroup `name` (NULL: the program's own one) below cgroup_folder() and puts the process there. */
 void cgroup_make(const char *name);
 void cgroup_enter(const char *name, pid_t pid);
-bool cgroup_has(const char *name, pid_t pid);
+
+/* How many processes it has. */
+int cgroup_count(const char *name);
 
 /* Freezes or thaws the cgroup and waits until the kernel says that it is so. */
 void cgroup_freeze(const char *name, bool frozen);
