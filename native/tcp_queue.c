@@ -52,13 +52,14 @@ static int receive_length(int fd, uint32_t *length) {
 }
 
 int tcp_receive_queue_read(int fd, uint8_t **queue, uint32_t *length) {
-    int offset, put_back = 0, result;
+    int offset = -1, put_back = 0, result;
     uint32_t got = 0;
 
     *queue = NULL;
     result = receive_length(fd, length);
     if (result < 0 || *length == 0) return result;
     result = socket_get(fd, SOL_SOCKET, SO_PEEK_OFF, &offset);
+    if (result == -EOPNOTSUPP) result = 0; /* TCP has it since Linux 6.9 */
     if (result == 0 && offset >= 0) result = socket_set(fd, SOL_SOCKET, SO_PEEK_OFF, -1);
     if (result < 0) return result;
     result = peek(fd, queue, *length, &got);

@@ -14,8 +14,19 @@
 #define TCP_DELACK_MAX_US 46
 #endif
 
+/* What TCP_MAXSEG takes (TCP_MIN_MSS and MAX_TCP_WINDOW of include/net/tcp.h). */
+#define SEGMENT_SIZE_MIN 88
+#define SEGMENT_SIZE_MAX 32767
+
 /* What tcp_disconnect() in net/ipv4/tcp.c resets of the options that a program can set. */
-static const int forgotten[] = {TCP_WINDOW_CLAMP, TCP_RTO_MIN_US, TCP_DELACK_MAX_US};
+static const struct {
+    int level, option;
+} forgotten[] = {
+    {IPPROTO_TCP, TCP_WINDOW_CLAMP},
+    {IPPROTO_TCP, TCP_RTO_MIN_US},
+    {IPPROTO_TCP, TCP_DELACK_MAX_US},
+    {SOL_SOCKET, SO_PEEK_OFF},
+};
 #define FORGOTTEN (sizeof forgotten / sizeof forgotten[0])
 
 struct kept_options {
@@ -25,7 +36,7 @@ struct kept_options {
 
 static void keep_options(int fd, struct kept_options *kept) {
     for (size_t i = 0; i < FORGOTTEN; i++)
-        kept->known[i] = socket_get(fd, IPPROTO_TCP, forgotten[i], &kept->value[i]) == 0;
+        kept->known[i] = socket_get(fd, forgotten[i].level, forgotten[i].option, &kept->value[i]) == 0;
 }
 
 /*
@@ -34,7 +45,8 @@ static void keep_options(int fd, struct kept_options *kept) {
  */
 static int put_options_back(int fd, const struct kept_options *kept) {
     for (size_t i = 0; i < FORGOTTEN; i++) {
-        int result = kept->known[i] ? socket_set(fd, IPPROTO_TCP, forgotten[i], kept->value[i]) : 0;
+        int result =
+            kept->known[i] ? socket_set(fd, forgotten[i].level, forgotten[i].option, kept->value[i]) : 0;
 
         if (result < 0) return result;
     }
@@ -62,23 +74,45 @@ static int disconnect(int fd) {
     return socket_get(fd, SOL_SOCKET, SO_ERROR, &ignored); /* reading clears it: ECONNABORTED */
 }
 
-/* A port that is still bound after the disconnect can be neither bound again nor given up. */
+/*
+ * EINVAL: the disconnect left the port bound (SOCK_BINDPORT_LOCK), and it can be neither bound again
+ * nor given up. Where it is the wanted one, connect() finds the address by itself.
+ */
 static int bind_local(int fd, const union socket_address *local) {
-    union socket_address bound;
-    int result = socket_local(fd, &bound);
-
-    if (result < 0 || socket_address_equal(&bound, local)) return result;
-    if (socket_address_port(&bound) == socket_address_port(local)) return 0; /* connect() chooses, checked after it */
-    if (socket_address_port(&bound)) return -EADDRNOTAVAIL;
-    return bind(fd, &local->any, socket_address_length(local)) ? -errno : 0;
-}
-
-static int connect_remote(int fd, const union socket_address *local, const union socket_address *remote) {
     union socket_address bound;
     int result;
 
-    if (connect(fd, &remote->any, socket_address_length(remote))) return -errno;
+    if (bind(fd, &local->any, socket_address_length(local)) == 0) return 0;
+    if (errno != EINVAL) return -errno;
     result = socket_local(fd, &bound);
+    if (result < 0) return result;
+    return socket_address_port(&bound) == socket_address_port(local) ? 0 : -EADDRNOTAVAIL;
+}
+
+/*
+ * connect() computes the segment size, for the smallest MSS, and TCP_REPAIR_OPTIONS does not do it
+ * again: unless TCP_MAXSEG says so, every segment of the connection's life has 536 bytes
+ * (tcp_connect_init in net/ipv4/tcp_output.c). At most half the peer's largest window, as there
+ * (tcp_bound_to_half_wnd).
+ */
+static int set_segment_size(int fd, const struct tcp_saved *saved) {
+    uint32_t half = saved->window.max_window > TCP_MSS_DEFAULT ? saved->window.max_window / 2 : TCP_MSS_DEFAULT;
+    uint32_t size = saved->mss_clamp < half ? saved->mss_clamp : half;
+
+    if (size > SEGMENT_SIZE_MAX) size = SEGMENT_SIZE_MAX;
+    if (size < SEGMENT_SIZE_MIN) size = SEGMENT_SIZE_MIN;
+    return socket_set(fd, IPPROTO_TCP, TCP_MAXSEG, (int)size);
+}
+
+static int connect_remote(int fd, const struct tcp_saved *saved, const union socket_address *local,
+                          const union socket_address *remote) {
+    union socket_address bound;
+    int result = set_segment_size(fd, saved);
+
+    if (result < 0) return result;
+    if (connect(fd, &remote->any, socket_address_length(remote))) return -errno;
+    result = socket_set(fd, IPPROTO_TCP, TCP_MAXSEG, 0); /* as if the program had never set it */
+    if (result == 0) result = socket_local(fd, &bound);
     if (result < 0) return result;
     return socket_address_equal(&bound, local) ? 0 : -EADDRNOTAVAIL;
 }
@@ -106,12 +140,9 @@ static int set_options(int fd, const struct tcp_saved *saved) {
  * (TCP_TIMEOUT_FALLBACK in tcp_init_metrics, net/ipv4/tcp_metrics.c).
  */
 static int hold_unsent(int fd, const uint8_t *queue, uint32_t length, struct socket_record *record) {
-    struct tcp_repair_window shut = record->window;
     int result;
 
-    shut.snd_wnd = 0;
-    result = tcp_window_set(fd, &shut);
-    if (result < 0 || length == 0) return result;
+    if (length == 0) return 0;
     result = tcp_repair_off(fd, TCP_REPAIR_OFF_NO_WP, record);
     if (result == 0) result = tcp_send_queue_fill(fd, queue, length);
     return result < 0 ? result : tcp_repair_on(fd, record);
@@ -133,12 +164,17 @@ static int clear(int fd, const struct tcp_saved *saved, struct socket_record *re
     return tcp_queue_start(fd, TCP_RECV_QUEUE, saved->rcv_nxt - saved->receive_length);
 }
 
-static void note_release(struct socket_record *record, const struct tcp_saved *saved, uint32_t trimmed) {
+/* Notes what the release needs, and shuts the window until then. */
+static int shut_window(int fd, const struct tcp_saved *saved, uint32_t trimmed, struct socket_record *record) {
+    struct tcp_repair_window shut = saved->window;
+
     record->held = true;
     record->fin_sent = saved->fin_sent;
     record->window = saved->window;
     /* The window counts from snd_una on, which moved. */
     record->window.snd_wnd -= trimmed < saved->window.snd_wnd ? trimmed : saved->window.snd_wnd;
+    shut.snd_wnd = 0;
+    return tcp_window_set(fd, &shut);
 }
 
 int tcp_revive(int fd, const struct tcp_saved *saved, const union socket_address *local,
@@ -160,14 +196,18 @@ int tcp_revive(int fd, const struct tcp_saved *saved, const union socket_address
     failure->step = "bind";
     if ((result = bind_local(fd, local)) < 0) return result;
     failure->step = "connect";
-    if ((result = connect_remote(fd, local, remote)) < 0) return result;
+    if ((result = connect_remote(fd, saved, local, remote)) < 0) return result;
     failure->step = "TCP_REPAIR_OPTIONS";
     if ((result = set_options(fd, saved)) < 0) return result;
     failure->step = "receive queue";
     if ((result = tcp_receive_queue_fill(fd, saved->receive_queue, saved->receive_length)) < 0) return result;
+    failure->step = "TCP_REPAIR_QUEUE";
+    if ((result = socket_set(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_NO_QUEUE)) < 0) return result;
+    failure->step = "TCP_REPAIR_WINDOW";
+    if ((result = shut_window(fd, saved, trimmed, record)) < 0) return result;
     failure->step = "send queue";
-    note_release(record, saved, trimmed);
-    if ((result = hold_unsent(fd, saved->send_queue + trimmed, saved->send_length - trimmed, record)) < 0) return result;
+    result = hold_unsent(fd, saved->send_queue + trimmed, saved->send_length - trimmed, record);
+    if (result < 0) return result;
     failure->step = "TCP_WINDOW_CLAMP";
     if (closed) keep_options(fd, &kept);
     return put_options_back(fd, &kept);

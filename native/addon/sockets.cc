@@ -69,7 +69,8 @@ union socket_address to_address(const Napi::Value &value, const char *name, int 
     Napi::Object endpoint = object(value, name);
     Napi::Value text = endpoint.Get("address");
     uint32_t port = number(endpoint, "port");
-    if (!text.IsString() || port > 65535) throw Napi::TypeError::New(value.Env(), std::string(name) + " is no endpoint");
+    if (!text.IsString() || port > 65535)
+        throw Napi::TypeError::New(value.Env(), std::string(name) + " is no endpoint");
     std::string string = text.As<Napi::String>();
     union socket_address address;
     if (family == 0) family = string.find(':') == std::string::npos ? AF_INET : AF_INET6;

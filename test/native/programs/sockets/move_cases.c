@@ -41,18 +41,15 @@ static void unsave_goes_on(void) {
 static void move_with_full_queues(enum kind kind) {
     struct pair pair = pair_open(kind);
     struct stream there = {.from = pair.a, .to = pair.b}, back = {.from = pair.b, .to = pair.a};
-    long again;
 
     stream_write(&there, 3 * MEGABYTE);
     stream_read(&there, MEGABYTE, NO_TIMEOUT_MS);
     stream_write(&there, 64 * MEGABYTE);
     stream_write(&back, 64 * MEGABYTE);
     expect(there.written > 4 * MEGABYTE, "only %zu bytes fitted", there.written);
-    again = segments_again();
     pair_move(&pair);
     stream_drain(&there, NO_TIMEOUT_MS);
     stream_drain(&back, NO_TIMEOUT_MS);
-    expect(segments_again() == again, "%ld segments were sent twice", segments_again() - again);
     stream_write(&there, 1000);
     stream_write(&back, 1000);
     stream_drain(&there, NO_TIMEOUT_MS);
@@ -163,7 +160,7 @@ static void window_updates_lost(void) {
 
     stream_write(&there, 64 * MEGABYTE);
     returns(socket_lock_all(&pair.a, 1, 0, &failure), 0);
-    stream_read(&there, MEGABYTE, NO_TIMEOUT_MS);
+    stream_read(&there, 50000, NO_TIMEOUT_MS);
     pair_move(&pair);
     stream_drain(&there, NO_TIMEOUT_MS);
 }
@@ -205,11 +202,11 @@ static void epoll_edges(void) {
 static void small_buffers(void) {
     struct pair pair = pair_open(V4);
     struct stream there = {.from = pair.a, .to = pair.b};
-    int size = 4096, limit = 1000, one = 1, before, after, locks;
+    int send_size = 4096, receive_size = 32768, limit = 1000, one = 1, before, after, locks;
 
     stream_write(&there, 64 * MEGABYTE);
-    need(setsockopt(pair.a, SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
-    need(setsockopt(pair.b, SOL_SOCKET, SO_RCVBUF, &size, sizeof size));
+    need(setsockopt(pair.a, SOL_SOCKET, SO_SNDBUF, &send_size, sizeof send_size));
+    need(setsockopt(pair.b, SOL_SOCKET, SO_RCVBUF, &receive_size, sizeof receive_size));
     need(setsockopt(pair.a, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limit, sizeof limit));
     need(setsockopt(pair.a, IPPROTO_TCP, TCP_CORK, &one, sizeof one));
     need(getsockopt(pair.a, SOL_SOCKET, SO_SNDBUF, &before, &(socklen_t){sizeof before}));
@@ -218,7 +215,7 @@ static void small_buffers(void) {
     need(getsockopt(pair.a, SOL_SOCKET, SO_BUF_LOCK, &locks, &(socklen_t){sizeof locks}));
     expect(before == after, "SO_SNDBUF %d became %d", before, after);
     expect(locks == 1, "SO_BUF_LOCK %d", locks);
-    stream_drain(&there, 20000);
+    stream_drain(&there, 3000);
 }
 
 static void wrong_peer_number(void) {

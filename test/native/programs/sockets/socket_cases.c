@@ -25,14 +25,18 @@ struct option {
 static const int levels[] = {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6};
 
 /* State, not options: what a socket is doing. */
-static bool is_state(int level, int option) {
-    static const int socket_state[] = {SO_ERROR, SO_GET_FILTER, SO_MEMINFO, SO_INCOMING_NAPI_ID, SO_INCOMING_CPU, SO_BPF_EXTENSIONS};
-    static const int tcp_state[] = {TCP_INFO, TCP_CC_INFO, TCP_TIMESTAMP, TCP_ZEROCOPY_RECEIVE, TCP_QUICKACK, TCP_MAXSEG};
-    const int *state = level == SOL_SOCKET ? socket_state : tcp_state;
+static const struct {
+    int level, option;
+} states[] = {
+    {SOL_SOCKET, SO_ERROR},           {SOL_SOCKET, SO_MEMINFO},        {SOL_SOCKET, SO_INCOMING_NAPI_ID},
+    {SOL_SOCKET, SO_INCOMING_CPU},    {IPPROTO_TCP, TCP_INFO},         {IPPROTO_TCP, TCP_CC_INFO},
+    {IPPROTO_TCP, TCP_TIMESTAMP},     {IPPROTO_TCP, TCP_QUICKACK},     {IPPROTO_TCP, TCP_MAXSEG},
+    {IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE}, {IPPROTO_IP, IP_MTU},         {IPPROTO_IPV6, IPV6_MTU},
+};
 
-    if (level != SOL_SOCKET && level != IPPROTO_TCP) return false;
-    for (size_t i = 0; i < 6; i++)
-        if (state[i] == option) return true;
+static bool is_state(int level, int option) {
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        if (states[i].level == level && states[i].option == option) return true;
     return false;
 }
 
@@ -78,8 +82,8 @@ static void options_stay(void) {
     pair_move(&pair);
     read_options(pair.a, after);
     for (size_t i = 0; i < count; i++)
-        expect(memcmp(&before[i], &after[i], sizeof *before) == 0, "level %d option %d: %d became %d", before[i].level,
-               before[i].option, *(int *)before[i].value, *(int *)after[i].value);
+        expect(memcmp(&before[i], &after[i], sizeof *before) == 0, "level %d option %d: %d became %d",
+               before[i].level, before[i].option, *(int *)before[i].value, *(int *)after[i].value);
 }
 
 static void urgent_data(void) {
