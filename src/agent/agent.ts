@@ -1,0 +1,157 @@
+/**
+ * The one daemon of a host, that is, of a network namespace: the in-band endpoint, the register of programs, and the
+ * door for programs that arrive.
+ */
+import { existsSync, mkdirSync, watch, type FSWatcher } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { hostname } from 'node:os';
+import { basename, dirname } from 'node:path';
+import type { Config } from '../config';
+import { MigrunError } from '../errors';
+import type { Logger } from '../log';
+import { Journal } from '../migration/journal';
+import { native } from '../native/index';
+import { listen, readClusterKey, type Channel, type IncomingMessage, type Listener } from '../protocol/channel/index';
+import { agentMessage, hostMessage, listenLocal, serve, type AgentMessage } from '../protocol/control/index';
+import { VERSION } from '../version';
+import { Door } from './door';
+import { Peering } from './peering/index';
+import { Programs } from './programs';
+
+/** Abstract UNIX sockets belong to the network namespace (unix(7)): as long as this one is held, there is one agent. */
+const ONLY_ONE = '\0migrun-agent';
+
+export class Agent {
+  private readonly programs = new Programs();
+  private readonly journal: Journal;
+  private peering: Peering | undefined;
+  private listener: Listener | undefined;
+  private control: Server | undefined;
+  private lock: Server | undefined;
+  private keyWatch: FSWatcher | undefined;
+  private key: Buffer | null = null;
+
+  constructor(
+    private readonly config: Config,
+    private readonly log: Logger,
+  ) {
+    this.journal = new Journal(config.journalDir);
+  }
+
+  /** Throws E_AGENT_RUNNING, E_LISTEN. */
+  async start(): Promise<void> {
+    this.lock = await holdAlone();
+    this.journal.sweep();
+    await this.open();
+    this.control = await listenLocal(this.config.agentSocket, agentMessage, (channel) => this.serveLocal(channel));
+    mkdirSync(dirname(this.config.clusterKeyFile), { recursive: true, mode: 0o700 });
+    this.keyWatch = watch(dirname(this.config.clusterKeyFile), (_event, name) => {
+      if (name === basename(this.config.clusterKeyFile)) void this.reopen();
+    });
+    this.log.info({ version: VERSION, port: this.listener?.port ?? null }, 'agent started');
+  }
+
+  async stop(): Promise<void> {
+    this.keyWatch?.close();
+    this.control?.close();
+    await this.shut();
+    this.lock?.close();
+  }
+
+  /** What needs the cluster key. Without one the host follows others' migrations, but takes no program. */
+  private async open(): Promise<void> {
+    this.key = this.readKey();
+    this.peering = new Peering({ native, clusterKey: this.key, log: this.log, programs: this.programs });
+    if (this.key === null) return;
+    const door = new Door(this.config, this.journal, this.log);
+    this.listener = await listen({
+      port: this.config.port,
+      key: this.key,
+      identity: { version: VERSION, host: hostname() },
+      schema: hostMessage,
+      onChannel: (arrived) => void door.admit(arrived),
+      onRefused: (address, reason) => this.log.warn({ address, reason }, 'refused at the door'),
+    });
+  }
+
+  private async shut(): Promise<void> {
+    await this.listener?.close();
+    this.listener = undefined;
+    this.peering?.close();
+  }
+
+  private async reopen(): Promise<void> {
+    const key = this.readKey();
+    if (key === null ? this.key === null : this.key?.equals(key) === true) return;
+    this.log.info('the cluster key changed');
+    await this.shut();
+    await this.open();
+  }
+
+  private readKey(): Buffer | null {
+    if (!existsSync(this.config.clusterKeyFile)) return null;
+    try {
+      return readClusterKey(this.config.clusterKeyFile);
+    } catch (error) {
+      this.log.error({ err: error }, 'the cluster key cannot be used');
+      return null;
+    }
+  }
+
+  private serveLocal(channel: Channel<AgentMessage>): void {
+    let registered: { id: string; cgroup: string } | undefined;
+    const handle = async ({ message }: IncomingMessage<AgentMessage>): Promise<AgentMessage> => {
+      switch (message.type) {
+        case 'register':
+          registered = { id: message.program.id, cgroup: message.cgroup };
+          this.programs.register(message.program, message.cgroup, message.socket);
+          return { type: 'done' };
+        case 'update':
+          this.programs.update(message.program, message.cgroup);
+          return { type: 'done' };
+        case 'list':
+          return { type: 'listed', programs: this.programs.list(), version: VERSION, port: this.listener?.port ?? null };
+        case 'status':
+          return { type: 'status-is', facts: { version: VERSION, port: this.listener?.port ?? null, clusterKey: this.key !== null, peering: this.openPeering().facts() } };
+        default:
+          return this.askPeers(message);
+      }
+    };
+    void channel.closed.then(() => {
+      if (registered !== undefined) this.programs.remove(registered.id);
+    });
+    void serve(channel, handle).catch((error: unknown) => this.log.debug({ err: error }, 'a local channel broke'));
+  }
+
+  private async askPeers(message: AgentMessage): Promise<AgentMessage> {
+    const peering = this.openPeering();
+    switch (message.type) {
+      case 'introduce':
+        return { type: 'introduced', peers: [...(await peering.introduce(message))] };
+      case 'suspend': {
+        const peers = await peering.suspend(message);
+        return { type: 'suspended', peers: [...peers], tickets: [...peering.tickets(message.migration)] };
+      }
+      case 'resume':
+        return { type: 'resumed', peers: [...(await peering.resume(message))] };
+      case 'cancel':
+        await peering.cancel(message);
+        return { type: 'done' };
+      default:
+        throw new MigrunError('E_PROTOCOL', `the agent is not asked ${message.type}`);
+    }
+  }
+
+  private openPeering(): Peering {
+    if (this.peering === undefined) throw new MigrunError('E_NOT_RUNNING', 'the agent is starting');
+    return this.peering;
+  }
+}
+
+function holdAlone(): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once('error', () => reject(new MigrunError('E_AGENT_RUNNING', 'an agent runs on this host already', { hint: 'see it with: migrun check' })));
+    server.listen(ONLY_ONE, () => resolve(server));
+  });
+}

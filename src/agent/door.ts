@@ -1,0 +1,67 @@
+/** What other hosts, once they have shown the cluster key, may want of this one. */
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Config } from '../config';
+import { MigrunError } from '../errors';
+import type { Logger } from '../log';
+import type { Journal } from '../migration/journal';
+import type { Arrived, IncomingMessage } from '../protocol/channel/index';
+import { asMigrunError, type HostMessage } from '../protocol/control/index';
+import { spawnSelf } from './spawn-self';
+
+export class Door {
+  constructor(
+    private readonly config: Config,
+    private readonly journal: Journal,
+    private readonly log: Logger,
+  ) {}
+
+  async admit({ channel, remoteAddress }: Arrived<HostMessage>): Promise<void> {
+    try {
+      for (let incoming = await channel.receive(); incoming !== null; incoming = await channel.receive()) {
+        if (incoming.kind !== 'message') throw new MigrunError('E_PROTOCOL', 'data before anything was opened');
+        const supervisor = await this.answer(incoming);
+        if (supervisor !== undefined) return await channel.pipeTo(supervisor);
+      }
+    } catch (error) {
+      this.log.warn({ err: error, remoteAddress }, 'a channel from another host broke');
+      channel.destroy();
+    }
+  }
+
+  /** The supervisor that the rest of the channel belongs to, where the question was for one. */
+  private async answer(incoming: IncomingMessage<HostMessage>): Promise<Socket | undefined> {
+    const { message } = incoming;
+    try {
+      switch (message.type) {
+        case 'open-arrival': {
+          await spawnSelf(['supervise', message.program], join(this.config.runDir, 'log', `${message.program}.log`));
+          const socket = await this.connectTo(message.program);
+          await incoming.reply({ type: 'opened' });
+          return socket;
+        }
+        case 'open-console': {
+          const socket = await this.connectTo(message.program);
+          await incoming.reply({ type: 'opened' });
+          return socket;
+        }
+        case 'ask-outcome':
+          await incoming.reply({ type: 'outcome-is', outcome: this.journal.decide(message.migration, 'aborted') });
+          return undefined;
+        default:
+          throw new MigrunError('E_PROTOCOL', `an agent is not told ${message.type}`);
+      }
+    } catch (error) {
+      await incoming.fail(asMigrunError(error));
+      return undefined;
+    }
+  }
+
+  private connectTo(program: string): Promise<Socket> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ path: join(this.config.programsDir, `${program}.sock`) });
+      socket.once('error', (cause) => reject(new MigrunError('E_NO_PROGRAM', `no program ${program} here`, { cause })));
+      socket.once('connect', () => resolve(socket));
+    });
+  }
+}

@@ -1,0 +1,97 @@
+/** The programs of this host, as their supervisors tell the agent; and how to stop one for a rebind. */
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { native, type Registry } from '../native/index';
+import { innerPid, pidsOf, registryFdsOf, takeFromInit } from '../program/pod';
+import type { ProgramSummary } from '../protocol/control/index';
+import type { LocalPrograms, PeerFreezer } from './peering/index';
+
+const FREEZE_TIMEOUT_MS = 1_000;
+
+interface Entry {
+  summary: ProgramSummary;
+  cgroup: string;
+  readonly socket: string;
+  freezer: PeerFreezer | undefined;
+}
+
+export class Programs implements LocalPrograms {
+  private readonly entries = new Map<string, Entry>();
+
+  register(summary: ProgramSummary, cgroup: string, socket: string): void {
+    this.entries.set(summary.id, { summary, cgroup, socket, freezer: undefined });
+  }
+
+  update(summary: ProgramSummary, cgroup: string): void {
+    const entry = this.entries.get(summary.id);
+    if (entry === undefined) return;
+    if (entry.cgroup !== cgroup) Object.assign(entry, { cgroup, freezer: undefined });
+    entry.summary = summary;
+  }
+
+  remove(id: string): void {
+    this.entries.delete(id);
+  }
+
+  list(): ProgramSummary[] {
+    return [...this.entries.values()].map(({ summary }) => summary).sort((one, other) => one.startedAt - other.startedAt);
+  }
+
+  freezerOf(pid: number): PeerFreezer | null {
+    const entry = this.entryOf(pid);
+    if (entry === undefined) return null;
+    entry.freezer ??= new CgroupFreezer(entry.cgroup);
+    return entry.freezer;
+  }
+
+  isMigrating(pid: number): boolean {
+    const state = this.entryOf(pid)?.summary.state;
+    return state === 'migrating' || state === 'arriving';
+  }
+
+  private entryOf(pid: number): Entry | undefined {
+    const name = cgroupNameOf(pid);
+    return name === undefined ? undefined : [...this.entries.values()].find(({ cgroup }) => basename(cgroup) === name);
+  }
+}
+
+/** The last part of its cgroup v2's path, where that is one of migrun's. */
+function cgroupNameOf(pid: number): string | undefined {
+  try {
+    return /^0::.*\/migrun\/([^/\n]+)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1];
+  } catch {
+    return undefined; // it ended
+  }
+}
+
+/** Stops all of a wrapped program at once; its shim is told, and hides what a freeze lets show. */
+class CgroupFreezer implements PeerFreezer {
+  private readonly registry: Registry | undefined;
+
+  constructor(private readonly cgroup: string) {
+    const init = pidsOf(cgroup).find((pid) => innerPid(pid) === 1);
+    const fds = init === undefined ? undefined : registryFdsOf(init);
+    if (init === undefined || fds === undefined) return;
+    const memory = takeFromInit(init, fds.memory);
+    try {
+      this.registry = native.mapRegistry(memory);
+    } finally {
+      native.closeFd(memory);
+    }
+  }
+
+  freeze(): void {
+    this.registry?.beginFreeze();
+    try {
+      native.cgroupFreeze(this.cgroup, FREEZE_TIMEOUT_MS);
+    } catch (error) {
+      this.registry?.endFreeze();
+      throw error;
+    }
+  }
+
+  thaw(): void {
+    this.registry?.endFreeze();
+    native.cgroupThaw(this.cgroup);
+  }
+}

@@ -1,0 +1,107 @@
+/** What this host has of all that migrun needs. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import { cgroupMount, type Config } from '../config';
+import { CriuWorker } from '../criu/worker';
+import { MigrunError } from '../errors';
+import { readClusterKey } from '../protocol/channel/index';
+import { expectType } from '../protocol/control/index';
+import { native } from '../native/index';
+import { askAgent } from './local';
+
+export interface Finding {
+  readonly state: 'ok' | 'missing' | 'note';
+  readonly what: string;
+  readonly is: string;
+  readonly todo?: string;
+}
+
+const TMPFS_MAGIC = 0x01021994;
+
+export async function checkHost(config: Config): Promise<Finding[]> {
+  return [
+    { state: 'ok', what: 'kernel', is: release() },
+    checkCgroup(),
+    checkRepair(),
+    checkInband(),
+    checkBuilt(config),
+    await checkCriu(config),
+    checkRun(),
+    checkKey(config),
+    await checkAgent(config),
+  ];
+}
+
+function checkCgroup(): Finding {
+  const mount = cgroupMount();
+  if (mount === undefined) return { state: 'missing', what: 'cgroup v2', is: 'not mounted', todo: 'mount -t cgroup2 none /sys/fs/cgroup/unified' };
+  return { state: 'ok', what: 'cgroup v2', is: mount };
+}
+
+/** TCP_REPAIR and eBPF: asked of the kernel, not of its version. */
+function checkRepair(): Finding {
+  try {
+    native.sequences({ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 1 } });
+    return { state: 'ok', what: 'TCP repair, eBPF', is: 'work' };
+  } catch (error) {
+    return { state: 'missing', what: 'TCP repair, eBPF', is: String((error as Error).message), todo: 'needs root and a kernel with CONFIG_BPF_SYSCALL and CONFIG_CHECKPOINT_RESTORE' };
+  }
+}
+
+function checkInband(): Finding {
+  try {
+    for (const family of [4, 6] as const) native.openInband(family, () => undefined).close();
+    return { state: 'ok', what: 'raw sockets', is: 'work' };
+  } catch (error) {
+    return { state: 'missing', what: 'raw sockets', is: String((error as Error).message), todo: 'needs CAP_NET_RAW' };
+  }
+}
+
+function checkBuilt({ init, shim }: Config): Finding {
+  const absent = [init, shim].filter((path) => !existsSync(path));
+  if (absent.length > 0) return { state: 'missing', what: 'shim and init', is: `no ${absent.join(', ')}`, todo: 'tools/setup' };
+  return { state: 'ok', what: 'shim and init', is: 'built' };
+}
+
+async function checkCriu(config: Config): Promise<Finding> {
+  mkdirSync(config.runDir, { recursive: true, mode: 0o700 });
+  const folder = mkdtempSync(join(config.runDir, 'check-'));
+  try {
+    const worker = new CriuWorker(config.criu, folder);
+    const version = await worker.version();
+    worker.close();
+    return { state: 'ok', what: 'CRIU', is: `${version}, ${config.criu}` };
+  } catch (error) {
+    return { state: 'missing', what: 'CRIU', is: (error as Error).message, todo: error instanceof MigrunError ? (error.hint ?? '') : 'tools/setup' };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function checkRun(): Finding {
+  if (statfsSync('/run').type === TMPFS_MAGIC) return { state: 'ok', what: '/run', is: 'a tmpfs' };
+  return { state: 'note', what: '/run', is: 'not a tmpfs: CRIU probes the kernel anew at each start, 40 ms more in a move', todo: 'mount a tmpfs on /run' };
+}
+
+function checkKey({ clusterKeyFile }: Config): Finding {
+  try {
+    readClusterKey(clusterKeyFile);
+    return { state: 'ok', what: 'cluster key', is: clusterKeyFile };
+  } catch (error) {
+    const { message, hint } = error as MigrunError;
+    return { state: 'note', what: 'cluster key', is: `${message}: peers follow, but no program comes or goes`, todo: hint ?? '' };
+  }
+}
+
+async function checkAgent(config: Config): Promise<Finding> {
+  try {
+    const { facts } = expectType(await askAgent(config, { type: 'status' }), 'status-is');
+    const { version, port } = facts as { version: string; port: number | null };
+    const door = port === null ? 'takes no programs (no cluster key)' : `takes programs on port ${port}`;
+    return { state: 'ok', what: 'agent', is: `${version}, ${door}` };
+  } catch (error) {
+    return { state: 'note', what: 'agent', is: (error as Error).message, todo: 'migrun agent (migrun -- starts one by itself)' };
+  }
+}
+

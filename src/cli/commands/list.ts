@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+import type { Config } from '../../config';
+import type { ProgramSummary } from '../../protocol/control/index';
+import { listPrograms } from '../local';
+import { printJson, printTable } from '../print';
+
+export function listCommand(program: Command, config: Config): void {
+  program
+    .command('ls')
+    .description('the programs of this host')
+    .option('--json', 'for scripts')
+    .action(async ({ json }: { json?: boolean }) => {
+      const programs = await listPrograms(config);
+      if (json === true) printJson(programs);
+      else printTable(['ID', 'STATE', 'PID', 'CONNECTIONS', 'RUNNING FOR', 'COMMAND'], programs.map(row));
+    });
+}
+
+function row({ id, state, pid, connections, startedAt, command }: ProgramSummary): string[] {
+  return [id, state, String(pid), String(connections), duration(Date.now() - startedAt), command.join(' ')];
+}
+
+function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}

@@ -1,0 +1,49 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import type { Config } from '../../config';
+import { asMigrunError, type MigrationReport, type SupervisorMessage } from '../../protocol/control/index';
+import type { Channel } from '../../protocol/channel/index';
+import { openProgram } from '../local';
+import { printJson, printLine, printTable } from '../print';
+
+export function migrateCommand(program: Command, config: Config): void {
+  program
+    .command('migrate')
+    .description('moves a program to another host')
+    .argument('<id>', 'its id, or the start of it')
+    .requiredOption('--to <host>', 'the host to move to, where an agent runs')
+    .option('--port <port>', 'the port of the agent there', parsePort, config.port)
+    .option('--json', 'for scripts')
+    .action(async (id: string, { to, port, json }: { to: string; port: number; json?: boolean }) => {
+      const { summary, channel } = await openProgram(config, id);
+      const quiet = json === true;
+      const answer = channel.request({ type: 'migrate', to, port });
+      const report = await Promise.race([answer, followProgress(channel, quiet)]);
+      channel.destroy();
+      if (report?.type !== 'migrated') throw asMigrunError(new Error('the supervisor ended without a report'));
+      if (quiet) printJson(report.report);
+      else show(report.report, summary.command);
+    });
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65535) throw new InvalidArgumentError('not a port.');
+  return port;
+}
+
+/** Never resolves while the channel is open: the report is the answer to the request. */
+async function followProgress(channel: Channel<SupervisorMessage>, quiet: boolean): Promise<undefined> {
+  for await (const incoming of channel) {
+    if (incoming.kind !== 'message' || incoming.message.type !== 'progress' || quiet) continue;
+    const { step, state, ms } = incoming.message;
+    if (state === 'undone') process.stderr.write(`  undone: ${step} (${ms.toFixed(1)} ms)\n`);
+    else if (state === 'started' && process.stderr.isTTY) process.stderr.write(`  ${step} ...\r`);
+  }
+  return undefined;
+}
+
+function show({ program, target, phases, connections, bytes, frozenMs }: MigrationReport, command: readonly string[]): void {
+  printTable(['PHASE', 'MS'], phases.map(({ name, ms }) => [name, ms.toFixed(1).padStart(7)]));
+  const what = connections === 1 ? '1 connection' : `${connections} connections`;
+  printLine(`\n${program} (${command.join(' ')}) runs on ${target} now, with ${what}; ${Math.ceil(bytes / 1024)} KiB moved, ${frozenMs.toFixed(1)} ms from its freeze to its first answer there`);
+}

@@ -1,0 +1,172 @@
+/**
+ * The console of a program: its output here, our input and signals there, wherever it is.
+ *
+ * Both directions have positions (supervisor/stdio.ts), so that a new connection, to the same or to another host, goes
+ * on exactly where the last one broke off.
+ */
+import { constants } from 'node:os';
+import type { Config } from '../config';
+import { MigrunError } from '../errors';
+import { connectToAgent } from '../migration/open-target';
+import type { Channel } from '../protocol/channel/index';
+import { connectLocal, expectType, supervisorMessage, type SupervisorMessage } from '../protocol/control/index';
+
+/** Input that the program has not taken yet; reading pauses above. */
+const INPUT_WINDOW = 64 * 1024;
+const RETRIES = 8;
+const FIRST_RETRY_MS = 50;
+
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
+
+type Place = { readonly kind: 'here'; readonly socket: string } | { readonly kind: 'host'; readonly host: string; readonly port: number };
+
+export class ConsoleClient {
+  private channel: Channel<SupervisorMessage> | undefined;
+  private readonly received = { stdout: 0, stderr: 0 };
+  /** Sent or not, and not yet in the program's hands. */
+  private readonly input: Buffer[] = [];
+  private inputStart = 0;
+  private inputEnded = false;
+
+  constructor(
+    private readonly config: Config,
+    private readonly id: string,
+    private readonly token: string,
+    private readonly terminal: boolean,
+  ) {}
+
+  /** The program's exit status. Throws E_CONSOLE_LOST where its host is out of reach; the program does not care. */
+  async run(socket: string): Promise<number> {
+    const letGo = this.takeInput();
+    try {
+      let place: Place = { kind: 'here', socket };
+      for (;;) {
+        const channel = await this.attach(place);
+        const next = await this.follow(channel);
+        this.channel = undefined;
+        channel.destroy();
+        if (typeof next === 'number') return next;
+        place = next ?? place;
+      }
+    } finally {
+      letGo();
+    }
+  }
+
+  private async attach(place: Place): Promise<Channel<SupervisorMessage>> {
+    for (let attempt = 0, pause = FIRST_RETRY_MS; ; attempt++, pause *= 2) {
+      try {
+        const channel = await this.open(place);
+        const { received } = expectType(await channel.request({ type: 'attach', token: this.token, received: this.received }), 'attached');
+        this.channel = channel;
+        this.inputTaken(received);
+        let position = this.inputStart;
+        for (const data of this.input) {
+          this.tell({ type: 'input', position, data });
+          position += data.length;
+        }
+        if (this.inputEnded) this.tell({ type: 'input-ended' });
+        if (this.terminal) this.tellSize();
+        return channel;
+      } catch (error) {
+        if (attempt >= RETRIES) throw new MigrunError('E_CONSOLE_LOST', `program ${this.id} is out of reach${place.kind === 'host' ? ` on ${place.host}` : ''}`, { hint: 'it runs on; its console is lost', cause: error });
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+  }
+
+  private async open(place: Place): Promise<Channel<SupervisorMessage>> {
+    if (place.kind === 'here') return connectLocal(place.socket, supervisorMessage, `program ${this.id}`);
+    const { channel } = await connectToAgent(this.config, place);
+    try {
+      expectType(await channel.request({ type: 'open-console', program: this.id }, { timeoutMs: 5_000 }), 'opened');
+    } catch (error) {
+      channel.destroy();
+      throw error;
+    }
+    return channel.withSchema(supervisorMessage);
+  }
+
+  /** Until the program ended (its status), moved (where to), or the line broke (undefined). */
+  private async follow(channel: Channel<SupervisorMessage>): Promise<number | Place | undefined> {
+    try {
+      for await (const incoming of channel) {
+        if (incoming.kind !== 'message') continue;
+        const { message } = incoming;
+        if (message.type === 'output') this.print(message.name, message.position, message.data);
+        else if (message.type === 'input-received') this.inputTaken(message.position);
+        else if (message.type === 'moved') return { kind: 'host', host: message.host, port: message.port };
+        else if (message.type === 'exited') return message.status;
+      }
+    } catch {
+      // Attaching again is all that can be done about it.
+    }
+    return undefined;
+  }
+
+  private print(name: 'stdout' | 'stderr', position: number, data: Buffer): void {
+    const fresh = data.subarray(Math.max(0, this.received[name] - position));
+    this.received[name] += fresh.length;
+    const reached = this.received[name];
+    process[name].write(fresh, (error) => {
+      if (error !== null && error !== undefined) this.tell({ type: 'kill', signal: constants.signals.SIGPIPE });
+      this.tell({ type: 'acknowledge', name, position: reached });
+    });
+  }
+
+  private takeInput(): () => void {
+    const { stdin, stdout, stderr } = process;
+    const onData = (data: Buffer): void => {
+      this.tell({ type: 'input', position: this.inputStart + this.inputSize(), data });
+      this.input.push(data);
+      if (this.inputSize() >= INPUT_WINDOW) stdin.pause();
+    };
+    const onEnd = (): void => {
+      this.inputEnded = true;
+      this.tell({ type: 'input-ended' });
+    };
+    const forwards = FORWARDED.map((name) => [name, () => this.tell({ type: 'kill', signal: constants.signals[name] })] as const);
+    for (const [name, forward] of forwards) process.on(name, forward);
+    const ignore = (): void => undefined; // the write's own callback sees it
+    stdout.on('error', ignore);
+    stderr.on('error', ignore);
+    const onResize = (): void => this.tellSize();
+    if (this.terminal) {
+      stdin.setRawMode(true);
+      stdout.on('resize', onResize);
+    }
+    stdin.on('data', onData);
+    stdin.on('end', onEnd);
+    stdin.on('error', onEnd);
+    return () => {
+      for (const [name, forward] of forwards) process.off(name, forward);
+      stdout.off('resize', onResize);
+      if (this.terminal) stdin.setRawMode(false);
+      stdin.off('data', onData);
+      stdin.pause();
+    };
+  }
+
+  private tellSize(): void {
+    this.tell({ type: 'resize', rows: process.stdout.rows, columns: process.stdout.columns });
+  }
+
+  private inputTaken(position: number): void {
+    while (this.input[0] !== undefined && this.inputStart < position) {
+      const first = this.input[0];
+      const taken = Math.min(first.length, position - this.inputStart);
+      this.inputStart += taken;
+      if (taken === first.length) this.input.shift();
+      else this.input[0] = first.subarray(taken);
+    }
+    if (this.inputSize() < INPUT_WINDOW && !this.inputEnded) process.stdin.resume();
+  }
+
+  private inputSize(): number {
+    return this.input.reduce((sum, chunk) => sum + chunk.length, 0);
+  }
+
+  private tell(message: SupervisorMessage): void {
+    this.channel?.send(message).catch(() => undefined); // a broken line shows in `follow`
+  }
+}

@@ -1,0 +1,35 @@
+/** Questions of the command line to this host's agent and supervisors. */
+import { join } from 'node:path';
+import type { Config } from '../config';
+import { MigrunError } from '../errors';
+import type { Channel } from '../protocol/channel/index';
+import { agentMessage, connectLocal, expectType, supervisorMessage, type AgentMessage, type ProgramSummary, type SupervisorMessage } from '../protocol/control/index';
+
+export async function askAgent(config: Config, message: AgentMessage): Promise<AgentMessage> {
+  let channel: Channel<AgentMessage>;
+  try {
+    channel = await connectLocal(config.agentSocket, agentMessage, 'the agent');
+  } catch (error) {
+    throw new MigrunError('E_NOT_RUNNING', 'no agent runs on this host', { hint: 'start it: migrun agent', cause: error });
+  }
+  try {
+    return await channel.request(message, { timeoutMs: 10_000 });
+  } finally {
+    channel.destroy();
+  }
+}
+
+export async function listPrograms(config: Config): Promise<ProgramSummary[]> {
+  return expectType(await askAgent(config, { type: 'list' }), 'listed').programs;
+}
+
+/** The program with this id, or whose id starts so. Throws E_NO_PROGRAM. */
+export async function openProgram(config: Config, id: string): Promise<{ summary: ProgramSummary; channel: Channel<SupervisorMessage> }> {
+  const programs = await listPrograms(config);
+  const found = /^[0-9a-f]+$/.test(id) ? programs.filter((program) => program.id.startsWith(id)) : [];
+  const [summary, another] = found;
+  if (summary === undefined) throw new MigrunError('E_NO_PROGRAM', `no program ${id} runs here`, { hint: 'see them: migrun ls' });
+  if (another !== undefined) throw new MigrunError('E_NO_PROGRAM', `${id} could be ${found.map((program) => program.id).join(' or ')}`, { hint: 'give more of the id' });
+  const channel = await connectLocal(join(config.programsDir, `${summary.id}.sock`), supervisorMessage, `the supervisor of ${summary.id}`);
+  return { summary, channel };
+}

@@ -1,0 +1,69 @@
+/** Where things are on this host. Everything can be set by an environment variable; the defaults are a plain system's. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MigrunError } from './errors';
+
+/** Where agents listen for arriving programs. */
+export const DEFAULT_PORT = 4807;
+
+const root = join(__dirname, '..');
+
+export interface Config {
+  /** Kept over a reboot: the cluster key and the journal. */
+  readonly stateDir: string;
+  /** Gone with a reboot: control sockets, images in flight. A tmpfs on every usual system. */
+  readonly runDir: string;
+  readonly clusterKeyFile: string;
+  readonly agentSocket: string;
+  readonly programsDir: string;
+  readonly journalDir: string;
+  readonly criu: string;
+  readonly init: string;
+  readonly shim: string;
+  readonly port: number;
+  readonly logLevel: string;
+}
+
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const stateDir = env['MIGRUN_STATE_DIR'] ?? '/var/lib/migrun';
+  const runDir = env['MIGRUN_RUN_DIR'] ?? '/run/migrun';
+  return {
+    stateDir,
+    runDir,
+    clusterKeyFile: env['MIGRUN_KEY_FILE'] ?? join(stateDir, 'cluster.key'),
+    agentSocket: join(runDir, 'agent.sock'),
+    programsDir: join(runDir, 'programs'),
+    journalDir: join(stateDir, 'journal'),
+    criu: env['MIGRUN_CRIU'] ?? join(env['MIGRUN_CRIU_DIR'] ?? '/var/lib/migrun/criu', 'criu'),
+    init: join(root, 'build', 'Release', 'migrun-init'),
+    shim: join(root, 'build', 'Release', 'libmigrun.so'),
+    port: parsePort(env['MIGRUN_PORT']),
+    logLevel: env['MIGRUN_LOG_LEVEL'] ?? 'info',
+  };
+}
+
+function parsePort(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_PORT;
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new MigrunError('E_USAGE', `MIGRUN_PORT is ${JSON.stringify(text)}, not a port`, { hint: 'set it to 1..65535, or not at all' });
+  }
+  return port;
+}
+
+/** The mount point of cgroup v2, alone or beside v1 ("hybrid"); undefined where none is mounted. */
+export function cgroupMount(mounts = readFileSync('/proc/self/mounts', 'utf8')): string | undefined {
+  return mounts
+    .split('\n')
+    .map((line) => line.split(' '))
+    .find((fields) => fields[2] === 'cgroup2' && existsSync(fields[1] ?? ''))?.[1];
+}
+
+/** Where programs' cgroups live. */
+export function cgroupRoot(): string {
+  const mount = cgroupMount();
+  if (mount === undefined) {
+    throw new MigrunError('E_CGROUP', 'no cgroup v2 is mounted here', { hint: 'mount one: mount -t cgroup2 none /sys/fs/cgroup/unified' });
+  }
+  return join(mount, 'migrun');
+}

@@ -1,0 +1,150 @@
+/**
+ * One `criu swrk` process: a CRIU that is told what to do over a socket pair and tells us at each stage.
+ *
+ * It is started ahead of time, so that loading it costs nothing while a program is frozen. It serves one request.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MigrunError } from '../errors';
+import { native, type MessageSocket } from '../native/index';
+import { decodeResponse, encodeNotifyAnswer, encodeRequest, type CriuOptions, type CriuResponse } from './rpc';
+
+/** What is awaited before CRIU goes on from this stage; a rejection makes CRIU fail. */
+export type StageHandler = (stage: string, pid: number | undefined) => Promise<void> | void;
+
+const LOG_FILE = 'criu.log';
+
+export class CriuWorker {
+  private readonly child: ChildProcess;
+  private readonly socket: MessageSocket;
+  private onResponse: ((response: CriuResponse) => void) | undefined;
+  private onEnd: ((error: MigrunError) => void) | undefined;
+  private ended = false;
+
+  /** `inherited` become the worker's descriptors 4, 5, ...; they stay the caller's. */
+  constructor(
+    criu: string,
+    private readonly imagesDir: string,
+    inherited: readonly number[] = [],
+  ) {
+    if (!existsSync(criu)) {
+      throw new MigrunError('E_NO_CRIU', `there is no CRIU at ${criu}`, { hint: 'run tools/setup, or set MIGRUN_CRIU' });
+    }
+    const [ours, theirs] = native.seqpacketPair();
+    const errors = openSync(join(imagesDir, 'criu.stderr'), 'w', 0o600);
+    try {
+      this.child = spawn(criu, ['swrk', '3'], { stdio: ['ignore', errors, errors, theirs, ...inherited] });
+    } finally {
+      closeSync(errors);
+      native.closeFd(theirs);
+    }
+    this.child.on('error', (cause) => this.end(new MigrunError('E_CRIU', `CRIU does not start: ${cause.message}`, { cause })));
+    this.socket = native.openMessageSocket(
+      ours,
+      (message) => this.receive(message),
+      () => this.end(this.failure('CRIU ended without an answer')),
+    );
+  }
+
+  get pid(): number {
+    return this.child.pid ?? -1;
+  }
+
+  joinCgroup(cgroup: string): void {
+    writeFileSync(join(cgroup, 'cgroup.procs'), String(this.pid));
+  }
+
+  dump(options: CriuOptions): Promise<void> {
+    return this.request('DUMP', this.complete(options)).then(() => undefined);
+  }
+
+  /** Resolves with the root task's pid once CRIU has let go of the restored processes. */
+  async restore(options: CriuOptions, onStage: StageHandler): Promise<number> {
+    const response = await this.request('RESTORE', { ...this.complete(options), notify_scripts: true }, onStage);
+    if (response.restore === undefined) throw this.failure('CRIU restored nothing');
+    return response.restore.pid;
+  }
+
+  async version(): Promise<string> {
+    const { version } = await this.request('VERSION');
+    return version === undefined ? 'unknown' : [version.major_number, version.minor_number, version.sublevel ?? 0].join('.');
+  }
+
+  /** Ends CRIU wherever it is. What it was restoring is to be killed by its cgroup. */
+  close(): void {
+    this.ended = true;
+    this.socket.close();
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
+  }
+
+  private complete(options: CriuOptions): CriuOptions {
+    return {
+      images_dir: this.imagesDir,
+      log_file: LOG_FILE,
+      log_level: 2,
+      tcp_close: true,
+      network_lock: 'SKIP',
+      manage_cgroups: true,
+      manage_cgroups_mode: 'IGNORE',
+      file_locks: true,
+      ...options,
+    };
+  }
+
+  private request(type: 'DUMP' | 'RESTORE' | 'VERSION', options?: CriuOptions, onStage?: StageHandler): Promise<CriuResponse> {
+    return new Promise((resolve, reject) => {
+      if (this.ended) return reject(this.failure('CRIU ended before it was asked'));
+      this.onEnd = reject;
+      this.onResponse = (response) => {
+        if (response.type === 'NOTIFY') void this.answerStage(response, onStage, reject);
+        else if (response.success) resolve(response);
+        else reject(this.failure(response.cr_errmsg ?? `errno ${response.cr_errno ?? 0}`));
+      };
+      this.socket.send(encodeRequest(type, options));
+    });
+  }
+
+  private async answerStage(response: CriuResponse, onStage: StageHandler | undefined, reject: (error: unknown) => void): Promise<void> {
+    let success = true;
+    try {
+      await onStage?.(response.notify?.script ?? '', response.notify?.pid);
+    } catch (error) {
+      success = false;
+      reject(error);
+    }
+    if (!this.ended) this.socket.send(encodeNotifyAnswer(success));
+  }
+
+  private receive(message: Buffer): void {
+    let response: CriuResponse;
+    try {
+      response = decodeResponse(message);
+    } catch (cause) {
+      return this.end(new MigrunError('E_CRIU', 'CRIU answers in another format', { cause }));
+    }
+    this.onResponse?.(response);
+  }
+
+  private end(error: MigrunError): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.onEnd?.(error);
+  }
+
+  private failure(what: string): MigrunError {
+    const said = this.firstError();
+    return new MigrunError('E_CRIU', said === undefined ? what : `CRIU says: ${said}`, { hint: `its log: ${join(this.imagesDir, LOG_FILE)}` });
+  }
+
+  /** The first error in CRIU's log: later ones are its consequences. */
+  private firstError(): string | undefined {
+    for (const file of [LOG_FILE, 'criu.stderr']) {
+      const path = join(this.imagesDir, file);
+      if (!existsSync(path)) continue;
+      const line = readFileSync(path, 'utf8').split('\n').find((text) => text.includes('Error ('));
+      if (line !== undefined) return line.replace(/^.*Error \([^)]*\): /, '').trim();
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,55 @@
+/** What a target host lacks for a program that wants to come. */
+import { statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { arch } from 'node:os';
+import type { Config } from '../config';
+import { native } from '../native/index';
+import type { Arrival } from '../protocol/control/index';
+import { cpuFlags } from '../program/facts';
+import { endpointText, type Reason } from './rules';
+
+export async function judgeArrival(arrival: Arrival, config: Config): Promise<Reason[]> {
+  const listeners = await Promise.all(arrival.listeners.map(judgeListener));
+  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...listeners.flat(), ...judgeRoutes(arrival)];
+}
+
+function judgeCpu({ architecture, cpuFlags: needed }: Arrival): Reason[] {
+  if (architecture !== arch()) return [{ code: 'E_CPU', message: `the program is of ${architecture}, this host is ${arch()}` }];
+  const own = new Set(cpuFlags());
+  const missing = needed.filter((flag) => !own.has(flag));
+  return missing.length === 0 ? [] : [{ code: 'E_CPU', message: `this host's CPU lacks ${missing.slice(0, 8).join(', ')}` }];
+}
+
+function judgeFiles({ files, workingDirectories }: Arrival): Reason[] {
+  const reasons: Reason[] = [];
+  for (const { path, size } of files) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) reasons.push({ code: 'E_FILE', message: `${path} is not here` });
+    else if (found.size !== size) reasons.push({ code: 'E_FILE', message: `${path} is another one here: ${found.size} bytes, not ${size}` });
+  }
+  for (const path of workingDirectories) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) reasons.push({ code: 'E_FILE', message: `the working directory ${path} is not here` });
+  }
+  return reasons;
+}
+
+function judgeCriu({ criu }: Config): Reason[] {
+  if (statSync(criu, { throwIfNoEntry: false }) !== undefined) return [];
+  return [{ code: 'E_NO_CRIU', message: `this host has no CRIU at ${criu}; run tools/setup there` }];
+}
+
+/** By listening for a moment: nothing else knows all that can be in the way. */
+function judgeListener({ family, local }: Arrival['listeners'][number]): Promise<Reason[]> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      resolve([{ code: 'E_PORT', message: `cannot listen on ${endpointText(local)} there: ${error.code ?? error.message}` }]);
+    });
+    server.listen({ host: local.address, port: local.port, ipv6Only: family === 10, exclusive: true, backlog: 1 }, () => server.close(() => resolve([])));
+  });
+}
+
+function judgeRoutes({ connections }: Arrival): Reason[] {
+  const addresses = [...new Set(connections.map(({ remote }) => remote.address))];
+  return addresses.filter((address) => native.routeSource(address) === null).map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no route to the peer ${address}` }));
+}

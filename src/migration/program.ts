@@ -1,0 +1,30 @@
+/** What a migration needs of the supervisor that runs the program, and of the agent of its host. */
+import type { Config } from '../config';
+import type { Logger } from '../log';
+import type { Registry } from '../native/index';
+import type { AgentMessage, ProgramSummary } from '../protocol/control/index';
+import type { Terminal } from '../program/terminal';
+import type { ConsoleState } from './state';
+
+/** Asks the agent of this host; the answer is of the type that belongs to the question. */
+export interface AgentLink {
+  ask(message: AgentMessage, timeoutMs?: number): Promise<AgentMessage>;
+}
+
+export interface MovingProgram {
+  readonly summary: ProgramSummary;
+  readonly cgroup: string;
+  readonly initPid: number;
+  readonly registry: Registry | undefined;
+  readonly terminal: Terminal | undefined;
+  /** Stops reading what the program prints and writing what is typed; gives what the console has not got yet. */
+  holdConsole(): void;
+  consoleState(): ConsoleState;
+  releaseConsole(): void;
+}
+
+export interface MigrationTools {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly agent: AgentLink;
+}

@@ -1,0 +1,150 @@
+/** What cannot move, decided from facts alone: all reasons at once, each with a stable code. No I/O. */
+
+/** One reason why a program cannot move. */
+export interface Reason {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** The part of a process's facts that the rules read. */
+export interface RuledProcess {
+  readonly pid: number;
+  readonly innerPid: number;
+  readonly name: string;
+  readonly descriptors: readonly { fd: number; target: string }[];
+  readonly namespaces: Readonly<Record<string, string>>;
+  readonly tracer: number;
+}
+
+export interface RuledSocket {
+  readonly inode: number;
+  readonly pid: number;
+  readonly pfd: number;
+  readonly family: number;
+  readonly type: number;
+  readonly protocol: number;
+  readonly state: number;
+  readonly local: { address: string; port: number };
+  readonly remote: { address: string; port: number };
+  readonly backlog: number;
+}
+
+export const TCP_ESTABLISHED = 1;
+export const TCP_FIN_WAIT2 = 5;
+export const TCP_CLOSE = 7;
+export const TCP_CLOSE_WAIT = 8;
+export const TCP_LISTEN = 10;
+const TCP_STATE_NAMES = ['', 'ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'FIN_WAIT1', 'FIN_WAIT2', 'TIME_WAIT', 'CLOSE', 'CLOSE_WAIT', 'LAST_ACK', 'LISTEN', 'CLOSING'];
+
+const SOCK_STREAM = 1;
+const IPPROTO_TCP = 6;
+const CONNECTED = [TCP_ESTABLISHED, TCP_FIN_WAIT2, TCP_CLOSE_WAIT];
+const CARRIED_STATES = [...CONNECTED, TCP_CLOSE, TCP_LISTEN];
+
+/** What CRIU carries among descriptors that are neither files nor sockets; anything else is refused by its name. */
+const CARRIED_INODES = ['eventfd', 'eventpoll', 'timerfd', 'signalfd', 'inotify', 'pidfd'];
+const CARRIED_DEVICES = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom'];
+
+const NAMES_OF_INODES: Record<string, string> = {
+  io_uring: 'an io_uring',
+  perf_event: 'a perf event',
+  userfaultfd: 'a userfaultfd',
+  fanotify: 'a fanotify group',
+};
+
+export function tcpStateName(state: number): string {
+  return TCP_STATE_NAMES[state] ?? `state ${state}`;
+}
+
+export function isTcp(socket: RuledSocket): boolean {
+  return socket.type === SOCK_STREAM && socket.protocol === IPPROTO_TCP;
+}
+
+/** A connection that moves as such: it is suspended, saved and revived. */
+export function isConnection(socket: RuledSocket): boolean {
+  return isTcp(socket) && CONNECTED.includes(socket.state);
+}
+
+export function endpointText({ address, port }: { address: string; port: number }): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+export function connectionText({ local, remote }: { local: { address: string; port: number }; remote: { address: string; port: number } }): string {
+  return `${endpointText(local)} - ${endpointText(remote)}`;
+}
+
+export interface RuleContext {
+  /** The supervisor's own namespaces. */
+  readonly namespaces: Readonly<Record<string, string>>;
+  /** The target of the terminal's descriptors, where the program has one. */
+  readonly terminal: string | undefined;
+}
+
+export function reasonsAgainst(processes: readonly RuledProcess[], sockets: readonly RuledSocket[], context: RuleContext): Reason[] {
+  return [...processes.flatMap((process) => reasonsOfProcess(process, sockets, context)), ...sockets.flatMap(reasonsOfSocket)];
+}
+
+function reasonsOfProcess(process: RuledProcess, sockets: readonly RuledSocket[], context: RuleContext): Reason[] {
+  const reasons: Reason[] = [];
+  const who = `process ${process.innerPid} (${process.name})`;
+  if (process.tracer !== 0) reasons.push({ code: 'E_TRACED', message: `${who} is being traced by process ${process.tracer}; detach the debugger` });
+  for (const [name, own] of Object.entries(context.namespaces)) {
+    if (name !== 'pid' && process.namespaces[name] !== own) {
+      reasons.push({ code: 'E_NAMESPACE', message: `${who} is in another ${name} namespace; programs with namespaces of their own do not move` });
+    }
+  }
+  const inet = new Set(sockets.map(({ inode }) => inode));
+  for (const { fd, target } of process.descriptors) {
+    const reason = reasonOfDescriptor(target, inet, context);
+    if (reason !== undefined) reasons.push({ code: reason.code, message: `${who} has ${reason.message} (descriptor ${fd})` });
+  }
+  return reasons;
+}
+
+function reasonOfDescriptor(target: string, inet: ReadonlySet<number>, context: RuleContext): Reason | undefined {
+  const anonymous = /^anon_inode:\[?([^\]]*)\]?$/.exec(target)?.[1];
+  if (anonymous !== undefined) {
+    if (CARRIED_INODES.includes(anonymous)) return undefined;
+    const name = NAMES_OF_INODES[anonymous] ?? `a descriptor of kind ${anonymous}`;
+    return { code: anonymous === 'io_uring' ? 'E_IO_URING' : 'E_DESCRIPTOR', message: `${name}, which cannot move` };
+  }
+  const socket = /^socket:\[(\d+)\]$/.exec(target)?.[1];
+  if (socket !== undefined && !inet.has(Number(socket))) {
+    return { code: 'E_SOCKET_KIND', message: 'a socket that is neither TCP nor UDP, which does not move yet' };
+  }
+  if (target.startsWith('/dev/') && !target.startsWith('/dev/shm/') && target !== context.terminal && !CARRIED_DEVICES.includes(target)) {
+    return { code: 'E_DEVICE', message: `the device ${target} open, which stays on this host` };
+  }
+  return undefined;
+}
+
+function reasonsOfSocket(socket: RuledSocket): Reason[] {
+  if (!isTcp(socket)) return [{ code: 'E_SOCKET_KIND', message: `a socket that is not TCP (local ${endpointText(socket.local)}) does not move yet` }];
+  if (!CARRIED_STATES.includes(socket.state)) {
+    return [{ code: 'E_TCP_STATE', message: `${connectionText(socket)} is in ${tcpStateName(socket.state)}, which does not move yet; try again when it has passed` }];
+  }
+  if (socket.state === TCP_LISTEN) return reasonsOfListener(socket);
+  if (isConnection(socket) && isLocal(socket)) {
+    return [{ code: 'E_LOCAL_CONNECTION', message: `${connectionText(socket)} stays on one host; such a connection does not move yet` }];
+  }
+  return [];
+}
+
+function reasonsOfListener({ local, backlog }: RuledSocket): Reason[] {
+  const reasons: Reason[] = [];
+  if (!isAnyAddress(local.address)) {
+    reasons.push({ code: 'E_LISTEN_ADDRESS', message: `it listens on ${endpointText(local)}, an address of this host; only listening on any address moves yet` });
+  }
+  if (backlog > 0) {
+    reasons.push({ code: 'E_ACCEPT_QUEUE', message: `${backlog} connections to ${endpointText(local)} wait to be accepted; try again when they are` });
+  }
+  return reasons;
+}
+
+function isAnyAddress(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+function isLocal({ local, remote }: RuledSocket): boolean {
+  return local.address === remote.address || remote.address.startsWith('127.') || remote.address === '::1' || remote.address.startsWith('::ffff:127.');
+}

@@ -1,0 +1,84 @@
+/** What moves beside CRIU's images: the connections, the console's positions, and who the peers are. */
+import { decode, encode } from '@msgpack/msgpack';
+import { z } from 'zod';
+import { MigrunError } from '../errors';
+import type { Connection, Endpoint, SavedSocket } from '../native/index';
+import { bytesSchema } from '../protocol/channel/index';
+import { endpoint, hexId, peerTicket, programId, sequence } from '../protocol/control/index';
+
+const sequenceNumber = sequence;
+
+const savedSocket = z.object({
+  family: z.int().refine((family) => [2, 10].includes(family)),
+  state: z.int().min(1).max(12),
+  local: endpoint,
+  remote: endpoint,
+  sndUna: sequenceNumber,
+  rcvNxt: sequenceNumber,
+  finSent: z.boolean(),
+  finReceived: z.boolean(),
+  sendQueue: bytesSchema,
+  receiveQueue: bytesSchema,
+  options: z.int().min(0).max(255),
+  sndWscale: z.int().min(0).max(14),
+  rcvWscale: z.int().min(0).max(14),
+  mssClamp: z.int().min(0).max(65535),
+  timestamp: sequenceNumber,
+  window: z.object({ sndWl1: sequenceNumber, sndWnd: sequenceNumber, maxWindow: sequenceNumber, rcvWnd: sequenceNumber, rcvWup: sequenceNumber }),
+}) satisfies z.ZodType<SavedSocket>;
+
+/** One connection of the program and where its socket is: descriptor `fd` of the process with pid `innerPid`. */
+const movingConnection = z.object({
+  innerPid: z.int().positive(),
+  fd: z.int().nonnegative(),
+  saved: savedSocket,
+  /** What the peer has received of our stream: its rcv_nxt at the suspension. */
+  peerHas: sequenceNumber,
+});
+export type MovingConnection = z.infer<typeof movingConnection>;
+
+const keptOutput = z.object({ acknowledged: z.int().nonnegative(), kept: z.instanceof(Uint8Array), ended: z.boolean() });
+
+export const consoleState = z.object({
+  token: hexId,
+  stdout: keptOutput,
+  stderr: keptOutput,
+  received: z.int().nonnegative(),
+  inputEnded: z.boolean(),
+});
+export type ConsoleState = z.infer<typeof consoleState>;
+
+const movingState = z.object({
+  version: z.literal(1),
+  migration: hexId,
+  program: programId,
+  group: hexId,
+  connections: z.array(movingConnection),
+  tickets: z.array(peerTicket),
+  console: consoleState,
+  terminal: z.object({ rows: z.int(), columns: z.int() }).nullable(),
+});
+export type MovingState = z.infer<typeof movingState>;
+
+export function encodeState(state: MovingState): Buffer {
+  const bytes = encode(state);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Throws E_IMAGE. */
+export function decodeState(bytes: Buffer): MovingState {
+  try {
+    return movingState.parse(decode(bytes));
+  } catch (cause) {
+    throw new MigrunError('E_IMAGE', 'the state that arrived is not one of this version', { hint: 'use the same version of migrun on both hosts', cause });
+  }
+}
+
+/** What the peers are told: each connection as it was, as it will be, and what of the peer's stream has arrived. */
+export function movedConnections(connections: readonly MovingConnection[], locals: readonly Endpoint[]): { connection: Connection; to: Connection; peerHas: number }[] {
+  return connections.map(({ saved: { local, remote, rcvNxt } }, index) => ({
+    connection: { local, remote },
+    to: { local: locals[index] ?? local, remote },
+    peerHas: rcvNxt,
+  }));
+}

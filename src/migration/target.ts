@@ -1,0 +1,191 @@
+/**
+ * A migration as its target sees it: the supervisor that waits for a program takes the source's requests in order.
+ *
+ *   arrive   judge: what this host lacks, all at once; start CRIU in the program's new cgroup
+ *   images   write them, check the hash
+ *   restore  CRIU; in its pre-resume stage freeze the cgroup; revive every connection, still locked
+ *   commit   journal
+ *   resume   RESUME to the peers; release the connections that follow; thaw
+ *
+ * Until the commit, whatever goes wrong and whoever goes away, `abort` leaves nothing of it here.
+ */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cgroupRoot } from '../config';
+import { CriuWorker } from '../criu/worker';
+import { MigrunError } from '../errors';
+import { native, type Endpoint, type ReviveRequest } from '../native/index';
+import { destroyCgroup, innerPid, makeCgroup, pidsOf } from '../program/pod';
+import { openTerminal, type Terminal } from '../program/terminal';
+import { expectType, type Arrival } from '../protocol/control/index';
+import type { Journal } from './journal';
+import { judgeArrival } from './judge';
+import type { MigrationTools } from './program';
+import { decodeState, movedConnections, type MovingState } from './state';
+import type { Reason } from './rules';
+import { ImageReceiver, type ImageFile } from './images';
+
+const FREEZE_TIMEOUT_MS = 5_000;
+/** A peer that has not answered by then is let go: the program does not wait longer for it. */
+const RESUME_DEADLINE_MS = 3_000;
+
+/** What the supervisor goes on with after the commit. */
+export interface ArrivedProgram {
+  readonly arrival: Arrival;
+  readonly state: MovingState;
+  readonly cgroup: string;
+  readonly initPid: number;
+  readonly terminal: Terminal | undefined;
+}
+
+export class TargetMigration {
+  private readonly folder: string;
+  private cgroup: string | undefined;
+  private worker: CriuWorker | undefined;
+  private receiver: ImageReceiver | undefined;
+  private terminal: { terminal: Terminal; slave: number } | undefined;
+  private arrival: Arrival | undefined;
+  private state: MovingState | undefined;
+  private initPid = 0;
+  private revived: number[] = [];
+  private locals: Endpoint[] = [];
+  committed = false;
+
+  constructor(
+    private readonly migration: string,
+    private readonly tools: MigrationTools,
+    private readonly journal: Journal,
+  ) {
+    this.folder = join(tools.config.runDir, 'migrations', migration);
+  }
+
+  /** Everything that this host lacks for the program. Where it lacks nothing, all is made ready. */
+  async judge(arrival: Arrival): Promise<Reason[]> {
+    const reasons = await judgeArrival(arrival, this.tools.config);
+    if (reasons.length > 0) return reasons;
+    this.arrival = arrival;
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    this.cgroup = makeCgroup(`${arrival.program.id}-${this.migration.slice(0, 8)}`);
+    if (arrival.terminal !== null) this.terminal = openTerminal(arrival.terminal.rows, arrival.terminal.columns);
+    this.worker = new CriuWorker(this.tools.config.criu, this.folder, this.terminal === undefined ? [] : [this.terminal.slave]);
+    this.worker.joinCgroup(this.cgroup);
+    return [];
+  }
+
+  expect(files: readonly ImageFile[]): void {
+    this.requireArrival();
+    this.receiver = new ImageReceiver(this.folder, files);
+  }
+
+  take(data: Buffer): void {
+    if (this.receiver === undefined) throw new MigrunError('E_PROTOCOL', 'data that no images message announced');
+    this.receiver.take(data);
+  }
+
+  received(sha256: string): void {
+    if (this.receiver === undefined) throw new MigrunError('E_PROTOCOL', 'no images were announced');
+    this.receiver.finish(sha256);
+    this.state = decodeState(readFileSync(join(this.folder, 'migrun-state')));
+  }
+
+  /** The program, complete and frozen, its connections revived and locked. Gives their local ends. */
+  async restore(): Promise<Endpoint[]> {
+    const { arrival, worker, cgroup } = this.requireArrival();
+    if (this.state === undefined) throw new MigrunError('E_PROTOCOL', 'restore before the images');
+    const { connections } = this.state;
+    let onFrozen: () => void = () => undefined;
+    const frozen = new Promise<void>((resolve) => (onFrozen = resolve));
+    const done = worker.restore(
+      arrival.terminal === null ? {} : { inherit_fd: [{ key: arrival.terminal.key, fd: 4 }] },
+      (stage, pid) => {
+        if (pid !== undefined) this.initPid = pid;
+        if (stage !== 'pre-resume') return;
+        writeFileSync(join(cgroupRoot(), 'cgroup.procs'), String(worker.pid));
+        native.cgroupFreeze(cgroup, FREEZE_TIMEOUT_MS);
+        onFrozen();
+      },
+    );
+    await Promise.race([frozen, done]);
+    this.revive(connections);
+    this.initPid = await done;
+    return this.locals;
+  }
+
+  private revive(connections: MovingState['connections']): void {
+    const pids = new Map(pidsOf(this.cgroup as string).map((pid) => [innerPid(pid), pid]));
+    const requests = connections.map((connection): ReviveRequest => {
+      const { saved, peerHas } = connection;
+      const fd = takeDescriptor(pids.get(connection.innerPid), connection.fd);
+      this.revived.push(fd);
+      const address = native.routeSource(saved.remote.address);
+      if (address === null) throw new MigrunError('E_NO_ROUTE', `no route to the peer ${saved.remote.address}`, { hint: 'does this host reach it?' });
+      return { fd, saved, local: { address, port: saved.local.port }, remote: saved.remote, peerHas };
+    });
+    native.revive(requests, true);
+    this.locals = requests.map(({ local }) => local);
+  }
+
+  /** The point of no return. Throws E_ABORTED where somebody decided otherwise before. */
+  commit(): void {
+    if (this.state === undefined || this.initPid === 0) throw new MigrunError('E_PROTOCOL', 'commit before restore');
+    if (this.journal.decide(this.migration, 'committed') !== 'committed') throw new MigrunError('E_ABORTED', 'this migration was given up');
+    this.committed = true;
+  }
+
+  /** The peers follow; the program runs. Each connection that does not follow is let go like the others. */
+  async resume(): Promise<{ connection: string; status: string }[]> {
+    const state = this.state as MovingState;
+    const moved = movedConnections(state.connections, this.locals);
+    let peers: { status: string }[] = [];
+    if (moved.length > 0) {
+      const answer = await this.tools.agent
+        .ask({ type: 'resume', migration: this.migration, group: state.group, role: 'target', tickets: state.tickets, moved, deadlineMs: RESUME_DEADLINE_MS })
+        .catch((error: unknown) => this.tools.log.error({ err: error }, 'the agent could not tell the peers; the source does'));
+      if (answer) peers = expectType(answer, 'resumed').peers;
+    }
+    native.release(this.revived);
+    for (const fd of this.revived) native.closeFd(fd);
+    return moved.map(({ to }, index) => ({ connection: `${to.local.address}:${to.local.port}`, status: peers[index]?.status ?? 'no-agent' }));
+  }
+
+  thaw(): void {
+    native.cgroupThaw(this.cgroup as string);
+  }
+
+  arrived(): ArrivedProgram {
+    const { arrival, cgroup } = this.requireArrival();
+    return { arrival, state: this.state as MovingState, cgroup, initPid: this.initPid, terminal: this.terminal?.terminal };
+  }
+
+  /** Removes what only the way here needed. */
+  finish(): void {
+    this.worker?.close();
+    this.receiver?.close();
+    if (this.terminal !== undefined) native.closeFd(this.terminal.slave);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Before the commit: nothing of the program stays here. */
+  abort(): void {
+    this.finish();
+    if (this.cgroup !== undefined && existsSync(this.cgroup)) destroyCgroup(this.cgroup);
+    native.closeSilently(this.revived);
+    if (this.terminal !== undefined) native.closeFd(this.terminal.terminal.master);
+  }
+
+  private requireArrival(): { arrival: Arrival; worker: CriuWorker; cgroup: string } {
+    const { arrival, worker, cgroup } = this;
+    if (arrival === undefined || worker === undefined || cgroup === undefined) throw new MigrunError('E_PROTOCOL', 'nothing has arrived');
+    return { arrival, worker, cgroup };
+  }
+}
+
+function takeDescriptor(pid: number | undefined, fd: number): number {
+  if (pid === undefined) throw new MigrunError('E_IMAGE', 'a connection belongs to a process that was not restored');
+  const pidfd = native.pidfdOpen(pid);
+  try {
+    return native.pidfdGetfd(pidfd, fd);
+  } finally {
+    native.closeFd(pidfd);
+  }
+}

@@ -1,0 +1,99 @@
+/** What the kernel says of a program: its processes, their descriptors, its sockets. Nothing is judged here. */
+import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { native, type HeldSocket } from '../native/index';
+import { innerPid, pidsOf } from './pod';
+
+export interface DescriptorFact {
+  readonly fd: number;
+  /** What /proc/<pid>/fd says: a path, or "socket:[123]", "pipe:[123]", "anon_inode:[eventfd]". */
+  readonly target: string;
+}
+
+export interface ProcessFact {
+  readonly pid: number;
+  readonly innerPid: number;
+  readonly name: string;
+  readonly executable: string;
+  readonly descriptors: readonly DescriptorFact[];
+  /** Files that are mapped, with their sizes; the target must have them alike. */
+  readonly files: readonly { path: string; size: number }[];
+  readonly namespaces: Readonly<Record<string, string>>;
+  readonly tracer: number;
+}
+
+export interface SocketFact extends Omit<HeldSocket, 'fd' | 'cookie'> {
+  readonly innerPid: number;
+}
+
+export interface ProgramFacts {
+  readonly processes: readonly ProcessFact[];
+  readonly sockets: readonly SocketFact[];
+}
+
+const NAMESPACES = ['net', 'mnt', 'user', 'ipc', 'uts', 'pid', 'cgroup'];
+
+export function gatherFacts(cgroup: string): ProgramFacts {
+  const pids = pidsOf(cgroup);
+  const processes = pids.map(describeProcess).filter((fact) => fact !== undefined);
+  return { processes, sockets: describeSockets(pids) };
+}
+
+/** Our own namespaces, to compare with. */
+export function namespacesOf(pid: number | 'self'): Record<string, string> {
+  return Object.fromEntries(NAMESPACES.map((name) => [name, readlinkSync(`/proc/${pid}/ns/${name}`)]));
+}
+
+function describeProcess(pid: number): ProcessFact | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return {
+      pid,
+      innerPid: innerPid(pid),
+      name: status.match(/^Name:\s*(.*)$/m)?.[1] ?? '?',
+      executable: readlinkSync(`/proc/${pid}/exe`),
+      descriptors: describeDescriptors(pid),
+      files: mappedFiles(pid),
+      namespaces: namespacesOf(pid),
+      tracer: Number(status.match(/^TracerPid:\s*(\d+)$/m)?.[1] ?? 0),
+    };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined; // it ended meanwhile
+    throw error;
+  }
+}
+
+function describeDescriptors(pid: number): DescriptorFact[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).flatMap((fd) => {
+    try {
+      return [{ fd: Number(fd), target: readlinkSync(join(folder, fd)) }];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+}
+
+function mappedFiles(pid: number): { path: string; size: number }[] {
+  const paths = new Set<string>();
+  for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
+    const path = line.slice(73).trim();
+    if (path.startsWith('/') && !path.endsWith(' (deleted)') && !path.startsWith('/memfd:') && !path.startsWith('/dev/')) paths.add(path);
+  }
+  return [...paths].map((path) => ({ path, size: statSync(path, { throwIfNoEntry: false })?.size ?? -1 }));
+}
+
+function describeSockets(pids: readonly number[]): SocketFact[] {
+  const held = native.collectSockets(pids);
+  try {
+    return held.map(({ fd: _fd, cookie: _cookie, ...fact }) => ({ ...fact, innerPid: innerPid(fact.pid) }));
+  } finally {
+    for (const { fd } of held) native.closeFd(fd);
+  }
+}
+
+export function cpuFlags(): string[] {
+  const line = readFileSync('/proc/cpuinfo', 'utf8').match(/^(?:flags|Features)\s*:\s*(.*)$/m)?.[1] ?? '';
+  return line.split(' ').filter(Boolean);
+}

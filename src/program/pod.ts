@@ -1,0 +1,164 @@
+/**
+ * A pod: a program's cgroup v2 and PID namespace, with migrun-init as PID 1 (native/init.c).
+ *
+ * One is made by `createPod` for a new program, and by CRIU on the target of a migration, where `adoptPod` takes it.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, createReadStream, mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { cgroupRoot, type Config } from '../config';
+import { MigrunError } from '../errors';
+import { native } from '../native/index';
+import { openTerminal, type Terminal } from './terminal';
+
+/** Descriptors that init keeps for whoever supervises the program (native/init.c). */
+export const INIT_STDIN_WRITE = 4;
+export const INIT_STDOUT_READ = 5;
+export const INIT_STDERR_READ = 6;
+
+/** SIGRTMAX: asks init to close its end of the program's stdin (native/init_report.h). */
+export const INIT_SIGNAL_CLOSE_STDIN = 64;
+
+const REGISTRY_NAME = '/memfd:migrun-registry';
+const STEPS = ['started', 'join its cgroup', 'make a PID namespace', 'fork', 'start a session', 'make the registry', 'set up its descriptors', 'execute the command'];
+
+/** The far ends of a program's stdin, stdout and stderr, or the one master of its terminal. Ours to close. */
+export type StdioEnds = { readonly kind: 'pipes'; readonly stdin: number; readonly stdout: number; readonly stderr: number } | { readonly kind: 'terminal'; readonly terminal: Terminal };
+
+export interface Pod {
+  readonly id: string;
+  readonly cgroup: string;
+  /** PID 1 of the namespace, as we see it. */
+  readonly initPid: number;
+  readonly stdio: StdioEnds;
+}
+
+export interface PodRequest {
+  readonly id: string;
+  readonly command: readonly string[];
+  /** A terminal of this size, else pipes. */
+  readonly terminal: { rows: number; columns: number } | undefined;
+}
+
+export function cgroupOf(id: string): string {
+  return join(cgroupRoot(), id);
+}
+
+/** Makes the program's cgroup; throws EEXIST where another program has this id. */
+export function makeCgroup(id: string): string {
+  const cgroup = cgroupOf(id);
+  mkdirSync(cgroupRoot(), { recursive: true });
+  mkdirSync(cgroup);
+  return cgroup;
+}
+
+/** Kills whatever is in the cgroup, frozen or not, and removes it once it is empty. */
+export function destroyCgroup(cgroup: string): void {
+  try {
+    writeFileSync(join(cgroup, 'cgroup.kill'), '1');
+  } catch {
+    return; // it is gone already
+  }
+  removeCgroup(cgroup);
+}
+
+/** Removes an empty cgroup; one that is still being left by dying processes stays for the agent's sweep. */
+export function removeCgroup(cgroup: string): boolean {
+  try {
+    rmdirSync(cgroup);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function pidsOf(cgroup: string): number[] {
+  return readFileSync(join(cgroup, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+}
+
+/** Starts the program. Throws E_EXEC where the command cannot be executed; nothing is left behind then. */
+export async function createPod(config: Config, request: PodRequest): Promise<Pod> {
+  const cgroup = makeCgroup(request.id);
+  const near: number[] = [];
+  const far: number[] = [];
+  try {
+    const stdio = request.terminal === undefined ? openPipes(near, far) : openTerminalEnds(request.terminal, near, far);
+    const [reportRead, reportWrite] = native.pipe();
+    const flags = stdio.kind === 'terminal' ? ['--terminal'] : [];
+    const child = spawn(config.init, ['--cgroup', cgroup, '--preload', config.shim, ...flags, '--', ...request.command], {
+      stdio: [...near, reportWrite, ...(stdio.kind === 'pipes' ? far : [])],
+    });
+    const spawnFailed = new Promise<never>((_, reject) => child.once('error', reject));
+    for (const fd of new Set([...near, reportWrite])) native.closeFd(fd);
+    near.length = 0;
+    const initPid = await Promise.race([readReports(reportRead, request.command[0] ?? ''), spawnFailed]);
+    return { id: request.id, cgroup, initPid, stdio };
+  } catch (error) {
+    for (const fd of new Set([...near, ...far])) native.closeFd(fd);
+    destroyCgroup(cgroup);
+    throw error;
+  }
+}
+
+function openPipes(near: number[], far: number[]): StdioEnds {
+  const [stdinRead, stdin] = native.pipe();
+  const [stdout, stdoutWrite] = native.pipe();
+  const [stderr, stderrWrite] = native.pipe();
+  near.push(stdinRead, stdoutWrite, stderrWrite);
+  far.push(stdin, stdout, stderr);
+  return { kind: 'pipes', stdin, stdout, stderr };
+}
+
+function openTerminalEnds(size: { rows: number; columns: number }, near: number[], far: number[]): StdioEnds {
+  const { terminal, slave } = openTerminal(size.rows, size.columns);
+  near.push(slave, slave, slave);
+  far.push(terminal.master);
+  return { kind: 'terminal', terminal };
+}
+
+/** struct init_report, native/init_report.h: pid, step, error, each int32. The pipe ends when the program runs. */
+async function readReports(fd: number, command: string): Promise<number> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of createReadStream('', { fd, autoClose: true })) chunks.push(chunk as Buffer);
+  const reports = Buffer.concat(chunks);
+  let pid = 0;
+  for (let at = 0; at + 12 <= reports.length; at += 12) {
+    const [reported, step, error] = [reports.readInt32LE(at), reports.readInt32LE(at + 4), reports.readInt32LE(at + 8)];
+    if (step !== 0) throw startFailure(command, step, error);
+    pid = reported;
+  }
+  if (pid <= 0) throw new MigrunError('E_INIT', 'migrun-init ended without a word', { hint: 'run tools/setup to build it again' });
+  return pid;
+}
+
+function startFailure(command: string, step: number, error: number): MigrunError {
+  const name = Object.entries(constants.errno).find(([, value]) => value === error)?.[0] ?? `errno ${error}`;
+  if (STEPS[step] === 'execute the command') {
+    return new MigrunError('E_EXEC', `cannot execute ${command}: ${name}`, { hint: name === 'ENOENT' ? 'is it on the PATH, or spelled with its folder?' : 'is it executable?' });
+  }
+  return new MigrunError('E_INIT', `migrun-init could not ${STEPS[step] ?? 'start'}: ${name}`, { hint: 'run migrun check' });
+}
+
+/** The pid that this namespace knows it by, as its own namespace does (the last of NSpid). */
+export function innerPid(pid: number): number {
+  const line = readFileSync(`/proc/${pid}/status`, 'utf8').match(/^NSpid:\s*(.*)$/m)?.[1] ?? '';
+  return Number(line.trim().split(/\s+/).pop());
+}
+
+/** Our own descriptor of a descriptor of init. */
+export function takeFromInit(initPid: number, fd: number): number {
+  const pidfd = native.pidfdOpen(initPid);
+  try {
+    return native.pidfdGetfd(pidfd, fd);
+  } finally {
+    closeSync(pidfd);
+  }
+}
+
+/** Init's descriptors of the registry and of its eventfd. */
+export function registryFdsOf(initPid: number): { memory: number; event: number } | undefined {
+  const folder = `/proc/${initPid}/fd`;
+  const memory = readdirSync(folder).find((fd) => readlinkSync(join(folder, fd)).startsWith(REGISTRY_NAME));
+  return memory === undefined ? undefined : { memory: Number(memory), event: Number(memory) - 1 };
+}

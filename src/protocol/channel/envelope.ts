@@ -1,0 +1,63 @@
+/** What a message frame holds: msgpack [kind, id, message]. */
+
+import { decode, encode } from '@msgpack/msgpack';
+import { z } from 'zod';
+import { protocolError } from './frames';
+
+/** Every message says what it is. */
+export interface TypedMessage {
+  readonly type: string;
+}
+
+/** plain: wants no answer. The others belong together by their id. */
+export const ENVELOPE_KINDS = ['plain', 'request', 'answer', 'failure'] as const;
+export type EnvelopeKind = (typeof ENVELOPE_KINDS)[number];
+
+export interface Envelope {
+  readonly kind: EnvelopeKind;
+  /** 0 where plain. */
+  readonly id: number;
+  /** Not checked yet, besides being there. */
+  readonly message: unknown;
+}
+
+/** How a MigrunError crosses the channel. */
+export const failureSchema = z.object({
+  code: z.string().max(64),
+  message: z.string().max(16_384),
+  hint: z.string().max(16_384).optional(),
+});
+
+/** For byte fields of message schemas: a Buffer again. */
+export const bytesSchema = z
+  .instanceof(Uint8Array)
+  .transform((bytes): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+
+const envelopeSchema = z.tuple([z.enum(ENVELOPE_KINDS), z.int().min(0).max(0xffffffff), z.unknown()]);
+
+/** More than any list of ours has; keeps a length field from reserving memory for what is not there. */
+const MAX_ITEMS = 65_536;
+
+export function encodeEnvelope({ kind, id, message }: Envelope): Buffer {
+  const bytes = encode([kind, id, message], { ignoreUndefined: true });
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Throws E_PROTOCOL. */
+export function decodeEnvelope(payload: Buffer): Envelope {
+  let decoded: unknown;
+  try {
+    decoded = decode(payload, { maxArrayLength: MAX_ITEMS, maxMapLength: MAX_ITEMS });
+  } catch (cause) {
+    throw protocolError('a message that is not msgpack', cause);
+  }
+  const [kind, id, message] = parseOrRefuse(envelopeSchema, decoded, 'envelope');
+  return { kind, id, message };
+}
+
+/** Throws E_PROTOCOL, saying what of the message is wrong. */
+export function parseOrRefuse<Output>(schema: z.ZodType<Output>, value: unknown, what: string): Output {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw protocolError(`${what}: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`);
+}

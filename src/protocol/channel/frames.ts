@@ -1,0 +1,88 @@
+/**
+ * Frames on a byte stream: u32 length of the payload, u8 kind, payload.
+ * Reading takes exactly one frame's bytes from the stream, so that whoever takes the stream over finds the next frame.
+ */
+
+import type { Duplex, Readable } from 'node:stream';
+import { MigrunError } from '../../errors';
+
+export const FRAME_KINDS = { message: 0, data: 1 } as const;
+export type FrameKind = keyof typeof FRAME_KINDS;
+
+const HEADER_BYTES = 5;
+/** A larger message is cut into several, or goes as data. */
+export const MAX_MESSAGE_BYTES = 1024 * 1024;
+export const MAX_DATA_BYTES = 16 * 1024 * 1024;
+
+export interface Frame {
+  readonly kind: FrameKind;
+  readonly payload: Buffer;
+}
+
+export function protocolError(what: string, cause?: unknown): MigrunError {
+  return new MigrunError('E_PROTOCOL', `the other side does not speak our protocol: ${what}`, { cause });
+}
+
+/** Queues one frame. False: wait for 'drain' before the next. */
+export function writeFrame(stream: Duplex, { kind, payload }: Frame): boolean {
+  const limit = limitOf(kind);
+  if (payload.length > limit) throw new RangeError(`a ${kind} frame of ${payload.length} bytes, at most ${limit}`);
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt32BE(payload.length);
+  header.writeUInt8(FRAME_KINDS[kind], 4);
+  stream.cork();
+  stream.write(header);
+  const accepted = payload.length === 0 || stream.write(payload);
+  stream.uncork();
+  return accepted && !stream.writableNeedDrain;
+}
+
+/** The next frame; null at the end of the stream. One call at a time. Throws E_PROTOCOL, or the stream's error. */
+export async function readFrame(stream: Readable): Promise<Frame | null> {
+  const header = await readExactly(stream, HEADER_BYTES);
+  if (header === null) return null;
+  const length = header.readUInt32BE(0);
+  const kind = kindOf(header.readUInt8(4));
+  if (length > limitOf(kind)) throw protocolError(`a ${kind} frame of ${length} bytes`);
+  if (length === 0) return { kind, payload: Buffer.alloc(0) };
+  const payload = await readExactly(stream, length);
+  if (payload === null) throw protocolError('the stream ends within a frame');
+  return { kind, payload };
+}
+
+function limitOf(kind: FrameKind): number {
+  return kind === 'message' ? MAX_MESSAGE_BYTES : MAX_DATA_BYTES;
+}
+
+function kindOf(number: number): FrameKind {
+  if (number === FRAME_KINDS.message) return 'message';
+  if (number === FRAME_KINDS.data) return 'data';
+  throw protocolError(`a frame of kind ${number}`);
+}
+
+/** null: the stream ended before the first byte. */
+async function readExactly(stream: Readable, length: number): Promise<Buffer | null> {
+  for (;;) {
+    const bytes = stream.read(length) as Buffer | null;
+    if (bytes !== null) {
+      // Only at the end does read(n) give less than n.
+      if (bytes.length < length) throw protocolError('the stream ends within a frame');
+      return bytes;
+    }
+    if (stream.readableEnded) return null;
+    if (stream.errored) throw stream.errored;
+    if (stream.destroyed) return null;
+    await readableAgain(stream);
+  }
+}
+
+function readableAgain(stream: Readable): Promise<void> {
+  return new Promise((resolve) => {
+    const events = ['readable', 'end', 'error', 'close'];
+    const wake = () => {
+      for (const event of events) stream.off(event, wake);
+      resolve();
+    };
+    for (const event of events) stream.on(event, wake);
+  });
+}

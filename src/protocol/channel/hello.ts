@@ -1,0 +1,46 @@
+/** The first message in both directions: which protocol, which version, which host. */
+
+import type { Duplex } from 'node:stream';
+import { z } from 'zod';
+import { MigrunError } from '../../errors';
+import { decodeEnvelope, encodeEnvelope, parseOrRefuse } from './envelope';
+import { protocolError, readFrame, writeFrame } from './frames';
+
+/** Of the messages between hosts. Raised when an older agent would misunderstand. */
+export const CHANNEL_PROTOCOL = 1;
+
+/** Other fields may be added without another protocol number. */
+export const helloSchema = z.object({
+  type: z.literal('hello'),
+  protocol: z.int().min(0),
+  version: z.string().max(64),
+  host: z.string().max(255),
+});
+
+export type ChannelHello = z.infer<typeof helloSchema>;
+
+/** Who we are, to the other side. */
+export interface Identity {
+  /** Of migrun, as in package.json. */
+  readonly version: string;
+  readonly host: string;
+}
+
+/** Sends ours and reads the other's. Throws E_VERSION, or E_PROTOCOL. */
+export async function exchangeHello(stream: Duplex, own: Identity): Promise<ChannelHello> {
+  const hello: ChannelHello = { type: 'hello', protocol: CHANNEL_PROTOCOL, ...own };
+  writeFrame(stream, { kind: 'message', payload: encodeEnvelope({ kind: 'plain', id: 0, message: hello }) });
+  const frame = await readFrame(stream);
+  if (frame?.kind !== 'message') throw protocolError('no hello');
+  const theirs = parseOrRefuse(helloSchema, decodeEnvelope(frame.payload).message, 'hello');
+  if (theirs.protocol !== CHANNEL_PROTOCOL) throw otherVersion(theirs, own);
+  return theirs;
+}
+
+function otherVersion(theirs: ChannelHello, own: Identity): MigrunError {
+  const older = theirs.protocol < CHANNEL_PROTOCOL ? theirs.host : own.host;
+  const detail = `${theirs.version} with protocol ${theirs.protocol}, ours is ${own.version} with ${CHANNEL_PROTOCOL}`;
+  return new MigrunError('E_VERSION', `${theirs.host} has another version of migrun: ${detail}`, {
+    hint: `bring migrun on ${older} up to date`,
+  });
+}

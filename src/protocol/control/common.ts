@@ -1,0 +1,21 @@
+/** Shapes that several kinds of messages share. */
+import { z } from 'zod';
+
+export const programId = z.string().regex(/^[0-9a-f]{8}$/);
+export const hexId = z.string().regex(/^[0-9a-f]{32}$/);
+export const endpoint = z.object({ address: z.string().max(64), port: z.int().min(0).max(65535) });
+export const connection = z.object({ local: endpoint, remote: endpoint });
+export const sequence = z.int().min(0).max(0xffffffff);
+export const reason = z.object({ code: z.string().max(64), message: z.string().max(4096) });
+
+/** What a host says of a program. */
+export const programSummary = z.object({
+  id: programId,
+  group: hexId,
+  command: z.array(z.string()),
+  pid: z.int(),
+  state: z.enum(['running', 'migrating', 'arriving', 'moved', 'ended']),
+  connections: z.int().min(0),
+  startedAt: z.number(),
+});
+export type ProgramSummary = z.infer<typeof programSummary>;

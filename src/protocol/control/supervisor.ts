@@ -1,0 +1,72 @@
+/**
+ * What a supervisor is told over its UNIX socket: by the command line of its host, by a console (through the agent of
+ * this host, if the console is elsewhere), and by the source of a program that arrives.
+ */
+import { z } from 'zod';
+import { bytesSchema } from '../channel/index';
+import { connection, endpoint, hexId, programId, programSummary, reason } from './common';
+
+const position = z.int().nonnegative();
+const outputName = z.enum(['stdout', 'stderr']);
+
+const file = z.object({ path: z.string().max(4096), size: z.number() });
+
+/** What the target checks before anything is touched. */
+export const arrival = z.object({
+  migration: hexId,
+  program: programSummary,
+  architecture: z.string(),
+  cpuFlags: z.array(z.string()),
+  files: z.array(file),
+  workingDirectories: z.array(z.string().max(4096)),
+  listeners: z.array(z.object({ family: z.int(), local: endpoint })),
+  connections: z.array(connection),
+  terminal: z.object({ key: z.string(), rows: z.int(), columns: z.int() }).nullable(),
+});
+export type Arrival = z.infer<typeof arrival>;
+
+export const inspection = z.object({
+  program: programSummary,
+  processes: z.array(z.object({ pid: z.int(), innerPid: z.int(), name: z.string(), executable: z.string(), descriptors: z.array(z.object({ fd: z.int(), target: z.string() })) })),
+  sockets: z.array(z.object({ innerPid: z.int(), fd: z.int(), kind: z.string(), state: z.string(), local: endpoint, remote: endpoint, peer: z.string() })),
+  reasons: z.array(reason),
+});
+export type Inspection = z.infer<typeof inspection>;
+
+export const phase = z.object({ name: z.string(), ms: z.number() });
+export const migrationReport = z.object({ migration: hexId, program: programId, target: z.string(), phases: z.array(phase), connections: z.int(), bytes: z.int(), frozenMs: z.number() });
+export type MigrationReport = z.infer<typeof migrationReport>;
+
+export const supervisorMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('done') }),
+  z.object({ type: z.literal('inspect') }),
+  z.object({ type: z.literal('inspected'), inspection }),
+  z.object({ type: z.literal('migrate'), to: z.string().max(256), port: z.int().min(1).max(65535) }),
+  z.object({ type: z.literal('progress'), step: z.string(), state: z.enum(['started', 'done', 'undone']), ms: z.number() }),
+  z.object({ type: z.literal('migrated'), report: migrationReport }),
+  z.object({ type: z.literal('kill'), signal: z.int().min(1).max(64) }),
+
+  // console
+  z.object({ type: z.literal('attach'), token: hexId, received: z.object({ stdout: position, stderr: position }) }),
+  z.object({ type: z.literal('attached'), received: position }),
+  z.object({ type: z.literal('output'), name: outputName, position, data: bytesSchema }),
+  z.object({ type: z.literal('output-ended'), name: outputName }),
+  z.object({ type: z.literal('acknowledge'), name: outputName, position }),
+  z.object({ type: z.literal('input'), position, data: bytesSchema }),
+  z.object({ type: z.literal('input-ended') }),
+  z.object({ type: z.literal('input-received'), position }),
+  z.object({ type: z.literal('resize'), rows: z.int(), columns: z.int() }),
+  z.object({ type: z.literal('exited'), status: z.int().min(0).max(255) }),
+  z.object({ type: z.literal('moved'), host: z.string(), port: z.int() }),
+
+  // a program that arrives
+  z.object({ type: z.literal('arrive'), arrival }),
+  z.object({ type: z.literal('judged'), reasons: z.array(reason) }),
+  z.object({ type: z.literal('images'), files: z.array(z.object({ name: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/), size: z.int().nonnegative() })).max(65536) }),
+  z.object({ type: z.literal('received'), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+  z.object({ type: z.literal('restore') }),
+  z.object({ type: z.literal('restored'), locals: z.array(endpoint) }),
+  z.object({ type: z.literal('commit') }),
+  z.object({ type: z.literal('resumed') }),
+]);
+export type SupervisorMessage = z.infer<typeof supervisorMessage>;

@@ -1,0 +1,82 @@
+/** The messages of a source, one channel, given to a TargetMigration in their order; its end before the commit aborts. */
+import { MigrunError } from '../errors';
+import type { Journal } from '../migration/journal';
+import type { MigrationTools } from '../migration/program';
+import { TargetMigration, type ArrivedProgram } from '../migration/target';
+import type { Channel } from '../protocol/channel/index';
+import type { SupervisorMessage } from '../protocol/control/index';
+
+export interface ArrivalEvents {
+  /** The program is ours from here on; called before it runs. */
+  arrived(program: ArrivedProgram): void;
+  /** Nothing came of it. */
+  failed(): void;
+}
+
+export class Arrivals {
+  private migration: TargetMigration | undefined;
+
+  constructor(
+    private readonly channel: Channel<SupervisorMessage>,
+    private readonly tools: MigrationTools,
+    private readonly journal: Journal,
+    private readonly events: ArrivalEvents,
+  ) {}
+
+  async handle(message: SupervisorMessage): Promise<SupervisorMessage | undefined> {
+    switch (message.type) {
+      case 'arrive':
+        return this.arrive(message);
+      case 'images':
+        this.current().expect(message.files);
+        return undefined;
+      case 'received':
+        this.current().received(message.sha256);
+        return { type: 'done' };
+      case 'restore':
+        return { type: 'restored', locals: await this.current().restore() };
+      case 'commit':
+        this.current().commit();
+        this.events.arrived(this.current().arrived());
+        void this.resume();
+        return { type: 'done' };
+      default:
+        throw new MigrunError('E_PROTOCOL', `${message.type} is not for a program that arrives`);
+    }
+  }
+
+  take(data: Buffer): void {
+    this.current().take(data);
+  }
+
+  private async arrive(message: Extract<SupervisorMessage, { type: 'arrive' }>): Promise<SupervisorMessage> {
+    if (this.migration !== undefined) throw new MigrunError('E_PROTOCOL', 'a program is arriving already');
+    const migration = new TargetMigration(message.arrival.migration, this.tools, this.journal);
+    this.migration = migration;
+    void this.channel.closed.then(() => {
+      if (migration.committed) return;
+      migration.abort();
+      this.events.failed();
+    });
+    return { type: 'judged', reasons: await migration.judge(message.arrival) };
+  }
+
+  /** Not asked for by the source: from the commit on neither host needs the other. */
+  private async resume(): Promise<void> {
+    const migration = this.current();
+    try {
+      const peers = await migration.resume();
+      this.tools.log.info({ peers }, 'resumed');
+    } catch (error) {
+      this.tools.log.error({ err: error }, 'resuming failed');
+    }
+    migration.thaw();
+    migration.finish();
+    await this.channel.send({ type: 'resumed' }).catch(() => undefined);
+  }
+
+  private current(): TargetMigration {
+    if (this.migration === undefined) throw new MigrunError('E_PROTOCOL', 'nothing arrives');
+    return this.migration;
+  }
+}

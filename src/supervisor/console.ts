@@ -1,0 +1,110 @@
+/** The supervisor's side of a console: whoever holds the program's token is given its output and gives its input. */
+import { timingSafeEqual } from 'node:crypto';
+import { MigrunError } from '../errors';
+import type { Channel, IncomingMessage } from '../protocol/channel/index';
+import type { SupervisorMessage } from '../protocol/control/index';
+import type { OutputName, Stdio } from './stdio';
+
+const NAMES: readonly OutputName[] = ['stdout', 'stderr'];
+
+export class ConsoleServer {
+  private channel: Channel<SupervisorMessage> | undefined;
+  private status: number | undefined;
+  private finished: (() => void) | undefined;
+
+  constructor(
+    private readonly stdio: Stdio,
+    readonly token: string,
+    private readonly signal: (signo: number) => void,
+  ) {}
+
+  get attached(): boolean {
+    return this.channel !== undefined;
+  }
+
+  /** True where the message was one of a console's. */
+  async handle(channel: Channel<SupervisorMessage>, { message, reply }: IncomingMessage<SupervisorMessage>): Promise<boolean> {
+    if (message.type === 'attach') {
+      this.authenticate(message.token);
+      await reply({ type: 'attached', received: this.stdio.input.received });
+      this.attach(channel, message.received);
+      return true;
+    }
+    if (channel !== this.channel) return false;
+    switch (message.type) {
+      case 'acknowledge':
+        this.stdio.outputs[message.name].acknowledge(message.position);
+        this.tellStatus();
+        return true;
+      case 'input':
+        this.stdio.input.write(message.data, message.position);
+        return true;
+      case 'input-ended':
+        this.stdio.input.end();
+        return true;
+      case 'resize':
+        this.stdio.resize(message.rows, message.columns);
+        return true;
+      case 'kill':
+        this.signal(message.signal);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** The program ended; resolves when the console has all its output and its status, or there is none. */
+  exited(status: number): Promise<void> {
+    this.status = status;
+    return new Promise((resolve) => {
+      this.finished = resolve;
+      this.tellStatus();
+    });
+  }
+
+  /** The program has another home; the console is told to go there. */
+  async moved(host: string, port: number): Promise<void> {
+    await this.channel?.send({ type: 'moved', host, port }).catch(() => undefined);
+    this.detach();
+  }
+
+  private authenticate(token: string): void {
+    if (!timingSafeEqual(Buffer.from(token, 'hex'), Buffer.from(this.token, 'hex'))) {
+      throw new MigrunError('E_CONSOLE', 'this console is not the program\'s');
+    }
+  }
+
+  private attach(channel: Channel<SupervisorMessage>, received: Record<OutputName, number>): void {
+    if (this.channel !== undefined) this.detach();
+    this.channel = channel;
+    const tell = (message: SupervisorMessage): void => void channel.send(message).catch(() => undefined);
+    this.stdio.input.onReceived = (position) => tell({ type: 'input-received', position });
+    for (const name of NAMES) {
+      const output = this.stdio.outputs[name];
+      output.onData = (data, position) => tell({ type: 'output', name, position, data });
+      output.onEnd = () => {
+        tell({ type: 'output-ended', name });
+        this.tellStatus();
+      };
+      output.attach(received[name]);
+    }
+    void channel.closed.then(() => {
+      if (this.channel === channel) this.detach();
+    });
+    this.tellStatus();
+  }
+
+  private detach(): void {
+    this.channel = undefined;
+    this.stdio.input.onReceived = undefined;
+    for (const name of NAMES) this.stdio.outputs[name].detach();
+    if (this.status !== undefined) this.finished?.();
+  }
+
+  private tellStatus(): void {
+    if (this.status === undefined || !this.stdio.ended || !this.stdio.delivered) return;
+    if (this.channel === undefined) return this.finished?.();
+    const { channel, status } = this;
+    void channel.send({ type: 'exited', status }).then(() => channel.closed).catch(() => undefined).then(() => this.finished?.());
+  }
+}

@@ -1,0 +1,35 @@
+/** What `migrun inspect` shows: the program's processes, descriptors and sockets, and who of its peers can follow. */
+import type { AgentLink, MovingProgram } from '../migration/program';
+import { connectionText, isConnection, isTcp, reasonsAgainst, tcpStateName } from '../migration/rules';
+import { gatherFacts, namespacesOf } from '../program/facts';
+import { expectType, type Inspection } from '../protocol/control/index';
+
+const HELLO_DEADLINE_MS = 1_500;
+
+export async function inspect(program: MovingProgram, agent: AgentLink): Promise<Inspection> {
+  const facts = gatherFacts(program.cgroup);
+  const peers = await peerStatuses(program, facts.sockets.filter(isConnection), agent);
+  return {
+    program: program.summary,
+    processes: facts.processes.map(({ pid, innerPid, name, executable, descriptors }) => ({ pid, innerPid, name, executable, descriptors: [...descriptors] })),
+    sockets: facts.sockets.map((socket) => ({
+      innerPid: socket.innerPid,
+      fd: socket.pfd,
+      kind: isTcp(socket) ? 'tcp' : 'other',
+      state: isTcp(socket) ? tcpStateName(socket.state) : '',
+      local: socket.local,
+      remote: socket.remote,
+      peer: peers.get(connectionText(socket)) ?? '',
+    })),
+    reasons: reasonsAgainst(facts.processes, facts.sockets, { namespaces: namespacesOf('self'), terminal: program.terminal?.path }),
+  };
+}
+
+async function peerStatuses(program: MovingProgram, sockets: readonly { local: { address: string; port: number }; remote: { address: string; port: number } }[], agent: AgentLink): Promise<Map<string, string>> {
+  if (sockets.length === 0) return new Map();
+  const connections = sockets.map(({ local, remote }) => ({ local, remote }));
+  const answer = await agent.ask({ type: 'introduce', group: program.summary.group, connections, deadlineMs: HELLO_DEADLINE_MS });
+  const { peers } = expectType(answer, 'introduced');
+  return new Map(peers.map(({ connection, status }) => [connectionText(connection), status]));
+}
+

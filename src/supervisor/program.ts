@@ -1,0 +1,113 @@
+/** One program under supervision, whether it was started here or has arrived. */
+import { native, type Registry, type Watch } from '../native/index';
+import type { Logger } from '../log';
+import { INIT_SIGNAL_CLOSE_STDIN, pidsOf, registryFdsOf, takeFromInit, type Pod } from '../program/pod';
+import type { ProgramSummary } from '../protocol/control/index';
+import type { ConsoleState } from '../migration/state';
+import type { MovingProgram } from '../migration/program';
+import type { Terminal } from '../program/terminal';
+import { ConsoleServer } from './console';
+import { Stdio, type StdioState } from './stdio';
+
+export interface ProgramIdentity {
+  readonly id: string;
+  readonly group: string;
+  readonly command: readonly string[];
+  readonly startedAt: number;
+  readonly token: string;
+}
+
+export class Program implements MovingProgram {
+  readonly stdio: Stdio;
+  readonly console: ConsoleServer;
+  readonly registry: Registry | undefined;
+  readonly terminal: Terminal | undefined;
+  state: ProgramSummary['state'] = 'running';
+  /** Called when a connection was made or ended, or the program began to listen. */
+  onSockets: (() => void) | undefined;
+  private readonly pidfd: number;
+  private readonly watches: Watch[] = [];
+
+  /** Takes the pod's descriptors over. `onExit` gets the program's exit status, once. */
+  constructor(
+    readonly identity: ProgramIdentity,
+    readonly pod: Pod,
+    stdioState: StdioState,
+    private readonly log: Logger,
+    onExit: (status: number) => void,
+  ) {
+    this.pidfd = native.pidfdOpen(pod.initPid);
+    this.watches.push(native.watchExit(this.pidfd, onExit));
+    this.stdio = new Stdio(pod.stdio, stdioState, () => process.kill(pod.initPid, INIT_SIGNAL_CLOSE_STDIN));
+    this.console = new ConsoleServer(this.stdio, identity.token, (signo) => this.signal(signo));
+    this.terminal = pod.stdio.kind === 'terminal' ? pod.stdio.terminal : undefined;
+    this.registry = this.openRegistry();
+  }
+
+  get cgroup(): string {
+    return this.pod.cgroup;
+  }
+
+  get initPid(): number {
+    return this.pod.initPid;
+  }
+
+  get summary(): ProgramSummary {
+    const { id, group, command, startedAt } = this.identity;
+    return { id, group, command: [...command], pid: this.mainPid(), state: this.state, connections: this.countConnections(), startedAt };
+  }
+
+  /** To init, which gives it to the program (native/init.c). */
+  signal(signo: number): void {
+    try {
+      process.kill(this.pod.initPid, signo);
+    } catch (error) {
+      this.log.debug({ err: error, signo }, 'the program is gone already');
+    }
+  }
+
+  holdConsole(): void {
+    this.stdio.hold();
+  }
+
+  consoleState(): ConsoleState {
+    return { token: this.identity.token, ...this.stdio.state() };
+  }
+
+  releaseConsole(): void {
+    this.stdio.release();
+  }
+
+  /** Lets go of the program; it is not ended by this. */
+  close(): void {
+    for (const watch of this.watches) watch.close();
+    this.registry?.close();
+    this.stdio.close();
+    native.closeFd(this.pidfd);
+  }
+
+  private mainPid(): number {
+    const pids = pidsOf(this.pod.cgroup).filter((pid) => pid !== this.pod.initPid);
+    return pids[0] ?? this.pod.initPid;
+  }
+
+  private countConnections(): number {
+    const pids = pidsOf(this.pod.cgroup);
+    const held = native.collectSockets(pids);
+    for (const { fd } of held) native.closeFd(fd);
+    return held.filter(({ remote }) => remote.port !== 0).length;
+  }
+
+  private openRegistry(): Registry | undefined {
+    const fds = registryFdsOf(this.pod.initPid);
+    if (fds === undefined) return undefined;
+    const memory = takeFromInit(this.pod.initPid, fds.memory);
+    try {
+      const registry = native.mapRegistry(memory);
+      this.watches.push(native.watchEvents(takeFromInit(this.pod.initPid, fds.event), () => this.onSockets?.()));
+      return registry;
+    } finally {
+      native.closeFd(memory);
+    }
+  }
+}
