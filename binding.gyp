@@ -22,25 +22,19 @@
       "type": "shared_library",
       "product_prefix": "lib",
       "product_dir": "<(PRODUCT_DIR)",
-      "sources": ["<!@(ls preload/*.c 2>/dev/null || true)"],
+      "sources": ["<!@(ls preload/*.c)"],
       "include_dirs": ["preload"],
       "cflags_c": ["-fvisibility=hidden"],
       "ldflags": [
-        "<!@(test ! -f preload/exports.map || echo -Wl,--version-script=<(module_root_dir)/preload/exports.map)"
+        "-Wl,--version-script=<(module_root_dir)/preload/exports.map"
       ],
       "libraries": ["-ldl"]
+    },
+    {
+      "target_name": "migrun-init",
+      "type": "executable",
+      "sources": ["native/init.c"],
+      "include_dirs": ["native", "preload"]
     }
-  ],
-  "conditions": [
-    ["'<!(test ! -f native/init.c || echo yes)'=='yes'", {
-      "targets": [
-        {
-          "target_name": "migrun-init",
-          "type": "executable",
-          "sources": ["native/init.c"],
-          "include_dirs": ["native", "preload"]
-        }
-      ]
-    }]
   ]
 }

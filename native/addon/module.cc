@@ -4,8 +4,8 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
     register_sockets(env, exports);
-    if (register_host) register_host(env, exports);
-    if (register_registry) register_registry(env, exports);
+    register_host(env, exports);
+    register_registry(env, exports);
     return exports;
 }
 

@@ -6,6 +6,6 @@
 /** NativeSockets (sockets.cc). */
 void register_sockets(Napi::Env env, Napi::Object exports);
 /** NativeHost (host.cc). */
-__attribute__((weak)) void register_host(Napi::Env env, Napi::Object exports);
+void register_host(Napi::Env env, Napi::Object exports);
 /** NativeRegistry (registry.cc). */
-__attribute__((weak)) void register_registry(Napi::Env env, Napi::Object exports);
+void register_registry(Napi::Env env, Napi::Object exports);

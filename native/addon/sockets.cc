@@ -1,9 +1,9 @@
 /* NativeSockets of src/native/contract.ts: conversion only, the mechanics are in the C files. */
 
 #include "register.h"
+#include "values.h"
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -16,32 +16,19 @@ extern "C" {
 
 namespace {
 
-[[noreturn]] void fail(Napi::Env env, int result, const char *step, ssize_t index = -1) {
-    const char *code = strerrorname_np(-result);
-    std::string text = std::string(step) + ": " + strerror(-result);
-
-    if (index >= 0) text += " (item " + std::to_string(index) + ")";
-    Napi::Error error = Napi::Error::New(env, text);
-    error.Set("code", Napi::String::New(env, code ? code : "EIO"));
-    error.Set("syscall", Napi::String::New(env, step));
-    if (index >= 0) error.Set("index", Napi::Number::New(env, double(index)));
-    throw error;
-}
-
+/* The error of a batch also says in `index` which item it was. */
 void check(Napi::Env env, int result, const struct failure &failure) {
-    if (result < 0) fail(env, result, failure.step, ssize_t(failure.index));
+    try {
+        ::check(env, result, failure.step);
+    } catch (Napi::Error &error) {
+        error.Set("index", Napi::Number::New(env, double(failure.index)));
+        throw;
+    }
 }
 
-std::vector<int> integers(const Napi::Value &value) {
-    if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "an array of numbers is required");
-    Napi::Array array = value.As<Napi::Array>();
-    std::vector<int> out;
-    for (uint32_t i = 0; i < array.Length(); i++) {
-        Napi::Value element = array.Get(i);
-        if (!element.IsNumber()) throw Napi::TypeError::New(value.Env(), "an array of numbers is required");
-        out.push_back(element.As<Napi::Number>().Int32Value());
-    }
-    return out;
+std::vector<int> to_integers(const Napi::Value &array) {
+    std::vector<uint32_t> numbers = to_numbers(array);
+    return std::vector<int>(numbers.begin(), numbers.end());
 }
 
 uint32_t number(const Napi::Object &object, const char *name) {
@@ -55,27 +42,14 @@ Napi::Object object(const Napi::Value &value, const char *name) {
     return value.As<Napi::Object>();
 }
 
-Napi::Object from_address(Napi::Env env, const union socket_address &address) {
+/* For a socket of this family: IPv4 text becomes a mapped address for an IPv6 one. */
+union socket_address to_address_of(int family, const Napi::Value &value) {
+    union socket_address address = to_address(object(value, "endpoint"));
+    if (address.any.sa_family == family) return address;
     char text[INET6_ADDRSTRLEN];
-    Napi::Object out = Napi::Object::New(env);
+    uint16_t port = socket_address_port(&address);
     socket_address_text(&address, text);
-    out.Set("address", text);
-    out.Set("port", Napi::Number::New(env, socket_address_port(&address)));
-    return out;
-}
-
-/* family 0: whichever the text is */
-union socket_address to_address(const Napi::Value &value, const char *name, int family) {
-    Napi::Object endpoint = object(value, name);
-    Napi::Value text = endpoint.Get("address");
-    uint32_t port = number(endpoint, "port");
-    if (!text.IsString() || port > 65535)
-        throw Napi::TypeError::New(value.Env(), std::string(name) + " is no endpoint");
-    std::string string = text.As<Napi::String>();
-    union socket_address address;
-    if (family == 0) family = string.find(':') == std::string::npos ? AF_INET : AF_INET6;
-    int result = socket_address_parse(&address, family, string.c_str(), uint16_t(port));
-    if (result < 0) fail(value.Env(), result, name);
+    ::check(value.Env(), socket_address_parse(&address, family, text, port), "inet_pton");
     return address;
 }
 
@@ -172,7 +146,7 @@ struct tcp_saved to_saved(const Napi::Object &from) {
 }
 
 Napi::Value collect_sockets(const Napi::CallbackInfo &info) {
-    std::vector<int> pids = integers(info[0]);
+    std::vector<int> pids = to_integers(info[0]);
     struct held_socket *sockets = nullptr;
     struct failure failure = {};
     size_t count = 0;
@@ -186,19 +160,18 @@ Napi::Value collect_sockets(const Napi::CallbackInfo &info) {
 
 Napi::Value describe_socket(const Napi::CallbackInfo &info) {
     struct held_socket socket;
-    int result = socket_describe(info[0].ToNumber().Int32Value(), &socket);
-    if (result < 0) fail(info.Env(), result, "getsockopt");
+    ::check(info.Env(), socket_describe(info[0].ToNumber().Int32Value(), &socket), "getsockopt");
     return from_held(info.Env(), socket);
 }
 
 void lock(const Napi::CallbackInfo &info) {
-    std::vector<int> fds = integers(info[0]);
+    std::vector<int> fds = to_integers(info[0]);
     struct failure failure = {};
     check(info.Env(), socket_lock_all(fds.data(), fds.size(), info[1].ToNumber().Uint32Value(), &failure), failure);
 }
 
 Napi::Value save(const Napi::CallbackInfo &info) {
-    std::vector<int> fds = integers(info[0]);
+    std::vector<int> fds = to_integers(info[0]);
     std::vector<struct tcp_saved> saved(fds.size());
     struct failure failure = {};
     check(info.Env(), tcp_save_all(fds.data(), fds.size(), saved.data(), &failure), failure);
@@ -210,15 +183,15 @@ Napi::Value save(const Napi::CallbackInfo &info) {
 using Batch = int (*)(const int *, size_t, struct failure *);
 
 template <Batch batch> void run(const Napi::CallbackInfo &info) {
-    std::vector<int> fds = integers(info[0]);
+    std::vector<int> fds = to_integers(info[0]);
     struct failure failure = {};
     check(info.Env(), batch(fds.data(), fds.size(), &failure), failure);
 }
 
 int revive_one(const Napi::Object &request, int fd, struct failure *failure) {
     struct tcp_saved saved = to_saved(object(request.Get("saved"), "saved"));
-    union socket_address local = to_address(request.Get("local"), "local", saved.family);
-    union socket_address remote = to_address(request.Get("remote"), "remote", saved.family);
+    union socket_address local = to_address_of(saved.family, request.Get("local"));
+    union socket_address remote = to_address_of(saved.family, request.Get("remote"));
     return tcp_revive(fd, &saved, &local, &remote, number(request, "peerHas"), failure);
 }
 
@@ -238,18 +211,18 @@ void revive(const Napi::CallbackInfo &info) {
 }
 
 void close_silently(const Napi::CallbackInfo &info) {
-    std::vector<int> fds = integers(info[0]);
+    std::vector<int> fds = to_integers(info[0]);
     tcp_close_silently(fds.data(), fds.size());
 }
 
 Napi::Value sequences(const Napi::CallbackInfo &info) {
     Napi::Object connection = object(info[0], "connection");
-    union socket_address local = to_address(connection.Get("local"), "local", 0);
-    union socket_address remote = to_address(connection.Get("remote"), "remote", local.any.sa_family);
+    union socket_address local = to_address(object(connection.Get("local"), "local"));
+    union socket_address remote = to_address_of(local.any.sa_family, connection.Get("remote"));
     struct tcp_sequences found;
     int result = tcp_sequences(&local, &remote, &found);
     if (result == -ENOENT) return info.Env().Null();
-    if (result < 0) fail(info.Env(), result, "BPF_PROG_TEST_RUN");
+    ::check(info.Env(), result, "BPF_PROG_TEST_RUN");
     Napi::Object out = Napi::Object::New(info.Env());
     out.Set("sndNxt", Napi::Number::New(info.Env(), found.snd_nxt));
     out.Set("sndUna", Napi::Number::New(info.Env(), found.snd_una));
