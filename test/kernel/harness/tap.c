@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
+#include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
@@ -16,7 +17,12 @@
 
 int tap_open(void)
 {
-	return need(socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ALL)));
+	struct sockaddr_ll link = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
+	int tap = need(socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+
+	link.sll_ifindex = if_nametoindex("eth0");
+	need(bind(tap, (struct sockaddr *)&link, sizeof(link)));
+	return tap;
 }
 
 static bool parse(const uint8_t *packet, size_t size, int protocol, struct segment *segment)

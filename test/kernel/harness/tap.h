@@ -17,7 +17,7 @@ struct segment {
 	size_t body;
 };
 
-/* Taps the host that is entered. */
+/* Taps the link of the host that is entered, not its loopback. */
 int tap_open(void);
 
 /* Waits at most the given time for a TCP segment that goes out of (or comes into) the tapped host.

@@ -24,6 +24,10 @@ struct saved {
 void lock(int fd);
 void unlock(int fd);
 
+/* A filter that does so until CLOCK_MONOTONIC is there, in ns; and that clock. */
+void lock_until(int fd, uint64_t deadline_ns);
+uint64_t now_ns(void);
+
 /* Sets TCP_REPAIR to on (TCP_REPAIR_ON, TCP_REPAIR_OFF, TCP_REPAIR_OFF_NO_WP). */
 void repair(int fd, int on);
 
