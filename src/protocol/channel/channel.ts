@@ -11,12 +11,13 @@ import type { z } from 'zod';
 import { MigrunError } from '../../errors';
 import { decodeEnvelope, encodeEnvelope, failureSchema, parseOrRefuse } from './envelope';
 import type { Envelope, TypedMessage } from './envelope';
-import { MAX_DATA_BYTES, readFrame, writeFrame, type Frame } from './frames';
+import { FrameReader, MAX_DATA_BYTES, writeFrame, type Frame } from './frames';
 import { joinStreams } from './join';
 
 /** What may lie unread while only answers are waited for; reading stops there until somebody receives. */
 const MAX_UNREAD = 256;
 const MAX_UNREAD_BYTES = MAX_DATA_BYTES;
+const CLOSE_TIMEOUT_MS = 5000;
 
 export interface IncomingMessage<Message> {
   readonly kind: 'message';
@@ -45,9 +46,12 @@ export class Channel<Message extends TypedMessage> {
   private readonly unread: Incoming<Message>[] = [];
   private readonly readers: Waiting<Incoming<Message> | null>[] = [];
   private readonly requests = new Map<number, Waiting<Message>>();
+  private readonly frames: FrameReader;
   private lastId = 0;
   private reading = false;
   private handedOver = false;
+  private closing = false;
+  private drained: Promise<void> | undefined;
   /** Once set, nothing more is read: the end (null) or what went wrong. */
   private ending: { error: MigrunError | null } | undefined;
 
@@ -56,6 +60,7 @@ export class Channel<Message extends TypedMessage> {
     private readonly stream: Duplex,
     private readonly schema: z.ZodType<Message>,
   ) {
+    this.frames = new FrameReader(stream);
     stream.on('error', (error) => this.finish(error));
     this.closed = new Promise((resolve) => {
       stream.once('close', () => {
@@ -114,11 +119,14 @@ export class Channel<Message extends TypedMessage> {
     }
   }
 
-  /** Sends what is queued, then ends. */
+  /** Sends what is queued, then ends; what still comes is thrown away. An other side that does not end is not waited for. */
   async close(): Promise<void> {
+    this.closing = true;
     this.stream.end();
-    this.stream.resume();
+    void this.read();
+    const timer = setTimeout(() => this.stream.destroy(), CLOSE_TIMEOUT_MS);
     await this.closed;
+    clearTimeout(timer);
   }
 
   /** Ends it at once. */
@@ -145,6 +153,7 @@ export class Channel<Message extends TypedMessage> {
     if (this.reading || this.unread.length > 0) throw new Error('the channel is being read');
     this.refuseIfHandedOver();
     this.handedOver = true;
+    this.frames.release();
   }
 
   private async sendEnvelope(envelope: Envelope): Promise<void> {
@@ -154,16 +163,20 @@ export class Channel<Message extends TypedMessage> {
   private async sendFrame(frame: Frame): Promise<void> {
     this.refuseIfHandedOver();
     if (!this.stream.writable) throw this.closedError();
-    if (writeFrame(this.stream, frame)) return;
+    if (!writeFrame(this.stream, frame)) await (this.drained ??= this.drain());
+    if (this.stream.destroyed) throw this.closedError();
+  }
+
+  /** However many wait for it. */
+  private async drain(): Promise<void> {
     await new Promise<void>((resolve) => {
-      const events = ['drain', 'close'];
       const wake = () => {
-        for (const event of events) this.stream.off(event, wake);
+        this.stream.off('drain', wake).off('close', wake);
         resolve();
       };
-      for (const event of events) this.stream.on(event, wake);
+      this.stream.on('drain', wake).on('close', wake);
     });
-    if (this.stream.destroyed) throw this.closedError();
+    this.drained = undefined;
   }
 
   private async read(): Promise<void> {
@@ -171,7 +184,7 @@ export class Channel<Message extends TypedMessage> {
     this.reading = true;
     try {
       while (this.wantsMore()) {
-        const frame = await readFrame(this.stream);
+        const frame = await this.frames.next();
         if (frame === null) this.finish(null);
         else this.dispatch(frame);
       }
@@ -185,7 +198,7 @@ export class Channel<Message extends TypedMessage> {
 
   private wantsMore(): boolean {
     if (this.ending !== undefined) return false;
-    return this.readers.length > 0 || (this.requests.size > 0 && this.mayLieUnread());
+    return this.closing || this.readers.length > 0 || (this.requests.size > 0 && this.mayLieUnread());
   }
 
   private mayLieUnread(): boolean {
@@ -226,8 +239,8 @@ export class Channel<Message extends TypedMessage> {
 
   private deliver(incoming: Incoming<Message>): void {
     const reader = this.readers.shift();
-    if (reader === undefined) this.unread.push(incoming);
-    else reader.resolve(incoming);
+    if (reader !== undefined) reader.resolve(incoming);
+    else if (!this.closing) this.unread.push(incoming);
   }
 
   private finish(cause: unknown): void {

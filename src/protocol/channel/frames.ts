@@ -1,7 +1,4 @@
-/**
- * Frames on a byte stream: u32 length of the payload, u8 kind, payload.
- * Reading takes exactly one frame's bytes from the stream, so that whoever takes the stream over finds the next frame.
- */
+/** Frames on a byte stream: u32 length of the payload, u8 kind, payload. */
 
 import type { Duplex, Readable } from 'node:stream';
 import { MigrunError } from '../../errors';
@@ -10,6 +7,7 @@ export const FRAME_KINDS = { message: 0, data: 1 } as const;
 export type FrameKind = keyof typeof FRAME_KINDS;
 
 const HEADER_BYTES = 5;
+const WAKING = ['readable', 'end', 'error', 'close'];
 /** A larger message is cut into several, or goes as data. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
 export const MAX_DATA_BYTES = 16 * 1024 * 1024;
@@ -37,17 +35,49 @@ export function writeFrame(stream: Duplex, { kind, payload }: Frame): boolean {
   return accepted && !stream.writableNeedDrain;
 }
 
-/** The next frame; null at the end of the stream. One call at a time. Throws E_PROTOCOL, or the stream's error. */
-export async function readFrame(stream: Readable): Promise<Frame | null> {
-  const header = await readExactly(stream, HEADER_BYTES);
-  if (header === null) return null;
-  const length = header.readUInt32BE(0);
-  const kind = kindOf(header.readUInt8(4));
-  if (length > limitOf(kind)) throw protocolError(`a ${kind} frame of ${length} bytes`);
-  if (length === 0) return { kind, payload: Buffer.alloc(0) };
-  const payload = await readExactly(stream, length);
-  if (payload === null) throw protocolError('the stream ends within a frame');
-  return { kind, payload };
+/** Reads a stream frame by frame. Takes exactly one frame's bytes at a time; the rest stays in the stream. */
+export class FrameReader {
+  private wake: () => void = () => undefined;
+  private readonly onEvent = () => this.wake();
+
+  /** Listens until `release`: a listener for 'readable' that comes and goes would fire at once each time. */
+  constructor(private readonly stream: Readable) {
+    for (const event of WAKING) stream.on(event, this.onEvent);
+  }
+
+  /** The next frame; null at the end of the stream. One call at a time. Throws E_PROTOCOL, or the stream's error. */
+  async next(): Promise<Frame | null> {
+    const header = await this.exactly(HEADER_BYTES);
+    if (header === null) return null;
+    const length = header.readUInt32BE(0);
+    const kind = kindOf(header.readUInt8(4));
+    if (length > limitOf(kind)) throw protocolError(`a ${kind} frame of ${length} bytes`);
+    if (length === 0) return { kind, payload: Buffer.alloc(0) };
+    const payload = await this.exactly(length);
+    if (payload === null) throw protocolError('the stream ends within a frame');
+    return { kind, payload };
+  }
+
+  /** Between two calls of `next`: whoever reads the stream now finds the next frame. */
+  release(): void {
+    for (const event of WAKING) this.stream.off(event, this.onEvent);
+  }
+
+  /** null: the stream ended before the first byte. */
+  private async exactly(length: number): Promise<Buffer | null> {
+    const { stream } = this;
+    for (;;) {
+      const bytes = stream.read(length) as Buffer | null;
+      if (bytes !== null) {
+        // Only at the end does read(n) give less than n.
+        if (bytes.length < length) throw protocolError('the stream ends within a frame');
+        return bytes;
+      }
+      if (stream.errored) throw stream.errored;
+      if (stream.readableEnded || stream.destroyed) return null;
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+  }
 }
 
 function limitOf(kind: FrameKind): number {
@@ -58,31 +88,4 @@ function kindOf(number: number): FrameKind {
   if (number === FRAME_KINDS.message) return 'message';
   if (number === FRAME_KINDS.data) return 'data';
   throw protocolError(`a frame of kind ${number}`);
-}
-
-/** null: the stream ended before the first byte. */
-async function readExactly(stream: Readable, length: number): Promise<Buffer | null> {
-  for (;;) {
-    const bytes = stream.read(length) as Buffer | null;
-    if (bytes !== null) {
-      // Only at the end does read(n) give less than n.
-      if (bytes.length < length) throw protocolError('the stream ends within a frame');
-      return bytes;
-    }
-    if (stream.readableEnded) return null;
-    if (stream.errored) throw stream.errored;
-    if (stream.destroyed) return null;
-    await readableAgain(stream);
-  }
-}
-
-function readableAgain(stream: Readable): Promise<void> {
-  return new Promise((resolve) => {
-    const events = ['readable', 'end', 'error', 'close'];
-    const wake = () => {
-      for (const event of events) stream.off(event, wake);
-      resolve();
-    };
-    for (const event of events) stream.on(event, wake);
-  });
 }

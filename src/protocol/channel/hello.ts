@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { z } from 'zod';
 import { MigrunError } from '../../errors';
 import { decodeEnvelope, encodeEnvelope, parseOrRefuse } from './envelope';
-import { protocolError, readFrame, writeFrame } from './frames';
+import { FrameReader, protocolError, writeFrame } from './frames';
 
 /** Of the messages between hosts. Raised when an older agent would misunderstand. */
 export const CHANNEL_PROTOCOL = 1;
@@ -30,7 +30,9 @@ export interface Identity {
 export async function exchangeHello(stream: Duplex, own: Identity): Promise<ChannelHello> {
   const hello: ChannelHello = { type: 'hello', protocol: CHANNEL_PROTOCOL, ...own };
   writeFrame(stream, { kind: 'message', payload: encodeEnvelope({ kind: 'plain', id: 0, message: hello }) });
-  const frame = await readFrame(stream);
+  const reader = new FrameReader(stream);
+  const frame = await reader.next();
+  reader.release();
   if (frame?.kind !== 'message') throw protocolError('no hello');
   const theirs = parseOrRefuse(helloSchema, decodeEnvelope(frame.payload).message, 'hello');
   if (theirs.protocol !== CHANNEL_PROTOCOL) throw otherVersion(theirs, own);

@@ -1,7 +1,7 @@
 /** Time that stands still until told, and a network that loses, repeats and reorders. */
 
 import type { Clock } from '../../../src/protocol/inband';
-import { Random } from './random';
+import type { Random } from './random';
 
 interface Timer {
   readonly at: number;
