@@ -1,4 +1,5 @@
 import { encode } from '@msgpack/msgpack';
+import { z } from 'zod';
 import { MigrunError } from '../../../src/errors';
 import type { Channel, Incoming } from '../../../src/protocol/channel';
 import { writeFrame } from '../../../src/protocol/channel/frames';
@@ -193,6 +194,22 @@ describe('Channel', () => {
         fresh.close();
       }
     });
+  });
+});
+
+describe('as', () => {
+  test('goes on with other messages where the first ones end', async () => {
+    const { one, other, close } = await streamPair();
+    const sender = channelOver(one);
+    const first = channelOver(other);
+    const sending = Promise.all([1, 2, 3].map((number) => sender.send({ type: 'ping', number })));
+    expect(messageOf(await first.receive())).toEqual({ type: 'ping', number: 1 });
+    const second = first.as(z.object({ type: z.literal('ping'), number: z.int().max(2) }));
+    expect(await second.receive()).toMatchObject({ message: { type: 'ping', number: 2 } });
+    await expect(second.receive()).rejects.toMatchObject({ code: 'E_PROTOCOL' });
+    await expect(first.send({ type: 'ping', number: 4 })).rejects.toThrow('handed over');
+    await sending;
+    close();
   });
 });
 
