@@ -197,14 +197,14 @@ describe('Channel', () => {
   });
 });
 
-describe('as', () => {
+describe('withSchema', () => {
   test('goes on with other messages where the first ones end', async () => {
     const { one, other, close } = await streamPair();
     const sender = channelOver(one);
     const first = channelOver(other);
     const sending = Promise.all([1, 2, 3].map((number) => sender.send({ type: 'ping', number })));
     expect(messageOf(await first.receive())).toEqual({ type: 'ping', number: 1 });
-    const second = first.as(z.object({ type: z.literal('ping'), number: z.int().max(2) }));
+    const second = first.withSchema(z.object({ type: z.literal('ping'), number: z.int().max(2) }));
     expect(await second.receive()).toMatchObject({ message: { type: 'ping', number: 2 } });
     await expect(second.receive()).rejects.toMatchObject({ code: 'E_PROTOCOL' });
     await expect(first.send({ type: 'ping', number: 4 })).rejects.toThrow('handed over');
