@@ -1,7 +1,7 @@
 /* criu carries a pipe with data in it whose both ends the program has, although a process outside has ends of it too.
  *
- * Source: CRIU 4.2, dump_one_pipe_data() in criu/pipes.c copies the data with tee(), so that outside it stays too; only a
- * pipe with one end inside is refused or left to --external.
+ * Source: CRIU 4.2, dump_one_pipe_data() in criu/pipes.c copies the data with tee(), so that it stays outside too; it does
+ * not look for ends that other processes have.
  * Relied on by: the stdio pipes of a program, whose far ends its init holds as well as the supervisor. */
 #include "harness/criu.h"
 #include "harness/hosts.h"

@@ -1,6 +1,6 @@
 /* With criu's default cgroup handling a restore walks into the frozen cgroup of the original and hangs there.
  *
- * Source: CRIU 4.2, move_in_cgroup() and restore_task_cgroup... in criu/cgroup.c put each task into the cgroup that the dump
+ * Source: CRIU 4.2, restore_task_cgroup() and move_in_cgroup() in criu/cgroup.c put each task into the cgroup that the dump
  * found it in; --manage-cgroups=ignore leaves them in criu's own.
  * Relied on by: every dump and restore names --manage-cgroups=ignore. */
 #include "harness/criu.h"

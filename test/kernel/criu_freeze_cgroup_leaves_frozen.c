@@ -1,6 +1,7 @@
 /* criu dump --freeze-cgroup of a cgroup that is frozen already, with --leave-running, leaves it frozen, and as it was.
  *
- * Source: CRIU 4.2, freeze_processes() and cgroup_v2_is_frozen... in criu/seize.c keep the state that they found.
+ * Source: CRIU 4.2, freeze_processes() in criu/seize.c notes the state that it finds (origin_freezer_state) and writes THAWED
+ * only where that was THAWED.
  * Relied on by: freeze and dump. Undo is a thaw, commit is cgroup.kill. */
 #include "harness/criu.h"
 #include "harness/hosts.h"

@@ -1,7 +1,7 @@
 /* A restore makes the PID namespace of a program again: each process has its PID and its session in it.
  *
- * Source: CRIU 4.2, restore_task... in criu/cr-restore.c clones the root with the namespaces that the images name, and sets
- * PIDs by clone3() set_tid (kernel/pid.c, alloc_pid()).
+ * Source: CRIU 4.2, fork_with_pid() in criu/cr-restore.c clones the root with the namespaces that the images name, and gives
+ * PIDs by clone3() with set_tid: alloc_pid() in kernel/pid.c.
  * Relied on by: pods: a program's PIDs are free on every host, with no namespace of migrun's own making there. */
 #include "harness/criu.h"
 #include "harness/hosts.h"

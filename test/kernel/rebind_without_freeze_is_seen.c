@@ -1,7 +1,7 @@
 /* A reader blocked in recv sees EPIPE where its socket is rebound under it; frozen meanwhile, it sees nothing.
  *
  * Source: tcp_disconnect() in net/ipv4/tcp.c counts sk_disconnects, for which sk_wait_event() in include/net/sock.h
- * returns EPIPE (from Linux 6.7); a frozen process has left the call, and its restart finds the revived socket.
+ * returns EPIPE (from Linux 6.6); a frozen process has left the call, and its restart finds the revived socket.
  * Relied on by: the freeze of a peer's process around a rebind. */
 #include "harness/hosts.h"
 #include "harness/result.h"

@@ -109,6 +109,7 @@ void save(int fd, struct saved *saved)
 	saved->sent = queued - saved->unsent;
 	saved->received = unread(fd);
 	saved->mss_clamp = get_option(fd, IPPROTO_TCP, TCP_MAXSEG);
+	saved->connect_mss = saved->mss_clamp;
 	saved->timestamp = get_option(fd, IPPROTO_TCP, TCP_TIMESTAMP);
 	need(getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &saved->window, &size));
 	saved->send_start = queue_seq(fd, TCP_SEND_QUEUE) - queued;
@@ -158,6 +159,8 @@ void revive_empty(int fd, const struct saved *saved)
 		bound = local_of(fd);
 		expect(!memcmp(&bound, &saved->local, address_size(&bound)), "bound to another address for good");
 	}
+	if (saved->connect_mss)		/* repaired_segment_size_is_smallest.c; connect(AF_UNSPEC) resets it */
+		set_option(fd, IPPROTO_TCP, TCP_MAXSEG, saved->connect_mss);
 	need(connect(fd, &saved->remote.any, address_size(&saved->remote)));
 	set_options(fd, saved);
 }

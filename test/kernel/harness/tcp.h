@@ -16,6 +16,7 @@ struct saved {
 	struct tcp_repair_window window;
 	uint32_t send_start, receive_start;	/* sequence numbers of the queues' first bytes */
 	int timestamp, mss_clamp;
+	int connect_mss;			/* TCP_MAXSEG for the connect, 0: none */
 	int sent, unsent, received;		/* bytes in the queues below */
 	uint8_t send_queue[QUEUE_MAX], receive_queue[QUEUE_MAX];
 };
