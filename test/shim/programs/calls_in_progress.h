@@ -1,0 +1,171 @@
+/* Calls that block, and what ends each of them. */
+#ifndef SHIM_TEST_CALLS_IN_PROGRESS_H
+#define SHIM_TEST_CALLS_IN_PROGRESS_H
+
+#include <poll.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/sem.h>
+#include <sys/sendfile.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <threads.h>
+#include <time.h>
+
+#include "check.h"
+
+#define BULK (8 << 20)
+#define MINUTE 60000
+#define SHORT_MS 300
+
+static char bulk[BULK];
+static char small[16];
+/* The child's end of a connection, and ours. */
+static int near_end, far_end;
+static int semaphores;
+static sigset_t usr1;
+static sem_t semaphore;
+static struct timespec short_time = {.tv_nsec = SHORT_MS * 1000000};
+static struct timespec minute = {.tv_sec = 60};
+
+/* The bytes that a bulk call sends: a gap or a repetition shows. */
+static char byte_at(size_t i) { return (char)(i % 251); }
+
+static void fill_bulk(void) {
+    for (size_t i = 0; i < BULK; i++) bulk[i] = byte_at(i);
+}
+
+static int epoll_of_near(void) {
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN};
+
+    CHECK(fd >= 0 && epoll_ctl(fd, EPOLL_CTL_ADD, near_end, &event) == 0);
+    return fd;
+}
+static struct timespec now_plus_short(clockid_t clock) {
+    struct timespec time;
+
+    clock_gettime(clock, &time);
+    time.tv_nsec += short_time.tv_nsec;
+    if (time.tv_nsec >= 1000000000) time = (struct timespec){time.tv_sec + 1, time.tv_nsec - 1000000000};
+    return time;
+}
+static struct iovec *bulk_parts(void) {
+    static struct iovec parts[3] = {{bulk, 1000}, {bulk + 1000, BULK / 2}, {bulk + 1000 + BULK / 2, BULK / 2 - 1000}};
+    return parts;
+}
+static struct iovec *small_parts(void) {
+    static struct iovec parts[2] = {{small, 3}, {small + 3, 5}};
+    return parts;
+}
+
+static struct epoll_event got;
+static long in_epoll_wait(void) { return epoll_wait(epoll_of_near(), &got, 1, MINUTE); }
+static long in_epoll_pwait(void) { return epoll_pwait(epoll_of_near(), &got, 1, -1, NULL); }
+static long in_epoll_pwait2(void) { return epoll_pwait2(epoll_of_near(), &got, 1, &minute, NULL); }
+static long in_epoll_timeout(void) { return epoll_wait(epoll_of_near(), &got, 1, SHORT_MS); }
+static long in_poll(void) { return poll(&(struct pollfd){.fd = near_end, .events = POLLIN}, 1, MINUTE); }
+static long in_poll_timeout(void) { return poll(&(struct pollfd){.fd = near_end, .events = POLLIN}, 1, SHORT_MS); }
+static long in_ppoll(void) { return ppoll(&(struct pollfd){.fd = near_end, .events = POLLIN}, 1, &minute, NULL); }
+static long in_select(void) {
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(near_end, &set);
+    return select(near_end + 1, &set, NULL, NULL, &(struct timeval){.tv_sec = 60});
+}
+static long in_read(void) { return read(near_end, small, 1); }
+static long in_recv(void) { return recv(near_end, small, 1, 0); }
+static long in_recvmsg(void) { return recvmsg(near_end, &(struct msghdr){.msg_iov = small_parts(), .msg_iovlen = 1}, 0); }
+static long in_waitall(void) { return recv(near_end, small, 8, MSG_WAITALL); }
+static long in_waitall_parts(void) {
+    return recvmsg(near_end, &(struct msghdr){.msg_iov = small_parts(), .msg_iovlen = 2}, MSG_WAITALL);
+}
+static long in_accept(void) {
+    struct sockaddr_in at;
+    struct timeval timeout = {.tv_usec = SHORT_MS * 1000};
+    int listener = listening(&at);
+
+    CHECK(setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0);
+    return accept(listener, NULL, NULL);
+}
+static long in_send(void) { return send(near_end, bulk, BULK, 0); }
+static long in_write(void) { return write(near_end, bulk, BULK); }
+static long in_writev(void) { return writev(near_end, bulk_parts(), 3); }
+static long in_sendmsg(void) { return sendmsg(near_end, &(struct msghdr){.msg_iov = bulk_parts(), .msg_iovlen = 3}, 0); }
+static long in_sendmmsg(void) {
+    struct mmsghdr messages[2] = {{.msg_hdr = {.msg_iov = bulk_parts(), .msg_iovlen = 2}},
+                                  {.msg_hdr = {.msg_iov = bulk_parts() + 2, .msg_iovlen = 1}}};
+    long count = sendmmsg(near_end, messages, 2, 0);
+    return count < 0 ? count : (long)messages[0].msg_len + (count > 1 ? (long)messages[1].msg_len : 0);
+}
+static long in_sendfile(void) {
+    int file = memfd_create("bulk", MFD_CLOEXEC);
+    CHECK(pwrite(file, bulk, BULK, 0) == BULK);
+    return sendfile(near_end, file, &(off_t){0}, BULK);
+}
+static long in_nanosleep(void) { return nanosleep(&short_time, NULL); }
+static long in_clock_nanosleep(void) {
+    errno = clock_nanosleep(CLOCK_MONOTONIC, 0, &short_time, NULL);
+    return errno ? -1 : 0;
+}
+static long in_sleep(void) { return sleep(1); }
+static long in_usleep(void) { return usleep(SHORT_MS * 1000); }
+static long in_thrd_sleep(void) { return thrd_sleep(&short_time, NULL); }
+static long in_sem_timedwait(void) {
+    struct timespec until = now_plus_short(CLOCK_REALTIME);
+    return sem_timedwait(&semaphore, &until);
+}
+static long in_sem_clockwait(void) {
+    struct timespec until = now_plus_short(CLOCK_MONOTONIC);
+    return sem_clockwait(&semaphore, CLOCK_MONOTONIC, &until);
+}
+static long in_sigwaitinfo(void) { return sigwaitinfo(&usr1, NULL); }
+static long in_sigtimedwait(void) { return sigtimedwait(&usr1, NULL, &minute); }
+static long in_semop(void) { return semop(semaphores, &(struct sembuf){.sem_op = -1}, 1); }
+static long in_semtimedop(void) { return semtimedop(semaphores, &(struct sembuf){.sem_op = -1}, 1, &minute); }
+
+/* What ends the call, once all is over. */
+static void by_byte(pid_t child) { (void)child; CHECK(write(far_end, small, 1) == 1); }
+static void by_rest(pid_t child) { (void)child; CHECK(write(far_end, small, 5) == 5); }
+static void by_time(pid_t child) { (void)child; }
+static void by_reading(pid_t child) {
+    static char sink[1 << 16];
+    size_t at = 0;
+    ssize_t size;
+
+    (void)child;
+    while ((size = read(far_end, sink, sizeof sink)) > 0)
+        for (ssize_t i = 0; i < size; i++) CHECK(sink[i] == byte_at(at++));
+}
+static void by_signal(pid_t child) { CHECK(kill(child, SIGUSR1) == 0); }
+static void by_semaphore(pid_t child) {
+    (void)child;
+    CHECK(semop(semaphores, &(struct sembuf){.sem_op = 1}, 1) == 0);
+}
+
+static const struct {
+    const char *name;
+    long (*call)(void);
+    void (*end)(pid_t child);
+} cases[] = {
+    {"epoll_wait", in_epoll_wait, by_byte},        {"epoll_pwait", in_epoll_pwait, by_byte},
+    {"epoll_pwait2", in_epoll_pwait2, by_byte},    {"epoll_timeout", in_epoll_timeout, by_time},
+    {"poll", in_poll, by_byte},                    {"poll_timeout", in_poll_timeout, by_time},
+    {"ppoll", in_ppoll, by_byte},                  {"select", in_select, by_byte},
+    {"read", in_read, by_byte},                    {"recv", in_recv, by_byte},
+    {"recvmsg", in_recvmsg, by_byte},              {"waitall", in_waitall, by_rest},
+    {"waitall_parts", in_waitall_parts, by_rest},  {"accept", in_accept, by_time},
+    {"send", in_send, by_reading},                 {"write", in_write, by_reading},
+    {"writev", in_writev, by_reading},             {"sendmsg", in_sendmsg, by_reading},
+    {"sendmmsg", in_sendmmsg, by_reading},         {"sendfile", in_sendfile, by_reading},
+    {"nanosleep", in_nanosleep, by_time},          {"clock_nanosleep", in_clock_nanosleep, by_time},
+    {"sleep", in_sleep, by_time},                  {"usleep", in_usleep, by_time},
+    {"thrd_sleep", in_thrd_sleep, by_time},        {"sem_timedwait", in_sem_timedwait, by_time},
+    {"sem_clockwait", in_sem_clockwait, by_time},  {"sigwaitinfo", in_sigwaitinfo, by_signal},
+    {"sigtimedwait", in_sigtimedwait, by_signal},  {"semop", in_semop, by_semaphore},
+    {"semtimedop", in_semtimedop, by_semaphore},
+};
+
+#endif
