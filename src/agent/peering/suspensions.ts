@@ -78,8 +78,8 @@ export class Suspensions {
   }
 
   /** Of members that are locked, and those whose descriptor is still there: unlocks. */
-  release(members: Iterable<Member>): void {
-    const fds = [...members].flatMap((member) => (member.fd === null ? [] : [member.fd]));
+  release(members: readonly Member[]): void {
+    const fds = members.flatMap((member) => (member.fd === null ? [] : [member.fd]));
     const failed = batched(fds, (some) => {
       this.native.unlock(some);
       return some;
@@ -91,7 +91,7 @@ export class Suspensions {
   }
 
   /** Closes our descriptors. */
-  drop(members: Iterable<Member>): void {
+  drop(members: readonly Member[]): void {
     for (const member of members) {
       if (member.fd !== null) this.native.closeFd(member.fd);
       member.fd = null;
@@ -222,7 +222,7 @@ export class Suspensions {
     suspension.endLease();
     suspension.endLease = () => undefined;
     suspension.state = state;
-    this.release(suspension.members.values());
+    this.release([...suspension.members.values()]);
   }
 }
 

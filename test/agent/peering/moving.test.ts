@@ -1,0 +1,279 @@
+/** Real sockets of real processes on three hosts: A's program moves to B, its peer on C follows. */
+
+import { createHash, randomBytes } from 'node:crypto';
+import type { Connection, SavedSocket } from '../../../src/native/contract';
+import type { IntroducedConnection, PeerTicket, ResumedConnection } from '../../../src/agent/peering';
+import type { PeeringFacts, SuspendedConnection } from '../../../src/agent/peering';
+import type { Child } from './support/child';
+import { Lab } from './support/lab';
+
+const GROUP = 'a1'.repeat(16);
+const DEADLINE = { deadlineMs: 5000 };
+
+const lab = new Lab();
+afterEach(() => lab.endPrograms());
+afterAll(() => lab.remove());
+
+async function agent(host: string): Promise<Child> {
+  const child = lab.start(host, 'agent.js');
+  await child.call('open', null);
+  return child;
+}
+
+interface Scene {
+  readonly source: Child;
+  readonly target: Child;
+  readonly peer: Child;
+  readonly server: Child;
+  readonly client: Child;
+  /** As the server has them. */
+  readonly connections: Connection[];
+  readonly migration: string;
+}
+
+/** A server on A that a client on C is connected to, and agents on all hosts. */
+async function scene(listen: string, connect: string, count: number): Promise<Scene> {
+  const [source, target, peer] = await Promise.all(['A', 'B', 'C'].map(agent));
+  const server = lab.start('A', 'program.js');
+  const client = lab.start('C', 'program.js');
+  const port = await server.call<number>('listen', listen);
+  await client.call('connect', connect, port, count);
+  const connections = await server.call<Connection[]>('accepted', count);
+  const migration = randomBytes(16).toString('hex');
+  return { source: source!, target: target!, peer: peer!, server, client, connections, migration };
+}
+
+const introduce = (from: Child, connections: Connection[], deadlineMs = 5000) =>
+  from.call<IntroducedConnection[]>('ask', 'introduce', { group: GROUP, connections, deadlineMs });
+
+const suspend = ({ source, connections, migration }: Scene, leaseMs: number, round = 1, deadlineMs = 5000) =>
+  source.call<SuspendedConnection[]>('ask', 'suspend', {
+    migration,
+    group: GROUP,
+    connections,
+    leaseMs,
+    round,
+    deadlineMs,
+  });
+
+const statuses = (list: readonly { status: string }[]) => [...new Set(list.map(({ status }) => status))];
+
+interface Arrived {
+  readonly restored: Child;
+  readonly fds: number[];
+  readonly sourceFds: number[];
+  readonly moved: { connection: Connection; to: Connection; peerHas: number }[];
+}
+
+/** Saves the server's sockets on A and revives them in another program on B. */
+async function transfer(at: Scene, suspended: SuspendedConnection[], address: string): Promise<Arrived> {
+  const { source, target, server, connections } = at;
+  const { fds: sourceFds, saved } = await source.call<{ fds: number[]; saved: SavedSocket[] }>(
+    'save',
+    server.pid,
+    connections,
+  );
+  const loopback = saved[0]!.family === 10 ? '::1' : '127.0.0.1';
+  const restored = lab.start('B', 'program.js');
+  const anchor = lab.start('B', 'program.js');
+  const port = await anchor.call<number>('listen', loopback);
+  const placeholders = await restored.call<Connection[]>('connect', loopback, port, connections.length);
+  const requests = saved.map((state, index) => ({
+    saved: state,
+    local: { address, port: state.local.port },
+    remote: state.remote,
+    peerHas: suspended[index]!.rcvNxt,
+  }));
+  const fds = await target.call<number[]>('revive', restored.pid, placeholders, requests);
+  const moved = requests.map(({ local, remote, saved: { rcvNxt } }, index) => ({
+    connection: connections[index]!,
+    to: { local, remote },
+    peerHas: rcvNxt,
+  }));
+  return { restored, fds, sourceFds, moved };
+}
+
+const resume = (at: Scene, role: 'source' | 'target', moved: Arrived['moved'], tickets: PeerTicket[], deadlineMs = 5000) =>
+  at[role].call<ResumedConnection[]>('ask', 'resume', {
+    migration: at.migration,
+    group: GROUP,
+    role,
+    tickets,
+    moved,
+    deadlineMs,
+  });
+
+const digest = (data: Buffer) => createHash('sha256').update(data).digest('hex');
+
+interface Received {
+  readonly length: number;
+  readonly hash: string;
+  readonly error: string | null;
+}
+
+async function expectReceived(child: Child, index: number, data: Buffer): Promise<void> {
+  const received = await child.call<Received>('received', index, data.length);
+  expect(received).toEqual({ length: data.length, hash: digest(data), error: null });
+}
+
+describe('a connection with data in all four queues follows', () => {
+  test.each([
+    ['IPv4', '0.0.0.0', '10.79.0.1', '10.79.0.2', ['source', 'target']],
+    ['IPv6', '::', 'fd79::1', 'fd79::2', ['source', 'target']],
+    ['IPv4 on an IPv6 socket', '::', '10.79.0.1', '::ffff:10.79.0.2', ['source', 'target']],
+    ['asked by the source alone', '0.0.0.0', '10.79.0.1', '10.79.0.2', ['source']],
+    ['asked by the target alone', '0.0.0.0', '10.79.0.1', '10.79.0.2', ['target']],
+  ] as const)('%s', async (_name, listen, connect, address, roles) => {
+    const at = await scene(listen, connect, 1);
+    const { source, target, server, client, connections, migration } = at;
+    const upstream = randomBytes(1 << 20);
+    // The first is more than Node takes from a paused connection.
+    const downstream = [randomBytes(200_000), randomBytes(30_000), randomBytes(1000)];
+
+    await client.call('pause', 0);
+    await server.call('write', 0, downstream[0]);
+    expect(statuses(await introduce(source, connections))).toEqual(['ok']);
+    const suspended = await suspend(at, 10_000);
+    expect(statuses(suspended)).toEqual(['ok']);
+    await server.call('write', 0, downstream[1]);
+    process.kill(server.pid, 'SIGSTOP');
+    const written = client.call('write', 0, upstream);
+    await client.call('pause', 0); // it answers in order, so the first write(2) is done
+
+    const { restored, fds, sourceFds, moved } = await transfer(at, suspended, address);
+    const tickets = await source.call<PeerTicket[]>('ask', 'tickets', migration);
+    const started = performance.now();
+    const answers = await Promise.all(roles.map((role) => resume(at, role, moved, tickets)));
+    for (const answer of answers) expect(statuses(answer)).toEqual(['ok']);
+    await target.call('release', fds);
+    await source.call('leave', server.pid, sourceFds);
+    await restored.call('write', 0, downstream[2]);
+    await client.call('read', 0);
+    await expectReceived(client, 0, Buffer.concat(downstream));
+    await expectReceived(restored, 0, upstream);
+    await written;
+    // A repaired queue that waits for its retransmission timer takes three seconds.
+    expect(performance.now() - started).toBeLessThan(2500);
+
+    await restored.call('end', 0);
+    expect(await client.call('ended', 0)).toBeNull();
+    const facts = await at.peer.call<PeeringFacts>('facts');
+    expect(facts).toMatchObject({ registered: 0, suspensions: [{ state: 'active', locked: 0, moved: 1 }] });
+  });
+});
+
+test('a thousand connections follow, and can be introduced by their new host', async () => {
+  const at = await scene('0.0.0.0', '10.79.0.1', 1000);
+  const { source, target, peer, server, client, connections, migration } = at;
+  expect(statuses(await introduce(source, connections))).toEqual(['ok']);
+  const descriptors = await peer.call<number>('descriptors');
+  const suspended = await suspend(at, 20_000);
+  expect(statuses(suspended)).toEqual(['ok']);
+  const { restored, fds, sourceFds, moved } = await transfer(at, suspended, '10.79.0.2');
+  const tickets = await source.call<PeerTicket[]>('ask', 'tickets', migration);
+  const answers = await Promise.all([resume(at, 'source', moved, []), resume(at, 'target', moved, tickets)]);
+  for (const answer of answers) expect(statuses(answer)).toEqual(['ok']);
+  await target.call('release', fds);
+  await source.call('leave', server.pid, sourceFds);
+  for (const index of [0, 499, 999]) {
+    await restored.call('write', index, Buffer.from(`to ${index}`));
+    expect(await client.call('received', index, 1)).toMatchObject({ error: null });
+    expect(await client.call('text', index)).toBe(`to ${index}`);
+  }
+  expect(await peer.call('descriptors')).toBe(descriptors);
+  expect(statuses(await introduce(target, moved.map(({ to }) => to)))).toEqual(['ok']);
+});
+
+test('a migration that is cancelled leaves everything as it was', async () => {
+  const at = await scene('0.0.0.0', '10.79.0.1', 2);
+  const { source, peer, server, client, connections, migration } = at;
+  await introduce(source, connections);
+  const descriptors = await peer.call<number>('descriptors');
+  await suspend(at, 60_000);
+  await suspend(at, 60_000, 2);
+  const { fds } = await source.call<{ fds: number[] }>('save', server.pid, connections);
+  await source.call('stay', fds);
+  expect(await source.call('ask', 'cancel', { migration, ...DEADLINE })).toMatchObject([{ status: 'ok' }]);
+  const data = randomBytes(200_000);
+  await Promise.all([server.call('write', 0, data), client.call('write', 1, data)]);
+  await Promise.all([expectReceived(client, 0, data), expectReceived(server, 1, data)]);
+  expect(await peer.call('descriptors')).toBe(descriptors);
+});
+
+test('a lease that ends unlocks; a RESUME that comes after it is followed all the same', async () => {
+  const at = await scene('0.0.0.0', '10.79.0.1', 1);
+  const { source, target, peer, server, client, connections } = at;
+  await introduce(source, connections);
+  await suspend(at, 100);
+  const data = randomBytes(100_000);
+  await server.call('write', 0, data);
+  await expectReceived(client, 0, data);
+
+  const suspended = await suspend(at, 60_000, 2);
+  const { restored, fds, sourceFds, moved } = await transfer(at, suspended, '10.79.0.2');
+  expect(statuses(await suspend(at, 1, 3))).toEqual(['ok']);
+  while ((await peer.call<PeeringFacts>('facts')).suspensions[0]!.state === 'active');
+  expect(statuses(await resume(at, 'source', moved, []))).toEqual(['ok']);
+  await target.call('release', fds);
+  await source.call('leave', server.pid, sourceFds);
+  await restored.call('write', 0, data);
+  await expectReceived(client, 0, Buffer.concat([data, data]));
+});
+
+test('a peer that ends while it is suspended is heard of on the new path', async () => {
+  const at = await scene('0.0.0.0', '10.79.0.1', 1);
+  const { source, target, server, client, connections } = at;
+  await introduce(source, connections);
+  const suspended = await suspend(at, 60_000);
+  const { restored, fds, sourceFds, moved } = await transfer(at, suspended, '10.79.0.2');
+  await client.end();
+  expect(statuses(await resume(at, 'source', moved, []))).toEqual(['ok']);
+  await target.call('release', fds);
+  await source.call('leave', server.pid, sourceFds);
+  expect(await restored.call('ended', 0)).toBeNull();
+});
+
+test('in-band segments change nothing of a stream at full speed', async () => {
+  const { source, peer, server, client, connections } = await scene('0.0.0.0', '10.79.0.1', 1);
+  const [up, down] = [randomBytes(64 << 20), randomBytes(64 << 20)];
+  let running = true;
+  const streams = Promise.all([
+    client.call('write', 0, up),
+    server.call('write', 0, down),
+    expectReceived(server, 0, up),
+    expectReceived(client, 0, down),
+  ]).finally(() => (running = false));
+  const seen: string[] = [];
+  while (running) seen.push(...statuses(await introduce(source, connections)));
+  await streams;
+  expect([...new Set(seen)]).toEqual(['ok']);
+  expect(seen.length).toBeGreaterThan(5);
+  const drops = (await peer.call<PeeringFacts>('facts')).drops;
+  expect(Object.values(drops).every((count) => count === 0)).toBe(true);
+});
+
+test('what cannot follow is told apart', async () => {
+  const at = await scene('0.0.0.0', '10.79.0.1', 1);
+  const { source, peer, client, connections } = at;
+  const nowhere = { local: { address: '10.79.0.1', port: 9 }, remote: { address: '10.79.0.3', port: 9 } };
+  expect(await introduce(source, [nowhere])).toMatchObject([{ status: 'no-socket', agent: '' }]);
+  await peer.call('setMigrating', client.pid, true);
+  expect(statuses(await introduce(source, connections))).toEqual(['busy']);
+  await peer.call('setMigrating', client.pid, false);
+  expect(statuses(await introduce(source, connections))).toEqual(['ok']);
+  await peer.call('setMigrating', client.pid, true);
+  expect(await suspend(at, 10_000)).toMatchObject([{ status: 'busy', rcvNxt: 0 }]);
+  await peer.call('close');
+  expect(await suspend(at, 10_000, 2, 100)).toMatchObject([{ status: 'no-agent' }]);
+  expect(await introduce(source, connections, 100)).toMatchObject([{ status: 'no-agent', agent: '' }]);
+});
+
+test('an agent without the cluster key is nobody', async () => {
+  const { source, peer, connections } = await scene('0.0.0.0', '10.79.0.1', 1);
+  await source.call('close');
+  await source.call('open', Buffer.alloc(32, 1));
+  expect(statuses(await introduce(source, connections, 200))).toEqual(['no-agent']);
+  await peer.call('close');
+  await peer.call('open', Buffer.alloc(32, 1));
+  expect(statuses(await introduce(source, connections))).toEqual(['ok']);
+});

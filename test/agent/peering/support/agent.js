@@ -1,0 +1,78 @@
+'use strict';
+
+/**
+ * One host's peering, and as much of a supervisor as moves sockets without a program around them.
+ * Runs what `npm run build` made.
+ */
+
+const { join } = require('node:path');
+const pino = require('pino');
+const serve = require('./serve');
+
+const dist = join(__dirname, '..', '..', '..', '..', 'dist');
+const { native } = require(join(dist, 'native'));
+const { Peering } = require(join(dist, 'agent', 'peering'));
+
+const migrating = new Set();
+let peering;
+let frozen;
+
+/** Descriptors of ours for these connections of this process. */
+function take(pid, connections) {
+  const inodes = connections.map((connection) => native.connectionInode(connection));
+  const owners = new Map(native.findOwners(inodes).map((owner) => [owner.inode, owner]));
+  const pidfd = native.pidfdOpen(pid);
+  try {
+    return inodes.map((inode) => native.pidfdGetfd(pidfd, owners.get(inode).fd));
+  } finally {
+    native.closeFd(pidfd);
+  }
+}
+
+serve({
+  open(clusterKey) {
+    const programs = { freezerOf: () => null, isMigrating: (pid) => migrating.has(pid) };
+    const log = pino({ level: process.env.MIGRUN_TEST_LOG ?? 'silent' });
+    peering = new Peering({ native, clusterKey, log, programs });
+  },
+  close: () => peering.close(),
+  ask: (method, request) => peering[method](request),
+  facts: () => peering.facts(),
+  setMigrating: (pid, on) => void (on ? migrating.add(pid) : migrating.delete(pid)),
+  descriptors: () => require('node:fs').readdirSync('/proc/self/fd').length,
+
+  /** The source: its program stands still from here on. */
+  save(pid, connections) {
+    frozen = native.ptraceFreeze([pid]);
+    const fds = take(pid, connections);
+    native.lock(fds, 0);
+    return { fds, saved: native.save(fds) };
+  },
+  /** The source, after commit: its program was moved. */
+  leave(pid, fds) {
+    process.kill(pid, 'SIGKILL');
+    frozen.release();
+    native.closeSilently(fds);
+  },
+  /** The source, where nothing was moved. */
+  stay(fds) {
+    native.unsave(fds);
+    native.unlock(fds);
+    frozen.release();
+    for (const fd of fds) native.closeFd(fd);
+  },
+  /** The target: these sockets of a program that stands still become those that were saved. */
+  revive(pid, connections, requests) {
+    frozen = native.ptraceFreeze([pid]);
+    const fds = take(pid, connections);
+    native.lock(fds, 0);
+    native.save(fds);
+    native.revive(requests.map((request, index) => ({ ...request, fd: fds[index] })), true);
+    return fds;
+  },
+  release(fds) {
+    native.release(fds);
+    frozen.release();
+    for (const fd of fds) native.closeFd(fd);
+  },
+});
