@@ -51,6 +51,11 @@ function parsePort(text: string | undefined): number {
   return port;
 }
 
+/** CRIU's own log of a migration that failed. */
+export function criuLogOf({ runDir }: Config, migration: string): string {
+  return join(runDir, 'log', `criu-${migration.slice(0, 8)}.log`);
+}
+
 /** The mount point of cgroup v2, alone or beside v1 ("hybrid"); undefined where none is mounted. */
 export function cgroupMount(mounts = readFileSync('/proc/self/mounts', 'utf8')): string | undefined {
   return mounts

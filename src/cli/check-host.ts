@@ -68,7 +68,7 @@ async function checkCriu(config: Config): Promise<Finding> {
   mkdirSync(config.runDir, { recursive: true, mode: 0o700 });
   const folder = mkdtempSync(join(config.runDir, 'check-'));
   try {
-    const worker = new CriuWorker(config.criu, folder);
+    const worker = new CriuWorker(config.criu, folder, join(config.runDir, 'criu-check.log'));
     const version = await worker.version();
     worker.close();
     return { state: 'ok', what: 'CRIU', is: `${version}, ${config.criu}` };

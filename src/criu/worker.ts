@@ -4,7 +4,7 @@
  * It is started ahead of time, so that loading it costs nothing while a program is frozen. It serves one request.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MigrunError } from '../errors';
 import { native, type MessageSocket } from '../native/index';
@@ -14,6 +14,8 @@ import { decodeResponse, encodeNotifyAnswer, encodeRequest, type CriuOptions, ty
 export type StageHandler = (stage: string, pid: number | undefined) => Promise<void> | void;
 
 const LOG_FILE = 'criu.log';
+/** What CRIU calls an error and goes on after: raising its own limit of open files without CAP_SYS_RESOURCE. */
+const HARMLESS = /rlimit: Can't setup RLIMIT_NOFILE for self/;
 
 export class CriuWorker {
   private readonly child: ChildProcess;
@@ -26,6 +28,7 @@ export class CriuWorker {
   constructor(
     criu: string,
     private readonly imagesDir: string,
+    private readonly keptLog: string,
     inherited: readonly number[] = [],
   ) {
     if (!existsSync(criu)) {
@@ -132,9 +135,12 @@ export class CriuWorker {
     this.onEnd?.(error);
   }
 
+  /** Keeps CRIU's log where it outlives the images. */
   private failure(what: string): MigrunError {
     const said = this.firstError();
-    return new MigrunError('E_CRIU', said === undefined ? what : `CRIU says: ${said}`, { hint: `its log: ${join(this.imagesDir, LOG_FILE)}` });
+    const log = join(this.imagesDir, LOG_FILE);
+    if (existsSync(log)) copyFileSync(log, this.keptLog);
+    return new MigrunError('E_CRIU', said === undefined ? what : `CRIU says: ${said}`, { hint: `its log: ${this.keptLog}` });
   }
 
   /** The first error in CRIU's log: later ones are its consequences. */
@@ -142,7 +148,7 @@ export class CriuWorker {
     for (const file of [LOG_FILE, 'criu.stderr']) {
       const path = join(this.imagesDir, file);
       if (!existsSync(path)) continue;
-      const line = readFileSync(path, 'utf8').split('\n').find((text) => text.includes('Error ('));
+      const line = readFileSync(path, 'utf8').split('\n').find((text) => text.includes('Error (') && !HARMLESS.test(text));
       if (line !== undefined) return line.replace(/^.*Error \([^)]*\): /, '').trim();
     }
     return undefined;

@@ -18,6 +18,7 @@ import { arch } from 'node:os';
 import { join } from 'node:path';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
+import { criuLogOf } from '../config';
 import { cpuFlags, gatherFacts, namespacesOf, type ProgramFacts } from '../program/facts';
 import { innerPid, pidsOf } from '../program/pod';
 import { criuKeyOf } from '../program/terminal';
@@ -76,6 +77,11 @@ export class SourceContext {
     return (this.facts?.sockets ?? []).filter(isConnection).map(({ local, remote }) => ({ local, remote }));
   }
 
+  /** Our descriptors of the sockets that are locked: connections and listeners. */
+  get liveFds(): number[] {
+    return this.held.filter((socket) => isConnection(socket) || socket.state === TCP_LISTEN).map(({ fd }) => fd);
+  }
+
   openTarget(): Target {
     if (this.target === undefined) throw new MigrunError('E_INTERNAL', 'the target is not open');
     return this.target;
@@ -99,7 +105,7 @@ async function preflight(context: SourceContext): Promise<void> {
     else throw asked.reason;
   }
   if (reasons.length > 0) throw refusal(reasons);
-  context.worker = new CriuWorker(tools.config.criu, context.folder);
+  context.worker = new CriuWorker(tools.config.criu, context.folder, criuLogOf(tools.config, context.migration));
 }
 
 function withHint({ message, hint }: MigrunError): string {
@@ -209,9 +215,8 @@ function undoFreeze(context: SourceContext): void {
 
 async function save(context: SourceContext): Promise<void> {
   context.held = native.collectSockets(pidsOf(context.program.cgroup));
-  const live = context.held.filter((socket) => isConnection(socket) || socket.state === TCP_LISTEN);
   context.locked = true;
-  native.lock(live.map(({ fd }) => fd), LEASE_MS);
+  native.lock(context.liveFds, LEASE_MS);
   const late = reasonsAgainst([], context.held.map(({ fd, ...socket }) => ({ ...socket, ...(socket.state === TCP_LISTEN ? { backlog: native.describeSocket(fd).backlog } : {}) })), {
     namespaces: {},
     terminal: undefined,
@@ -241,7 +246,7 @@ async function suspendNewcomers(context: SourceContext, connections: readonly He
 
 function undoSave(context: SourceContext): void {
   if (context.saved.length > 0) native.unsave(context.savedFds);
-  if (context.locked) native.unlock(context.held.filter((socket) => isConnection(socket) || socket.state === TCP_LISTEN).map(({ fd }) => fd));
+  if (context.locked) native.unlock(context.liveFds);
   for (const { fd } of context.held) native.closeFd(fd);
   context.held = [];
 }
@@ -250,12 +255,16 @@ function undoSave(context: SourceContext): void {
 
 async function dump(context: SourceContext): Promise<void> {
   const { program, worker } = context;
+  // CRIU reads a socket's filter with SO_GET_FILTER, and the kernel gives no eBPF one (sk_get_filter): for the time
+  // of the dump the locks are of the kind without a lease.
+  native.lock(context.liveFds, 0);
   await (worker as CriuWorker).dump({
     pid: program.initPid,
     freeze_cgroup: program.cgroup,
     leave_running: true,
     ...(program.terminal === undefined ? {} : { external: [criuKeyOf(program.terminal)] }),
   });
+  native.lock(context.liveFds, LEASE_MS);
 }
 
 // transfer
@@ -268,6 +277,7 @@ async function transfer(context: SourceContext): Promise<void> {
     program: program.summary.id,
     group: context.group,
     connections: context.saved,
+    listeners: context.held.filter(({ state: is }) => is === TCP_LISTEN).map(({ pid, pfd }) => ({ innerPid: innerPid(pid), fd: pfd })),
     tickets: context.tickets,
     console: program.consoleState(),
     terminal: program.terminal === undefined ? null : { rows: program.terminal.rows, columns: program.terminal.columns },
@@ -287,7 +297,7 @@ async function restore(context: SourceContext): Promise<void> {
 
 async function commit(context: SourceContext): Promise<void> {
   const { to, journal, migration, program } = context;
-  native.lock(context.held.filter((socket) => isConnection(socket) || socket.state === TCP_LISTEN).map(({ fd }) => fd), 0);
+  native.lock(context.liveFds, 0);
   journal.asking(migration, { program: program.summary.id, target: to.host, port: to.port });
   let outcome: 'committed' | 'aborted' = 'committed';
   try {

@@ -54,6 +54,8 @@ const movingState = z.object({
   program: programId,
   group: hexId,
   connections: z.array(movingConnection),
+  /** They arrive locked, as the dump found them. */
+  listeners: z.array(z.object({ innerPid: z.int().positive(), fd: z.int().nonnegative() })),
   tickets: z.array(peerTicket),
   console: consoleState,
   terminal: z.object({ rows: z.int(), columns: z.int() }).nullable(),

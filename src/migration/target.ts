@@ -11,7 +11,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cgroupRoot } from '../config';
+import { cgroupRoot, criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native, type Endpoint, type ReviveRequest } from '../native/index';
@@ -48,6 +48,7 @@ export class TargetMigration {
   private state: MovingState | undefined;
   private initPid = 0;
   private revived: number[] = [];
+  private listeners: number[] = [];
   private locals: Endpoint[] = [];
   committed = false;
 
@@ -67,7 +68,7 @@ export class TargetMigration {
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     this.cgroup = makeCgroup(`${arrival.program.id}-${this.migration.slice(0, 8)}`);
     if (arrival.terminal !== null) this.terminal = openTerminal(arrival.terminal.rows, arrival.terminal.columns);
-    this.worker = new CriuWorker(this.tools.config.criu, this.folder, this.terminal === undefined ? [] : [this.terminal.slave]);
+    this.worker = new CriuWorker(this.tools.config.criu, this.folder, criuLogOf(this.tools.config, this.migration), this.terminal === undefined ? [] : [this.terminal.slave]);
     this.worker.joinCgroup(this.cgroup);
     return [];
   }
@@ -107,12 +108,13 @@ export class TargetMigration {
     );
     await Promise.race([frozen, done]);
     this.revive(connections);
+    this.takeListeners();
     this.initPid = await done;
     return this.locals;
   }
 
   private revive(connections: MovingState['connections']): void {
-    const pids = new Map(pidsOf(this.cgroup as string).map((pid) => [innerPid(pid), pid]));
+    const pids = this.pidsByInner();
     const requests = connections.map((connection): ReviveRequest => {
       const { saved, peerHas } = connection;
       const fd = takeDescriptor(pids.get(connection.innerPid), connection.fd);
@@ -123,6 +125,15 @@ export class TargetMigration {
     });
     native.revive(requests, true);
     this.locals = requests.map(({ local }) => local);
+  }
+
+  private takeListeners(): void {
+    const pids = this.pidsByInner();
+    this.listeners = (this.state as MovingState).listeners.map(({ innerPid: inner, fd }) => takeDescriptor(pids.get(inner), fd));
+  }
+
+  private pidsByInner(): Map<number, number> {
+    return new Map(pidsOf(this.cgroup as string).map((pid) => [innerPid(pid), pid]));
   }
 
   /** The point of no return. Throws E_ABORTED where somebody decided otherwise before. */
@@ -144,7 +155,8 @@ export class TargetMigration {
       if (answer) peers = expectType(answer, 'resumed').peers;
     }
     native.release(this.revived);
-    for (const fd of this.revived) native.closeFd(fd);
+    native.unlock(this.listeners);
+    for (const fd of [...this.revived, ...this.listeners]) native.closeFd(fd);
     return moved.map(({ to }, index) => ({ connection: `${to.local.address}:${to.local.port}`, status: peers[index]?.status ?? 'no-agent' }));
   }
 

@@ -23,8 +23,8 @@ export const INIT_SIGNAL_CLOSE_STDIN = 64;
 const REGISTRY_NAME = '/memfd:migrun-registry';
 const STEPS = ['started', 'join its cgroup', 'make a PID namespace', 'fork', 'start a session', 'make the registry', 'set up its descriptors', 'execute the command'];
 
-/** The far ends of a program's stdin, stdout and stderr, or the one master of its terminal. Ours to close. */
-export type StdioEnds = { readonly kind: 'pipes'; readonly stdin: number; readonly stdout: number; readonly stderr: number } | { readonly kind: 'terminal'; readonly terminal: Terminal };
+/** The far ends of a program's stdin (until its end was given), stdout and stderr, or its terminal. Ours to close. */
+export type StdioEnds = { readonly kind: 'pipes'; readonly stdin: number | undefined; readonly stdout: number; readonly stderr: number } | { readonly kind: 'terminal'; readonly terminal: Terminal };
 
 export interface Pod {
   readonly id: string;

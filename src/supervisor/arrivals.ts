@@ -37,8 +37,7 @@ export class Arrivals {
         return { type: 'restored', locals: await this.current().restore() };
       case 'commit':
         this.current().commit();
-        this.events.arrived(this.current().arrived());
-        void this.resume();
+        void this.takeOver();
         return { type: 'done' };
       default:
         throw new MigrunError('E_PROTOCOL', `${message.type} is not for a program that arrives`);
@@ -61,9 +60,14 @@ export class Arrivals {
     return { type: 'judged', reasons: await migration.judge(message.arrival) };
   }
 
-  /** Not asked for by the source: from the commit on neither host needs the other. */
-  private async resume(): Promise<void> {
+  /** Not asked for by the source: from the commit on neither host needs the other. Whatever fails, the program runs. */
+  private async takeOver(): Promise<void> {
     const migration = this.current();
+    try {
+      this.events.arrived(migration.arrived());
+    } catch (error) {
+      this.tools.log.error({ err: error }, 'the program runs, but is not supervised');
+    }
     try {
       const peers = await migration.resume();
       this.tools.log.info({ peers }, 'resumed');

@@ -162,15 +162,14 @@ export class Input {
 
   /** `closeFarEnd` makes the other holders of the pipe's writing end close it too. */
   constructor(
-    private readonly sink: Socket,
+    private readonly sink: Socket | undefined,
     state: StdioState,
     private readonly closeFarEnd: () => void,
   ) {
     this.received = state.received;
-    this.ended = false;
+    this.ended = state.inputEnded;
     // The program closed its stdin: what comes for it is dropped, as a shell would.
-    sink.on('error', () => sink.destroy());
-    if (state.inputEnded) this.end();
+    sink?.on('error', () => sink.destroy());
   }
 
   /** Input from `position` on; what is already there is skipped, so a console may send it again. */
@@ -198,19 +197,20 @@ export class Input {
   /** What is queued here is the console's to send again. */
   close(): void {
     this.queue = [];
-    this.sink.destroy();
+    this.sink?.destroy();
   }
 
   private pump(): void {
     if (this.held || this.writing) return;
     const chunk = this.queue[0];
     if (chunk === undefined) {
-      if (this.ended && !this.sink.destroyed) {
+      if (this.ended && this.sink?.destroyed === false) {
         this.sink.destroy();
         this.closeFarEnd();
       }
       return;
     }
+    if (this.sink === undefined) return;
     this.writing = true;
     this.sink.write(chunk, (error) => {
       this.writing = false;
@@ -242,7 +242,7 @@ export class Stdio {
     closeFarEnd: () => void,
   ) {
     if (ends.kind === 'pipes') {
-      this.input = new Input(new Socket({ fd: ends.stdin, readable: false, writable: true }), state, closeFarEnd);
+      this.input = new Input(ends.stdin === undefined ? undefined : new Socket({ fd: ends.stdin, readable: false, writable: true }), state, closeFarEnd);
       this.outputs = {
         stdout: new Output(new Socket({ fd: ends.stdout, readable: true, writable: false }), state.stdout),
         stderr: new Output(new Socket({ fd: ends.stderr, readable: true, writable: false }), state.stderr),

@@ -153,7 +153,7 @@ export class Supervisor {
   private receive({ arrival, state, cgroup, initPid, terminal }: ArrivedProgram): Program {
     const stdio: StdioEnds =
       terminal === undefined
-        ? { kind: 'pipes', stdin: takeFromInit(initPid, INIT_STDIN_WRITE), stdout: takeFromInit(initPid, INIT_STDOUT_READ), stderr: takeFromInit(initPid, INIT_STDERR_READ) }
+        ? { kind: 'pipes', stdin: state.console.inputEnded ? undefined : takeFromInit(initPid, INIT_STDIN_WRITE), stdout: takeFromInit(initPid, INIT_STDOUT_READ), stderr: takeFromInit(initPid, INIT_STDERR_READ) }
         : { kind: 'terminal', terminal };
     const pod: Pod = { id: this.id, cgroup, initPid, stdio };
     const { group, command, startedAt } = arrival.program;

@@ -10,8 +10,10 @@ import type { IntroduceRequest, IntroducedConnection } from './types';
 
 const MAX_CONNECTIONS = 100_000;
 const MAX_AGENTS = 4096;
-/** What a receiving agent's socket holds without loss. */
-const MAX_AT_ONCE = 2048;
+/** More would be asked again before the answers to the first are read. */
+const MAX_AT_ONCE = 256;
+/** How long connections to one address wait for the first of them to learn the agent's key there: it saves each a round. */
+const HEAD_START_MS = 100;
 
 /** One connection of one local program. */
 export interface Acquaintance {
@@ -34,7 +36,17 @@ export class Introductions {
 
   introduce({ group, connections, deadlineMs }: IntroduceRequest): Promise<IntroducedConnection[]> {
     const deadline = this.clock.now() + deadlineMs;
-    return mapAtMost(MAX_AT_ONCE, connections, (connection) => this.introduceOne(group, connection, deadline));
+    const waves = new Map<string, Wave>();
+    return Promise.all(
+      connections.map(async (connection) => {
+        const { address } = onTheWire(connection).remote;
+        const known = waves.get(address);
+        if (known !== undefined) return known.follow(() => this.introduceOne(group, connection, deadline));
+        const first = this.introduceOne(group, connection, deadline);
+        waves.set(address, new Wave(this.clock, first));
+        return first;
+      }),
+    );
   }
 
   find(group: string, connection: Connection): Acquaintance | undefined {
@@ -96,17 +108,30 @@ function runName({ token, nonce }: { token: string; nonce: number }): string {
   return `${token} ${nonce}`;
 }
 
-/** `work` on every item, `limit` of them at a time; results in the items' order. */
-async function mapAtMost<Item, Result>(
-  limit: number,
-  items: readonly Item[],
-  work: (item: Item) => Promise<Result>,
-): Promise<Result[]> {
-  const results = new Array<Result>(items.length);
-  const queue = items.entries();
-  const worker = async () => {
-    for (const [index, item] of queue) results[index] = await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  return results;
+/** Connections to one address: they follow the first of them, a bounded number at a time. */
+class Wave {
+  private readonly headStart: Promise<unknown>;
+  private readonly queue: (() => void)[] = [];
+  private running = 0;
+
+  constructor(clock: Clock, first: Promise<unknown>) {
+    const waited = new Promise<void>((resolve) => {
+      const callOff = clock.after(HEAD_START_MS, resolve);
+      void first.finally(callOff);
+    });
+    this.headStart = Promise.race([first, waited]);
+  }
+
+  async follow<Result>(work: () => Promise<Result>): Promise<Result> {
+    await this.headStart;
+    if (this.running >= MAX_AT_ONCE) await new Promise<void>((resolve) => this.queue.push(resolve));
+    else this.running += 1;
+    try {
+      return await work();
+    } finally {
+      const next = this.queue.shift();
+      if (next === undefined) this.running -= 1;
+      else next();
+    }
+  }
 }
