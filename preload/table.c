@@ -146,9 +146,9 @@ void table_take_for_child(void) {
     int high = atomic_load(&highest);
 
     for (int fd = 0; fd <= high; fd++) {
-        uint64_t entry = atomic_load(&table[fd]);
+        uint64_t entry = atomic_load(&table[fd]), now = entry;
         if (!entry || !slot_take(slot_of(entry), generation_of(entry))) continue;
-        if (!atomic_compare_exchange_strong(&table[fd], &entry, entry | FOR_CHILD))
+        if (!atomic_compare_exchange_strong(&table[fd], &now, entry | FOR_CHILD))
             slot_drop(slot_of(entry), generation_of(entry));
     }
 }
@@ -191,11 +191,11 @@ void table_attach(void) {
     int high = atomic_load(&highest);
 
     for (int fd = 0; fd <= high; fd++) {
-        uint64_t entry = atomic_load(&table[fd]);
+        uint64_t entry = atomic_load(&table[fd]), now = entry;
         if (!(entry & DETACHED)) continue;
         uint64_t again = slot_take(slot_of(entry), generation_of(entry)) ? entry & ~FLAGS : 0;
-        if (!atomic_compare_exchange_strong(&table[fd], &entry, again) && again)
-            slot_drop(slot_of(entry), generation_of(entry));
-        else if (!again) table_arrival(fd);
+        if (!again) table_arrival(fd);
+        else if (!atomic_compare_exchange_strong(&table[fd], &now, again))
+            slot_drop(slot_of(again), generation_of(again));
     }
 }

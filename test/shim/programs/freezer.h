@@ -92,8 +92,14 @@ static void freeze_by_cgroup(pid_t child, int handled) {
     while (!is_frozen_group(folder)) sched_yield();
     if (handled) CHECK(kill(child, SIGUSR2) == 0);
     write_to(folder, "cgroup.freeze", "0");
-    write_to(folder, "../cgroup.procs", number);
-    CHECK(rmdir(folder) == 0);
+}
+
+/* After the end of what was in it, which the cgroup sees a moment later than who waits for it. */
+static void remove_cgroup(void) {
+    char folder[320];
+
+    cgroup_folder(folder, sizeof folder);
+    while (rmdir(folder) < 0 && errno == EBUSY) sched_yield();
 }
 
 #endif

@@ -124,6 +124,7 @@ int main(int argc, char **argv) {
     answer[length] = 0;
     semctl(semaphores, 0, IPC_RMID);
     waitpid(child, NULL, 0);
+    remove_cgroup();
     fputs(answer, stdout);
     return 0;
 }

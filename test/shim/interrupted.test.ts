@@ -1,0 +1,122 @@
+import { Programs, shim } from './harness.js';
+
+const EINTR = 4;
+const EAGAIN = 11;
+const ETIMEDOUT = 110;
+const SIGUSR1 = 10;
+const BULK = 8 << 20;
+const SHORT_MS = 300;
+
+/** What a call returns when only a freeze came in between, and what says that it has waited to the end. */
+interface Case {
+  readonly name: string;
+  readonly result: number;
+  readonly error?: number;
+  readonly atLeastMs?: number;
+}
+
+/** A stop shows in these (signal(7)), so that without the shim they would end. */
+const shown: Case[] = [
+  { name: 'epoll_wait', result: 1 },
+  { name: 'epoll_pwait', result: 1 },
+  { name: 'epoll_pwait2', result: 1 },
+  { name: 'epoll_timeout', result: 0, atLeastMs: SHORT_MS },
+  { name: 'read', result: 1 },
+  { name: 'recv', result: 1 },
+  { name: 'recvmsg', result: 1 },
+  { name: 'accept', result: -1, error: EAGAIN, atLeastMs: SHORT_MS },
+  { name: 'sigwaitinfo', result: SIGUSR1 },
+  { name: 'sigtimedwait', result: SIGUSR1 },
+  { name: 'semop', result: 0 },
+  { name: 'semtimedop', result: 0 },
+];
+
+/** These return how much was done. */
+const cutShort: Case[] = [
+  ...['send', 'write', 'writev', 'sendmsg', 'sendmmsg', 'sendfile'].map((name) => ({ name, result: BULK })),
+  { name: 'waitall', result: 8 },
+  { name: 'waitall_parts', result: 8 },
+];
+
+/** These go on by themselves after a stop, but not after a restore. */
+const restarted: Case[] = [
+  { name: 'poll', result: 1 },
+  { name: 'poll_timeout', result: 0, atLeastMs: SHORT_MS },
+  { name: 'nanosleep', result: 0, atLeastMs: SHORT_MS },
+  { name: 'clock_nanosleep', result: 0, atLeastMs: SHORT_MS },
+  { name: 'usleep', result: 0, atLeastMs: SHORT_MS },
+  { name: 'sem_timedwait', result: -1, error: ETIMEDOUT, atLeastMs: SHORT_MS - 1 },
+  { name: 'sem_clockwait', result: -1, error: ETIMEDOUT, atLeastMs: SHORT_MS - 1 },
+];
+
+const always: Case[] = [
+  { name: 'ppoll', result: 1 },
+  { name: 'select', result: 1 },
+];
+
+const all = [...shown, ...cutShort, ...restarted, ...always];
+
+describe('a call in progress when the program is frozen', () => {
+  let programs: Programs;
+
+  beforeAll(() => {
+    programs = new Programs(['interrupted']);
+  });
+
+  afterAll(() => {
+    programs.remove();
+  });
+
+  async function interrupted(name: string, how: string, what: string) {
+    const run = await programs.run('interrupted', [shim, name, how, what]);
+    expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
+    const [result, error, milliseconds] = run.stdout.split(' ').map(Number);
+    return { result, error, milliseconds };
+  }
+
+  describe.each(['ptrace', 'cgroup', 'restore'])('by %s', (how) => {
+    test.each(all)('$name goes on as if nothing had been', async ({ name, result, error = 0, atLeastMs = 0 }) => {
+      const outcome = await interrupted(name, how, 'told');
+      expect(outcome).toMatchObject({ result, error });
+      expect(outcome.milliseconds).toBeGreaterThanOrEqual(atLeastMs);
+    });
+  });
+
+  test.each(shown)('$name would show it without the shim', async ({ name }) => {
+    expect(await interrupted(name, 'cgroup', 'untold')).toMatchObject({ result: -1, error: EINTR });
+  });
+
+  test.each(cutShort)('$name would be cut short without the shim', async ({ name, result }) => {
+    const outcome = await interrupted(name, 'cgroup', 'untold');
+    expect(outcome.result).toBeGreaterThan(0);
+    expect(outcome.result).toBeLessThan(result);
+  });
+
+  test.each(restarted)('$name would show a restore without the shim', async ({ name }) => {
+    expect(await interrupted(name, 'restore', 'untold')).toMatchObject({ result: -1, error: EINTR });
+  });
+
+  test.each([...shown, ...restarted, ...always])('$name shows a signal of the program itself', async ({ name }) => {
+    expect(await interrupted(name, 'cgroup', 'handled')).toMatchObject({ result: -1, error: EINTR });
+  });
+
+  test.each(cutShort)('$name is cut short by a signal of the program itself', async ({ name, result }) => {
+    const outcome = await interrupted(name, 'cgroup', 'handled');
+    expect(outcome.result).toBeGreaterThan(0);
+    expect(outcome.result).toBeLessThan(result);
+  });
+
+  test('sleep lasts its whole time', async () => {
+    for (const how of ['cgroup', 'restore']) {
+      const outcome = await interrupted('sleep', how, 'told');
+      expect(outcome).toMatchObject({ result: 0, error: 0 });
+      expect(outcome.milliseconds).toBeGreaterThanOrEqual(1000);
+    }
+  });
+
+  test('thrd_sleep lasts its whole time, and tells of a signal in its own way', async () => {
+    expect(await interrupted('thrd_sleep', 'restore', 'told')).toMatchObject({ result: 0, error: 0 });
+    expect(await interrupted('thrd_sleep', 'restore', 'untold')).toMatchObject({ result: -1, error: 0 });
+    expect(await interrupted('thrd_sleep', 'cgroup', 'handled')).toMatchObject({ result: -1, error: 0 });
+  });
+});
