@@ -148,13 +148,13 @@ static int hold_unsent(int fd, const uint8_t *queue, uint32_t length, struct soc
     return result < 0 ? result : tcp_repair_on(fd, record);
 }
 
-static int clear(int fd, const struct tcp_saved *saved, struct socket_record *record, uint32_t peer_has,
+static int clear(int fd, const struct tcp_saved *saved, bool closed, uint32_t peer_has, struct socket_record *record,
                  struct failure *failure) {
     int result;
 
     failure->step = "TCP_REPAIR";
     if ((result = tcp_repair_on(fd, record)) < 0) return result;
-    record->reuse_address = saved->reuse_address;
+    if (closed && saved->reuse_address >= 0) record->reuse_address = saved->reuse_address;
     failure->step = "connect(AF_UNSPEC)";
     if ((result = disconnect(fd)) < 0) return result;
     failure->step = "SO_ATTACH_FILTER";
@@ -192,7 +192,7 @@ int tcp_revive(int fd, const struct tcp_saved *saved, const union socket_address
     failure->step = "TCP_INFO";
     if ((result = check_socket(fd, record, &closed)) < 0) return result;
     if (!closed) keep_options(fd, &kept);
-    if ((result = clear(fd, saved, record, peer_has, failure)) < 0) return result;
+    if ((result = clear(fd, saved, closed, peer_has, record, failure)) < 0) return result;
     failure->step = "bind";
     if ((result = bind_local(fd, local)) < 0) return result;
     failure->step = "connect";

@@ -54,7 +54,7 @@ struct tcp_saved {
     uint32_t mss_clamp;
     uint32_t timestamp;              /* TCP_TIMESTAMP: this side's timestamp clock */
     struct tcp_repair_window window; /* with the FIN taken back; the right edge is the kernel's */
-    int reuse_address;               /* SO_REUSEADDR */
+    int reuse_address;               /* SO_REUSEADDR; -1: not known. CRIU cannot see it under repair */
 };
 
 /**

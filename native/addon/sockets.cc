@@ -141,7 +141,7 @@ struct tcp_saved to_saved(const Napi::Object &from) {
     saved.window.max_window = number(window, "maxWindow");
     saved.window.rcv_wnd = number(window, "rcvWnd");
     saved.window.rcv_wup = number(window, "rcvWup");
-    saved.reuse_address = flag(from, "reuseAddress");
+    saved.reuse_address = from.Has("reuseAddress") ? flag(from, "reuseAddress") : -1;
     return saved;
 }
 

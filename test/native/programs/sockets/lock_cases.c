@@ -72,6 +72,15 @@ static void own_filter_comes_back(void) {
     expect_own(pair.b);
 }
 
+static void own_filter_moves(void) {
+    struct pair pair = pair_open(V4);
+
+    attach_own(pair.b);
+    pair_move(&pair);
+    expect_own(pair.b);
+    expect_no_filter(pair.a);
+}
+
 /* As a process that knows nothing of the lock: its record is gone. */
 static void forget(int fd) {
     uint64_t cookie;
@@ -156,6 +165,7 @@ const struct test_case lock_cases[] = {
     {"a lock drops what arrives until its lease ends", lease_ends},
     {"a lock without a lease stays until the unlock", plain_stays},
     {"unlock puts the program's own filter back", own_filter_comes_back},
+    {"a moved socket has the program's own filter", own_filter_moves},
     {"another process finds the program's own filter under a lock", own_filter_survives_a_crash},
     {"another process can renew and end a lease", crash_leaves_a_lock_that_renews},
     {"unlock of a socket that is not locked leaves the program's filter", unlock_leaves_a_programs_filter},
