@@ -56,7 +56,7 @@ export class Peering {
     this.moves = new Moves(clock, this.keyring, this.segments, this.introductions);
     const sockets = new Sockets(native, programs);
     this.registrations = new Registrations(native);
-    this.welcomes = new Welcomes(native, this.segments, sockets, this.registrations);
+    this.welcomes = new Welcomes(native, clock, this.segments, sockets, this.registrations);
     this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations);
     const rebinder = new Rebinder(native, programs, log);
     this.resumptions = new Resumptions(this.segments, sockets, this.registrations, this.suspensions, rebinder);

@@ -38,6 +38,10 @@ export class Registrations {
     return true;
   }
 
+  find(connection: Connection): Registration | undefined {
+    return this.byConnection.get(connectionName(connection));
+  }
+
   of(agent: string, group: string): Registration[] {
     return [...(this.byGroup.get(groupName({ agent, group }))?.values() ?? [])];
   }

@@ -1,6 +1,6 @@
 /** Other processes' sockets of this host: whose a connection is, and getting hold of it. */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import type { Connection, Native } from '../../native/contract';
 import type { Status } from '../../protocol/inband';
 import { connectionName } from './connections';
@@ -14,7 +14,8 @@ export interface Owner {
 
 export interface Wanted {
   readonly connection: Connection;
-  readonly owner: Owner;
+  /** Where it is looked for first. */
+  readonly owner: Owner | null;
 }
 
 export interface Taken {
@@ -31,18 +32,22 @@ export class Sockets {
     private readonly programs: LocalPrograms,
   ) {}
 
-  /** One look at all processes, for any number of connections. */
-  locate(connections: readonly Connection[]): (Owner | Status)[] {
-    const inodes = connections.map((connection) => this.native.connectionInode(connection));
-    const wanted = inodes.filter((inode): inode is number => inode !== null);
+  /** At most one look at all processes, for any number of connections. */
+  locate(wanted: readonly Wanted[]): (Owner | Status)[] {
+    const inodes = wanted.map(({ connection }) => this.native.connectionInode(connection));
     const owners = new Map<number, Owner>();
-    for (const { inode, pid, fd } of wanted.length === 0 ? [] : this.native.findOwners(wanted)) {
+    wanted.forEach(({ owner }, index) => {
+      const inode = inodes[index]!;
+      if (inode !== null && owner !== null && holds(owner, inode)) owners.set(inode, owner);
+    });
+    const sought = inodes.filter((inode): inode is number => inode !== null && !owners.has(inode));
+    for (const { inode, pid, fd } of sought.length === 0 ? [] : this.native.findOwners(sought)) {
       if (pid !== process.pid && !owners.has(inode)) owners.set(inode, { pid, fd });
     }
     const refusals = new Refusals(this.programs);
-    return connections.map((connection, index) => {
-      const inode = inodes[index];
-      if (inode === null || inode === undefined) return this.whyNoInode(connection);
+    return wanted.map(({ connection }, index) => {
+      const inode = inodes[index]!;
+      if (inode === null) return this.whyNoInode(connection);
       const owner = owners.get(inode);
       return owner === undefined ? 'no-owner' : (refusals.of(owner.pid) ?? owner);
     });
@@ -52,15 +57,15 @@ export class Sockets {
   take(wanted: readonly Wanted[]): (Taken | Status)[] {
     const pidfds = new Pidfds(this.native);
     const refusals = new Refusals(this.programs);
-    const takeFrom = ({ connection, owner }: Wanted): Taken | Status =>
+    const takeFrom = (owner: Owner, connection: Connection): Taken | Status =>
       refusals.of(owner.pid) ?? this.takeFrom(pidfds, owner, connection);
     try {
-      const taken = wanted.map(takeFrom);
+      const taken = wanted.map(({ owner, connection }) => (owner === null ? 'no-owner' : takeFrom(owner, connection)));
       const gone = [...taken.keys()].filter((index) => taken[index] === 'no-owner');
-      const located = this.locate(gone.map((index) => wanted[index]!.connection));
+      const located = this.locate(gone.map((index) => wanted[index]!));
       gone.forEach((index, position) => {
         const owner = located[position]!;
-        taken[index] = typeof owner === 'string' ? owner : takeFrom({ ...wanted[index]!, owner });
+        taken[index] = typeof owner === 'string' ? owner : takeFrom(owner, wanted[index]!.connection);
       });
       return taken;
     } finally {
@@ -119,6 +124,14 @@ class Refusals {
   private ask(pid: number): Status | null {
     if (this.programs.isMigrating(pid)) return 'busy';
     return this.programs.freezerOf(pid) === null && isTraced(pid) ? 'not-permitted' : null;
+  }
+}
+
+function holds({ pid, fd }: Owner, inode: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`;
+  } catch {
+    return false; // it has ended, or closed it
   }
 }
 

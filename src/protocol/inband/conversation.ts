@@ -18,6 +18,8 @@ export interface ConversationOptions {
   readonly clock: Clock;
   /** From now. */
   readonly deadlineMs: number;
+  /** Of silence, before it is asked again the first time; 20 where not given. */
+  readonly firstIntervalMs?: number;
   /** How many numbered requests there are. */
   readonly requests: number;
   /** Sends request number `request`, sealed anew; answer parts below `from` have arrived. Must not throw. */
@@ -38,7 +40,8 @@ export class Conversation<Answer> {
   /** How far each request's answer had come when it was last sent; undefined: not sent yet. */
   private readonly askedFrom: (number | undefined)[];
   private readonly deadline: number;
-  private interval = FIRST_INTERVAL_MS;
+  private readonly firstInterval: number;
+  private interval: number;
   private callOff: () => void = () => undefined;
   private running = true;
 
@@ -46,6 +49,8 @@ export class Conversation<Answer> {
     this.outcome = new Promise((resolve) => (this.settle = resolve));
     this.assemblies = Array.from({ length: options.requests }, () => new Assembly<Answer>());
     this.askedFrom = new Array<number | undefined>(options.requests).fill(undefined);
+    this.firstInterval = options.firstIntervalMs ?? FIRST_INTERVAL_MS;
+    this.interval = this.firstInterval;
     this.deadline = options.clock.now() + options.deadlineMs;
   }
 
@@ -57,7 +62,7 @@ export class Conversation<Answer> {
   /** An answer that was checked. Of RESUMED, the part number is the request's, and there is one part of one. */
   accept(request: number, part: number, parts: number, answer: Answer): void {
     if (!this.running || this.assemblies[request]?.add(part, parts, answer) !== true) return;
-    this.interval = FIRST_INTERVAL_MS;
+    this.interval = this.firstInterval;
     this.ask((index, from) => {
       const asked = this.askedFrom[index];
       return asked === undefined || from >= asked + ANSWER_WINDOW;

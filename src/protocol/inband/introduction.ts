@@ -9,6 +9,9 @@ import type { Carried, Hello, Status, Welcome } from './messages';
 import type { Ends, Pair } from './pair';
 import type { Keyring } from './keyring';
 
+/** Not urgent, and many at once: the other side looks through all its processes to answer. */
+const FIRST_INTERVAL_MS = 150;
+
 export interface IntroductionOptions {
   readonly clock: Clock;
   readonly keyring: Keyring;
@@ -34,6 +37,7 @@ export class Introduction {
     this.conversation = new Conversation({
       clock: options.clock,
       deadlineMs: options.deadlineMs,
+      firstIntervalMs: FIRST_INTERVAL_MS,
       requests: 1,
       transmit: () => this.transmit(),
     });
