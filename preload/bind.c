@@ -23,4 +23,6 @@ void libc_bind(void) {
 #define VARIANT(result, name, of, parameters, arguments)
 #define VARIADIC(result, name, parameters)
 #include "calls.h"
+    /* Since glibc 2.34. */
+    if ((void *)libc._Fork == (void *)missing) libc._Fork = libc.fork;
 }

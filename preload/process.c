@@ -77,6 +77,7 @@ pid_t shim__Fork(void) {
     pid_t child;
 
     if (!registry) return libc._Fork();
+    if (libc._Fork == libc.fork) return shim_fork();
     fork_prepare();
     child = libc._Fork();
     if (child == 0) fork_child();

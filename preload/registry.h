@@ -10,8 +10,8 @@
  *
  * Nothing here takes a lock, because whoever holds a lock can be killed or frozen. All of a slot's life is
  * compare-and-exchange on its word: (g, 0) -> (g + 1, BUSY) -> (g + 1, 1) is a birth, (g, n) -> (g, n +- 1) a
- * descriptor more or less. A slot with no references is free, and still says what it was until somebody takes it: a program in
- * the middle of an exec holds nothing for a moment and then finds its sockets again.
+ * descriptor more or less. A slot with no references is free, and still says what it was until somebody takes it: a
+ * program in the middle of an exec holds nothing for a moment and then finds its sockets again.
  *
  * A process remembers (slot, generation) for each of its descriptors. The generation makes a memory that is out of date
  * harmless; and because it is not the inode number, a supervisor may change that: a restored socket is a new inode.

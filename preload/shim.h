@@ -7,6 +7,13 @@
  * that is wrapped is called as libc.NAME only.
  *
  * Without a registry the shim is inert: `registry` is NULL, no descriptor has an entry, and each call is libc's.
+ *
+ * What goes past it: system calls that are not made through libc's functions (static programs, syscall(2), io_uring),
+ * and those that libc makes for itself: stdio's reads and writes, the resolver's and syslog's sockets, the parent's exit
+ * in daemon(3). A freeze from outside holds all of that as well, and only what signal(7) says shows. Not known are
+ * descriptors at TABLE_SIZE and above, and what a process does that shares its descriptors without its memory or the
+ * other way round (clone(2)). A call with SO_RCVTIMEO or SO_SNDTIMEO that starts again after a freeze has its whole time
+ * again.
  */
 #ifndef MIGRUN_SHIM_H
 #define MIGRUN_SHIM_H

@@ -53,10 +53,10 @@ static int in_call(char **argv) {
 
 static pid_t start(char *self, const char *shim, char *name, int report) {
     char near[16], semaphore_set[16], report_fd[16];
-    pid_t child = fork();
+    pid_t pid = fork();
 
-    CHECK(child >= 0);
-    if (child) return child;
+    CHECK(pid >= 0);
+    if (pid) return pid;
     close(far_end);
     snprintf(near, sizeof near, "%d", near_end);
     snprintf(semaphore_set, sizeof semaphore_set, "%d", semaphores);
@@ -92,6 +92,17 @@ static void connect_ends(const char *name) {
     far_end = ends[1];
 }
 
+static pid_t child;
+
+static void clean_up(void) {
+    if (child > 0) {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    remove_cgroup();
+    semctl(semaphores, 0, IPC_RMID);
+}
+
 int main(int argc, char **argv) {
     char answer[64];
     int report[2];
@@ -103,9 +114,9 @@ int main(int argc, char **argv) {
     make_registry();
     connect_ends(argv[2]);
     semaphores = semget(IPC_PRIVATE, 1, 0600);
-    CHECK(semaphores >= 0 && pipe(report) == 0);
+    CHECK(semaphores >= 0 && atexit(clean_up) == 0 && pipe(report) == 0);
     if (cases[which].end == by_rest) CHECK(write(far_end, small, 3) == 3);
-    pid_t child = start(argv[0], argv[1], argv[2], report[1]);
+    child = start(argv[0], argv[1], argv[2], report[1]);
     close(report[1]);
     close(near_end);
     CHECK(read(report[0], answer, 1) == 1);
@@ -122,9 +133,6 @@ int main(int argc, char **argv) {
     ssize_t length = read(report[0], answer, sizeof answer - 1);
     CHECK(length > 0);
     answer[length] = 0;
-    semctl(semaphores, 0, IPC_RMID);
-    waitpid(child, NULL, 0);
-    remove_cgroup();
     fputs(answer, stdout);
     return 0;
 }
