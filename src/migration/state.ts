@@ -23,6 +23,7 @@ const savedSocket = z.object({
   sndWscale: z.int().min(0).max(14),
   rcvWscale: z.int().min(0).max(14),
   mssClamp: z.int().min(0).max(65535),
+  reuseAddress: z.boolean(),
   timestamp: sequenceNumber,
   window: z.object({ sndWl1: sequenceNumber, sndWnd: sequenceNumber, maxWindow: sequenceNumber, rcvWnd: sequenceNumber, rcvWup: sequenceNumber }),
 }) satisfies z.ZodType<SavedSocket>;

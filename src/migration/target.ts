@@ -123,7 +123,7 @@ export class TargetMigration {
       if (address === null) throw new MigrunError('E_NO_ROUTE', `no route to the peer ${saved.remote.address}`, { hint: 'does this host reach it?' });
       return { fd, saved, local: { address, port: saved.local.port }, remote: saved.remote, peerHas };
     });
-    native.revive(requests, true);
+    native.revive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
     this.locals = requests.map(({ local }) => local);
   }
 

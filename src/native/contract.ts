@@ -56,6 +56,8 @@ export interface SavedSocket {
   readonly sndWscale: number;
   readonly rcvWscale: number;
   readonly mssClamp: number;
+  /** SO_REUSEADDR as the program set it: TCP_REPAIR forces a value of its own, which is all that CRIU sees. */
+  readonly reuseAddress: boolean;
   /** TCP_TIMESTAMP as read. */
   readonly timestamp: number;
   readonly window: { sndWl1: number; sndWnd: number; maxWindow: number; rcvWnd: number; rcvWup: number };

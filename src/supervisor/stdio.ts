@@ -6,7 +6,7 @@
  * kept. Input counts as received once it is in the pipe. Both numbers move with the program, and so does the output
  * that is kept; what is in the pipes is CRIU's to move.
  */
-import { Socket } from 'node:net';
+import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net';
 import { ReadStream, WriteStream } from 'node:tty';
 import { z } from 'zod';
 import { native } from '../native/index';
@@ -18,6 +18,7 @@ const KEEP_ATTACHED = 256 * 1024;
 const KEEP_DETACHED = 1024 * 1024;
 /** PIPE_BUF: a write of this size or less is done whole or not at all (pipe(7)). */
 const PIPE_BUF = 4096;
+const READ_SIZE = 64 * 1024;
 
 export type OutputName = 'stdout' | 'stderr';
 
@@ -37,6 +38,7 @@ export function freshStdioState(): StdioState {
 
 /** One output of the program. Positions count bytes from the program's start. */
 export class Output {
+  private readonly source: Socket | undefined;
   private chunks: Buffer[];
   private size: number;
   private acknowledged: number;
@@ -47,19 +49,26 @@ export class Output {
   onData: ((data: Buffer, position: number) => void) | undefined;
   onEnd: (() => void) | undefined;
 
-  /** Without a source it has ended: a terminal has no stderr of its own. */
-  constructor(
-    private readonly source: Socket | undefined,
-    state: z.infer<typeof keptOutput>,
-  ) {
+  /**
+   * Without a source it has ended: a terminal has no stderr of its own. The source reads through `onread`, because only
+   * so does pause() stop it at once (net.Socket): a stream that is merely paused still fills its buffer from the pipe.
+   */
+  constructor(open: ((onread: OnReadOpts) => Socket) | undefined, state: z.infer<typeof keptOutput>) {
+    this.source = open?.({
+      buffer: Buffer.allocUnsafe(READ_SIZE),
+      callback: (size, buffer) => {
+        this.keep(Buffer.from(buffer.subarray(0, size)));
+        return true;
+      },
+    });
     this.acknowledged = state.acknowledged;
     this.chunks = state.kept.length === 0 ? [] : [Buffer.from(state.kept)];
     this.size = state.kept.length;
-    this.ended = state.ended || source === undefined;
-    source?.on('data', (data: Buffer) => this.keep(data));
-    source?.on('end', () => this.end());
+    this.ended = state.ended || this.source === undefined;
+    this.source?.on('end', () => this.end());
     // EIO is how a terminal's master says that its last slave was closed.
-    source?.on('error', () => this.end());
+    this.source?.on('error', () => this.end());
+    this.regulate();
   }
 
   /** From here on the console at `position` gets the output; what it has not seen comes at once. */
@@ -100,11 +109,10 @@ export class Output {
     this.regulate();
   }
 
-  /** Reads nothing more, and keeps what was read so far: for the dump, which carries what is still in the pipe. */
+  /** Reads nothing more: the dump carries what is still in the pipe. */
   hold(): void {
     this.held = true;
     this.source?.pause();
-    for (let rest = this.readRest(); rest !== null; rest = this.readRest()) this.keep(rest);
   }
 
   release(): void {
@@ -118,10 +126,6 @@ export class Output {
 
   close(): void {
     this.source?.destroy();
-  }
-
-  private readRest(): Buffer | null {
-    return (this.source?.read() ?? null) as Buffer | null;
   }
 
   private keep(data: Buffer): void {
@@ -222,6 +226,15 @@ export class Input {
   }
 }
 
+/** Node documents this option of the constructor (net.Socket); its types have it for connect() only. */
+function withOnread(options: SocketConstructorOpts, onread: OnReadOpts): SocketConstructorOpts {
+  return { ...options, onread } as SocketConstructorOpts;
+}
+
+function pipeReader(fd: number): (onread: OnReadOpts) => Socket {
+  return (onread) => new Socket(withOnread({ fd, readable: true, writable: false }, onread));
+}
+
 function duplicate(fd: number): number {
   const self = native.pidfdOpen(process.pid);
   try {
@@ -244,14 +257,14 @@ export class Stdio {
     if (ends.kind === 'pipes') {
       this.input = new Input(ends.stdin === undefined ? undefined : new Socket({ fd: ends.stdin, readable: false, writable: true }), state, closeFarEnd);
       this.outputs = {
-        stdout: new Output(new Socket({ fd: ends.stdout, readable: true, writable: false }), state.stdout),
-        stderr: new Output(new Socket({ fd: ends.stderr, readable: true, writable: false }), state.stderr),
+        stdout: new Output(pipeReader(ends.stdout), state.stdout),
+        stderr: new Output(pipeReader(ends.stderr), state.stderr),
       };
     } else {
       // libuv wants one handle for each direction, and each takes over its descriptor.
       const { master } = ends.terminal;
       this.input = new Input(new WriteStream(duplicate(master)), state, () => undefined);
-      this.outputs = { stdout: new Output(new ReadStream(master), state.stdout), stderr: new Output(undefined, state.stderr) };
+      this.outputs = { stdout: new Output((onread) => new ReadStream(master, withOnread({}, onread)), state.stdout), stderr: new Output(undefined, state.stderr) };
     }
   }
 
