@@ -26,6 +26,7 @@ export class Introductions {
   private readonly acquaintances = new BoundedMap<string, Acquaintance>(MAX_CONNECTIONS);
   private readonly pairsByAddress = new BoundedMap<string, Pair>(MAX_AGENTS);
   private readonly running = new Map<string, Introduction>();
+  private closed = false;
 
   constructor(
     private readonly native: Native,
@@ -63,6 +64,7 @@ export class Introductions {
   }
 
   close(): void {
+    this.closed = true;
     for (const introduction of this.running.values()) introduction.stop();
   }
 
@@ -70,6 +72,7 @@ export class Introductions {
     const ends = onTheWire(connection);
     const acquaintance = this.acquaint(group, ends);
     const { token } = acquaintance;
+    if (this.closed) return { connection, status: 'no-agent', agent: '', token };
     if (this.native.sequences(ends) === null) return { connection, status: 'no-socket', agent: '', token };
     const hello = { type: 'hello', group, token, nonce: randomBytes(4).readUInt32BE() } as const;
     const introduction = new Introduction({

@@ -89,17 +89,23 @@ export class Rebinder {
   /** Whether the revive has begun or not, it leaves a socket that can be revived again. */
   private putBack(fd: number, saved: SavedSocket): void {
     const { local, remote, sndUna } = saved;
-    this.attempt(() => {
+    const isBack = this.attempt(() => {
       this.native.revive([{ fd, saved, local, remote, peerHas: sndUna }], true);
       this.native.release([fd]);
     });
+    if (isBack) return;
+    // The connection is lost; its program is to see that, not to wait for ever.
+    this.attempt(() => this.native.unsave([fd]));
+    this.attempt(() => this.native.unlock([fd]));
   }
 
-  private attempt(undo: () => void): void {
+  private attempt(undo: () => void): boolean {
     try {
       undo();
+      return true;
     } catch (error) {
-      this.log.error({ err: error }, 'and could not be put back');
+      this.log.error({ err: error }, 'a peer could not be put back');
+      return false;
     }
   }
 }

@@ -2,6 +2,7 @@
 
 /** A program with TCP connections, which does as it is told and keeps what it receives. */
 
+const { Buffer } = require('node:buffer');
 const net = require('node:net');
 const { createHash } = require('node:crypto');
 const serve = require('./serve');

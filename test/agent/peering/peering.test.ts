@@ -1,0 +1,334 @@
+/** Both sides on hosts that are made up, in weather that real ones seldom have. */
+
+import pino from 'pino';
+import { Peering, peerTicketSchema, type LocalPrograms, type PeerFreezer } from '../../../src/agent/peering';
+import type { Connection } from '../../../src/native/contract';
+import { FakeClock, FakeNetwork, type Weather } from '../../protocol/inband/fake-network';
+import { Random } from '../../protocol/inband/random';
+import { FakeHost, type FakeSocket } from './support/fake-host';
+
+const FAIR: Weather = { loss: 0, duplication: 0, jitterMs: 1 };
+const FOUL: Weather = { loss: 0.3, duplication: 0.3, jitterMs: 30 };
+const SEEDS = [1, 2, 3, 4, 5];
+const GROUP = 'a1'.repeat(16);
+const MIGRATION = 'b2'.repeat(16);
+const LEASE = 10_000;
+
+const [SOURCE, TARGET, PEER] = ['10.77.0.1', '10.77.0.2', '10.77.0.3'] as const;
+const SERVER_PID = 4_000_001;
+const CLIENT_PID = 4_000_002;
+
+const log = pino({ level: 'silent' });
+const turned = ({ local, remote }: Connection): Connection => ({ local: remote, remote: local });
+
+class World {
+  readonly clock = new FakeClock();
+  readonly hosts = new Map<string, FakeHost>();
+  readonly source: FakeHost;
+  readonly target: FakeHost;
+  readonly peer: FakeHost;
+  readonly agents: Record<'source' | 'target' | 'peer', Peering>;
+  readonly connections: Connection[] = [];
+  readonly clients: FakeSocket[] = [];
+  readonly freezers = new Map<number, PeerFreezer>();
+  readonly migrating = new Set<number>();
+
+  constructor(count: number, weather: Weather = FAIR, seed = 1) {
+    const network = new FakeNetwork(this.clock, new Random(seed), weather);
+    this.source = new FakeHost(SOURCE, network, this.hosts);
+    this.target = new FakeHost(TARGET, network, this.hosts);
+    this.peer = new FakeHost(PEER, network, this.hosts);
+    const programs: LocalPrograms = {
+      freezerOf: (pid) => this.freezers.get(pid) ?? null,
+      isMigrating: (pid) => this.migrating.has(pid),
+    };
+    const open = ({ native }: FakeHost) => new Peering({ native, clusterKey: null, log, programs, clock: this.clock });
+    this.agents = { source: open(this.source), target: open(this.target), peer: open(this.peer) };
+    for (let index = 0; index < count; index += 1) this.connect(40_000 + index);
+  }
+
+  /** Lets time pass until it settles. */
+  async settled<T>(promise: Promise<T>): Promise<T> {
+    let done = false;
+    void promise.finally(() => (done = true));
+    for (let step = 0; !done && step < 20_000; step += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.clock.advance(2);
+    }
+    return promise;
+  }
+
+  introduce(connections = this.connections) {
+    return this.settled(this.agents.source.introduce({ group: GROUP, connections, deadlineMs: 10_000 }));
+  }
+
+  suspend(round = 1, leaseMs = LEASE, deadlineMs = 10_000) {
+    const request = { migration: MIGRATION, group: GROUP, connections: this.connections, leaseMs, round, deadlineMs };
+    return this.settled(this.agents.source.suspend(request));
+  }
+
+  /** The program's sockets are on the target; `who` says so. */
+  resume(...who: ('source' | 'target')[]) {
+    const tickets = peerTicketSchema.array().parse(JSON.parse(JSON.stringify(this.agents.source.tickets(MIGRATION))));
+    const moved = this.connections.map((connection) => {
+      const to = { local: { address: TARGET, port: connection.local.port }, remote: connection.remote };
+      return { connection, to, peerHas: 7000 };
+    });
+    if (!this.target.processes.has(SERVER_PID)) {
+      for (const { to } of moved) this.target.addSocket(SERVER_PID, to);
+    }
+    const ask = (role: 'source' | 'target') =>
+      this.agents[role].resume({ migration: MIGRATION, group: GROUP, role, tickets, moved, deadlineMs: 10_000 });
+    return this.settled(Promise.all(who.map(ask)));
+  }
+
+  /** Everything that a suspension makes on the peer's host is gone again. */
+  expectNothingLeft(): void {
+    expect(this.peer.held.size).toBe(0);
+    expect(this.peer.frozen).toBe(0);
+    expect(this.clients.filter(({ locked, inRepair }) => locked || inRepair)).toEqual([]);
+  }
+
+  private connect(port: number): void {
+    const connection = { local: { address: SOURCE, port: 4884 }, remote: { address: PEER, port } };
+    this.source.addSocket(SERVER_PID, connection);
+    this.connections.push(connection);
+    this.clients.push(this.peer.addSocket(CLIENT_PID, turned(connection)));
+  }
+}
+
+const statuses = (list: readonly { status: string }[]) => list.map(({ status }) => status);
+const all = (count: number, status: string) => new Array<string>(count).fill(status);
+
+describe('introduce', () => {
+  test.each(SEEDS)('a hundred connections in foul weather (seed %i)', async (seed) => {
+    const world = new World(100, FOUL, seed);
+    const introduced = await world.introduce();
+    expect(statuses(introduced)).toEqual(all(100, 'ok'));
+    expect(introduced.map(({ connection }) => connection)).toEqual(world.connections);
+    expect(new Set(introduced.map(({ token }) => token)).size).toBe(100);
+    expect(world.agents.peer.facts().registered).toBe(100);
+  });
+
+  test('again: same tokens, and nothing is registered twice', async () => {
+    const world = new World(3);
+    const first = await world.introduce();
+    expect(await world.introduce()).toEqual(first);
+    expect(world.agents.peer.facts().registered).toBe(3);
+  });
+
+  test('to a host without an agent', async () => {
+    const world = new World(3);
+    world.agents.peer.close();
+    expect(statuses(await world.introduce())).toEqual(all(3, 'no-agent'));
+  });
+
+  test('says what cannot follow', async () => {
+    const world = new World(4);
+    world.peer.processes.get(CLIENT_PID)!.delete(3);
+    const [moving] = world.peer.processes.get(CLIENT_PID)!;
+    world.peer.processes.get(CLIENT_PID)!.delete(moving![0]);
+    world.peer.processes.set(9, new Map([[3, moving![1]]]));
+    world.migrating.add(9);
+    expect(statuses(await world.introduce())).toEqual(['no-socket', 'busy', 'ok', 'ok']);
+  });
+
+  test('every segment lies in space that is acknowledged', async () => {
+    const world = new World(1);
+    await world.introduce();
+    for (const { seq, body } of world.source.sent) expect(seq + body.length).toBe(5000 - 1);
+    for (const { seq, body, ack } of world.peer.sent) {
+      expect(seq + body.length).toBe(7000 - 1);
+      expect(ack).toBe(5000 - 1);
+    }
+  });
+});
+
+describe('suspend', () => {
+  test.each(SEEDS)('locks each connection once, in foul weather (seed %i)', async (seed) => {
+    const world = new World(200, FOUL, seed);
+    await world.introduce();
+    const suspended = await world.suspend(1, 60_000);
+    expect(statuses(suspended)).toEqual(all(200, 'ok'));
+    expect(suspended.every(({ rcvNxt }) => rcvNxt === 7000)).toBe(true);
+    expect(world.peer.calls).toEqual(['lock 200']);
+    expect(world.peer.held.size).toBe(200);
+    expect(world.agents.peer.isSuspended(CLIENT_PID)).toBe(true);
+  });
+
+  test('a FIN that was received is not counted', async () => {
+    const world = new World(1);
+    world.clients[0]!.state = 8;
+    await world.introduce();
+    expect(await world.suspend()).toMatchObject([{ status: 'ok', rcvNxt: 6999 }]);
+  });
+
+  test('a higher round renews the lease', async () => {
+    const world = new World(1);
+    await world.introduce();
+    await world.suspend(1);
+    world.clock.advance(LEASE / 2);
+    await world.suspend(2);
+    world.clock.advance(LEASE * 0.7);
+    expect(world.clients[0]!.locked).toBe(true);
+    world.clock.advance(LEASE);
+    world.expectNothingLeft();
+  });
+
+  test('one that cannot be locked does not keep the others', async () => {
+    const world = new World(3);
+    await world.introduce();
+    world.peer.failing.set('lock', { code: 'EPERM', inode: world.clients[1]!.inode });
+    expect(statuses(await world.suspend())).toEqual(['ok', 'not-permitted', 'ok']);
+    expect(world.peer.held.size).toBe(2);
+  });
+
+  test('finds a socket whose descriptor has changed', async () => {
+    const world = new World(1);
+    await world.introduce();
+    world.peer.processes.set(CLIENT_PID, new Map());
+    world.peer.processes.set(77, new Map([[12, world.clients[0]!]]));
+    expect(statuses(await world.suspend())).toEqual(['ok']);
+  });
+
+  test('a connection that has ended, and one that was never introduced', async () => {
+    const world = new World(3);
+    await world.introduce(world.connections.slice(0, 2));
+    world.peer.processes.get(CLIENT_PID)!.delete(3);
+    expect(statuses(await world.suspend())).toEqual(['no-socket', 'ok', 'no-agent']);
+  });
+
+  test('of another group locks nothing', async () => {
+    const world = new World(1);
+    await world.introduce();
+    await world.settled(
+      world.agents.source.introduce({ group: 'ff'.repeat(16), connections: world.connections, deadlineMs: 1000 }),
+    );
+    expect(statuses(await world.suspend())).toEqual(['no-socket']);
+    world.expectNothingLeft();
+  });
+});
+
+describe('cancel', () => {
+  test.each(SEEDS)('unlocks, in foul weather (seed %i)', async (seed) => {
+    const world = new World(5, FOUL, seed);
+    await world.introduce();
+    await world.suspend(1, 60_000);
+    const cancelled = await world.settled(world.agents.source.cancel({ migration: MIGRATION, deadlineMs: 10_000 }));
+    expect(statuses(cancelled)).toEqual(['ok']);
+    world.expectNothingLeft();
+  });
+
+  test('no straggler of it locks again', async () => {
+    const world = new World(1);
+    await world.introduce();
+    await world.suspend();
+    world.hosts.delete(PEER);
+    await world.suspend(2, LEASE, 1);
+    const straggler = world.source.sent.at(-1)!;
+    world.hosts.set(PEER, world.peer);
+    await world.settled(world.agents.source.cancel({ migration: MIGRATION, deadlineMs: 1000 }));
+    const locks = world.peer.calls.filter((call) => call.startsWith('lock'));
+    world.peer.deliver(straggler);
+    expect(world.peer.calls.filter((call) => call.startsWith('lock'))).toEqual(locks);
+    world.expectNothingLeft();
+  });
+});
+
+describe('resume', () => {
+  test.each(SEEDS)('rebinds each of 300 once, asked from both sides in foul weather (seed %i)', async (seed) => {
+    const world = new World(300, FOUL, seed);
+    await world.introduce();
+    await world.suspend(1, 60_000);
+    for (const answer of await world.resume('source', 'target')) expect(statuses(answer)).toEqual(all(300, 'ok'));
+    expect(world.clients.every(({ connection }) => connection.remote.address === TARGET)).toBe(true);
+    expect(world.peer.calls.filter((call) => call === 'revive 1')).toHaveLength(300);
+    expect(world.agents.peer.facts().registered).toBe(0);
+    world.expectNothingLeft();
+  });
+
+  test('after the lease has ended', async () => {
+    const world = new World(2);
+    await world.introduce();
+    await world.suspend();
+    world.clock.advance(LEASE);
+    world.expectNothingLeft();
+    expect(statuses((await world.resume('target'))[0]!)).toEqual(['ok', 'ok']);
+    world.expectNothingLeft();
+  });
+
+  test('stops a wrapped program by its freezer, and any other with ptrace', async () => {
+    const world = new World(2);
+    const second = world.peer.processes.get(CLIENT_PID)!.get(4)!;
+    world.peer.processes.get(CLIENT_PID)!.delete(4);
+    world.peer.processes.set(88, new Map([[3, second]]));
+    const freeze = jest.fn(() => void (world.peer.frozen += 1));
+    const thaw = jest.fn(() => void (world.peer.frozen -= 1));
+    world.freezers.set(88, { freeze, thaw });
+    await world.introduce();
+    await world.suspend();
+    await world.resume('source');
+    expect([freeze.mock.calls.length, thaw.mock.calls.length]).toEqual([1, 1]);
+    expect(world.peer.calls).toContain(`freeze ${CLIENT_PID}`);
+    world.expectNothingLeft();
+  });
+
+  test('one that cannot be revived is let go, and the others follow', async () => {
+    const world = new World(3);
+    await world.introduce();
+    await world.suspend();
+    world.peer.failing.set('revive', { code: 'EADDRNOTAVAIL', inode: world.clients[1]!.inode });
+    expect(statuses((await world.resume('source'))[0]!)).toEqual(['ok', 'failed', 'ok']);
+    world.expectNothingLeft();
+    world.peer.failing.clear();
+    expect(statuses((await world.resume('source'))[0]!)).toEqual(['ok', 'ok', 'ok']);
+  });
+
+  test('a save that fails leaves the connection unlocked where it was', async () => {
+    const world = new World(2);
+    await world.introduce();
+    await world.suspend();
+    world.peer.failing.set('save', { code: 'EOPNOTSUPP', inode: world.clients[0]!.inode });
+    expect(statuses((await world.resume('source'))[0]!)).toEqual(['failed', 'ok']);
+    expect(world.clients[0]!.connection.remote.address).toBe(SOURCE);
+    world.expectNothingLeft();
+  });
+
+  test('a program that cannot be stopped is not touched, and may follow later', async () => {
+    const world = new World(1);
+    await world.introduce();
+    await world.suspend();
+    world.peer.failing.set('ptraceFreeze', { code: 'EPERM' });
+    expect(statuses((await world.resume('source'))[0]!)).toEqual(['not-permitted']);
+    expect(world.clients[0]!).toMatchObject({ locked: true, inRepair: false });
+    world.peer.failing.clear();
+    world.migrating.add(CLIENT_PID);
+    expect(statuses((await world.resume('source'))[0]!)).toEqual(['busy']);
+    world.migrating.clear();
+    expect(statuses((await world.resume('source'))[0]!)).toEqual(['ok']);
+    world.expectNothingLeft();
+  });
+
+  test('where the peer has ended meanwhile nobody is frozen, and its end is for the new path', async () => {
+    const world = new World(1);
+    await world.introduce();
+    await world.suspend();
+    const orphan = world.clients[0]!;
+    world.peer.processes.delete(CLIENT_PID);
+    world.peer.processes.set(process.pid, new Map([[100, orphan]]));
+    world.peer.frozen = 1; // the fake's revive insists on it
+    expect(statuses((await world.resume('source'))[0]!)).toEqual(['ok']);
+    expect(world.peer.calls.some((call) => call.startsWith('freeze'))).toBe(false);
+  });
+});
+
+test('close unlocks everything and ends what is being asked', async () => {
+  const world = new World(2);
+  await world.introduce();
+  await world.suspend();
+  const asked = world.agents.source.introduce({ group: GROUP, connections: world.connections, deadlineMs: 60_000 });
+  world.agents.peer.close();
+  world.agents.source.close();
+  expect(statuses(await asked)).toEqual(['no-agent', 'no-agent']);
+  world.expectNothingLeft();
+});

@@ -1,0 +1,166 @@
+/** A host whose kernel is a few maps: sockets of processes, and a network that may lose, repeat and reorder. */
+
+import type { Connection, InbandSegment, Native, ReviveRequest, SavedSocket } from '../../../../src/native/contract';
+import { connectionName } from '../../../../src/agent/peering/connections';
+import type { FakeNetwork } from '../../../protocol/inband/fake-network';
+
+const ESTABLISHED = 1;
+
+export interface FakeSocket {
+  readonly inode: number;
+  connection: Connection;
+  state: number;
+  sndNxt: number;
+  rcvNxt: number;
+  locked: boolean;
+  leaseMs: number;
+  inRepair: boolean;
+}
+
+const failure = (code: string) => Object.assign(new Error(code), { code });
+
+export class FakeHost {
+  /** pid -> descriptor -> socket. */
+  readonly processes = new Map<number, Map<number, FakeSocket>>();
+  /** Of the agent: sockets and, as null, pidfds. */
+  readonly held = new Map<number, FakeSocket | null>();
+  readonly calls: string[] = [];
+  frozen = 0;
+  /** Names of native calls that fail, with what; for one inode, or all. */
+  readonly failing = new Map<string, { code: string; inode?: number }>();
+  readonly sent: InbandSegment[] = [];
+  private onSegment: (segment: InbandSegment) => void = () => undefined;
+  private nextFd = 100;
+  private nextInode = 1;
+
+  constructor(
+    readonly address: string,
+    private readonly network: FakeNetwork,
+    private readonly hosts: Map<string, FakeHost>,
+  ) {
+    hosts.set(address, this);
+  }
+
+  addSocket(pid: number, connection: Connection, state = ESTABLISHED): FakeSocket {
+    const rest = { connection, state, locked: false, leaseMs: 0, inRepair: false };
+    const socket: FakeSocket = { inode: this.nextInode++, sndNxt: 5000, rcvNxt: 7000, ...rest };
+    const descriptors = this.processes.get(pid) ?? new Map<number, FakeSocket>();
+    this.processes.set(pid, descriptors.set(3 + descriptors.size, socket));
+    return socket;
+  }
+
+  deliver(segment: InbandSegment): void {
+    this.onSegment(segment);
+  }
+
+  /** The part of the addon that peering calls. */
+  get native(): Native {
+    const offered: Partial<Native> = {
+      openInband: (family, onSegment) => {
+        if (family === 4) this.onSegment = onSegment;
+        return { send: (segment) => this.send(segment), close: () => (this.onSegment = () => undefined) };
+      },
+      sequences: (connection) => {
+        const socket = this.find(connection);
+        return socket === undefined ? null : { sndNxt: socket.sndNxt, sndUna: socket.sndNxt, rcvNxt: socket.rcvNxt };
+      },
+      connectionInode: (connection) => this.find(connection)?.inode ?? null,
+      tcpConnections: () => this.all().map(({ inode, state, connection }) => ({ inode, state, connection })),
+      findOwners: (inodes) => this.owners().filter(({ inode }) => inodes.includes(inode)),
+      pidfdOpen: (pid) => this.hold(this.processes.has(pid) ? null : undefined, pid),
+      pidfdGetfd: (pidfd, fd) => this.hold(this.processes.get(this.pids.get(pidfd)!)?.get(fd)),
+      closeFd: (fd) => void this.held.delete(fd),
+      describeSocket: (fd) => {
+        const { inode, state, connection } = this.socket(fd);
+        return { fd, inode, state, ...connection } as ReturnType<Native['describeSocket']>;
+      },
+      ...this.socketCalls(),
+      ptraceFreeze: (pids) => {
+        if (this.failing.has('ptraceFreeze')) throw failure(this.failing.get('ptraceFreeze')!.code);
+        this.calls.push(`freeze ${pids.join(' ')}`);
+        this.frozen += 1;
+        return {
+          release: () => {
+            this.calls.push('thaw');
+            this.frozen -= 1;
+          },
+        };
+      },
+    };
+    return offered as Native;
+  }
+
+  private readonly pids = new Map<number, number>();
+
+  private socketCalls(): Partial<Native> {
+    return {
+      lock: (fds, leaseMs) =>
+        this.each('lock', fds, (socket) => Object.assign(socket, { locked: true, leaseMs })),
+      unlock: (fds) => this.each('unlock', fds, (socket) => Object.assign(socket, { locked: false })),
+      save: (fds) => {
+        this.each('save', fds, (socket) => {
+          if (!socket.locked) throw failure('EINVAL');
+          socket.inRepair = true;
+        });
+        return fds.map((fd) => this.saved(this.socket(fd)));
+      },
+      revive: (requests) =>
+        this.each('revive', requests.map(({ fd }) => fd), (socket) => {
+          const request = requests.find(({ fd }) => this.socket(fd) === socket) as ReviveRequest;
+          if (!socket.inRepair || this.frozen === 0) throw failure('EINVAL');
+          socket.connection = { local: request.local, remote: request.remote };
+        }),
+      unsave: (fds) => this.each('unsave', fds, (socket) => Object.assign(socket, { inRepair: false })),
+      release: (fds) =>
+        this.each('release', fds, (socket) => Object.assign(socket, { locked: false, inRepair: false })),
+    };
+  }
+
+  /** All or nothing, as the native batches are. */
+  private each(name: string, fds: readonly number[], work: (socket: FakeSocket) => void): void {
+    this.calls.push(`${name} ${fds.length}`);
+    const failing = this.failing.get(name);
+    const sockets = fds.map((fd) => this.socket(fd));
+    if (failing !== undefined && sockets.some(({ inode }) => inode === (failing.inode ?? inode))) {
+      throw failure(failing.code);
+    }
+    sockets.forEach(work);
+  }
+
+  private saved({ connection, state, sndNxt, rcvNxt }: FakeSocket): SavedSocket {
+    return { family: 2, state, ...connection, sndUna: sndNxt, rcvNxt } as unknown as SavedSocket;
+  }
+
+  private send(segment: InbandSegment): void {
+    this.sent.push(segment);
+    this.network.send(() => this.hosts.get(segment.destination.address)?.deliver(segment));
+  }
+
+  private find(connection: Connection): FakeSocket | undefined {
+    return this.all().find((socket) => connectionName(socket.connection) === connectionName(connection));
+  }
+
+  private all(): FakeSocket[] {
+    return [...this.processes.values()].flatMap((descriptors) => [...descriptors.values()]);
+  }
+
+  private owners(): { inode: number; pid: number; fd: number }[] {
+    return [...this.processes].flatMap(([pid, descriptors]) =>
+      [...descriptors].map(([fd, { inode }]) => ({ inode, pid, fd })),
+    );
+  }
+
+  private hold(what: FakeSocket | null | undefined, pid?: number): number {
+    if (what === undefined) throw failure(pid === undefined ? 'EBADF' : 'ESRCH');
+    const fd = this.nextFd++;
+    this.held.set(fd, what);
+    if (pid !== undefined) this.pids.set(fd, pid);
+    return fd;
+  }
+
+  private socket(fd: number): FakeSocket {
+    const socket = this.held.get(fd);
+    if (socket === undefined || socket === null) throw failure('EBADF');
+    return socket;
+  }
+}
