@@ -2,9 +2,9 @@
 
 /**
  * The layers of src/, topmost first. Imports go down this list, never up; the files directly in src/
- * (errors, log, config, types) lie below all of them.
+ * (errors, log, config, version) lie below all of them.
  */
-const layers = ['cli', 'supervisor', 'agent', 'migration', 'protocol', 'criu', 'native'];
+const layers = ['cli', 'supervisor', 'agent', 'migration', 'program', 'protocol', 'criu', 'native'];
 
 const upward = layers.map((layer, depth) => ({
   name: `${layer}-looks-up`,
@@ -27,7 +27,7 @@ module.exports = {
     },
     {
       name: 'ground-looks-up',
-      comment: 'errors, log, config and types know nothing of the rest.',
+      comment: 'errors, log, config and version know nothing of the rest.',
       severity: 'error',
       from: { path: '^src/[^/]+\\.ts$' },
       to: { path: '^src/[^/]+/' },

@@ -51,10 +51,10 @@ export class Agent {
     this.log.info({ version: VERSION, port: this.listener?.port ?? null }, 'agent started');
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     this.keyWatch?.close();
     this.control?.close();
-    await this.shut();
+    this.shut();
     this.lock?.close();
   }
 
@@ -74,8 +74,8 @@ export class Agent {
     });
   }
 
-  private async shut(): Promise<void> {
-    await this.listener?.close();
+  private shut(): void {
+    this.listener?.close();
     this.listener = undefined;
     this.peering?.close();
   }
@@ -84,7 +84,7 @@ export class Agent {
     const key = this.readKey();
     if (key === null ? this.key === null : this.key?.equals(key) === true) return;
     this.log.info('the cluster key changed');
-    await this.shut();
+    this.shut();
     await this.open();
   }
 

@@ -61,7 +61,7 @@ const root = Root.fromJSON({
       },
     },
   },
-} as Parameters<typeof Root.fromJSON>[0], new Root());
+}, new Root());
 
 // protobufjs would turn names to camelCase only when it parses .proto text; here they stay CRIU's own.
 const requestType: Type = root.lookupType('criu_req');

@@ -28,7 +28,7 @@ export async function sendImages(channel: Channel<SupervisorMessage>, folder: st
   const hash = startHash(files);
   await channel.send({ type: 'images', files });
   for (const { name, size } of files) {
-    for await (const chunk of readChunks(join(folder, name), size)) {
+    for (const chunk of readChunks(join(folder, name), size)) {
       hash.update(chunk);
       await channel.sendData(chunk);
     }
@@ -43,7 +43,7 @@ function* readChunks(path: string, size: number): Generator<Buffer> {
     for (let at = 0; at < size; ) {
       const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size - at));
       const length = readSync(fd, chunk, 0, chunk.length, at);
-      if (length === 0) throw new MigrunError('E_IMAGE', `${path} is shorter than it was`, {});
+      if (length === 0) throw new MigrunError('E_IMAGE', `${path} is shorter than it was`);
       yield chunk.subarray(0, length);
       at += length;
     }

@@ -1,7 +1,7 @@
 /** The source's way to a target host: its agent, and behind it a supervisor that waits for the program. */
 import { hostname } from 'node:os';
 import type { Config } from '../config';
-import { Channel, connect, readClusterKey, type Connected } from '../protocol/channel/index';
+import { connect, readClusterKey, type Channel, type Connected } from '../protocol/channel/index';
 import { expectType, hostMessage, supervisorMessage, type HostMessage, type SupervisorMessage } from '../protocol/control/index';
 import { VERSION } from '../version';
 

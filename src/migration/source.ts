@@ -29,6 +29,7 @@ import { sendImages } from './images';
 import { connectionText, isConnection, reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
 import type { Step } from './driver';
 import { awaitOutcome } from './outcome';
+import { reasonOfError, reasonOfPeer, refusal } from './refusal';
 import { openTarget, type Target } from './open-target';
 import type { MigrationTools, MovingProgram } from './program';
 import type { Journal } from './journal';
@@ -101,22 +102,11 @@ async function preflight(context: SourceContext): Promise<void> {
   const [target, peers] = await Promise.allSettled([askTarget(context), askPeers(context)]);
   for (const asked of [target, peers]) {
     if (asked.status === 'fulfilled') reasons.push(...asked.value);
-    else if (asked.reason instanceof MigrunError) reasons.push({ code: asked.reason.code, message: withHint(asked.reason) });
+    else if (asked.reason instanceof MigrunError) reasons.push(reasonOfError(asked.reason));
     else throw asked.reason;
   }
   if (reasons.length > 0) throw refusal(reasons);
   context.worker = new CriuWorker(tools.config.criu, context.folder, criuLogOf(tools.config, context.migration));
-}
-
-function withHint({ message, hint }: MigrunError): string {
-  return hint === undefined ? message : `${message}; ${hint}`;
-}
-
-/** All reasons in one error; its code is the first one's. */
-export function refusal(reasons: readonly Reason[]): MigrunError {
-  const [first, ...others] = reasons as [Reason, ...Reason[]];
-  const message = others.length === 0 ? first.message : [`${reasons.length} reasons:`, ...reasons.map(({ code, message: text }) => `  ${code}: ${text}`)].join('\n');
-  return new MigrunError(first.code, message, { hint: 'nothing was touched' });
 }
 
 async function askTarget(context: SourceContext): Promise<Reason[]> {
@@ -153,19 +143,7 @@ async function introduce(context: SourceContext, connections: Connection[]): Pro
   return expectType(answer, 'introduced').peers;
 }
 
-function reasonOfPeer({ connection, status }: { connection: Connection; status: string }): Reason {
-  const { address } = connection.remote;
-  const what: Record<string, string> = {
-    'no-agent': `no migrun agent answers on ${address}; start one there: migrun agent`,
-    'no-socket': `${address} knows no such connection; is there address translation between?`,
-    'no-owner': `on ${address} no process holds its end`,
-    busy: `the program at its other end is migrating itself; try again`,
-    'not-permitted': `${address} does not permit it`,
-  };
-  return { code: status === 'busy' ? 'E_PEER_BUSY' : 'E_PEER', message: `${connectionText(connection)} cannot follow: ${what[status] ?? status}` };
-}
-
-async function undoPreflight(context: SourceContext): Promise<void> {
+function undoPreflight(context: SourceContext): void {
   context.worker?.close();
   context.target?.channel.destroy();
   rmSync(context.folder, { recursive: true, force: true });

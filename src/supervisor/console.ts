@@ -23,10 +23,11 @@ export class ConsoleServer {
   }
 
   /** True where the message was one of a console's. */
-  async handle(channel: Channel<SupervisorMessage>, { message, reply }: IncomingMessage<SupervisorMessage>): Promise<boolean> {
+  async handle(channel: Channel<SupervisorMessage>, incoming: IncomingMessage<SupervisorMessage>): Promise<boolean> {
+    const { message } = incoming;
     if (message.type === 'attach') {
       this.authenticate(message.token);
-      await reply({ type: 'attached', received: this.stdio.input.received });
+      await incoming.reply({ type: 'attached', received: this.stdio.input.received });
       this.attach(channel, message.received);
       return true;
     }

@@ -16,6 +16,6 @@ export function agentCommand(program: Command, config: Config): void {
       await agent.start();
       sayReady();
       await asked;
-      await agent.stop();
+      agent.stop();
     });
 }
