@@ -10,6 +10,8 @@ export interface FakeSocket {
   readonly inode: number;
   connection: Connection;
   state: number;
+  /** Below sndNxt: data is on its way. */
+  sndUna: number;
   sndNxt: number;
   rcvNxt: number;
   locked: boolean;
@@ -43,7 +45,7 @@ export class FakeHost {
 
   addSocket(pid: number, connection: Connection, state = ESTABLISHED): FakeSocket {
     const rest = { connection, state, locked: false, leaseMs: 0, inRepair: false };
-    const socket: FakeSocket = { inode: this.nextInode++, sndNxt: 5000, rcvNxt: 7000, ...rest };
+    const socket: FakeSocket = { inode: this.nextInode++, sndUna: 4000, sndNxt: 5000, rcvNxt: 7000, ...rest };
     const descriptors = this.processes.get(pid) ?? new Map<number, FakeSocket>();
     this.processes.set(pid, descriptors.set(3 + descriptors.size, socket));
     return socket;
@@ -62,7 +64,7 @@ export class FakeHost {
       },
       sequences: (connection) => {
         const socket = this.find(connection);
-        return socket === undefined ? null : { sndNxt: socket.sndNxt, sndUna: socket.sndNxt, rcvNxt: socket.rcvNxt };
+        return socket === undefined ? null : { sndNxt: socket.sndNxt, sndUna: socket.sndUna, rcvNxt: socket.rcvNxt };
       },
       connectionInode: (connection) => this.find(connection)?.inode ?? null,
       tcpConnections: () => this.all().map(({ inode, state, connection }) => ({ inode, state, connection })),
@@ -127,8 +129,8 @@ export class FakeHost {
     sockets.forEach(work);
   }
 
-  private saved({ connection, state, sndNxt, rcvNxt }: FakeSocket): SavedSocket {
-    return { family: 2, state, ...connection, sndUna: sndNxt, rcvNxt } as unknown as SavedSocket;
+  private saved({ connection, state, sndUna, rcvNxt }: FakeSocket): SavedSocket {
+    return { family: 2, state, ...connection, sndUna, rcvNxt } as unknown as SavedSocket;
   }
 
   private send(segment: InbandSegment): void {

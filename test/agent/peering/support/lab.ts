@@ -21,6 +21,16 @@ export class Lab {
     return child;
   }
 
+  /** A slow line out of this host that drops what does not fit its short queue. */
+  throttle(host: string): void {
+    const shape = ['root', 'tbf', 'rate', '400mbit', 'burst', '16k', 'limit', '64k'];
+    execFileSync('ip', ['netns', 'exec', this.namespace(host), 'tc', 'qdisc', 'replace', 'dev', 'eth0', ...shape]);
+  }
+
+  unthrottle(host: string): void {
+    execFileSync('ip', ['netns', 'exec', this.namespace(host), 'tc', 'qdisc', 'del', 'dev', 'eth0', 'root']);
+  }
+
   async endPrograms(): Promise<void> {
     await Promise.all(this.children.splice(0).map((child) => child.end()));
   }
