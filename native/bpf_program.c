@@ -5,6 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* As libbpf's PROG_LOAD_ATTEMPTS. */
+#define LOAD_ATTEMPTS 5
+
 static int bpf(enum bpf_cmd command, union bpf_attr *attributes) {
     long result = syscall(SYS_bpf, command, attributes, sizeof *attributes);
 
@@ -20,7 +23,15 @@ int bpf_program_load(enum bpf_prog_type type, const char *name, const struct bpf
     };
 
     strncpy(attributes.prog_name, name, sizeof attributes.prog_name - 1);
-    return bpf(BPF_PROG_LOAD, &attributes);
+    int program;
+
+    /* The verifier gives up with EAGAIN where a signal is pending (kernel/bpf/verifier.c, do_check): the SIGCHLD of a
+     * child that just ended is enough. It is delivered before the next attempt. */
+    for (int attempt = 0; attempt < LOAD_ATTEMPTS; attempt++) {
+        program = bpf(BPF_PROG_LOAD, &attributes);
+        if (program != -EAGAIN) break;
+    }
+    return program;
 }
 
 int bpf_program_run(int program, void *packet, uint32_t length) {
