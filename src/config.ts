@@ -9,9 +9,9 @@ export const DEFAULT_PORT = 4807;
 const root = join(__dirname, '..');
 
 export interface Config {
-  /** Kept over a reboot: the cluster key and the journal. */
+  /** Kept over a reboot: the cluster key. */
   readonly stateDir: string;
-  /** Gone with a reboot: control sockets, images in flight. A tmpfs on every usual system. */
+  /** Gone with a reboot, as the programs are: control sockets, the journal, images in flight. A tmpfs on every usual system. */
   readonly runDir: string;
   readonly clusterKeyFile: string;
   readonly agentSocket: string;
@@ -33,7 +33,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     clusterKeyFile: env['MIGRUN_KEY_FILE'] ?? join(stateDir, 'cluster.key'),
     agentSocket: join(runDir, 'agent.sock'),
     programsDir: join(runDir, 'programs'),
-    journalDir: join(stateDir, 'journal'),
+    journalDir: join(runDir, 'journal'),
     criu: env['MIGRUN_CRIU'] ?? join(env['MIGRUN_CRIU_DIR'] ?? '/var/lib/migrun/criu', 'criu'),
     init: join(root, 'build', 'Release', 'migrun-init'),
     shim: join(root, 'build', 'Release', 'libmigrun.so'),

@@ -6,7 +6,7 @@ import { Root, type Type } from 'protobufjs';
 
 const root = Root.fromJSON({
   nested: {
-    criu_req_type: { values: { EMPTY: 0, DUMP: 1, RESTORE: 2, CHECK: 3, NOTIFY: 6, VERSION: 10 } },
+    criu_req_type: { values: { EMPTY: 0, DUMP: 1, RESTORE: 2, CHECK: 3, NOTIFY: 6, FEATURE_CHECK: 9, VERSION: 10 } },
     criu_cg_mode: { values: { IGNORE: 0 } },
     criu_network_lock_method: { values: { SKIP: 3 } },
     inherit_fd: { fields: { key: { rule: 'required', type: 'string', id: 1 }, fd: { rule: 'required', type: 'int32', id: 2 } } },
@@ -42,11 +42,14 @@ const root = Root.fromJSON({
         sublevel: { type: 'int32', id: 4 },
       },
     },
+    criu_features: { fields: { mem_track: { type: 'bool', id: 1 } } },
     criu_req: {
       fields: {
         type: { rule: 'required', type: 'criu_req_type', id: 1 },
         opts: { type: 'criu_opts', id: 2 },
         notify_success: { type: 'bool', id: 3 },
+        keep_open: { type: 'bool', id: 4 },
+        features: { type: 'criu_features', id: 5 },
       },
     },
     criu_resp: {
@@ -94,6 +97,11 @@ export interface CriuResponse {
   cr_errno?: number;
   cr_errmsg?: string;
   version?: { major_number: number; minor_number: number; sublevel?: number };
+}
+
+/** CRIU probes the kernel for it, keeps what it found, and waits for the request proper. */
+export function encodeFeatureCheck(): Buffer {
+  return Buffer.from(requestType.encode(requestType.fromObject({ type: 'FEATURE_CHECK', keep_open: true, features: { mem_track: false } })).finish());
 }
 
 export function encodeRequest(type: 'DUMP' | 'RESTORE' | 'VERSION', options?: CriuOptions): Buffer {

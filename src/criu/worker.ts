@@ -8,7 +8,7 @@ import { closeSync, copyFileSync, existsSync, openSync, readFileSync, writeFileS
 import { join } from 'node:path';
 import { MigrunError } from '../errors';
 import { native, type MessageSocket } from '../native/index';
-import { decodeResponse, encodeNotifyAnswer, encodeRequest, type CriuOptions, type CriuResponse } from './rpc';
+import { decodeResponse, encodeFeatureCheck, encodeNotifyAnswer, encodeRequest, type CriuOptions, type CriuResponse } from './rpc';
 
 /** What is awaited before CRIU goes on from this stage; a rejection makes CRIU fail. */
 export type StageHandler = (stage: string, pid: number | undefined) => Promise<void> | void;
@@ -54,6 +54,14 @@ export class CriuWorker {
     return this.child.pid ?? -1;
   }
 
+  /**
+   * Makes CRIU probe this kernel now and keep what it found (where /run is a tmpfs), not while a program is frozen:
+   * the first time after a boot that takes 40 ms and more. Rejects where CRIU cannot work here.
+   */
+  async warm(): Promise<void> {
+    await this.exchange(encodeFeatureCheck());
+  }
+
   joinCgroup(cgroup: string): void {
     writeFileSync(join(cgroup, 'cgroup.procs'), String(this.pid));
   }
@@ -96,6 +104,10 @@ export class CriuWorker {
   }
 
   private request(type: 'DUMP' | 'RESTORE' | 'VERSION', options?: CriuOptions, onStage?: StageHandler): Promise<CriuResponse> {
+    return this.exchange(encodeRequest(type, options), onStage);
+  }
+
+  private exchange(request: Buffer, onStage?: StageHandler): Promise<CriuResponse> {
     return new Promise((resolve, reject) => {
       if (this.ended) return reject(this.failure('CRIU ended before it was asked'));
       this.onEnd = reject;
@@ -104,7 +116,7 @@ export class CriuWorker {
         else if (response.success) resolve(response);
         else reject(this.failure(response.cr_errmsg ?? `errno ${response.cr_errno ?? 0}`));
       };
-      this.socket.send(encodeRequest(type, options));
+      this.socket.send(request);
     });
   }
 

@@ -27,28 +27,41 @@ export async function sendImages(channel: Channel<SupervisorMessage>, folder: st
   const files = listImages(folder);
   const hash = startHash(files);
   await channel.send({ type: 'images', files });
-  for (const { name, size } of files) {
-    for (const chunk of readChunks(join(folder, name), size)) {
-      hash.update(chunk);
-      await channel.sendData(chunk);
-    }
+  for (const chunk of readChunks(folder, files)) {
+    hash.update(chunk);
+    await channel.sendData(chunk);
   }
   await channel.request({ type: 'received', sha256: hash.digest('hex') });
-  return files.reduce((sum, file) => sum + file.size, 0);
+  return totalSize(files);
 }
 
-function* readChunks(path: string, size: number): Generator<Buffer> {
-  const fd = openSync(path, 'r');
-  try {
-    for (let at = 0; at < size; ) {
-      const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size - at));
-      const length = readSync(fd, chunk, 0, chunk.length, at);
-      if (length === 0) throw new MigrunError('E_IMAGE', `${path} is shorter than it was`);
-      yield chunk.subarray(0, length);
-      at += length;
+function totalSize(files: readonly ImageFile[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
+}
+
+/** All files' bytes in order, in full chunks: a small program's two dozen images cross as one frame. */
+function* readChunks(folder: string, files: readonly ImageFile[]): Generator<Buffer> {
+  let left = totalSize(files);
+  let chunk = Buffer.allocUnsafe(Math.min(CHUNK, left));
+  let filled = 0;
+  for (const { name, size } of files) {
+    const path = join(folder, name);
+    const fd = openSync(path, 'r');
+    try {
+      for (let at = 0; at < size; ) {
+        const length = readSync(fd, chunk, filled, Math.min(chunk.length - filled, size - at), at);
+        if (length === 0) throw new MigrunError('E_IMAGE', `${path} is shorter than it was`);
+        at += length;
+        filled += length;
+        left -= length;
+        if (filled < chunk.length) continue;
+        yield chunk;
+        chunk = Buffer.allocUnsafe(Math.min(CHUNK, left));
+        filled = 0;
+      }
+    } finally {
+      closeSync(fd);
     }
-  } finally {
-    closeSync(fd);
   }
 }
 

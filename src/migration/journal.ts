@@ -1,11 +1,14 @@
 /**
- * What must outlive a crash: how each migration ended.
+ * What must outlive a crash of migrun: how each migration ended.
  *
  * `<migration>.outcome` is made exclusively, once, by whoever decides first on that host: the arriving program's
  * supervisor writes "committed", the agent that is asked about a migration it does not know writes "aborted". Both
- * are on disk before they are acted on.
+ * are written before they are acted on.
+ *
+ * It lives as long as the programs can: in the run folder, gone with a reboot. Nothing is flushed to a disk, which
+ * would cost some ten milliseconds of every pause and decide nothing: a host that lost its power has lost its copy.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export type Outcome = 'committed' | 'aborted';
@@ -22,7 +25,7 @@ export class Journal {
   decide(migration: string, outcome: Outcome): Outcome {
     const path = join(this.folder, `${migration}.outcome`);
     try {
-      writeDurably(path, outcome, this.folder);
+      writeOnce(path, outcome);
       return outcome;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -32,7 +35,7 @@ export class Journal {
 
   /** The source is about to ask for the commit: from here on only the target's word counts. */
   asking(migration: string, record: { program: string; target: string; port: number }): void {
-    writeDurably(join(this.folder, `${migration}.asking`), JSON.stringify(record), this.folder);
+    writeOnce(join(this.folder, `${migration}.asking`), JSON.stringify(record));
   }
 
   answered(migration: string): void {
@@ -48,18 +51,13 @@ export class Journal {
   }
 }
 
-function writeDurably(path: string, text: string, folder: string): void {
-  const fd = openSync(path, 'wx', 0o600);
+/** Whole or not at all, and never over another. Throws EEXIST. */
+function writeOnce(path: string, text: string): void {
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, text, { mode: 0o600 });
   try {
-    writeSync(fd, text);
-    fsyncSync(fd);
+    linkSync(draft, path);
   } finally {
-    closeSync(fd);
-  }
-  const folderFd = openSync(folder, 'r');
-  try {
-    fsyncSync(folderFd);
-  } finally {
-    closeSync(folderFd);
+    rmSync(draft, { force: true });
   }
 }

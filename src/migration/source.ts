@@ -107,6 +107,7 @@ async function preflight(context: SourceContext): Promise<void> {
   }
   if (reasons.length > 0) throw refusal(reasons);
   context.worker = new CriuWorker(tools.config.criu, context.folder, criuLogOf(tools.config, context.migration));
+  await context.worker.warm();
 }
 
 async function askTarget(context: SourceContext): Promise<Reason[]> {
@@ -256,6 +257,7 @@ async function transfer(context: SourceContext): Promise<void> {
     group: context.group,
     connections: context.saved,
     listeners: context.held.filter(({ state: is }) => is === TCP_LISTEN).map(({ pid, pfd }) => ({ innerPid: innerPid(pid), fd: pfd })),
+    inodes: context.held.map(({ pid, pfd, inode }) => ({ innerPid: innerPid(pid), fd: pfd, inode })),
     tickets: context.tickets,
     console: program.consoleState(),
     terminal: program.terminal === undefined ? null : { rows: program.terminal.rows, columns: program.terminal.columns },

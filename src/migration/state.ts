@@ -28,6 +28,9 @@ const savedSocket = z.object({
   window: z.object({ sndWl1: sequenceNumber, sndWnd: sequenceNumber, maxWindow: sequenceNumber, rcvWnd: sequenceNumber, rcvWup: sequenceNumber }),
 }) satisfies z.ZodType<SavedSocket>;
 
+/** Where a socket is: descriptor `fd` of the process with pid `innerPid`. */
+const place = z.object({ innerPid: z.int().positive(), fd: z.int().nonnegative() });
+
 /** One connection of the program and where its socket is: descriptor `fd` of the process with pid `innerPid`. */
 const movingConnection = z.object({
   innerPid: z.int().positive(),
@@ -56,7 +59,9 @@ const movingState = z.object({
   group: hexId,
   connections: z.array(movingConnection),
   /** They arrive locked, as the dump found them. */
-  listeners: z.array(z.object({ innerPid: z.int().positive(), fd: z.int().nonnegative() })),
+  listeners: z.array(place),
+  /** Every socket with its inode here: the shim's registry names sockets by inode, and a restored one has another. */
+  inodes: z.array(place.extend({ inode: z.int().nonnegative() })),
   tickets: z.array(peerTicket),
   console: consoleState,
   terminal: z.object({ rows: z.int(), columns: z.int() }).nullable(),

@@ -9,7 +9,7 @@
  *
  * Until the commit, whatever goes wrong and whoever goes away, `abort` leaves nothing of it here.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupRoot, criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
@@ -36,6 +36,8 @@ export interface ArrivedProgram {
   readonly cgroup: string;
   readonly initPid: number;
   readonly terminal: Terminal | undefined;
+  /** Each socket's inode there and here. */
+  readonly inodes: readonly (readonly [from: number, to: number])[];
 }
 
 export class TargetMigration {
@@ -69,6 +71,7 @@ export class TargetMigration {
     this.cgroup = makeCgroup(`${arrival.program.id}-${this.migration.slice(0, 8)}`);
     if (arrival.terminal !== null) this.terminal = openTerminal(arrival.terminal.rows, arrival.terminal.columns);
     this.worker = new CriuWorker(this.tools.config.criu, this.folder, criuLogOf(this.tools.config, this.migration), this.terminal === undefined ? [] : [this.terminal.slave]);
+    await this.worker.warm();
     this.worker.joinCgroup(this.cgroup);
     return [];
   }
@@ -166,7 +169,12 @@ export class TargetMigration {
 
   arrived(): ArrivedProgram {
     const { arrival, cgroup } = this.requireArrival();
-    return { arrival, state: this.state as MovingState, cgroup, initPid: this.initPid, terminal: this.terminal?.terminal };
+    return { arrival, state: this.state as MovingState, cgroup, initPid: this.initPid, terminal: this.terminal?.terminal, inodes: this.inodes() };
+  }
+
+  private inodes(): [number, number][] {
+    const pids = this.pidsByInner();
+    return (this.state as MovingState).inodes.map(({ innerPid: inner, fd, inode }) => [inode, socketInode(pids.get(inner), fd)]);
   }
 
   /** Removes what only the way here needed. */
@@ -190,6 +198,10 @@ export class TargetMigration {
     if (arrival === undefined || worker === undefined || cgroup === undefined) throw new MigrunError('E_PROTOCOL', 'nothing has arrived');
     return { arrival, worker, cgroup };
   }
+}
+
+function socketInode(pid: number | undefined, fd: number): number {
+  return Number(/^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid ?? 0}/fd/${fd}`))?.[1]);
 }
 
 function takeDescriptor(pid: number | undefined, fd: number): number {

@@ -185,6 +185,10 @@ export interface Registry {
   endFreeze(): void;
   /** Sets or clears the freeze word of the record of this socket inode; false: no such record. */
   setFrozen(inode: number, frozen: boolean): boolean;
+  /** After a restore every socket has another inode. With the program still frozen, before `setFrozen`. */
+  moveInodes(pairs: readonly (readonly [from: number, to: number])[]): void;
+  /** Drops the records of sockets that are not among these: left by killed processes. Frozen only. Gives how many. */
+  sweep(aliveInodes: readonly number[]): number;
   /** Records in use. */
   sockets(): { inode: number; family: number; type: number; state: string; references: number }[];
   close(): void;

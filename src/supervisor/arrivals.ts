@@ -63,17 +63,17 @@ export class Arrivals {
   /** Not asked for by the source: from the commit on neither host needs the other. Whatever fails, the program runs. */
   private async takeOver(): Promise<void> {
     const migration = this.current();
+    // The peers first: what else there is to do is done while they follow.
+    const resumed = migration.resume().then(
+      (peers) => this.tools.log.info({ peers }, 'resumed'),
+      (error: unknown) => this.tools.log.error({ err: error }, 'resuming failed'),
+    );
     try {
       this.events.arrived(migration.arrived());
     } catch (error) {
       this.tools.log.error({ err: error }, 'the program runs, but is not supervised');
     }
-    try {
-      const peers = await migration.resume();
-      this.tools.log.info({ peers }, 'resumed');
-    } catch (error) {
-      this.tools.log.error({ err: error }, 'resuming failed');
-    }
+    await resumed;
     migration.thaw();
     migration.finish();
     await this.channel.send({ type: 'resumed' }).catch(() => undefined);

@@ -150,7 +150,7 @@ export class Supervisor {
   // arriving
 
   /** After the commit: the program is this supervisor's. */
-  private receive({ arrival, state, cgroup, initPid, terminal }: ArrivedProgram): Program {
+  private receive({ arrival, state, cgroup, initPid, terminal, inodes }: ArrivedProgram): Program {
     const stdio: StdioEnds =
       terminal === undefined
         ? { kind: 'pipes', stdin: state.console.inputEnded ? undefined : takeFromInit(initPid, INIT_STDIN_WRITE), stdout: takeFromInit(initPid, INIT_STDOUT_READ), stderr: takeFromInit(initPid, INIT_STDERR_READ) }
@@ -159,6 +159,7 @@ export class Supervisor {
     const { group, command, startedAt } = arrival.program;
     const program = new Program({ id: this.id, group, command, startedAt, token: state.console.token }, pod, state.console, this.log, (status) => void this.ended(status));
     this.adopt(program);
+    program.registry?.moveInodes(inodes);
     program.registry?.endFreeze();
     void this.tellAgent();
     return program;
