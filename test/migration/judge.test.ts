@@ -1,0 +1,131 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig } from '../../src/config';
+import { judgeArrival } from '../../src/migration/judge';
+import { cpuFlags } from '../../src/program/facts';
+import type { Arrival } from '../../src/protocol/control';
+import { modestArrival } from './support';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'migrun-judge-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const here = loadConfig({ ...process.env, MIGRUN_CRIU: __filename });
+const judge = (change: Partial<Arrival>, config = here) => judgeArrival(modestArrival(change), config);
+
+async function listening(host: string, use: (port: number) => Promise<void>): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen({ host, port: 0 }, resolve));
+  try {
+    await use((server.address() as AddressInfo).port);
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  let free = 0;
+  await listening('127.0.0.1', (port) => Promise.resolve(void (free = port)));
+  return free;
+}
+
+test('a program that needs nothing may come', async () => {
+  expect(await judge({})).toEqual([]);
+});
+
+test('one from this very host may come back', async () => {
+  const path = join(folder, 'binary');
+  writeFileSync(path, 'x'.repeat(7));
+  const change: Partial<Arrival> = {
+    cpuFlags: cpuFlags(),
+    files: [{ path, size: 7 }],
+    workingDirectories: [folder],
+    listeners: [{ family: 2, local: { address: '0.0.0.0', port: await freePort() } }],
+    connections: [{ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 2 } }],
+  };
+  expect(await judge(change)).toEqual([]);
+});
+
+describe('CPU', () => {
+  test('one of another architecture does not do', async () => {
+    expect(await judge({ architecture: 'ppc64' })).toEqual([{ code: 'E_CPU', message: expect.stringContaining('ppc64') as string }]);
+  });
+
+  test('what it lacks is named', async () => {
+    const reasons = await judge({ cpuFlags: [...cpuFlags(), 'warpdrive'] });
+    expect(reasons).toEqual([{ code: 'E_CPU', message: expect.stringMatching(/lacks warpdrive$/) as string }]);
+  });
+
+  test('there are flags to compare at all', () => {
+    expect(cpuFlags().length).toBeGreaterThan(5);
+  });
+});
+
+describe('files', () => {
+  test('one that is missing is named', async () => {
+    const path = join(folder, 'missing');
+    expect(await judge({ files: [{ path, size: 7 }] })).toEqual([{ code: 'E_FILE', message: `${path} is not here` }]);
+  });
+
+  test('one of another size is another one', async () => {
+    const path = join(folder, 'other');
+    writeFileSync(path, 'x'.repeat(8));
+    expect(await judge({ files: [{ path, size: 7 }] })).toEqual([{ code: 'E_FILE', message: expect.stringContaining('8 bytes, not 7') as string }]);
+  });
+
+  test('a working directory must be there, and be one', async () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    const reasons = await judge({ workingDirectories: [folder, file, join(folder, 'nowhere')] });
+    expect(reasons.map(({ code }) => code)).toEqual(['E_FILE', 'E_FILE']);
+  });
+});
+
+describe('ports', () => {
+  test('one that is taken is refused, and one that is free is free again afterwards', async () => {
+    await listening('0.0.0.0', async (port) => {
+      const listeners = [{ family: 2, local: { address: '0.0.0.0', port } }];
+      expect(await judge({ listeners })).toEqual([{ code: 'E_PORT', message: expect.stringContaining(`0.0.0.0:${port}`) as string }]);
+    });
+    const listeners = [{ family: 2, local: { address: '0.0.0.0', port: await freePort() } }];
+    expect(await judge({ listeners })).toEqual([]);
+    expect(await judge({ listeners })).toEqual([]);
+  });
+
+  test('taken on one address is taken for all', async () => {
+    await listening('127.0.0.1', async (port) => {
+      const reasons = await judge({ listeners: [{ family: 2, local: { address: '0.0.0.0', port } }] });
+      expect(reasons.map(({ code }) => code)).toEqual(['E_PORT']);
+    });
+  });
+});
+
+test('a peer to which no route leads is named, once', () => {
+  const remote = { address: '10.9.8.7', port: 9 };
+  const arrival = modestArrival({ connections: [1, 2].map((port) => ({ local: { address: '10.0.0.1', port }, remote })) });
+  const script = `
+    const [dist, config, arrival] = process.argv.slice(1);
+    const { judgeArrival } = require(dist + '/migration/judge');
+    judgeArrival(JSON.parse(arrival), JSON.parse(config)).then((reasons) => console.log(JSON.stringify(reasons)));`;
+  const dist = join(__dirname, '..', '..', 'dist');
+  // In a network namespace of its own there is no route at all.
+  const said = execFileSync('unshare', ['--net', process.execPath, '-e', script, dist, JSON.stringify(here), JSON.stringify(arrival)], { encoding: 'utf8' });
+  expect(JSON.parse(said)).toEqual([{ code: 'E_NO_ROUTE', message: expect.stringContaining('10.9.8.7') as string }]);
+});
+
+test('a host without CRIU takes nothing', async () => {
+  const config = loadConfig({ MIGRUN_CRIU: join(folder, 'criu') });
+  expect(await judge({}, config)).toEqual([{ code: 'E_NO_CRIU', message: expect.stringContaining(join(folder, 'criu')) as string }]);
+});
+
+test('all that is missing is told at once', async () => {
+  const config = loadConfig({ MIGRUN_CRIU: join(folder, 'criu') });
+  const reasons = await judge({ cpuFlags: ['warpdrive'], files: [{ path: join(folder, 'a'), size: 1 }], workingDirectories: [join(folder, 'b')] }, config);
+  expect(reasons.map(({ code }) => code)).toEqual(['E_CPU', 'E_FILE', 'E_FILE', 'E_NO_CRIU']);
+});
