@@ -9,7 +9,7 @@
  *
  * Until the commit, whatever goes wrong and whoever goes away, `abort` leaves nothing of it here.
  */
-import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupRoot, criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
@@ -186,9 +186,9 @@ export class TargetMigration {
   }
 
   /** Before the commit: nothing of the program stays here. */
-  abort(): void {
+  async abort(): Promise<void> {
     this.finish();
-    if (this.cgroup !== undefined && existsSync(this.cgroup)) destroyCgroup(this.cgroup);
+    if (this.cgroup !== undefined) await destroyCgroup(this.cgroup);
     native.closeSilently(this.revived);
     if (this.terminal !== undefined) native.closeFd(this.terminal.terminal.master);
   }

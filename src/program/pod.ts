@@ -4,7 +4,7 @@
  * One is made by `createPod` for a new program, and by CRIU on the target of a migration, where `adoptPod` takes it.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, createReadStream, mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
+import { closeSync, createReadStream, mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, watch, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { cgroupRoot, type Config } from '../config';
@@ -19,6 +19,9 @@ export const INIT_STDERR_READ = 6;
 
 /** SIGRTMAX: asks init to close its end of the program's stdin (native/init_report.h). */
 export const INIT_SIGNAL_CLOSE_STDIN = 64;
+
+/** A process that was killed is gone long before. */
+const REMOVE_TIMEOUT_MS = 5_000;
 
 const REGISTRY_NAME = '/memfd:migrun-registry';
 const STEPS = ['started', 'join its cgroup', 'make a PID namespace', 'fork', 'start a session', 'make the registry', 'set up its descriptors', 'execute the command'];
@@ -53,23 +56,42 @@ export function makeCgroup(id: string): string {
   return cgroup;
 }
 
-/** Kills whatever is in the cgroup, frozen or not, and removes it once it is empty. */
-export function destroyCgroup(cgroup: string): void {
+/** Kills whatever is in the cgroup, frozen or not, and removes it. */
+export async function destroyCgroup(cgroup: string): Promise<void> {
   try {
     writeFileSync(join(cgroup, 'cgroup.kill'), '1');
   } catch {
     return; // it is gone already
   }
-  removeCgroup(cgroup);
+  await removeCgroup(cgroup);
 }
 
-/** Removes an empty cgroup; one that is still being left by dying processes stays for the agent's sweep. */
-export function removeCgroup(cgroup: string): boolean {
+/** Removes a cgroup as soon as the last dying process has left it; resolves when it is gone, or stays. */
+export async function removeCgroup(cgroup: string): Promise<void> {
+  if (tryRemove(cgroup)) return;
+  await new Promise<void>((resolve) => {
+    const settle = (): void => {
+      clearTimeout(timer);
+      watcher.close();
+      resolve();
+    };
+    const look = (): void => {
+      if (tryRemove(cgroup)) settle();
+    };
+    const timer = setTimeout(settle, REMOVE_TIMEOUT_MS);
+    // It changes when the cgroup becomes empty (cgroup-v2.rst, cgroup.events).
+    const watcher = watch(join(cgroup, 'cgroup.events'), look);
+    look();
+  });
+}
+
+/** False where processes are still in it. */
+function tryRemove(cgroup: string): boolean {
   try {
     rmdirSync(cgroup);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EBUSY';
   }
 }
 
@@ -96,7 +118,7 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
     return { id: request.id, cgroup, initPid, stdio };
   } catch (error) {
     for (const fd of new Set([...near, ...far])) native.closeFd(fd);
-    destroyCgroup(cgroup);
+    await destroyCgroup(cgroup);
     throw error;
   }
 }

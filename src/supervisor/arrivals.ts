@@ -52,9 +52,9 @@ export class Arrivals {
     if (this.migration !== undefined) throw new MigrunError('E_PROTOCOL', 'a program is arriving already');
     const migration = new TargetMigration(message.arrival.migration, this.tools, this.journal);
     this.migration = migration;
-    void this.channel.closed.then(() => {
+    void this.channel.closed.then(async () => {
       if (migration.committed) return;
-      migration.abort();
+      await migration.abort();
       this.events.failed();
     });
     return { type: 'judged', reasons: await migration.judge(message.arrival) };

@@ -76,7 +76,7 @@ export class Supervisor {
   private serveChannel(channel: Channel<SupervisorMessage>): void {
     const arrivals = new Arrivals(channel, { config: this.config, log: this.log, agent: this.agent }, this.journal, {
       arrived: (program) => this.receive(program),
-      failed: () => this.close(undefined),
+      failed: () => void this.close(undefined),
     });
     void serve(channel, (incoming) => this.handle(channel, incoming, arrivals), (data) => arrivals.take(data)).catch((error: unknown) => this.log.warn({ err: error }, 'a channel broke'));
   }
@@ -144,7 +144,7 @@ export class Supervisor {
     const program = this.program as Program;
     await program.console.moved(host, port);
     program.close();
-    this.close(undefined);
+    await this.close(undefined);
   }
 
   // arriving
@@ -177,13 +177,13 @@ export class Supervisor {
     await Promise.race([program.console.exited(status), farewell]);
     clearTimeout(timer);
     program.close();
-    this.close(status);
+    await this.close(status);
   }
 
-  private close(status: number | undefined): void {
+  private async close(status: number | undefined): Promise<void> {
     this.server?.close();
     rmSync(this.socketPath, { force: true });
-    if (this.program !== undefined) removeCgroup(this.program.cgroup);
+    if (this.program !== undefined) await removeCgroup(this.program.cgroup);
     this.agent.close();
     this.finish(status);
   }
