@@ -302,6 +302,7 @@ async function resume(context: SourceContext): Promise<void> {
   native.closeSilently(context.savedFds);
   for (const { fd } of context.held) if (!context.savedFds.includes(fd)) native.closeFd(fd);
   context.worker?.close();
+  context.target?.channel.destroy();
   if (existsSync(program.cgroup)) writeFileSync(join(program.cgroup, 'cgroup.kill'), '1');
   rmSync(context.folder, { recursive: true, force: true });
   if (answered?.status === 'rejected') context.tools.log.warn({ err: answered.reason as unknown }, 'the target went away after the commit');
