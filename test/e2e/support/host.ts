@@ -1,0 +1,118 @@
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Started } from './started.js';
+
+export const repo = resolve(__dirname, '../../..');
+export const labTool = join(repo, 'tools/lab');
+
+type Environment = Readonly<Record<string, string>>;
+
+export interface Finished {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `migrun -- command`: its process is the console. */
+export interface WrappedProgram {
+  readonly id: string;
+  readonly console: Started;
+}
+
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** One host of a lab. */
+export class Host {
+  readonly programs: string[] = [];
+  private readonly started: Started[] = [];
+
+  constructor(
+    readonly name: string,
+    readonly address: string,
+    private readonly prefix: string,
+    /** <lab>/<host>/state, which outlives the host's processes. */
+    readonly stateDir: string,
+    private readonly networkInode: number,
+  ) {}
+
+  get keyFile(): string {
+    return join(this.stateDir, 'cluster.key');
+  }
+
+  setKey(key: string): void {
+    writeFileSync(this.keyFile, `${key}\n`, { mode: 0o600 });
+  }
+
+  start(command: readonly string[], env: Environment = {}): Started {
+    const started = new Started(labTool, ['exec', '--prefix', this.prefix, this.name, '--', ...command], { ...process.env, ...env });
+    this.started.push(started);
+    return started;
+  }
+
+  /** Runs it to its end. */
+  async run(command: readonly string[], env: Environment = {}): Promise<Finished> {
+    const started = this.start(command, env);
+    started.stdin.end();
+    const { status } = await started.ended;
+    return { status, stdout: started.stdout.all, stderr: started.stderr.all };
+  }
+
+  /** Resolves when it serves. */
+  async startAgent(env: Environment = {}): Promise<Started> {
+    const agent = this.start(['migrun', 'agent'], env);
+    await agent.stderr.match(/"agent started"/);
+    return agent;
+  }
+
+  /** Resolves when the program runs. */
+  async startWrapped(command: readonly string[], env: Environment = {}): Promise<WrappedProgram> {
+    const console = this.start(['migrun', '--', ...command], env);
+    const [, id] = await console.stderr.match(/^migrun: program ([0-9a-f]{8})$/);
+    this.programs.push(id!);
+    return { id: id!, console };
+  }
+
+  /** Throws with everything that is known where the program did not move. */
+  async migrate(id: string, to: Host): Promise<void> {
+    const { status, stderr } = await this.run(['migrun', 'migrate', id, '--to', to.name, '--json']);
+    if (status !== 0) throw new Error(`${id} did not move from ${this.name} to ${to.name}: ${stderr}\n${await this.logs()}${await to.logs()}`);
+  }
+
+  /** The error of a migration that must not happen. */
+  async refusal(id: string, to: string): Promise<Refusal> {
+    const { status, stdout, stderr } = await this.run(['migrun', 'migrate', id, '--to', to, '--json']);
+    if (status !== 1) throw new Error(`status ${status}: ${stdout}${stderr}`);
+    return (JSON.parse(stderr.split('\n').pop()!) as { error: Refusal }).error;
+  }
+
+  async list(): Promise<{ id: string; state: string; connections: number }[]> {
+    return JSON.parse((await this.run(['migrun', 'ls', '--json'])).stdout) as { id: string; state: string; connections: number }[];
+  }
+
+  /** What runs in its network namespace, by command lines. */
+  processes(): { pid: number; command: string }[] {
+    return readdirSync('/proc').flatMap((pid) => {
+      if (!/^\d+$/.test(pid)) return [];
+      try {
+        if (statSync(`/proc/${pid}/ns/net`).ino !== this.networkInode) return [];
+        return [{ pid: Number(pid), command: readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').join(' ').trim() }];
+      } catch {
+        return []; // it ended meanwhile
+      }
+    });
+  }
+
+  async killStarted(): Promise<void> {
+    await Promise.all(this.started.filter(({ running }) => running).map((process) => process.kill('SIGKILL')));
+  }
+
+  private async logs(): Promise<string> {
+    const { stdout } = await this.run(['sh', '-c', 'tail -n 40 /run/migrun/log/* 2>&1']);
+    const agents = this.started.filter(({ child }) => child.spawnargs.includes('agent')).map(({ stderr }) => stderr.all);
+    return `--- ${this.name}\n${stdout}\n${agents.join('\n')}\n`;
+  }
+}

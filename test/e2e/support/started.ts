@@ -1,0 +1,49 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Writable } from 'node:stream';
+import { Text } from './text.js';
+
+export interface Ended {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A process that the test started, and its output. */
+export class Started {
+  readonly stdout: Text;
+  readonly stderr: Text;
+  /** When it has ended and all that it printed was read. */
+  readonly ended: Promise<Ended>;
+  readonly child: ChildProcess;
+
+  constructor(
+    command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv,
+  ) {
+    this.child = spawn(command, args, { stdio: 'pipe', env });
+    const describe = (): string => `${[command, ...args].join(' ')}\nlast line: ${this.stdout.last}\nstderr:\n${this.stderr.all}`;
+    this.stdout = new Text(this.child.stdout!, describe);
+    this.stderr = new Text(this.child.stderr!, describe);
+    this.ended = new Promise((resolve) => this.child.once('close', (status, signal) => resolve({ status, signal })));
+    // A program that ended does not read; its exit is what the tests look at.
+    this.stdin.on('error', () => undefined);
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  get stdin(): Writable {
+    return this.child.stdin!;
+  }
+
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Resolves when it has ended by it. */
+  async kill(signal: NodeJS.Signals): Promise<Ended> {
+    this.child.kill(signal);
+    return this.ended;
+  }
+}
