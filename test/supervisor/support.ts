@@ -1,0 +1,105 @@
+/** A program's stdio over real pipes, with the program's own ends in the test's hands. */
+import { spawn } from 'node:child_process';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { once } from 'node:events';
+import { native } from '../../src/native/index';
+import { freshStdioState, Stdio, type OutputName, type StdioState } from '../../src/supervisor/stdio';
+import { until } from '../native/support/until';
+
+export class PipedProgram {
+  readonly stdio: Stdio;
+  /** How often init was asked to close its end of stdin. */
+  farEndsClosed = 0;
+  /** The program's own ends. */
+  private stdin: number | undefined;
+  private readonly outputs: Partial<Record<OutputName, number>>;
+  /** A second reading end of stdout, to see what Stdio left in the pipe. */
+  private readonly spy: number;
+
+  constructor(state: StdioState = freshStdioState()) {
+    const [stdinRead, stdin] = native.pipe();
+    const [stdout, stdoutWrite] = native.pipe();
+    const [stderr, stderrWrite] = native.pipe();
+    this.stdin = openNonBlocking(stdinRead);
+    closeSync(stdinRead);
+    this.outputs = { stdout: stdoutWrite, stderr: stderrWrite };
+    this.spy = openNonBlocking(stdout);
+    this.stdio = new Stdio({ kind: 'pipes', stdin, stdout, stderr }, state, () => this.farEndsClosed++);
+  }
+
+  print(text: string | Buffer, name: OutputName = 'stdout'): void {
+    writeSync(this.endOf(name), Buffer.from(text));
+  }
+
+  /** Lets a command print to stdout; resolves when it has ended. */
+  async printFrom(command: string, args: readonly string[]): Promise<void> {
+    await once(spawn(command, args, { stdio: ['ignore', this.endOf('stdout'), 'inherit'] }), 'exit');
+  }
+
+  endOutput(name: OutputName): void {
+    closeSync(this.endOf(name));
+    delete this.outputs[name];
+  }
+
+  endOutputs(): void {
+    for (const name of ['stdout', 'stderr'] as const) this.endOutput(name);
+  }
+
+  /** What lies in stdout's pipe, unread; now it is gone from there. */
+  takeUnread(): Buffer {
+    return drain(this.spy).data;
+  }
+
+  /** What has reached the program's stdin, and whether its end has. */
+  readInput(): { data: Buffer; ended: boolean } {
+    if (this.stdin === undefined) throw new Error('stdin was closed');
+    return drain(this.stdin);
+  }
+
+  closeInput(): void {
+    if (this.stdin !== undefined) closeSync(this.stdin);
+    this.stdin = undefined;
+  }
+
+  /** Until all that is to be read by now has been read: what is printed later, on stderr, has come. */
+  async settle(): Promise<void> {
+    const { stderr } = this.stdio.outputs;
+    for (let round = 0; round < 5; round++) {
+      const before = stderr.state().kept.length;
+      this.print('.', 'stderr');
+      await until(() => stderr.state().kept.length > before);
+    }
+  }
+
+  close(): void {
+    this.stdio.close();
+    this.closeInput();
+    for (const fd of [this.spy, ...Object.values(this.outputs)]) closeSync(fd);
+  }
+
+  private endOf(name: OutputName): number {
+    const fd = this.outputs[name];
+    if (fd === undefined) throw new Error(`${name} has ended`);
+    return fd;
+  }
+}
+
+/** A file description of its own, so that being non-blocking is not the other's. */
+function openNonBlocking(fd: number): number {
+  return openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_NONBLOCK);
+}
+
+function drain(fd: number): { data: Buffer; ended: boolean } {
+  const chunks: Buffer[] = [];
+  for (;;) {
+    const chunk = Buffer.alloc(64 * 1024);
+    try {
+      const length = readSync(fd, chunk);
+      if (length === 0) return { data: Buffer.concat(chunks), ended: true };
+      chunks.push(chunk.subarray(0, length));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      return { data: Buffer.concat(chunks), ended: false };
+    }
+  }
+}
