@@ -1,0 +1,72 @@
+'use strict';
+
+/** The results as a table for a terminal, and as one for docs/benchmarks.md. */
+
+const { cpus, release } = require('node:os');
+
+const COLUMNS = ['what', 'migrun', 'quartiles', 'against', 'theirs', 'ratio', 'target', 'met'];
+
+/** The ratio of a result: of medians, or the median of ratios where each run has both sides. */
+function ratioOf({ ours, theirs, ratios }) {
+  if (ratios !== undefined) return ratios.median;
+  return theirs === undefined ? undefined : ours.median / (theirs.value ?? theirs.median);
+}
+
+/** undefined: there is no target. */
+function isMet(result) {
+  const { target, ours } = result;
+  if (target === undefined) return undefined;
+  return target.atMost !== undefined ? ours.median <= target.atMost : ratioOf(result) <= target.ratio;
+}
+
+function targetText({ target, unit }) {
+  if (target === undefined) return '';
+  return target.atMost !== undefined ? `<= ${target.atMost} ${unit}` : `ratio <= ${target.ratio}`;
+}
+
+function amount(value, unit) {
+  return `${value < 10 ? value.toFixed(3) : value.toFixed(1)} ${unit}`;
+}
+
+function row(result) {
+  const { what, unit, ours, theirs } = result;
+  const ratio = ratioOf(result);
+  const met = isMet(result);
+  return [
+    what,
+    amount(ours.median, unit),
+    `${amount(ours.q1, unit)} - ${amount(ours.q3, unit)}`,
+    theirs?.what ?? '',
+    theirs === undefined ? '' : amount(theirs.value ?? theirs.median, unit),
+    ratio === undefined ? '' : ratio.toFixed(3),
+    targetText(result),
+    met === undefined ? '' : met ? 'yes' : 'NO',
+  ];
+}
+
+function plainTable(results) {
+  const rows = [COLUMNS, ...results.map(row)];
+  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((cells) => cells[column].length)));
+  return rows.map((cells) => cells.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd()).join('\n');
+}
+
+function markdownTable(results) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [line(COLUMNS), line(COLUMNS.map(() => '---')), ...results.map((result) => line(row(result)))].join('\n');
+}
+
+/** What the numbers depend on. */
+function machine() {
+  return { cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown', kernel: release(), node: process.version };
+}
+
+function machineText({ cpus: count, model, kernel, node }) {
+  return `${count} CPUs (${model}), Linux ${kernel}, Node.js ${node}`;
+}
+
+function phasesText(results) {
+  const phases = results.find((result) => result.phases !== undefined)?.phases ?? [];
+  return phases.map(([name, ms]) => `${name} ${ms.toFixed(1)}`).join(', ');
+}
+
+module.exports = { isMet, machine, machineText, markdownTable, phasesText, plainTable };
