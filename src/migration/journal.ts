@@ -1,20 +1,27 @@
 /**
- * What must outlive a crash of migrun: how each migration ended.
+ * What must outlive a crash: how each migration ended.
  *
- * `<migration>.outcome` is made exclusively, once, by whoever decides first on that host: the arriving program's
- * supervisor writes "committed", the agent that is asked about a migration it does not know writes "aborted". Both
- * are written before they are acted on.
+ * On the target, `<migration>.outcome` is made once, by whoever decides first: the arriving program's supervisor writes
+ * "committed"; it writes "aborted" where it gives up, and so does the agent that is asked about a migration which
+ * nobody has decided.
  *
- * It lives as long as the programs can: in the run folder, gone with a reboot. Nothing is flushed to a disk, which
- * would cost some ten milliseconds of every pause and decide nothing: a host that lost its power has lost its copy.
+ * On the source, `<migration>.asking` stands from before the commit is asked for until what follows from the answer is
+ * done. While it does, only the target's word counts: whoever takes the program over asks for it again.
+ *
+ * A file is there with all of its content or not at all, and on disk before it is acted on.
  */
-import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 
 export type Outcome = 'committed' | 'aborted';
 
-/** Long after anybody could still ask. */
-const KEEP_MS = 7 * 24 * 3600 * 1000;
+const askingSchema = z.object({ program: z.string(), target: z.string(), port: z.number() });
+/** Who decides about a migration that was asked for. */
+export type Asking = z.infer<typeof askingSchema>;
+
+/** "aborted" is also what an agent answers where it finds nothing, so it may go; "committed" never may. */
+const KEEP_ABORTED_MS = 7 * 24 * 3600 * 1000;
 
 export class Journal {
   constructor(private readonly folder: string) {
@@ -23,41 +30,76 @@ export class Journal {
 
   /** The outcome that stands: this one, or the one that was there before. */
   decide(migration: string, outcome: Outcome): Outcome {
-    const path = join(this.folder, `${migration}.outcome`);
+    const path = this.outcomePath(migration);
     try {
-      writeOnce(path, outcome);
+      writeDurably(path, outcome, this.folder);
       return outcome;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      sync(this.folder); // whoever made it may not have got that far
       return readFileSync(path, 'utf8') === 'committed' ? 'committed' : 'aborted';
     }
   }
 
   /** The source is about to ask for the commit: from here on only the target's word counts. */
-  asking(migration: string, record: { program: string; target: string; port: number }): void {
-    writeOnce(join(this.folder, `${migration}.asking`), JSON.stringify(record));
+  asking(migration: string, asking: Asking): void {
+    writeDurably(this.askingPath(migration), JSON.stringify(asking), this.folder);
   }
 
+  /** Whether the commit may have been asked for, and whom. */
+  asked(migration: string): Asking | undefined {
+    try {
+      return askingSchema.parse(JSON.parse(readFileSync(this.askingPath(migration), 'utf8')));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** The answer has been acted on: it was aborted, or the source's copy is no more. */
   answered(migration: string): void {
-    rmSync(join(this.folder, `${migration}.asking`), { force: true });
+    rmSync(this.askingPath(migration), { force: true });
   }
 
-  /** Removes what nobody will ask for any more. */
+  /** Removes what says nothing that its absence would not say. */
   sweep(now = Date.now()): void {
     for (const name of readdirSync(this.folder)) {
       const path = join(this.folder, name);
-      if (name.endsWith('.outcome') && now - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? now) > KEEP_MS) rmSync(path, { force: true });
+      const age = now - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? now);
+      if (age <= KEEP_ABORTED_MS) continue;
+      if (name.endsWith('.new') || (name.endsWith('.outcome') && readFileSync(path, 'utf8') !== 'committed')) rmSync(path, { force: true });
     }
+  }
+
+  private outcomePath(migration: string): string {
+    return join(this.folder, `${migration}.outcome`);
+  }
+
+  private askingPath(migration: string): string {
+    return join(this.folder, `${migration}.asking`);
   }
 }
 
-/** Whole or not at all, and never over another. Throws EEXIST. */
-function writeOnce(path: string, text: string): void {
-  const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, text, { mode: 0o600 });
+/** Throws EEXIST where the file is there already. */
+function writeDurably(path: string, text: string, folder: string): void {
+  const draft = `${path}.${process.pid}.new`;
+  const fd = openSync(draft, 'w', 0o600);
   try {
+    writeSync(fd, text);
+    fsyncSync(fd);
     linkSync(draft, path);
   } finally {
+    closeSync(fd);
     rmSync(draft, { force: true });
+  }
+  sync(folder);
+}
+
+function sync(folder: string): void {
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }

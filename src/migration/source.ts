@@ -1,5 +1,6 @@
 /**
- * A migration as its source drives it, in nine steps. The table at the end is the algorithm; each step is above it.
+ * A migration as its source drives it, in nine steps. The table at the end is the algorithm; the steps are above it, the
+ * preflight in a file of its own.
  *
  *   step       source                                     target                      peers
  *   preflight  facts, rules; ask target and peers         judge, start CRIU           HELLO
@@ -12,163 +13,38 @@
  *   commit     journal; locks permanent; ask              journal; answer             the point of no return
  *   resume     RESUME on the old path; kill the copy      RESUME on the new; thaw     rebind
  */
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { arch } from 'node:os';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CriuWorker } from '../criu/worker';
+import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import { criuLogOf } from '../config';
-import { cpuFlags, gatherFacts, namespacesOf, type ProgramFacts } from '../program/facts';
+import { native, type HeldSocket } from '../native/index';
 import { innerPid, pidsOf } from '../program/pod';
 import { criuKeyOf } from '../program/terminal';
-import { native, type Connection, type Endpoint, type HeldSocket } from '../native/index';
-import { expectType, type Arrival, type PeerTicket } from '../protocol/control/index';
-import { encodeState, movedConnections, type MovingConnection } from './state';
-import { sendImages } from './images';
-import { connectionText, isConnection, reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
+import { expectType } from '../protocol/control/index';
 import type { Step } from './driver';
+import { sendImages } from './images';
 import { awaitOutcome } from './outcome';
-import { reasonOfError, reasonOfPeer, refusal } from './refusal';
-import { openTarget, type Target } from './open-target';
-import type { MigrationTools, MovingProgram } from './program';
-import type { Journal } from './journal';
+import { cancelPeers, endLease, introducePeers, keepLease, LEASE_MS, requireLeases, suspendPeers } from './peers';
+import { preflight, undoPreflight } from './preflight';
+import { reasonOfPeer, refusal } from './refusal';
+import { connectionText, isConnection, reasonsAgainst, TCP_LISTEN } from './rules';
+import type { SourceContext } from './source-context';
+import { encodeState, movedConnections } from './state';
 
-/** Peers hold this long without hearing of us again. */
-const LEASE_MS = 10_000;
-/** A peer that can follow answers at once; what takes longer has no agent. */
-const HELLO_DEADLINE_MS = 1_500;
-const SUSPEND_DEADLINE_MS = 2_000;
 const RESUME_DEADLINE_MS = 5_000;
 const FREEZE_TIMEOUT_MS = 2_000;
 const STATE_FILE = 'migrun-state';
 
-export class SourceContext {
-  readonly migration = randomBytes(16).toString('hex');
-  readonly folder: string;
-  target: Target | undefined;
-  worker: CriuWorker | undefined;
-  facts: ProgramFacts | undefined;
-  suspended = new Map<string, { rcvNxt: number }>();
-  tickets: PeerTicket[] = [];
-  frozen = false;
-  held: HeldSocket[] = [];
-  locked = false;
-  saved: MovingConnection[] = [];
-  savedFds: number[] = [];
-  /** Where the target has the connections' local ends, in the order of `saved`. */
-  locals: Endpoint[] = [];
-  bytes = 0;
-  frozenAt = 0;
-
-  constructor(
-    readonly program: MovingProgram,
-    readonly tools: MigrationTools,
-    readonly journal: Journal,
-    readonly to: { host: string; port: number },
-  ) {
-    this.folder = join(tools.config.runDir, 'migrations', this.migration);
-  }
-
-  get group(): string {
-    return this.program.summary.group;
-  }
-
-  get connections(): Connection[] {
-    return (this.facts?.sockets ?? []).filter(isConnection).map(({ local, remote }) => ({ local, remote }));
-  }
-
-  /** Our descriptors of the sockets that are locked: connections and listeners. */
-  get liveFds(): number[] {
-    return this.held.filter((socket) => isConnection(socket) || socket.state === TCP_LISTEN).map(({ fd }) => fd);
-  }
-
-  openTarget(): Target {
-    if (this.target === undefined) throw new MigrunError('E_INTERNAL', 'the target is not open');
-    return this.target;
-  }
-}
-
-// preflight
-
-async function preflight(context: SourceContext): Promise<void> {
-  const { program, tools } = context;
-  context.facts = gatherFacts(program.cgroup);
-  const reasons: Reason[] = reasonsAgainst(context.facts.processes, context.facts.sockets, {
-    namespaces: namespacesOf('self'),
-    terminal: program.terminal?.path,
-  });
-  mkdirSync(context.folder, { recursive: true, mode: 0o700 });
-  const [target, peers] = await Promise.allSettled([askTarget(context), askPeers(context)]);
-  for (const asked of [target, peers]) {
-    if (asked.status === 'fulfilled') reasons.push(...asked.value);
-    else if (asked.reason instanceof MigrunError) reasons.push(reasonOfError(asked.reason));
-    else throw asked.reason;
-  }
-  if (reasons.length > 0) throw refusal(reasons);
-  context.worker = new CriuWorker(tools.config.criu, context.folder, criuLogOf(tools.config, context.migration));
-  await context.worker.warm();
-}
-
-async function askTarget(context: SourceContext): Promise<Reason[]> {
-  context.target = await openTarget(context.tools.config, context.to, context.migration, context.program.summary.id);
-  const answer = await context.target.channel.request({ type: 'arrive', arrival: describeArrival(context) }, { timeoutMs: 10_000 });
-  return expectType(answer, 'judged').reasons;
-}
-
-function describeArrival(context: SourceContext): Arrival {
-  const { program, facts } = context;
-  const { processes, sockets } = facts as ProgramFacts;
-  const files = new Map(processes.flatMap((process) => process.files.map((file) => [file.path, file] as const)));
-  return {
-    migration: context.migration,
-    program: program.summary,
-    architecture: arch(),
-    cpuFlags: cpuFlags(),
-    files: [...files.values()],
-    workingDirectories: [...new Set(processes.map(({ pid }) => readlinkSync(`/proc/${pid}/cwd`)))],
-    listeners: sockets.filter(({ state }) => state === TCP_LISTEN).map(({ family, local }) => ({ family, local })),
-    connections: context.connections,
-    terminal: program.terminal === undefined ? null : { key: criuKeyOf(program.terminal), rows: program.terminal.rows, columns: program.terminal.columns },
-  };
-}
-
-async function askPeers(context: SourceContext): Promise<Reason[]> {
-  const peers = await introduce(context, context.connections);
-  return peers.filter(({ status }) => status !== 'ok').map(reasonOfPeer);
-}
-
-async function introduce(context: SourceContext, connections: Connection[]): Promise<{ connection: Connection; status: string }[]> {
-  if (connections.length === 0) return [];
-  const answer = await context.tools.agent.ask({ type: 'introduce', group: context.group, connections, deadlineMs: HELLO_DEADLINE_MS });
-  return expectType(answer, 'introduced').peers;
-}
-
-function undoPreflight(context: SourceContext): void {
-  context.worker?.close();
-  context.target?.channel.destroy();
-  rmSync(context.folder, { recursive: true, force: true });
-}
-
 // suspend
 
 async function suspend(context: SourceContext): Promise<void> {
-  await suspendConnections(context, context.connections, 1);
-}
-
-async function suspendConnections(context: SourceContext, connections: Connection[], round: number): Promise<void> {
-  if (connections.length === 0) return;
-  const { migration, group } = context;
-  const answer = await context.tools.agent.ask({ type: 'suspend', migration, group, connections, leaseMs: LEASE_MS, round, deadlineMs: SUSPEND_DEADLINE_MS });
-  const { peers, tickets } = expectType(answer, 'suspended');
-  const refused = peers.filter(({ status }) => status !== 'ok');
-  if (refused.length > 0) throw refusal(refused.map(reasonOfPeer));
-  for (const { connection, rcvNxt } of peers) context.suspended.set(connectionText(connection), { rcvNxt });
-  context.tickets = tickets;
+  await suspendPeers(context, context.connections);
+  keepLease(context);
 }
 
 async function undoSuspend(context: SourceContext): Promise<void> {
-  await context.tools.agent.ask({ type: 'cancel', migration: context.migration, deadlineMs: SUSPEND_DEADLINE_MS });
+  endLease(context);
+  await cancelPeers(context);
 }
 
 // freeze
@@ -196,6 +72,7 @@ async function save(context: SourceContext): Promise<void> {
   context.held = native.collectSockets(pidsOf(context.program.cgroup));
   context.locked = true;
   native.lock(context.liveFds, LEASE_MS);
+  context.leased = true;
   const late = reasonsAgainst([], context.held.map(({ fd, ...socket }) => ({ ...socket, ...(socket.state === TCP_LISTEN ? { backlog: native.describeSocket(fd).backlog } : {}) })), {
     namespaces: {},
     terminal: undefined,
@@ -218,12 +95,14 @@ async function save(context: SourceContext): Promise<void> {
 async function suspendNewcomers(context: SourceContext, connections: readonly HeldSocket[]): Promise<void> {
   const newcomers = connections.filter((socket) => !context.suspended.has(connectionText(socket))).map(({ local, remote }) => ({ local, remote }));
   if (newcomers.length === 0) return;
-  const refused = (await introduce(context, newcomers)).filter(({ status }) => status !== 'ok');
+  const refused = (await introducePeers(context, newcomers)).filter(({ status }) => status !== 'ok');
   if (refused.length > 0) throw refusal(refused.map(reasonOfPeer));
-  await suspendConnections(context, connections.map(({ local, remote }) => ({ local, remote })), 2);
+  context.round++;
+  await suspendPeers(context, connections.map(({ local, remote }) => ({ local, remote })));
 }
 
 function undoSave(context: SourceContext): void {
+  context.leased = false;
   if (context.saved.length > 0) native.unsave(context.savedFds);
   if (context.locked) native.unlock(context.liveFds);
   for (const { fd } of context.held) native.closeFd(fd);
@@ -234,6 +113,7 @@ function undoSave(context: SourceContext): void {
 
 async function dump(context: SourceContext): Promise<void> {
   const { program, worker } = context;
+  context.leased = false;
   // CRIU reads a socket's filter with SO_GET_FILTER, and the kernel gives no eBPF one (sk_get_filter): for the time
   // of the dump the locks are of the kind without a lease.
   native.lock(context.liveFds, 0);
@@ -244,6 +124,7 @@ async function dump(context: SourceContext): Promise<void> {
     ...(program.terminal === undefined ? {} : { external: [criuKeyOf(program.terminal)] }),
   });
   native.lock(context.liveFds, LEASE_MS);
+  context.leased = true;
 }
 
 // transfer
@@ -277,6 +158,9 @@ async function restore(context: SourceContext): Promise<void> {
 
 async function commit(context: SourceContext): Promise<void> {
   const { to, journal, migration, program } = context;
+  requireLeases(context);
+  endLease(context);
+  context.leased = false;
   native.lock(context.liveFds, 0);
   journal.asking(migration, { program: program.summary.id, target: to.host, port: to.port });
   let outcome: 'committed' | 'aborted' = 'committed';

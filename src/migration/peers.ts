@@ -1,0 +1,67 @@
+/** What the source has the agent of its host say to the peers. */
+import { MigrunError } from '../errors';
+import { native, type Connection } from '../native/index';
+import { expectType } from '../protocol/control/index';
+import { reasonOfPeer, refusal } from './refusal';
+import { connectionText } from './rules';
+import type { SourceContext } from './source-context';
+
+/** Peers hold this long without hearing of us again; our own locks likewise. */
+export const LEASE_MS = 10_000;
+/** A peer that can follow answers at once; what takes longer has no agent. */
+const HELLO_DEADLINE_MS = 1_500;
+const SUSPEND_DEADLINE_MS = 2_000;
+
+/** HELLO: which of these connections' other ends can follow. */
+export async function introducePeers({ tools, group }: SourceContext, connections: Connection[]): Promise<{ connection: Connection; status: string }[]> {
+  if (connections.length === 0) return [];
+  const answer = await tools.agent.ask({ type: 'introduce', group, connections, deadlineMs: HELLO_DEADLINE_MS });
+  return expectType(answer, 'introduced').peers;
+}
+
+/** SUSPEND, or SUSPEND again. Throws where any peer does not hold. */
+export async function suspendPeers(context: SourceContext, connections: Connection[]): Promise<void> {
+  noteRenewal(context);
+  if (connections.length === 0) return;
+  const { migration, group, round } = context;
+  const answer = await context.tools.agent.ask({ type: 'suspend', migration, group, connections, leaseMs: LEASE_MS, round, deadlineMs: SUSPEND_DEADLINE_MS });
+  const { peers, tickets } = expectType(answer, 'suspended');
+  const refused = peers.filter(({ status }) => status !== 'ok');
+  if (refused.length > 0) throw refusal(refused.map(reasonOfPeer));
+  for (const { connection, rcvNxt } of peers) context.suspended.set(connectionText(connection), { connection, rcvNxt });
+  context.tickets = tickets;
+}
+
+/** From now on until `endLease` every lease is renewed in good time, however long the dump and the transfer take. */
+export function keepLease(context: SourceContext): void {
+  context.lease = setInterval(() => {
+    if (context.leased) native.lock(context.liveFds, LEASE_MS);
+    context.round++;
+    suspendPeers(context, [...context.suspended.values()].map(({ connection }) => connection)).catch((error: unknown) =>
+      context.tools.log.warn({ err: error }, 'a lease was not renewed'),
+    );
+  }, LEASE_MS / 3);
+}
+
+function noteRenewal(context: SourceContext): void {
+  const now = performance.now();
+  if (context.renewedAt !== undefined) context.longestGap = Math.max(context.longestGap, now - context.renewedAt);
+  context.renewedAt = now;
+}
+
+/** Before the commit. Throws where a lease may have ended: a socket that was unlocked for a moment could have acknowledged what its saved state does not have. */
+export function requireLeases(context: SourceContext): void {
+  noteRenewal(context);
+  if (context.longestGap < LEASE_MS) return;
+  throw new MigrunError('E_LEASE', `a lease of ${LEASE_MS / 1000} s ended before it was renewed`, { hint: 'is this host overloaded? try again' });
+}
+
+export function endLease(context: SourceContext): void {
+  clearInterval(context.lease);
+  context.lease = undefined;
+}
+
+/** CANCEL: the peers go on where they were. */
+export async function cancelPeers({ tools, migration }: SourceContext): Promise<void> {
+  await tools.agent.ask({ type: 'cancel', migration, deadlineMs: SUSPEND_DEADLINE_MS });
+}

@@ -1,0 +1,69 @@
+/** The first step: whatever keeps the program from moving is found before anything is touched, all of it at once. */
+import { mkdirSync, readlinkSync, rmSync } from 'node:fs';
+import { arch } from 'node:os';
+import { criuLogOf } from '../config';
+import { CriuWorker } from '../criu/worker';
+import { MigrunError } from '../errors';
+import { cpuFlags, gatherFacts, namespacesOf, type ProgramFacts } from '../program/facts';
+import { criuKeyOf } from '../program/terminal';
+import { expectType, type Arrival } from '../protocol/control/index';
+import { openTarget } from './open-target';
+import { introducePeers } from './peers';
+import { reasonOfError, reasonOfPeer, refusal } from './refusal';
+import { reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
+import type { SourceContext } from './source-context';
+
+const JUDGE_TIMEOUT_MS = 10_000;
+
+export async function preflight(context: SourceContext): Promise<void> {
+  const { program, tools } = context;
+  context.facts = gatherFacts(program.cgroup);
+  const reasons: Reason[] = reasonsAgainst(context.facts.processes, context.facts.sockets, {
+    namespaces: namespacesOf('self'),
+    terminal: program.terminal?.path,
+  });
+  mkdirSync(context.folder, { recursive: true, mode: 0o700 });
+  const [target, peers] = await Promise.allSettled([askTarget(context), askPeers(context)]);
+  for (const asked of [target, peers]) {
+    if (asked.status === 'fulfilled') reasons.push(...asked.value);
+    else if (asked.reason instanceof MigrunError) reasons.push(reasonOfError(asked.reason));
+    else throw asked.reason;
+  }
+  if (reasons.length > 0) throw refusal(reasons);
+  context.worker = new CriuWorker(tools.config.criu, context.folder, criuLogOf(tools.config, context.migration));
+  await context.worker.warm();
+}
+
+async function askTarget(context: SourceContext): Promise<Reason[]> {
+  context.target = await openTarget(context.tools.config, context.to, context.migration, context.program.summary.id);
+  const answer = await context.target.channel.request({ type: 'arrive', arrival: describeArrival(context) }, { timeoutMs: JUDGE_TIMEOUT_MS });
+  return expectType(answer, 'judged').reasons;
+}
+
+function describeArrival(context: SourceContext): Arrival {
+  const { program, facts } = context;
+  const { processes, sockets } = facts as ProgramFacts;
+  const files = new Map(processes.flatMap((process) => process.files.map((file) => [file.path, file] as const)));
+  return {
+    migration: context.migration,
+    program: program.summary,
+    architecture: arch(),
+    cpuFlags: cpuFlags(),
+    files: [...files.values()],
+    workingDirectories: [...new Set(processes.map(({ pid }) => readlinkSync(`/proc/${pid}/cwd`)))],
+    listeners: sockets.filter(({ state }) => state === TCP_LISTEN).map(({ family, local }) => ({ family, local })),
+    connections: context.connections,
+    terminal: program.terminal === undefined ? null : { key: criuKeyOf(program.terminal), rows: program.terminal.rows, columns: program.terminal.columns },
+  };
+}
+
+async function askPeers(context: SourceContext): Promise<Reason[]> {
+  const peers = await introducePeers(context, context.connections);
+  return peers.filter(({ status }) => status !== 'ok').map(reasonOfPeer);
+}
+
+export function undoPreflight(context: SourceContext): void {
+  context.worker?.close();
+  context.target?.channel.destroy();
+  rmSync(context.folder, { recursive: true, force: true });
+}

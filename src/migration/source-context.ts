@@ -1,0 +1,66 @@
+/** What a migration's source has in hand, step by step. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { CriuWorker } from '../criu/worker';
+import { MigrunError } from '../errors';
+import type { Connection, Endpoint, HeldSocket } from '../native/index';
+import type { ProgramFacts } from '../program/facts';
+import type { PeerTicket } from '../protocol/control/index';
+import type { Journal } from './journal';
+import type { Target } from './open-target';
+import type { MigrationTools, MovingProgram } from './program';
+import { isConnection, TCP_LISTEN } from './rules';
+import type { MovingConnection } from './state';
+
+export class SourceContext {
+  readonly migration = randomBytes(16).toString('hex');
+  readonly folder: string;
+  target: Target | undefined;
+  worker: CriuWorker | undefined;
+  facts: ProgramFacts | undefined;
+  suspended = new Map<string, { connection: Connection; rcvNxt: number }>();
+  tickets: PeerTicket[] = [];
+  frozen = false;
+  held: HeldSocket[] = [];
+  locked = false;
+  saved: MovingConnection[] = [];
+  savedFds: number[] = [];
+  /** Where the target has the connections' local ends, in the order of `saved`. */
+  locals: Endpoint[] = [];
+  /** Keeps the peers' leases, and ours, from ending while we work. */
+  lease: NodeJS.Timeout | undefined;
+  round = 1;
+  renewedAt: number | undefined;
+  longestGap = 0;
+  /** Our locks have leases; not while CRIU dumps, and no more from the commit on. */
+  leased = false;
+  bytes = 0;
+  frozenAt = 0;
+
+  constructor(
+    readonly program: MovingProgram,
+    readonly tools: MigrationTools,
+    readonly journal: Journal,
+    readonly to: { host: string; port: number },
+  ) {
+    this.folder = join(tools.config.runDir, 'migrations', this.migration);
+  }
+
+  get group(): string {
+    return this.program.summary.group;
+  }
+
+  get connections(): Connection[] {
+    return (this.facts?.sockets ?? []).filter(isConnection).map(({ local, remote }) => ({ local, remote }));
+  }
+
+  /** Our descriptors of the sockets that are locked: connections and listeners. */
+  get liveFds(): number[] {
+    return this.held.filter((socket) => isConnection(socket) || socket.state === TCP_LISTEN).map(({ fd }) => fd);
+  }
+
+  openTarget(): Target {
+    if (this.target === undefined) throw new MigrunError('E_INTERNAL', 'the target is not open');
+    return this.target;
+  }
+}
