@@ -109,8 +109,9 @@ export function encodeRequest(type: 'DUMP' | 'RESTORE' | 'VERSION', options?: Cr
   return Buffer.from(requestType.encode(requestType.fromObject({ type, opts })).finish());
 }
 
-export function encodeNotifyAnswer(success: boolean): Buffer {
-  return Buffer.from(requestType.encode(requestType.fromObject({ type: 'NOTIFY', notify_success: success })).finish());
+/** CRIU may go on. */
+export function encodeNotifyAnswer(): Buffer {
+  return Buffer.from(requestType.encode(requestType.fromObject({ type: 'NOTIFY', notify_success: true })).finish());
 }
 
 /** Throws where the bytes are not a criu_resp. */

@@ -10,7 +10,11 @@ import { MigrunError } from '../errors';
 import { native, type MessageSocket } from '../native/index';
 import { decodeResponse, encodeFeatureCheck, encodeNotifyAnswer, encodeRequest, type CriuOptions, type CriuResponse } from './rpc';
 
-/** What is awaited before CRIU goes on from this stage; a rejection makes CRIU fail. */
+/**
+ * What is awaited before CRIU goes on from this stage. A rejection is the request's, and CRIU stays where it is, holding
+ * what it has restored: told of a failure in its last stage, pre-resume, it only logs it and lets everything run
+ * (criu/cr-restore.c). Kill that first, then close the worker.
+ */
 export type StageHandler = (stage: string, pid: number | undefined) => Promise<void> | void;
 
 const LOG_FILE = 'criu.log';
@@ -46,7 +50,7 @@ export class CriuWorker {
     this.socket = native.openMessageSocket(
       ours,
       (message) => this.receive(message),
-      () => this.end(this.failure('CRIU ended without an answer')),
+      () => this.lost(),
     );
   }
 
@@ -112,23 +116,30 @@ export class CriuWorker {
       if (this.ended) return reject(this.failure('CRIU ended before it was asked'));
       this.onEnd = reject;
       this.onResponse = (response) => {
-        if (response.type === 'NOTIFY') void this.answerStage(response, onStage, reject);
-        else if (response.success) resolve(response);
+        if (response.type === 'NOTIFY') return void this.answerStage(response, onStage, reject);
+        this.onEnd = undefined;
+        if (response.success) resolve(response);
         else reject(this.failure(response.cr_errmsg ?? `errno ${response.cr_errno ?? 0}`));
       };
-      this.socket.send(request);
+      this.send(request);
     });
   }
 
   private async answerStage(response: CriuResponse, onStage: StageHandler | undefined, reject: (error: unknown) => void): Promise<void> {
-    let success = true;
     try {
       await onStage?.(response.notify?.script ?? '', response.notify?.pid);
     } catch (error) {
-      success = false;
-      reject(error);
+      return reject(error);
     }
-    if (!this.ended) this.socket.send(encodeNotifyAnswer(success));
+    if (!this.ended) this.send(encodeNotifyAnswer());
+  }
+
+  private send(message: Buffer): void {
+    try {
+      this.socket.send(message);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error; // CRIU is gone: `lost` is about to be called
+    }
   }
 
   private receive(message: Buffer): void {
@@ -139,6 +150,12 @@ export class CriuWorker {
       return this.end(new MigrunError('E_CRIU', 'CRIU answers in another format', { cause }));
     }
     this.onResponse?.(response);
+  }
+
+  /** A failure only where an answer is awaited: CRIU ends by itself after its last one. */
+  private lost(): void {
+    if (this.onEnd !== undefined) this.end(this.failure('CRIU ended without an answer'));
+    this.ended = true;
   }
 
   private end(error: MigrunError): void {

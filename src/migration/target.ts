@@ -16,6 +16,7 @@ import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native, type Endpoint, type ReviveRequest } from '../native/index';
 import { destroyCgroup, innerPid, makeCgroup, pidsOf } from '../program/pod';
+import { arrivalName } from '../program/record';
 import { openTerminal, type Terminal } from '../program/terminal';
 import { expectType, type Arrival } from '../protocol/control/index';
 import type { Journal } from './journal';
@@ -68,7 +69,7 @@ export class TargetMigration {
     if (reasons.length > 0) return reasons;
     this.arrival = arrival;
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-    this.cgroup = makeCgroup(`${arrival.program.id}-${this.migration.slice(0, 8)}`);
+    this.cgroup = makeCgroup(arrivalName(arrival.program.id, this.migration));
     if (arrival.terminal !== null) this.terminal = openTerminal(arrival.terminal.rows, arrival.terminal.columns);
     this.worker = new CriuWorker(this.tools.config.criu, this.folder, criuLogOf(this.tools.config, this.migration), this.terminal === undefined ? [] : [this.terminal.slave]);
     await this.worker.warm();
@@ -187,8 +188,10 @@ export class TargetMigration {
 
   /** Before the commit: nothing of the program stays here. */
   async abort(): Promise<void> {
+    // Killed first: without CRIU, what it holds would run.
+    const destroyed = this.cgroup === undefined ? undefined : destroyCgroup(this.cgroup);
     this.finish();
-    if (this.cgroup !== undefined) await destroyCgroup(this.cgroup);
+    await destroyed;
     native.closeSilently(this.revived);
     if (this.terminal !== undefined) native.closeFd(this.terminal.terminal.master);
   }
