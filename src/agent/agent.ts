@@ -17,6 +17,7 @@ import { VERSION } from '../version';
 import { Door } from './door';
 import { Peering } from './peering/index';
 import { Programs } from './programs';
+import { Recovery } from './recovery';
 
 /** Abstract UNIX sockets belong to the network namespace (unix(7)): as long as this one is held, there is one agent. */
 const ONLY_ONE = '\0migrun-agent';
@@ -24,6 +25,7 @@ const ONLY_ONE = '\0migrun-agent';
 export class Agent {
   private readonly programs = new Programs();
   private readonly journal: Journal;
+  private readonly recovery: Recovery;
   private peering: Peering | undefined;
   private listener: Listener | undefined;
   private control: Server | undefined;
@@ -36,6 +38,7 @@ export class Agent {
     private readonly log: Logger,
   ) {
     this.journal = new Journal(config.journalDir);
+    this.recovery = new Recovery(config, log);
   }
 
   /** Throws E_AGENT_RUNNING, E_LISTEN. */
@@ -48,10 +51,12 @@ export class Agent {
     this.keyWatch = watch(dirname(this.config.clusterKeyFile), (_event, name) => {
       if (name === basename(this.config.clusterKeyFile)) void this.reopen();
     });
+    this.recovery.start();
     this.log.info({ version: VERSION, port: this.listener?.port ?? null }, 'agent started');
   }
 
   stop(): void {
+    this.recovery.stop();
     this.keyWatch?.close();
     this.control?.close();
     this.shut();
@@ -105,6 +110,7 @@ export class Agent {
         case 'register':
           registered = { id: message.program.id, cgroup: message.cgroup };
           this.programs.register(message.program, message.cgroup, message.socket);
+          this.recovery.watch(message.program.id);
           return { type: 'done' };
         case 'update':
           this.programs.update(message.program, message.cgroup);

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { native, type Registry } from '../native/index';
-import { innerPid, pidsOf, registryFdsOf, takeFromInit } from '../program/pod';
+import { innerPid, pidsOf } from '../program/pod';
+import { mapRegistry } from '../program/registry';
 import type { ProgramSummary } from '../protocol/control/index';
 import type { LocalPrograms, PeerFreezer } from './peering/index';
 
@@ -70,14 +71,7 @@ class CgroupFreezer implements PeerFreezer {
 
   constructor(private readonly cgroup: string) {
     const init = pidsOf(cgroup).find((pid) => innerPid(pid) === 1);
-    const fds = init === undefined ? undefined : registryFdsOf(init);
-    if (init === undefined || fds === undefined) return;
-    const memory = takeFromInit(init, fds.memory);
-    try {
-      this.registry = native.mapRegistry(memory);
-    } finally {
-      native.closeFd(memory);
-    }
+    this.registry = init === undefined ? undefined : mapRegistry(init);
   }
 
   freeze(): void {

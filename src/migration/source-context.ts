@@ -5,7 +5,7 @@ import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import type { Connection, Endpoint, HeldSocket } from '../native/index';
 import type { ProgramFacts } from '../program/facts';
-import type { PeerTicket } from '../protocol/control/index';
+import type { PeerTicket, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
 import type { Target } from './open-target';
 import type { MigrationTools, MovingProgram } from './program';
@@ -34,6 +34,8 @@ export class SourceContext {
   longestGap = 0;
   /** Our locks have leases; not while CRIU dumps, and no more from the commit on. */
   leased = false;
+  /** Connections whose peers did not follow, from the commit on. */
+  lost: ResumedPeer[] = [];
   bytes = 0;
   frozenAt = 0;
 

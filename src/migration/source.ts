@@ -20,7 +20,7 @@ import { MigrunError } from '../errors';
 import { native, type HeldSocket } from '../native/index';
 import { innerPid, pidsOf } from '../program/pod';
 import { criuKeyOf } from '../program/terminal';
-import { expectType } from '../protocol/control/index';
+import { expectType, type ResumedPeer } from '../protocol/control/index';
 import type { Step } from './driver';
 import { sendImages } from './images';
 import { awaitOutcome } from './outcome';
@@ -31,6 +31,7 @@ import { connectionText, isConnection, reasonsAgainst, TCP_LISTEN } from './rule
 import type { SourceContext } from './source-context';
 import { encodeState, movedConnections } from './state';
 
+const COMMIT_TIMEOUT_MS = 10_000;
 const RESUME_DEADLINE_MS = 5_000;
 const FREEZE_TIMEOUT_MS = 2_000;
 const STATE_FILE = 'migrun-state';
@@ -165,39 +166,58 @@ async function commit(context: SourceContext): Promise<void> {
   journal.asking(migration, { program: program.summary.id, target: to.host, port: to.port });
   let outcome: 'committed' | 'aborted' = 'committed';
   try {
-    await context.openTarget().channel.request({ type: 'commit' });
+    await context.openTarget().channel.request({ type: 'commit' }, { timeoutMs: COMMIT_TIMEOUT_MS });
   } catch (error) {
-    // It may have committed and its answer been lost: only its journal knows.
+    // It may have committed and its answer been lost: only its journal knows. Asking settles it: what was not committed by then never will be.
     context.tools.log.warn({ err: error }, 'no answer to the commit; asking for the outcome');
     outcome = await awaitOutcome(context.tools.config, to, migration);
   }
+  if (outcome === 'committed') return;
   journal.answered(migration);
-  if (outcome === 'aborted') throw new MigrunError('E_TARGET_LOST', `${to.host} failed before it took over`, { hint: 'the program runs on here' });
+  throw new MigrunError('E_TARGET_LOST', `${to.host} failed before it took over`, { hint: 'the program runs on here' });
 }
 
 // resume
 
 async function resume(context: SourceContext): Promise<void> {
-  const { migration, group, program } = context;
-  const moved = movedConnections(context.saved, context.locals);
-  const asked = moved.length === 0 ? undefined : context.tools.agent.ask({ type: 'resume', migration, group, role: 'source', tickets: context.tickets, moved, deadlineMs: RESUME_DEADLINE_MS });
-  const target = awaitResumed(context);
-  const [answered] = await Promise.allSettled([target, asked]);
+  const { program, journal, migration } = context;
+  const [told, answered] = await Promise.allSettled([tellPeers(context), awaitResumed(context)]);
+  context.lost = lostPeers(context, [told, answered]);
   native.closeSilently(context.savedFds);
   for (const { fd } of context.held) if (!context.savedFds.includes(fd)) native.closeFd(fd);
   context.worker?.close();
   context.target?.channel.destroy();
   if (existsSync(program.cgroup)) writeFileSync(join(program.cgroup, 'cgroup.kill'), '1');
+  journal.answered(migration); // not before: whoever follows us must not take the frozen copy for one that stays
   rmSync(context.folder, { recursive: true, force: true });
-  if (answered?.status === 'rejected') context.tools.log.warn({ err: answered.reason as unknown }, 'the target went away after the commit');
+  if (answered.status === 'rejected') context.tools.log.warn({ err: answered.reason as unknown }, 'the target went away after the commit');
+}
+
+/** RESUME on the old path. */
+async function tellPeers({ migration, group, saved, locals, tickets, tools }: SourceContext): Promise<ResumedPeer[]> {
+  if (saved.length === 0) return [];
+  const moved = movedConnections(saved, locals);
+  const answer = await tools.agent.ask({ type: 'resume', migration, group, role: 'source', tickets, moved, deadlineMs: RESUME_DEADLINE_MS });
+  return expectType(answer, 'resumed').peers;
 }
 
 /** The target says when the program runs there. Should it go away instead, that changes nothing any more. */
-async function awaitResumed(context: SourceContext): Promise<void> {
+async function awaitResumed(context: SourceContext): Promise<ResumedPeer[]> {
   for await (const incoming of context.openTarget().channel) {
-    if (incoming.kind === 'message' && incoming.message.type === 'resumed') return;
+    if (incoming.kind === 'message' && incoming.message.type === 'resumed') return incoming.message.peers;
   }
   throw new MigrunError('E_TARGET_LOST', 'the target closed the channel after the commit');
+}
+
+/** Those of whom neither path brought word that they follow. */
+function lostPeers({ saved }: SourceContext, asked: readonly PromiseSettledResult<ResumedPeer[]>[]): ResumedPeer[] {
+  const answers = asked.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
+  const following = new Set(answers.filter(({ status }) => status === 'ok').map(({ connection }) => connectionText(connection)));
+  const statuses = new Map(answers.map(({ connection, status }) => [connectionText(connection), status]));
+  return saved
+    .map(({ saved: { local, remote } }) => ({ local, remote }))
+    .filter((connection) => !following.has(connectionText(connection)))
+    .map((connection) => ({ connection, status: statuses.get(connectionText(connection)) ?? 'no-agent' }));
 }
 
 export const SOURCE_STEPS: readonly Step<SourceContext>[] = [

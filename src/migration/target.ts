@@ -18,17 +18,16 @@ import { native, type Endpoint, type ReviveRequest } from '../native/index';
 import { destroyCgroup, innerPid, makeCgroup, pidsOf } from '../program/pod';
 import { arrivalName } from '../program/record';
 import { openTerminal, type Terminal } from '../program/terminal';
-import { expectType, type Arrival } from '../protocol/control/index';
+import type { Arrival, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
 import { judgeArrival } from './judge';
 import type { MigrationTools } from './program';
 import { decodeState, movedConnections, type MovingState } from './state';
+import { tellPeers } from './tell-peers';
 import type { Reason } from './rules';
 import { ImageReceiver, type ImageFile } from './images';
 
 const FREEZE_TIMEOUT_MS = 5_000;
-/** A peer that has not answered by then is let go: the program does not wait longer for it. */
-const RESUME_DEADLINE_MS = 3_000;
 
 /** What the supervisor goes on with after the commit. */
 export interface ArrivedProgram {
@@ -148,20 +147,13 @@ export class TargetMigration {
   }
 
   /** The peers follow; the program runs. Each connection that does not follow is let go like the others. */
-  async resume(): Promise<{ connection: string; status: string }[]> {
+  async resume(): Promise<ResumedPeer[]> {
     const state = this.state as MovingState;
-    const moved = movedConnections(state.connections, this.locals);
-    let peers: { status: string }[] = [];
-    if (moved.length > 0) {
-      const answer = await this.tools.agent
-        .ask({ type: 'resume', migration: this.migration, group: state.group, role: 'target', tickets: state.tickets, moved, deadlineMs: RESUME_DEADLINE_MS })
-        .catch((error: unknown) => this.tools.log.error({ err: error }, 'the agent could not tell the peers; the source does'));
-      if (answer) peers = expectType(answer, 'resumed').peers;
-    }
+    const peers = await tellPeers(this.tools, state, movedConnections(state.connections, this.locals));
     native.release(this.revived);
     native.unlock(this.listeners);
     for (const fd of [...this.revived, ...this.listeners]) native.closeFd(fd);
-    return moved.map(({ to }, index) => ({ connection: `${to.local.address}:${to.local.port}`, status: peers[index]?.status ?? 'no-agent' }));
+    return peers;
   }
 
   thaw(): void {

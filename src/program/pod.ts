@@ -26,8 +26,14 @@ const REMOVE_TIMEOUT_MS = 5_000;
 const REGISTRY_NAME = '/memfd:migrun-registry';
 const STEPS = ['started', 'join its cgroup', 'make a PID namespace', 'fork', 'start a session', 'make the registry', 'set up its descriptors', 'execute the command'];
 
-/** The far ends of a program's stdin (until its end was given), stdout and stderr, or its terminal. Ours to close. */
-export type StdioEnds = { readonly kind: 'pipes'; readonly stdin: number | undefined; readonly stdout: number; readonly stderr: number } | { readonly kind: 'terminal'; readonly terminal: Terminal };
+/**
+ * The far ends of a program's stdin (until its end was given), stdout and stderr, or its terminal. Ours to close.
+ * "none": it had a terminal, whose master is gone.
+ */
+export type StdioEnds =
+  | { readonly kind: 'pipes'; readonly stdin: number | undefined; readonly stdout: number; readonly stderr: number }
+  | { readonly kind: 'terminal'; readonly terminal: Terminal }
+  | { readonly kind: 'none' };
 
 export interface Pod {
   readonly id: string;
@@ -111,7 +117,9 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
     const child = spawn(config.init, ['--cgroup', cgroup, '--preload', config.shim, ...flags, '--', ...request.command], {
       stdio: [...near, reportWrite, ...(stdio.kind === 'pipes' ? far : [])],
     });
-    const spawnFailed = new Promise<never>((_, reject) => child.once('error', reject));
+    const spawnFailed = new Promise<never>((_, reject) => {
+      child.once('error', (cause) => reject(new MigrunError('E_INIT', `migrun-init does not start: ${cause.message}`, { hint: 'run tools/setup to build it', cause })));
+    });
     for (const fd of new Set([...near, reportWrite])) native.closeFd(fd);
     near.length = 0;
     const initPid = await Promise.race([readReports(reportRead, request.command[0] ?? ''), spawnFailed]);

@@ -13,7 +13,12 @@ import { agentMessage, connectLocal, serve, type AgentMessage } from '../protoco
 export class AgentLine implements AgentLink {
   private channel: Channel<AgentMessage> | undefined;
   private watcher: FSWatcher | undefined;
+  private opening = false;
+  private missed = false;
   private closed = false;
+  private readonly waiters = new Set<() => void>();
+  /** Called when an agent that was there is gone, however it ended. */
+  onLost: (() => void) | undefined;
 
   /** `greeting` is sent first on each new line. */
   constructor(
@@ -24,18 +29,32 @@ export class AgentLine implements AgentLink {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   }
 
-  /** Throws E_NOT_RUNNING where no agent runs. */
-  async open(): Promise<void> {
-    const channel = await connectLocal(this.path, agentMessage, 'the agent');
-    void serve(channel, () => Promise.resolve());
-    await channel.request(this.greeting());
-    this.channel = channel;
-    void channel.closed.then(() => this.lost());
+  /** Where no agent runs, the line comes up with the next one. */
+  async start(): Promise<void> {
+    try {
+      await this.open();
+    } catch (error) {
+      this.log.warn({ err: error }, 'no agent');
+      this.await();
+    }
   }
 
   async ask(message: AgentMessage, timeoutMs = 30_000): Promise<AgentMessage> {
     if (this.channel === undefined) throw new MigrunError('E_NOT_RUNNING', 'the agent of this host does not run', { hint: 'start it: migrun agent' });
     return this.channel.request(message, { timeoutMs });
+  }
+
+  async insist(message: AgentMessage, patienceMs: number): Promise<AgentMessage> {
+    const deadline = performance.now() + patienceMs;
+    for (;;) {
+      const line = this.channel;
+      try {
+        return await this.ask(message);
+      } catch (error) {
+        const isGone = error instanceof MigrunError && ['E_NOT_RUNNING', 'E_CHANNEL_CLOSED'].includes(error.code);
+        if (!isGone || !(await this.another(line, deadline - performance.now()))) throw error;
+      }
+    }
   }
 
   close(): void {
@@ -44,10 +63,48 @@ export class AgentLine implements AgentLink {
     this.channel?.destroy();
   }
 
+  /** Throws E_NOT_RUNNING where no agent runs. */
+  private async open(): Promise<void> {
+    const channel = await connectLocal(this.path, agentMessage, 'the agent');
+    try {
+      void serve(channel, () => Promise.resolve()).catch(() => undefined); // its end shows in `closed`
+      await channel.request(this.greeting());
+    } catch (error) {
+      channel.destroy();
+      throw error;
+    }
+    this.channel = channel;
+    void channel.closed.then(() => this.lost());
+    if (this.closed) channel.destroy();
+    for (const wake of [...this.waiters]) wake();
+  }
+
+  /** Whether another line than this one comes up within this time. */
+  private another(line: Channel<AgentMessage> | undefined, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (this.channel !== undefined && this.channel !== line) settle(true);
+      };
+      const settle = (came: boolean): void => {
+        clearTimeout(timer);
+        this.waiters.delete(look);
+        resolve(came);
+      };
+      const timer = setTimeout(() => settle(false), Math.max(0, timeoutMs));
+      this.waiters.add(look);
+      look();
+    });
+  }
+
   private lost(): void {
     this.channel = undefined;
     if (this.closed) return;
     this.log.warn('the agent went away');
+    this.onLost?.();
+    this.await();
+  }
+
+  private await(): void {
     this.watcher?.close();
     this.watcher = watch(dirname(this.path), (_event, name) => {
       if (name === basename(this.path) && existsSync(this.path)) this.retry();
@@ -57,9 +114,21 @@ export class AgentLine implements AgentLink {
 
   private retry(): void {
     if (this.channel !== undefined || this.closed) return;
-    this.open().then(
-      () => this.watcher?.close(),
-      () => undefined, // the watch tells when there is another one
-    );
+    if (this.opening) {
+      this.missed = true;
+      return;
+    }
+    this.opening = true;
+    void this.open()
+      .then(
+        () => this.watcher?.close(),
+        () => undefined, // the watch tells when there is another one
+      )
+      .then(() => {
+        this.opening = false;
+        if (!this.missed) return;
+        this.missed = false;
+        this.retry();
+      });
   }
 }

@@ -3,12 +3,16 @@ import { MigrunError } from '../errors';
 import type { Journal } from '../migration/journal';
 import type { MigrationTools } from '../migration/program';
 import { TargetMigration, type ArrivedProgram } from '../migration/target';
+import { cgroupOf } from '../program/pod';
+import { arrivalName, type Records } from '../program/record';
 import type { Channel } from '../protocol/channel/index';
-import type { SupervisorMessage } from '../protocol/control/index';
+import type { ResumedPeer, SupervisorMessage } from '../protocol/control/index';
 
 export interface ArrivalEvents {
   /** The program is ours from here on; called before it runs. */
   arrived(program: ArrivedProgram): void;
+  /** It runs. */
+  settled(): Promise<void>;
   /** Nothing came of it. */
   failed(): void;
 }
@@ -20,6 +24,7 @@ export class Arrivals {
     private readonly channel: Channel<SupervisorMessage>,
     private readonly tools: MigrationTools,
     private readonly journal: Journal,
+    private readonly records: Records,
     private readonly events: ArrivalEvents,
   ) {}
 
@@ -48,35 +53,44 @@ export class Arrivals {
     this.current().take(data);
   }
 
-  private async arrive(message: Extract<SupervisorMessage, { type: 'arrive' }>): Promise<SupervisorMessage> {
+  private async arrive({ arrival }: Extract<SupervisorMessage, { type: 'arrive' }>): Promise<SupervisorMessage> {
     if (this.migration !== undefined) throw new MigrunError('E_PROTOCOL', 'a program is arriving already');
-    const migration = new TargetMigration(message.arrival.migration, this.tools, this.journal);
+    const { id, group, command, startedAt } = arrival.program;
+    // Before anything of it is here: whoever follows us knows what to remove.
+    this.records.writeArrival({ program: { id, group, command, startedAt }, migration: arrival.migration, cgroup: cgroupOf(arrivalName(id, arrival.migration)) });
+    const migration = new TargetMigration(arrival.migration, this.tools, this.journal);
     this.migration = migration;
-    void this.channel.closed.then(async () => {
-      if (migration.committed) return;
-      await migration.abort();
-      this.events.failed();
-    });
-    return { type: 'judged', reasons: await migration.judge(message.arrival) };
+    void this.channel.closed.then(() => this.sourceLost(migration, arrival.migration));
+    return { type: 'judged', reasons: await migration.judge(arrival) };
+  }
+
+  private async sourceLost(migration: TargetMigration, id: string): Promise<void> {
+    if (migration.committed) return;
+    // Written down first: a commit that was received and is not yet read must not be one any more.
+    this.journal.decide(id, 'aborted');
+    await migration.abort();
+    this.events.failed();
   }
 
   /** Not asked for by the source: from the commit on neither host needs the other. Whatever fails, the program runs. */
   private async takeOver(): Promise<void> {
     const migration = this.current();
     // The peers first: what else there is to do is done while they follow.
-    const resumed = migration.resume().then(
-      (peers) => this.tools.log.info({ peers }, 'resumed'),
-      (error: unknown) => this.tools.log.error({ err: error }, 'resuming failed'),
-    );
+    const resumed = migration.resume().catch((error: unknown): ResumedPeer[] => {
+      this.tools.log.error({ err: error }, 'resuming failed');
+      return [];
+    });
     try {
       this.events.arrived(migration.arrived());
     } catch (error) {
       this.tools.log.error({ err: error }, 'the program runs, but is not supervised');
     }
-    await resumed;
+    const peers = await resumed;
     migration.thaw();
     migration.finish();
-    await this.channel.send({ type: 'resumed' }).catch(() => undefined);
+    this.tools.log.info({ peers }, 'resumed');
+    await this.events.settled();
+    await this.channel.send({ type: 'resumed', peers }).catch(() => undefined);
   }
 
   private current(): TargetMigration {

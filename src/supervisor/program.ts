@@ -3,19 +3,16 @@ import { native, type Registry, type Watch } from '../native/index';
 import type { Logger } from '../log';
 import { INIT_SIGNAL_CLOSE_STDIN, pidsOf, registryFdsOf, takeFromInit, type Pod } from '../program/pod';
 import type { ProgramSummary } from '../protocol/control/index';
+import type { ProgramIdentity } from '../program/record';
+import { mapRegistry } from '../program/registry';
 import type { ConsoleState } from '../migration/state';
 import type { MovingProgram } from '../migration/program';
 import type { Terminal } from '../program/terminal';
 import { ConsoleServer } from './console';
 import { Stdio, type StdioState } from './stdio';
 
-export interface ProgramIdentity {
-  readonly id: string;
-  readonly group: string;
-  readonly command: readonly string[];
-  readonly startedAt: number;
-  readonly token: string;
-}
+/** The shell's code for an end that nobody could see: only its parent learns how a process ended. */
+const UNKNOWN_STATUS = 127;
 
 export class Program implements MovingProgram {
   readonly stdio: Stdio;
@@ -28,16 +25,19 @@ export class Program implements MovingProgram {
   private readonly pidfd: number;
   private readonly watches: Watch[] = [];
 
-  /** Takes the pod's descriptors over. `onExit` gets the program's exit status, once. */
+  /**
+   * Takes the pod's descriptors over. Without a state, positions count from where the next console is. `onExit` gets
+   * the program's exit status, once; an adopted program's is not known.
+   */
   constructor(
     readonly identity: ProgramIdentity,
     readonly pod: Pod,
-    stdioState: StdioState,
+    stdioState: StdioState | undefined,
     private readonly log: Logger,
     onExit: (status: number) => void,
   ) {
     this.pidfd = native.pidfdOpen(pod.initPid);
-    this.watches.push(native.watchExit(this.pidfd, onExit));
+    this.watches.push(watchEnd(this.pidfd, onExit));
     this.stdio = new Stdio(pod.stdio, stdioState, () => process.kill(pod.initPid, INIT_SIGNAL_CLOSE_STDIN));
     this.console = new ConsoleServer(this.stdio, identity.token, (signo) => this.signal(signo));
     this.terminal = pod.stdio.kind === 'terminal' ? pod.stdio.terminal : undefined;
@@ -100,14 +100,17 @@ export class Program implements MovingProgram {
 
   private openRegistry(): Registry | undefined {
     const fds = registryFdsOf(this.pod.initPid);
-    if (fds === undefined) return undefined;
-    const memory = takeFromInit(this.pod.initPid, fds.memory);
-    try {
-      const registry = native.mapRegistry(memory);
-      this.watches.push(native.watchEvents(takeFromInit(this.pod.initPid, fds.event), () => this.onSockets?.()));
-      return registry;
-    } finally {
-      native.closeFd(memory);
-    }
+    if (fds !== undefined) this.watches.push(native.watchEvents(takeFromInit(this.pod.initPid, fds.event), () => this.onSockets?.()));
+    return mapRegistry(this.pod.initPid);
+  }
+}
+
+/** Init is our child, or was that of a supervisor before us. */
+function watchEnd(pidfd: number, onExit: (status: number) => void): Watch {
+  try {
+    return native.watchExit(pidfd, onExit);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ECHILD') throw error;
+    return native.watchDeath(pidfd, () => onExit(UNKNOWN_STATUS));
   }
 }

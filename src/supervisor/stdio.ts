@@ -31,17 +31,22 @@ export const stdioStateSchema = z.object({
 });
 export type StdioState = z.infer<typeof stdioStateSchema>;
 
+const NOTHING = { acknowledged: 0, kept: new Uint8Array(), ended: false } as const;
+
 export function freshStdioState(): StdioState {
-  const nothing = { acknowledged: 0, kept: new Uint8Array(), ended: false };
-  return { stdout: { ...nothing }, stderr: { ...nothing }, received: 0, inputEnded: false };
+  return { stdout: { ...NOTHING }, stderr: { ...NOTHING }, received: 0, inputEnded: false };
 }
 
-/** One output of the program. Positions count bytes from the program's start. */
+/**
+ * One output of the program. Positions count bytes from the program's start; where they were lost with the supervisor
+ * before, from where the next console is.
+ */
 export class Output {
   private readonly source: Socket | undefined;
   private chunks: Buffer[];
   private size: number;
   private acknowledged: number;
+  private placed: boolean;
   private attached = false;
   private held = false;
   ended: boolean;
@@ -53,7 +58,9 @@ export class Output {
    * Without a source it has ended: a terminal has no stderr of its own. The source reads through `onread`, because only
    * so does pause() stop it at once (net.Socket): a stream that is merely paused still fills its buffer from the pipe.
    */
-  constructor(open: ((onread: OnReadOpts) => Socket) | undefined, state: z.infer<typeof keptOutput>) {
+  constructor(open: ((onread: OnReadOpts) => Socket) | undefined, known: z.infer<typeof keptOutput> | undefined) {
+    const state = known ?? NOTHING;
+    this.placed = known !== undefined;
     this.source = open?.({
       buffer: Buffer.allocUnsafe(READ_SIZE),
       callback: (size, buffer) => {
@@ -74,7 +81,9 @@ export class Output {
   /** From here on the console at `position` gets the output; what it has not seen comes at once. */
   attach(position: number): void {
     this.attached = true;
-    this.acknowledge(position);
+    if (this.placed) this.acknowledge(position);
+    else this.acknowledged = position;
+    this.placed = true;
     let at = this.acknowledged;
     for (const chunk of this.chunks) {
       this.onData?.(chunk, at);
@@ -154,9 +163,10 @@ export class Output {
   }
 }
 
-/** The program's input. */
+/** The program's input; positions as for Output. */
 export class Input {
   private queue: Buffer[] = [];
+  private placed: boolean;
   private writing = false;
   private held = false;
   /** Bytes that reached the program's pipe. */
@@ -167,17 +177,20 @@ export class Input {
   /** `closeFarEnd` makes the other holders of the pipe's writing end close it too. */
   constructor(
     private readonly sink: Socket | undefined,
-    state: StdioState,
+    known: StdioState | undefined,
     private readonly closeFarEnd: () => void,
   ) {
-    this.received = state.received;
-    this.ended = state.inputEnded;
+    this.placed = known !== undefined;
+    this.received = known?.received ?? 0;
+    this.ended = known?.inputEnded ?? sink === undefined;
     // The program closed its stdin: what comes for it is dropped, as a shell would.
     sink?.on('error', () => sink.destroy());
   }
 
   /** Input from `position` on; what is already there is skipped, so a console may send it again. */
   write(data: Buffer, position: number): void {
+    if (!this.placed) this.received = position;
+    this.placed = true;
     const next = this.received + this.queue.reduce((sum, chunk) => sum + chunk.length, 0);
     const fresh = data.subarray(Math.max(0, next - position));
     for (let at = 0; at < fresh.length; at += PIPE_BUF) this.queue.push(fresh.subarray(at, at + PIPE_BUF));
@@ -251,20 +264,23 @@ export class Stdio {
 
   constructor(
     private readonly ends: StdioEnds,
-    state: StdioState,
+    state: StdioState | undefined,
     closeFarEnd: () => void,
   ) {
-    if (ends.kind === 'pipes') {
+    if (ends.kind === 'none') {
+      this.input = new Input(undefined, state, closeFarEnd);
+      this.outputs = { stdout: new Output(undefined, state?.stdout), stderr: new Output(undefined, state?.stderr) };
+    } else if (ends.kind === 'pipes') {
       this.input = new Input(ends.stdin === undefined ? undefined : new Socket({ fd: ends.stdin, readable: false, writable: true }), state, closeFarEnd);
       this.outputs = {
-        stdout: new Output(pipeReader(ends.stdout), state.stdout),
-        stderr: new Output(pipeReader(ends.stderr), state.stderr),
+        stdout: new Output(pipeReader(ends.stdout), state?.stdout),
+        stderr: new Output(pipeReader(ends.stderr), state?.stderr),
       };
     } else {
       // libuv wants one handle for each direction, and each takes over its descriptor.
       const { master } = ends.terminal;
       this.input = new Input(new WriteStream(duplicate(master)), state, () => undefined);
-      this.outputs = { stdout: new Output((onread) => new ReadStream(master, withOnread({}, onread)), state.stdout), stderr: new Output(undefined, state.stderr) };
+      this.outputs = { stdout: new Output((onread) => new ReadStream(master, withOnread({}, onread)), state?.stdout), stderr: new Output(undefined, state?.stderr) };
     }
   }
 

@@ -1,12 +1,13 @@
 /**
- * One program's life on this host: it was started here or has arrived, is looked at, is moved away, or ends.
+ * One program's life on this host: it was started here, has arrived, or was left behind by a supervisor that died; it is
+ * looked at, is moved away, or ends.
  *
  * It serves a UNIX socket, <runDir>/programs/<id>.sock, for the command line, for consoles, and for the source of a
  * program that arrives.
  */
 import type { Server } from 'node:net';
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
@@ -16,18 +17,25 @@ import { Journal } from '../migration/journal';
 import { SOURCE_STEPS } from '../migration/source';
 import { SourceContext } from '../migration/source-context';
 import { native } from '../native/index';
-import { createPod, INIT_STDERR_READ, INIT_STDIN_WRITE, INIT_STDOUT_READ, removeCgroup, takeFromInit, type Pod, type StdioEnds } from '../program/pod';
+import { Hold } from '../program/hold';
+import { cgroupOf, createPod, removeCgroup, type Pod } from '../program/pod';
+import { Records, type ProgramIdentity } from '../program/record';
 import type { Channel, IncomingMessage } from '../protocol/channel/index';
-import { listenLocal, serve, supervisorMessage, type AgentMessage, type MigrationReport, type SupervisorMessage } from '../protocol/control/index';
+import { listenLocal, serve, supervisorMessage, type AgentMessage, type MigrationReport, type ProgramSummary, type SupervisorMessage } from '../protocol/control/index';
 import type { ArrivedProgram } from '../migration/target';
 import { AgentLine } from './agent-link';
 import { Arrivals } from './arrivals';
+import { takePipes } from './far-ends';
 import { inspect } from './inspect';
-import { Program, type ProgramIdentity } from './program';
-import { freshStdioState } from './stdio';
+import { isFrozen, letGo } from './let-go';
+import { Program } from './program';
+import { recover } from './recover';
+import { freshStdioState, type StdioState } from './stdio';
 
 /** How long a program that ended waits for its console to fetch its status. */
 const FAREWELL_MS = 10_000;
+/** How long a program that was announced has to come. */
+const ARRIVAL_WAIT_MS = 10_000;
 
 export class Supervisor {
   readonly socketPath: string;
@@ -38,8 +46,13 @@ export class Supervisor {
   private program: Program | undefined;
   private moving = false;
   private exitStatus: number | undefined;
+  private hold: Hold | undefined;
+  /** What the agent is told while there is no program yet. */
+  private expected: ProgramSummary;
+  private arrivalTimer: NodeJS.Timeout | undefined;
   private readonly agent: AgentLine;
   private readonly journal: Journal;
+  private readonly records: Records;
 
   constructor(
     readonly id: string,
@@ -48,26 +61,61 @@ export class Supervisor {
   ) {
     this.socketPath = join(config.programsDir, `${id}.sock`);
     this.journal = new Journal(config.journalDir);
+    this.records = new Records(config.programsDir);
+    this.expected = { id, group: '0'.repeat(32), command: [], pid: process.pid, state: 'arriving', connections: 0, startedAt: Date.now() };
     this.agent = new AgentLine(config.agentSocket, () => this.registration(), log);
+    this.agent.onLost = () => this.agentLost();
     this.done = new Promise((resolve) => (this.finish = resolve));
   }
 
   /** Starts a program here. */
   async start(command: readonly string[], terminal: { rows: number; columns: number } | undefined): Promise<ProgramIdentity> {
-    native.becomeSubreaper();
-    const pod = await createPod(this.config, { id: this.id, command, terminal });
-    const identity = { id: this.id, group: randomBytes(16).toString('hex'), command, startedAt: Date.now(), token: randomBytes(16).toString('hex') };
-    this.adopt(new Program(identity, pod, freshStdioState(), this.log, (status) => void this.ended(status)));
+    await this.take();
+    const identity = { id: this.id, group: randomBytes(16).toString('hex'), command: [...command], startedAt: Date.now(), token: randomBytes(16).toString('hex') };
+    this.records.writeProgram({ identity, cgroup: cgroupOf(this.id), terminal: terminal !== undefined, leaving: null });
+    try {
+      const pod = await createPod(this.config, { id: this.id, command, terminal });
+      this.adopt(identity, pod, freshStdioState());
+    } catch (error) {
+      await this.close(undefined);
+      throw error;
+    }
     await this.serve();
-    await this.agent.open();
+    await this.agent.start();
     return identity;
   }
 
   /** Waits for a program to arrive. */
   async awaitArrival(): Promise<void> {
-    native.becomeSubreaper();
-    await this.agent.open();
+    await this.take();
+    if (this.records.has(this.id)) throw new MigrunError('E_SUPERVISED', `what a crash left of program ${this.id} is not cleared up yet`, { hint: 'try again' });
+    await this.agent.start();
     await this.serve();
+    this.arrivalTimer = setTimeout(() => void this.close(undefined), ARRIVAL_WAIT_MS);
+  }
+
+  /** Makes a program ours whose supervisor died. Throws E_SUPERVISED where it did not. */
+  async succeed(): Promise<void> {
+    await this.take();
+    const record = this.records.program(this.id);
+    if (record !== undefined) this.expected = { ...this.expected, ...record.identity, state: 'migrating' };
+    await this.agent.start();
+  }
+
+  /** After that: finishes or undoes what that supervisor was doing. Resolves when the program runs as before, or is gone. */
+  async recover(): Promise<void> {
+    const recovered = await recover(this.id, { config: this.config, log: this.log, agent: this.agent, journal: this.journal, records: this.records });
+    if (recovered === undefined) return this.close(undefined);
+    this.adopt(recovered.identity, recovered.pod, recovered.stdio);
+    this.remember(null);
+    this.records.removeArrival(this.id);
+    await this.serve();
+    await this.tellAgent();
+  }
+
+  private async take(): Promise<void> {
+    this.hold = await Hold.take(this.id);
+    native.becomeSubreaper();
   }
 
   private async serve(): Promise<void> {
@@ -75,8 +123,9 @@ export class Supervisor {
   }
 
   private serveChannel(channel: Channel<SupervisorMessage>): void {
-    const arrivals = new Arrivals(channel, { config: this.config, log: this.log, agent: this.agent }, this.journal, {
+    const arrivals = new Arrivals(channel, { config: this.config, log: this.log, agent: this.agent }, this.journal, this.records, {
       arrived: (program) => this.receive(program),
+      settled: () => this.settled(),
       failed: () => void this.close(undefined),
     });
     void serve(channel, (incoming) => this.handle(channel, incoming, arrivals), (data) => arrivals.take(data)).catch((error: unknown) => this.log.warn({ err: error }, 'a channel broke'));
@@ -84,7 +133,10 @@ export class Supervisor {
 
   private async handle(channel: Channel<SupervisorMessage>, incoming: IncomingMessage<SupervisorMessage>, arrivals: Arrivals): Promise<SupervisorMessage | void> {
     const { message } = incoming;
-    if (this.program === undefined) return arrivals.handle(message);
+    if (this.program === undefined) {
+      clearTimeout(this.arrivalTimer);
+      return arrivals.handle(message);
+    }
     if (await this.program.console.handle(channel, incoming)) return;
     switch (message.type) {
       case 'inspect':
@@ -96,9 +148,23 @@ export class Supervisor {
     }
   }
 
-  private adopt(program: Program): void {
+  private adopt(identity: ProgramIdentity, pod: Pod, stdio: StdioState | undefined): Program {
+    const program = new Program(identity, pod, stdio, this.log, (status) => void this.ended(status));
     this.program = program;
     program.onSockets = () => void this.tellAgent();
+    return program;
+  }
+
+  /** For whoever supervises it after us. */
+  private remember(leaving: string | null): void {
+    const { identity, pod } = this.program as Program;
+    this.records.writeProgram({ identity, cgroup: pod.cgroup, terminal: pod.stdio.kind !== 'pipes', leaving });
+  }
+
+  /** An agent that died while it rebound a connection of the program has left all of it frozen. */
+  private agentLost(): void {
+    const { program } = this;
+    if (program?.state === 'running' && isFrozen(program.cgroup)) letGo(program.cgroup, program.registry, this.log);
   }
 
   /** What `migrun ls` shows is the agent's to know; without an agent the program runs on all the same. */
@@ -109,7 +175,7 @@ export class Supervisor {
   }
 
   private registration(): AgentMessage {
-    const summary = this.program?.summary ?? { id: this.id, group: '0'.repeat(32), command: [], pid: process.pid, state: 'arriving' as const, connections: 0, startedAt: Date.now() };
+    const summary = this.program?.summary ?? this.expected;
     return { type: 'register', program: summary, cgroup: this.program?.cgroup ?? '', socket: this.socketPath };
   }
 
@@ -117,15 +183,16 @@ export class Supervisor {
 
   private async migrate(to: string, port: number, channel: Channel<SupervisorMessage>): Promise<MigrationReport> {
     const program = this.program as Program;
-    if (this.moving) throw new MigrunError('E_BUSY', `program ${this.id} is already moving`, { hint: 'wait for it' });
+    if (program.state !== 'running') throw new MigrunError('E_BUSY', `program ${this.id} is ${program.state}`, { hint: 'wait for it' });
     this.moving = true;
     program.state = 'migrating';
     const context = new SourceContext(program, { config: this.config, log: this.log, agent: this.agent }, this.journal, { host: to, port });
+    this.remember(context.migration);
     try {
       await this.tellAgent();
       const startedAt = performance.now();
       const phases = await runSteps(SOURCE_STEPS, context, (step, state, ms) => void channel.send({ type: 'progress', step, state, ms }).catch(() => undefined), this.log);
-      const report = { migration: context.migration, program: this.id, target: to, phases, connections: context.saved.length, bytes: context.bytes, frozenMs: performance.now() - context.frozenAt };
+      const report = { migration: context.migration, program: this.id, target: to, phases, connections: context.saved.length, bytes: context.bytes, frozenMs: performance.now() - context.frozenAt, lost: context.lost };
       this.log.info({ report, totalMs: performance.now() - startedAt }, 'moved');
       program.state = 'moved';
       setImmediate(() => void this.leave(context.target?.address ?? to, port));
@@ -133,6 +200,7 @@ export class Supervisor {
     } catch (error) {
       program.state = 'running';
       this.moving = false;
+      this.remember(null);
       if (this.exitStatus !== undefined) void this.ended(this.exitStatus);
       await this.tellAgent();
       throw error;
@@ -152,18 +220,21 @@ export class Supervisor {
 
   /** After the commit: the program is this supervisor's. */
   private receive({ arrival, state, cgroup, initPid, terminal, inodes }: ArrivedProgram): Program {
-    const stdio: StdioEnds =
-      terminal === undefined
-        ? { kind: 'pipes', stdin: state.console.inputEnded ? undefined : takeFromInit(initPid, INIT_STDIN_WRITE), stdout: takeFromInit(initPid, INIT_STDOUT_READ), stderr: takeFromInit(initPid, INIT_STDERR_READ) }
-        : { kind: 'terminal', terminal };
-    const pod: Pod = { id: this.id, cgroup, initPid, stdio };
+    const pod: Pod = { id: this.id, cgroup, initPid, stdio: terminal === undefined ? takePipes(initPid) : { kind: 'terminal', terminal } };
     const { group, command, startedAt } = arrival.program;
-    const program = new Program({ id: this.id, group, command, startedAt, token: state.console.token }, pod, state.console, this.log, (status) => void this.ended(status));
-    this.adopt(program);
+    const program = this.adopt({ id: this.id, group, command, startedAt, token: state.console.token }, pod, state.console);
+    program.state = 'arriving';
+    this.remember(null);
     program.registry?.moveInodes(inodes);
     program.registry?.endFreeze();
     void this.tellAgent();
     return program;
+  }
+
+  private async settled(): Promise<void> {
+    this.records.removeArrival(this.id);
+    if (this.program?.state === 'arriving') this.program.state = 'running';
+    await this.tellAgent();
   }
 
   // the end
@@ -182,10 +253,20 @@ export class Supervisor {
   }
 
   private async close(status: number | undefined): Promise<void> {
+    clearTimeout(this.arrivalTimer);
     this.server?.close();
     rmSync(this.socketPath, { force: true });
     if (this.program !== undefined) await removeCgroup(this.program.cgroup);
+    this.forget();
     this.agent.close();
+    this.hold?.release();
     this.finish(status);
+  }
+
+  /** A record whose cgroup could not be removed stays: once we have let go, the agent has somebody see to it. */
+  private forget(): void {
+    const isGone = (record: { cgroup: string } | undefined): boolean => record !== undefined && !existsSync(record.cgroup);
+    if (isGone(this.records.program(this.id))) this.records.removeProgram(this.id);
+    if (isGone(this.records.arrival(this.id))) this.records.removeArrival(this.id);
   }
 }

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Config } from '../../config';
+import { connectionText } from '../../migration/rules';
 import { asMigrunError, type MigrationReport, type SupervisorMessage } from '../../protocol/control/index';
 import type { Channel } from '../../protocol/channel/index';
 import { openProgram } from '../local';
@@ -42,8 +43,9 @@ async function followProgress(channel: Channel<SupervisorMessage>, quiet: boolea
   return undefined;
 }
 
-function show({ program, target, phases, connections, bytes, frozenMs }: MigrationReport, command: readonly string[]): void {
+function show({ program, target, phases, connections, bytes, frozenMs, lost }: MigrationReport, command: readonly string[]): void {
   printTable(['PHASE', 'MS'], phases.map(({ name, ms }) => [name, ms.toFixed(1).padStart(7)]));
   const what = connections === 1 ? '1 connection' : `${connections} connections`;
   printLine(`\n${program} (${command.join(' ')}) runs on ${target} now, with ${what}; ${Math.ceil(bytes / 1024)} KiB moved, ${frozenMs.toFixed(1)} ms from its freeze to its first answer there`);
+  for (const { connection, status } of lost) printLine(`lost: ${connectionText(connection)}: its peer did not follow (${status})`);
 }

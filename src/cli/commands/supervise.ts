@@ -4,15 +4,17 @@ import { createLogger } from '../../log';
 import { Supervisor } from '../../supervisor/supervisor';
 import { sayReady } from '../ready';
 
-/** What the agent starts for a program that arrives. */
+/** What the agent starts for a program that arrives, and for one whose supervisor died. */
 export function superviseCommand(program: Command, config: Config): void {
   program
     .command('supervise', { hidden: true })
     .argument('<id>', 'the program\'s id', parseId)
-    .action(async (id: string) => {
+    .option('--adopt', 'it is here, and its supervisor died')
+    .action(async (id: string, { adopt }: { adopt?: boolean }) => {
       const supervisor = new Supervisor(id, config, createLogger('supervisor', config.logLevel));
-      await supervisor.awaitArrival();
+      await (adopt === true ? supervisor.succeed() : supervisor.awaitArrival());
       sayReady();
+      if (adopt === true) await supervisor.recover();
       await supervisor.done;
     });
 }

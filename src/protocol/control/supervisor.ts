@@ -33,8 +33,12 @@ export const inspection = z.object({
 });
 export type Inspection = z.infer<typeof inspection>;
 
+/** How a connection's peer took its move; the connection as it was before. */
+const resumedPeer = z.object({ connection, status: z.string() });
+export type ResumedPeer = z.infer<typeof resumedPeer>;
+
 export const phase = z.object({ name: z.string(), ms: z.number() });
-export const migrationReport = z.object({ migration: hexId, program: programId, target: z.string(), phases: z.array(phase), connections: z.int(), bytes: z.int(), frozenMs: z.number() });
+export const migrationReport = z.object({ migration: hexId, program: programId, target: z.string(), phases: z.array(phase), connections: z.int(), bytes: z.int(), frozenMs: z.number(), lost: z.array(resumedPeer) });
 export type MigrationReport = z.infer<typeof migrationReport>;
 
 export const supervisorMessage = z.discriminatedUnion('type', [
@@ -67,6 +71,6 @@ export const supervisorMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('restore') }),
   z.object({ type: z.literal('restored'), locals: z.array(endpoint) }),
   z.object({ type: z.literal('commit') }),
-  z.object({ type: z.literal('resumed') }),
+  z.object({ type: z.literal('resumed'), peers: z.array(resumedPeer) }),
 ]);
 export type SupervisorMessage = z.infer<typeof supervisorMessage>;

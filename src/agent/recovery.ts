@@ -1,0 +1,80 @@
+/**
+ * As long as there is a record of a program (program/record.ts), somebody must hold it (program/hold.ts): where nobody
+ * does, its supervisor died, and another one is started.
+ */
+import { join } from 'node:path';
+import type { Config } from '../config';
+import type { Logger } from '../log';
+import { holdEnded } from '../program/hold';
+import { Records } from '../program/record';
+import { spawnSelf } from './spawn-self';
+
+/** A new supervisor that dies so often in a row is not helped by another one. */
+const MAX_FAILURES = 3;
+/** One that lived longer has not failed. */
+const STEADY_MS = 10_000;
+const LOOK_AGAIN_MS = 100;
+
+export class Recovery {
+  /** By program; true: to be looked after again when the present look has ended. */
+  private readonly watched = new Map<string, boolean>();
+  private readonly stopped = new AbortController();
+  private readonly records: Records;
+
+  constructor(
+    private readonly config: Config,
+    private readonly log: Logger,
+  ) {
+    this.records = new Records(config.programsDir);
+  }
+
+  /** Of whatever a crash has left here. */
+  start(): void {
+    for (const id of this.records.ids()) this.watch(id);
+  }
+
+  /** From here on this program is not without a supervisor. */
+  watch(id: string): void {
+    if (this.watched.has(id)) {
+      this.watched.set(id, true);
+      return;
+    }
+    this.watched.set(id, false);
+    void this.lookAfter(id)
+      .catch((error: unknown) => this.log.error({ err: error, program: id }, 'a program is not looked after'))
+      .then(() => {
+        const again = this.watched.get(id) === true;
+        this.watched.delete(id);
+        if (again) this.watch(id);
+      });
+  }
+
+  stop(): void {
+    this.stopped.abort();
+  }
+
+  /** Until the program has no record any more. */
+  private async lookAfter(id: string): Promise<void> {
+    for (let failures = 0; failures < MAX_FAILURES; ) {
+      const since = performance.now();
+      if (!(await holdEnded(id, undefined, this.stopped.signal))) return;
+      if (!this.records.has(id)) return;
+      // Where the one that let go has a successor already, there is nothing to do but to wait for its end.
+      if (!(await holdEnded(id, LOOK_AGAIN_MS, this.stopped.signal))) continue;
+      if (performance.now() - since > STEADY_MS) failures = 0;
+      failures += 1;
+      await this.adopt(id);
+    }
+    this.log.error({ program: id }, 'no supervisor of this program lives; the agent tries again when it is started again');
+  }
+
+  private async adopt(id: string): Promise<void> {
+    if (this.stopped.signal.aborted) return;
+    this.log.warn({ program: id }, 'its supervisor died; another one is started');
+    try {
+      await spawnSelf(['supervise', '--adopt', id], join(this.config.runDir, 'log', `${id}.log`));
+    } catch (error) {
+      this.log.error({ err: error, program: id }, 'it did not start');
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * What is on disk of a host's programs, so that whoever supervises one next knows what it is.
+ *
+ *   <runDir>/programs/<id>.json          a program that runs here, from before its start to after its end
+ *   <runDir>/programs/<id>.arrival.json  a program on its way here, from before its cgroup to after its thaw
+ *
+ * A record that stands while nobody holds the program (hold.ts) is one of a supervisor that died. Processes are found
+ * through the cgroup alone: unlike a pid, its name never comes to mean anything else. Both are gone with a reboot, as
+ * the programs are.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { hexId, programId } from '../protocol/control/index';
+
+const about = { id: programId, group: hexId, command: z.array(z.string()), startedAt: z.number() };
+
+const programRecord = z.object({
+  identity: z.object({ ...about, token: hexId }),
+  cgroup: z.string(),
+  /** Its stdin, stdout and stderr are a terminal, whose master was the supervisor's alone. */
+  terminal: z.boolean(),
+  /** The migration that it was leaving by. */
+  leaving: hexId.nullable(),
+});
+export type ProgramRecord = z.infer<typeof programRecord>;
+export type ProgramIdentity = Readonly<ProgramRecord['identity']>;
+
+const arrivalRecord = z.object({ program: z.object(about), migration: hexId, cgroup: z.string() });
+export type ArrivalRecord = z.infer<typeof arrivalRecord>;
+
+/** The name of its cgroup: another one each time, so that what a migration left is not in the way of the next. */
+export function arrivalName(id: string, migration: string): string {
+  return `${id}-${migration.slice(0, 8)}`;
+}
+
+const FILE = /^([0-9a-f]{8})(?:\.arrival)?\.json$/;
+
+export class Records {
+  constructor(private readonly folder: string) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** Of every program that there is any record of. */
+  ids(): string[] {
+    return [...new Set(readdirSync(this.folder).flatMap((name) => FILE.exec(name)?.[1] ?? []))];
+  }
+
+  has(id: string): boolean {
+    return this.ids().includes(id);
+  }
+
+  program(id: string): ProgramRecord | undefined {
+    return this.read(`${id}.json`, programRecord);
+  }
+
+  arrival(id: string): ArrivalRecord | undefined {
+    return this.read(`${id}.arrival.json`, arrivalRecord);
+  }
+
+  writeProgram(record: ProgramRecord): void {
+    this.write(`${record.identity.id}.json`, record);
+  }
+
+  writeArrival(record: ArrivalRecord): void {
+    this.write(`${record.program.id}.arrival.json`, record);
+  }
+
+  removeProgram(id: string): void {
+    rmSync(join(this.folder, `${id}.json`), { force: true });
+  }
+
+  removeArrival(id: string): void {
+    rmSync(join(this.folder, `${id}.arrival.json`), { force: true });
+  }
+
+  private read<Shape>(name: string, schema: z.ZodType<Shape>): Shape | undefined {
+    let text: string;
+    try {
+      text = readFileSync(join(this.folder, name), 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+    return schema.parse(JSON.parse(text));
+  }
+
+  /** Whole or not at all. */
+  private write(name: string, record: object): void {
+    const draft = join(this.folder, `.${name}`);
+    writeFileSync(draft, JSON.stringify(record), { mode: 0o600 });
+    renameSync(draft, join(this.folder, name));
+  }
+}

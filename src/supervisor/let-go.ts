@@ -1,0 +1,42 @@
+/** Undoing what somebody who died had done to a program: its processes frozen, its sockets locked and in TCP_REPAIR. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from '../log';
+import { isConnection, TCP_LISTEN } from '../migration/rules';
+import { native, type HeldSocket, type Registry } from '../native/index';
+import { pidsOf } from '../program/pod';
+
+export function isFrozen(cgroup: string): boolean {
+  return readFileSync(join(cgroup, 'cgroup.freeze'), 'utf8').trim() === '1';
+}
+
+/**
+ * A frozen program runs again, its sockets as they were. What the dead process alone remembered of them is lost: the
+ * SO_REUSEADDR of a connection in repair, and a filter of the program's own under a lease. A socket that was not locked
+ * is none the worse.
+ */
+export function letGo(cgroup: string, registry: Registry | undefined, log: Logger): void {
+  const held = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];
+  const fdsOf = (which: (socket: HeldSocket) => boolean): number[] => held.filter(which).map(({ fd }) => fd);
+  attempt(log, () => native.release(fdsOf(isConnection)));
+  attempt(log, () => native.unlock(fdsOf(({ state }) => state === TCP_LISTEN)));
+  for (const { fd } of held) native.closeFd(fd);
+  registry?.endFreeze();
+  native.cgroupThaw(cgroup);
+}
+
+/** Closes what the processes of a cgroup that is about to be killed have open towards others: no FIN, no RST. */
+export function silence(cgroup: string, log: Logger): void {
+  const held = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];
+  native.closeSilently(held.map(({ fd }) => fd));
+}
+
+/** The program must run again, or be gone, whatever else fails. */
+function attempt<Result>(log: Logger, step: () => Result): Result | undefined {
+  try {
+    return step();
+  } catch (error) {
+    log.error({ err: error }, 'a socket was not let go');
+    return undefined;
+  }
+}
