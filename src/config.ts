@@ -35,11 +35,17 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     programsDir: join(runDir, 'programs'),
     journalDir: join(runDir, 'journal'),
     criu: env['MIGRUN_CRIU'] ?? join(env['MIGRUN_CRIU_DIR'] ?? '/var/lib/migrun/criu', 'criu'),
-    init: join(root, 'build', 'Release', 'migrun-init'),
-    shim: join(root, 'build', 'Release', 'libmigrun.so'),
+    init: builtFile('migrun-init'),
+    shim: builtFile('libmigrun.so'),
     port: parsePort(env['MIGRUN_PORT']),
     logLevel: env['MIGRUN_LOG_LEVEL'] ?? 'info',
   };
+}
+
+/** As node-gyp built it here, else as it came with the package (tools/prebuild). */
+function builtFile(name: string): string {
+  const built = join(root, 'build', 'Release', name);
+  return existsSync(built) ? built : join(root, 'prebuilds', `${process.platform}-${process.arch}`, name);
 }
 
 function parsePort(text: string | undefined): number {
