@@ -106,8 +106,8 @@ export class ConsoleClient {
 
   private print(name: 'stdout' | 'stderr', position: number, data: Buffer): void {
     const fresh = data.subarray(Math.max(0, this.received[name] - position));
-    this.received[name] += fresh.length;
-    const reached = this.received[name];
+    const reached = Math.max(this.received[name], position + data.length); // where nobody was attached, output may be gone
+    this.received[name] = reached;
     process[name].write(fresh, (error) => {
       if (error !== null && error !== undefined) this.tell({ type: 'kill', signal: constants.signals.SIGPIPE });
       this.tell({ type: 'acknowledge', name, position: reached });
@@ -115,7 +115,7 @@ export class ConsoleClient {
   }
 
   private takeInput(): () => void {
-    const { stdin, stdout, stderr } = process;
+    const { stdin, stdout } = process;
     const onData = (data: Buffer): void => {
       this.tell({ type: 'input', position: this.inputStart + this.inputSize(), data });
       this.input.push(data);
@@ -127,9 +127,6 @@ export class ConsoleClient {
     };
     const forwards = FORWARDED.map((name) => [name, () => this.tell({ type: 'kill', signal: constants.signals[name] })] as const);
     for (const [name, forward] of forwards) process.on(name, forward);
-    const ignore = (): void => undefined; // the write's own callback sees it
-    stdout.on('error', ignore);
-    stderr.on('error', ignore);
     const onResize = (): void => this.tellSize();
     if (this.terminal) {
       stdin.setRawMode(true);

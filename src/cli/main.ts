@@ -31,28 +31,33 @@ Examples:
 
 Every error has a stable code, E_...; with --json it is {"error": {"code", "message", "hint"}} on stderr.`;
 
+const COMMANDS = [runCommand, listCommand, inspectCommand, migrateCommand, checkCommand, agentCommand, keygenCommand, superviseCommand];
+
 function buildProgram(done: (status: number) => void): Command {
   const program = new Command('migrun')
     .description('Moves a running, unmodified Linux program to another host together with its live TCP connections.')
     .version(VERSION)
     .enablePositionalOptions()
-    .showHelpAfterError('(migrun --help shows how)')
     .addHelpText('after', EXAMPLES)
-    .exitOverride();
-  const commands = [runCommand, listCommand, inspectCommand, migrateCommand, checkCommand, agentCommand, keygenCommand, superviseCommand];
-  for (const make of commands) make(program, loadConfig(), done);
-  for (const command of program.commands) command.exitOverride().showHelpAfterError(`(migrun ${command.name()} --help shows how)`);
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined }) // printError does it
+    .hook('preAction', requireRoot);
+  const config = loadConfig();
+  for (const add of COMMANDS) add(program, config, done);
   return program;
 }
 
-function requireRoot(args: readonly string[]): void {
-  const harmless = args.length === 0 || args.some((arg) => ['--help', '-h', '--version', '-V', 'help'].includes(arg));
-  if (process.geteuid?.() === 0 || harmless) return;
-  throw new MigrunError('E_ROOT', 'migrun needs root', { hint: 'run it with sudo' });
+function requireRoot(): void {
+  if (process.geteuid?.() !== 0) throw new MigrunError('E_ROOT', 'migrun needs root', { hint: 'run it with sudo' });
 }
 
-function printError(error: MigrunError, json: boolean): void {
-  const { code, message, hint } = error;
+/** In commander's words; they may be on several lines. */
+function usageError({ message }: CommanderError, command: Command | undefined): MigrunError {
+  const help = command === undefined ? 'migrun --help' : `migrun ${command.name()} --help`;
+  return new MigrunError('E_USAGE', message.replace(/^error: /, '').replaceAll('\n', ' '), { hint: `see: ${help}` });
+}
+
+function printError({ code, message, hint }: MigrunError, json: boolean): void {
   const text = json ? JSON.stringify({ error: { code, message, hint } }) : `migrun: ${code}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
   process.stderr.write(`${text}\n`);
 }
@@ -60,16 +65,23 @@ function printError(error: MigrunError, json: boolean): void {
 async function main(args: readonly string[]): Promise<number> {
   // `migrun -- command` is the short form of `migrun run -- command`.
   const full = args[0] === '--' ? ['run', ...args] : [...args];
+  let program: Command | undefined;
   let status = 0;
   try {
-    requireRoot(full);
-    await buildProgram((code) => (status = code)).parseAsync(full, { from: 'user' });
+    program = buildProgram((code) => (status = code));
+    await program.parseAsync(full, { from: 'user' });
     return status;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_STATUS;
-    printError(asMigrunError(error), full.includes('--json'));
-    return 1;
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (error instanceof CommanderError && error.code === 'commander.help') return USAGE_STATUS; // all of it was printed
+    const failure = error instanceof CommanderError ? usageError(error, program?.commands.find((command) => command.name() === full[0])) : asMigrunError(error);
+    // What follows `run` is the program's.
+    printError(failure, full[0] !== 'run' && full.includes('--json'));
+    return failure.code === 'E_USAGE' ? USAGE_STATUS : 1;
   }
 }
+
+// Whoever stops reading, as `head` does, is no error of ours; the console sees it in its own writes.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 void main(process.argv.slice(2)).then((status) => process.exit(status));

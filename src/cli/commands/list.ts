@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Config } from '../../config';
 import type { ProgramSummary } from '../../protocol/control/index';
 import { listPrograms } from '../local';
-import { printJson, printTable } from '../print';
+import { duration, printJson, printTable } from '../print';
 
 export function listCommand(program: Command, config: Config): void {
   program
@@ -18,11 +18,4 @@ export function listCommand(program: Command, config: Config): void {
 
 function row({ id, state, pid, connections, startedAt, command }: ProgramSummary): string[] {
   return [id, state, String(pid), String(connections), duration(Date.now() - startedAt), command.join(' ')];
-}
-
-function duration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }

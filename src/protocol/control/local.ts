@@ -6,6 +6,9 @@ import type { z } from 'zod';
 import { Channel, type IncomingMessage, type TypedMessage } from '../channel/index';
 import { MigrunError } from '../../errors';
 
+/** unix(7); Node cuts a longer one without a word. */
+const MAX_PATH_BYTES = 107;
+
 /** Throws E_NOT_RUNNING where nobody listens. */
 export function connectLocal<Message extends TypedMessage>(path: string, schema: z.ZodType<Message>, who: string): Promise<Channel<Message>> {
   return new Promise((resolve, reject) => {
@@ -16,7 +19,8 @@ export function connectLocal<Message extends TypedMessage>(path: string, schema:
 }
 
 /** Listens in a folder of mode 0700, on a socket of mode 0600. */
-export function listenLocal<Message extends TypedMessage>(path: string, schema: z.ZodType<Message>, onChannel: (channel: Channel<Message>) => void): Promise<Server> {
+export async function listenLocal<Message extends TypedMessage>(path: string, schema: z.ZodType<Message>, onChannel: (channel: Channel<Message>) => void): Promise<Server> {
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) throw new MigrunError('E_LISTEN', `${path} is too long for a socket`, { hint: 'set MIGRUN_RUN_DIR to a shorter one' });
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   chmodSync(dirname(path), 0o700);
   rmSync(path, { force: true });
