@@ -18,10 +18,6 @@ export class ConsoleServer {
     private readonly signal: (signo: number) => void,
   ) {}
 
-  get attached(): boolean {
-    return this.channel !== undefined;
-  }
-
   /** True where the message was one of a console's. */
   async handle(channel: Channel<SupervisorMessage>, incoming: IncomingMessage<SupervisorMessage>): Promise<boolean> {
     const { message } = incoming;
@@ -54,7 +50,7 @@ export class ConsoleServer {
     }
   }
 
-  /** The program ended; resolves when the console has all its output and its status, or there is none. */
+  /** The program ended; resolves when a console, be it one that is still on its way, has all its output and its status. */
   exited(status: number): Promise<void> {
     this.status = status;
     return new Promise((resolve) => {
@@ -99,13 +95,11 @@ export class ConsoleServer {
     this.channel = undefined;
     this.stdio.input.onReceived = undefined;
     for (const name of NAMES) this.stdio.outputs[name].detach();
-    if (this.status !== undefined) this.finished?.();
   }
 
   private tellStatus(): void {
-    if (this.status === undefined || !this.stdio.ended || !this.stdio.delivered) return;
-    if (this.channel === undefined) return this.finished?.();
     const { channel, status } = this;
+    if (channel === undefined || status === undefined || !this.stdio.ended || !this.stdio.delivered) return;
     void channel.send({ type: 'exited', status }).then(() => channel.closed).catch(() => undefined).then(() => this.finished?.());
   }
 }

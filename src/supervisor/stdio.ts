@@ -101,7 +101,7 @@ export class Output {
   }
 
   get delivered(): boolean {
-    return this.size === 0 || !this.attached;
+    return this.size === 0;
   }
 
   acknowledge(position: number): void {

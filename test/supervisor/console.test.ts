@@ -69,7 +69,7 @@ class Console {
     const marks = this.foreign.length;
     await this.tell({ type: 'inspect' });
     await until(() => this.foreign.length > marks);
-    await program.settle();
+    if (!program.stdio.ended) await program.settle();
   }
 
   private async listen(): Promise<void> {
@@ -227,22 +227,37 @@ describe('the exit status', () => {
     await done;
   });
 
-  test('waits for nobody where no console is', async () => {
+  test.each(['stdout', 'stderr'] as const)('waits for a console that is still on its way, and so does %s', async (name) => {
+    program.print('last words', name);
     program.endOutputs();
     await until(() => program.stdio.ended);
-    await server.exited(0);
+    let over = false;
+    const done = server.exited(7).then(() => (over = true));
+    const console = await Console.attached();
+    await until(() => console.textOf(name) === 'last words');
+    await console.settle();
+    expect(console.has('exited')).toBe(false);
+    expect(over).toBe(false);
+    await console.tell({ type: 'acknowledge', name, position: 10 });
+    await until(() => console.has('exited'));
+    expect(console.messages.at(-1)).toEqual({ type: 'exited', status: 7 });
+    console.channel.destroy();
+    await done;
   });
 
-  test('is there for a console that attaches after the end, and so is the output', async () => {
+  test('waits for the next console where the line broke before it was told', async () => {
     program.print('last words');
     program.endOutputs();
-    await until(() => program.stdio.ended);
-    void server.exited(7);
-    const console = await Console.attached();
-    await until(() => console.has('output-ended'));
-    await console.tell({ type: 'acknowledge', name: 'stdout', position: 10 });
-    await until(() => console.has('exited'));
-    expect(console.textOf('stdout')).toBe('last words');
-    expect(console.messages.at(-1)).toEqual({ type: 'exited', status: 7 });
+    const first = await Console.attached();
+    await until(() => first.textOf('stdout') === 'last words');
+    let over = false;
+    const done = server.exited(7).then(() => (over = true));
+    first.channel.destroy();
+    await first.channel.closed;
+    const second = await Console.attached({ stdout: 10, stderr: 0 });
+    await until(() => second.has('exited'));
+    expect(over).toBe(false);
+    second.channel.destroy();
+    await done;
   });
 });
