@@ -2,7 +2,7 @@
 
 /** The results as a table for a terminal, and as one for docs/benchmarks.md. */
 
-const { cpus, release } = require('node:os');
+const { cpus, loadavg, release } = require('node:os');
 
 const COLUMNS = ['what', 'migrun', 'quartiles', 'against', 'theirs', 'ratio', 'target', 'met'];
 
@@ -24,13 +24,19 @@ function targetText({ target, unit }) {
   return target.atMost !== undefined ? `<= ${target.atMost} ${unit}` : `ratio <= ${target.ratio}`;
 }
 
+/** With quartiles where each run has a ratio of its own. */
+function ratioText(result) {
+  const { ratios } = result;
+  const spread = ratios === undefined ? '' : ` (${ratios.q1.toFixed(2)} - ${ratios.q3.toFixed(2)})`;
+  return result.theirs === undefined ? '' : `${ratioOf(result).toFixed(3)}${spread}`;
+}
+
 function amount(value, unit) {
   return `${value < 10 ? value.toFixed(3) : value.toFixed(1)} ${unit}`;
 }
 
 function row(result) {
   const { what, unit, ours, theirs } = result;
-  const ratio = ratioOf(result);
   const met = isMet(result);
   return [
     what,
@@ -38,7 +44,7 @@ function row(result) {
     `${amount(ours.q1, unit)} - ${amount(ours.q3, unit)}`,
     theirs?.what ?? '',
     theirs === undefined ? '' : amount(theirs.value ?? theirs.median, unit),
-    ratio === undefined ? '' : ratio.toFixed(3),
+    ratioText(result),
     targetText(result),
     met === undefined ? '' : met ? 'yes' : 'NO',
   ];
@@ -55,13 +61,13 @@ function markdownTable(results) {
   return [line(COLUMNS), line(COLUMNS.map(() => '---')), ...results.map((result) => line(row(result)))].join('\n');
 }
 
-/** What the numbers depend on. */
+/** What the numbers depend on; to be called before the first measurement. */
 function machine() {
-  return { cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown', kernel: release(), node: process.version };
+  return { cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown', kernel: release(), node: process.version, load: loadavg()[0] };
 }
 
-function machineText({ cpus: count, model, kernel, node }) {
-  return `${count} CPUs (${model}), Linux ${kernel}, Node.js ${node}`;
+function machineText({ cpus: count, model, kernel, node, load }) {
+  return `${count} CPUs (${model}), Linux ${kernel}, Node.js ${node}; load average before the first run ${load.toFixed(1)}`;
 }
 
 function phasesText(results) {
