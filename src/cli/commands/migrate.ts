@@ -1,7 +1,8 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Config } from '../../config';
+import { MigrunError } from '../../errors';
 import { connectionText } from '../../migration/rules';
-import { asMigrunError, type MigrationReport, type SupervisorMessage } from '../../protocol/control/index';
+import type { MigrationReport, SupervisorMessage } from '../../protocol/control/index';
 import type { Channel } from '../../protocol/channel/index';
 import { openProgram } from '../local';
 import { printJson, printLine, printTable } from '../print';
@@ -20,7 +21,7 @@ export function migrateCommand(program: Command, config: Config): void {
       const answer = channel.request({ type: 'migrate', to, port });
       const report = await Promise.race([answer, followProgress(channel, quiet)]);
       channel.destroy();
-      if (report?.type !== 'migrated') throw asMigrunError(new Error('the supervisor ended without a report'));
+      if (report?.type !== 'migrated') throw new MigrunError('E_CHANNEL_CLOSED', 'the supervisor went away without a report', { hint: 'see where the program is: migrun ls, here and there' });
       if (quiet) printJson(report.report);
       else show(report.report, summary.command);
     });

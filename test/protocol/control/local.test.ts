@@ -132,7 +132,7 @@ describe('expectType', () => {
   });
 
   test('refuses another', () => {
-    expect(() => expectType(done, 'listed')).toThrow(expect.objectContaining({ code: 'E_PROTOCOL', message: 'expected listed, got done' }) as Error);
+    expect(() => expectType(done as AgentMessage, 'listed')).toThrow(expect.objectContaining({ code: 'E_PROTOCOL', message: 'expected listed, got done' }) as Error);
   });
 });
 
