@@ -19,10 +19,13 @@ export interface WrappedProgram {
   readonly console: Started;
 }
 
+/** A migration that did not happen. */
 export interface Refusal {
   readonly code: string;
-  readonly message: string;
-  readonly hint?: string;
+  /** All that was said. */
+  readonly text: string;
+  /** The steps that were undone, last first. */
+  readonly undone: readonly string[];
 }
 
 /** One host of a lab. */
@@ -32,7 +35,6 @@ export class Host {
 
   constructor(
     readonly name: string,
-    readonly address: string,
     private readonly prefix: string,
     /** <lab>/<host>/state, which outlives the host's processes. */
     readonly stateDir: string,
@@ -43,12 +45,16 @@ export class Host {
     return join(this.stateDir, 'cluster.key');
   }
 
-  setKey(key: string): void {
-    writeFileSync(this.keyFile, `${key}\n`, { mode: 0o600 });
+  get key(): string {
+    return readFileSync(this.keyFile, 'utf8');
+  }
+
+  set key(key: string) {
+    writeFileSync(this.keyFile, key, { mode: 0o600 });
   }
 
   start(command: readonly string[], env: Environment = {}): Started {
-    const started = new Started(labTool, ['exec', '--prefix', this.prefix, this.name, '--', ...command], { ...process.env, ...env });
+    const started = new Started([labTool, 'exec', '--prefix', this.prefix, this.name, '--', ...command], { ...process.env, ...env });
     this.started.push(started);
     return started;
   }
@@ -84,9 +90,7 @@ export class Host {
 
   /** The error of a migration that must not happen. */
   async refusal(id: string, to: string): Promise<Refusal> {
-    const { status, stdout, stderr } = await this.run(['migrun', 'migrate', id, '--to', to, '--json']);
-    if (status !== 1) throw new Error(`status ${status}: ${stdout}${stderr}`);
-    return (JSON.parse(stderr.split('\n').pop()!) as { error: Refusal }).error;
+    return refusalOf(await this.run(['migrun', 'migrate', id, '--to', to]));
   }
 
   async list(): Promise<{ id: string; state: string; connections: number }[]> {
@@ -115,4 +119,10 @@ export class Host {
     const agents = this.started.filter(({ child }) => child.spawnargs.includes('agent')).map(({ stderr }) => stderr.all);
     return `--- ${this.name}\n${stdout}\n${agents.join('\n')}\n`;
   }
+}
+
+export function refusalOf({ status, stdout, stderr }: Finished): Refusal {
+  const [, code] = /^migrun: (E_[A-Z_]+): /m.exec(stderr) ?? [];
+  if (status !== 1 || code === undefined) throw new Error(`no refusal, but status ${status}: ${stdout}${stderr}`);
+  return { code, text: stderr, undone: [...stderr.matchAll(/^ {2}undone: (\w+)/gm)].map(([, step]) => step!) };
 }

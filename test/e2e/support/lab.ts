@@ -1,33 +1,42 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, readFileSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { Host, labTool } from './host.js';
 
 const base = process.env['MIGRUN_LAB_DIR'] ?? '/var/lib/migrun/lab';
 
-/** hostA, hostB, hostC with the same cluster key; nothing runs on them yet. */
+/** hostA, hostB, hostC, of which none has anything running. */
 export class Lab {
-  private constructor(
-    private readonly prefix: string,
-    private readonly hosts: readonly Host[],
-  ) {}
+  private readonly prefix = `e2e-${randomBytes(4).toString('hex')}`;
+  private readonly key = randomBytes(32).toString('hex');
+  private hosts: readonly Host[] = [];
 
-  static up(): Lab {
-    const prefix = `e2e-${randomBytes(4).toString('hex')}`;
-    execFileSync(labTool, ['up', '--prefix', prefix], { stdio: ['ignore', 'ignore', 'inherit'] });
-    const key = randomBytes(32).toString('hex');
-    const hosts = ['hostA', 'hostB', 'hostC'].map((name, index) => {
-      const network = statSync(join(base, '.ns', `${prefix}.${name}.net`)).ino;
-      const host = new Host(name, `10.77.0.${index + 1}`, prefix, join(base, prefix, name, 'state'), network);
-      host.setKey(key);
+  /** All hosts get the same cluster key. */
+  up(): void {
+    execFileSync(labTool, ['up', '--prefix', this.prefix], { stdio: ['ignore', 'ignore', 'inherit'] });
+    this.hosts = ['hostA', 'hostB', 'hostC'].map((name) => {
+      const network = statSync(join(base, '.ns', `${this.prefix}.${name}.net`)).ino;
+      const host = new Host(name, this.prefix, join(base, this.prefix, name, 'state'), network);
+      host.key = this.key;
       return host;
     });
-    return new Lab(prefix, hosts);
   }
 
-  get all(): [Host, Host, Host] {
-    return this.hosts as [Host, Host, Host];
+  get hostA(): Host {
+    return this.hosts[0]!;
+  }
+
+  get hostB(): Host {
+    return this.hosts[1]!;
+  }
+
+  get hostC(): Host {
+    return this.hosts[2]!;
+  }
+
+  async startAgents(): Promise<void> {
+    await Promise.all(this.hosts.map((host) => host.startAgent()));
   }
 
   async down(): Promise<void> {
@@ -35,16 +44,29 @@ export class Lab {
     execFileSync(labTool, ['down', '--prefix', this.prefix], { stdio: ['ignore', 'ignore', 'inherit'] });
   }
 
-  /** What is there of it after its end. */
+  /** What is there of it after its end; nothing is, after this. */
   leftovers(): string[] {
-    const programs = this.hosts.flatMap((host) => host.programs);
-    return [
+    const cgroups = this.hosts.flatMap(({ programs }) => programs).flatMap(cgroupsOf);
+    const found = [
       ...this.hosts.flatMap((host) => host.processes()).map(({ pid, command }) => `process ${pid}: ${command}`),
-      ...programs.flatMap(cgroupsOf),
+      ...cgroups,
       ...(existsSync(join(base, '.ns')) ? readdirSync(join(base, '.ns')) : []).filter((name) => name.startsWith(`${this.prefix}.`)),
       ...[join(base, this.prefix)].filter((folder) => existsSync(folder)),
     ];
+    for (const cgroup of cgroups) rmdirSync(cgroup);
+    return found;
   }
+}
+
+/** A lab for the tests of one file; it goes away after them, whatever became of them, and must leave nothing. */
+export function useLab(): Lab {
+  const lab = new Lab();
+  beforeAll(() => lab.up());
+  afterAll(async () => {
+    await lab.down();
+    expect(lab.leftovers()).toEqual([]);
+  });
+  return lab;
 }
 
 /** Where programs' cgroups are made, on all hosts of one machine. */
@@ -60,6 +82,6 @@ export function cgroupRoot(): string {
 export function cgroupsOf(program: string): string[] {
   const root = cgroupRoot();
   return readdirSync(root)
-    .filter((name) => basename(name).startsWith(program))
+    .filter((name) => name.startsWith(program))
     .map((name) => join(root, name));
 }

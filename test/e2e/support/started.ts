@@ -16,12 +16,12 @@ export class Started {
   readonly child: ChildProcess;
 
   constructor(
-    command: string,
-    args: readonly string[],
+    private readonly command: readonly string[],
     env: NodeJS.ProcessEnv,
   ) {
-    this.child = spawn(command, args, { stdio: 'pipe', env });
-    const describe = (): string => `${[command, ...args].join(' ')}\nlast line: ${this.stdout.last}\nstderr:\n${this.stderr.all}`;
+    const [file, ...args] = command as [string, ...string[]];
+    this.child = spawn(file, args, { stdio: 'pipe', env });
+    const describe = (): string => this.describe();
     this.stdout = new Text(this.child.stdout!, describe);
     this.stderr = new Text(this.child.stderr!, describe);
     this.ended = new Promise((resolve) => this.child.once('close', (status, signal) => resolve({ status, signal })));
@@ -41,9 +41,19 @@ export class Started {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
+  /** Throws with what it said where it does not end with 0. */
+  async succeeds(): Promise<void> {
+    const { status, signal } = await this.ended;
+    if (status !== 0) throw new Error(`ended with ${signal ?? status}: ${this.describe()}`);
+  }
+
   /** Resolves when it has ended by it. */
   async kill(signal: NodeJS.Signals): Promise<Ended> {
     this.child.kill(signal);
     return this.ended;
+  }
+
+  private describe(): string {
+    return `${this.command.join(' ')}\nlast line: ${this.stdout.last}\nstderr:\n${this.stderr.all}`;
   }
 }
