@@ -77,11 +77,11 @@ static int take(struct collection *collection, int pidfd, pid_t pid, int pfd) {
 
     if (!place) return -ENOMEM;
     fd = syscall(SYS_pidfd_getfd, pidfd, pfd, 0);
-    if (fd < 0) return -errno;
+    if (fd < 0) return errno == EBADF ? 0 : -errno; /* closed meanwhile */
     result = socket_describe((int)fd, place);
     if (result < 0) {
         close((int)fd);
-        return result == -EAFNOSUPPORT ? 0 : result;
+        return result == -EAFNOSUPPORT || result == -ENOTSOCK ? 0 : result;
     }
     place->pid = pid;
     place->pfd = pfd;
@@ -140,6 +140,7 @@ int sockets_collect(const pid_t *pids, size_t count, struct held_socket **socket
     for (size_t i = 0; result == 0 && i < count; i++) {
         failure->index = i;
         result = collect_process(&collection, pids[i]);
+        if (result == -ESRCH) result = 0; /* it has ended, and its descriptors with it */
     }
     tdestroy(collection.inodes, keep_inode);
     if (result < 0) {

@@ -21,9 +21,9 @@ struct held_socket {
 
 /**
  * Every AF_INET and AF_INET6 socket of these processes, each object once, in the order of `pids` and
- * of descriptors. The processes must be frozen, or descriptors may be missed.
+ * of descriptors. Of processes that are not frozen some may be missed; what ends or closes meanwhile has none.
  * *sockets is malloc'd; the caller frees it and closes every fd in it.
- * 0 or -errno (with failure->index into pids): ESRCH: no such process; EPERM without CAP_SYS_PTRACE.
+ * 0 or -errno (with failure->index into pids): EPERM without CAP_SYS_PTRACE.
  */
 int sockets_collect(const pid_t *pids, size_t count, struct held_socket **sockets, size_t *found,
                     struct failure *failure);

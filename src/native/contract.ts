@@ -81,7 +81,7 @@ export interface Sequences {
 
 /** Batch operations on held sockets (native/tcp_*.c). All are synchronous; a batch is one call. */
 export interface NativeSockets {
-  /** Every inet socket of these (frozen) processes, each object once. */
+  /** Every inet socket of these processes, each object once; where they are not frozen, of those that are still there. */
   collectSockets(pids: readonly number[]): HeldSocket[];
   /** One descriptor of ours described, without `pid`/`pfd` (both -1). */
   describeSocket(fd: number): HeldSocket;
@@ -159,8 +159,8 @@ export interface NativeHost {
   cgroupThaw(path: string): void;
   /** PTRACE_SEIZE + INTERRUPT of every thread of these processes; returns a handle. Must be released from the same thread. */
   ptraceFreeze(pids: readonly number[]): { release(): void };
-  /** Who holds these socket inodes, by one scan of /proc. */
-  findOwners(inodes: readonly number[]): SocketOwner[];
+  /** Who holds these socket inodes: one look at the descriptors of all processes, or of some. */
+  findOwners(inodes: readonly number[], among?: readonly number[]): SocketOwner[];
   /** inode of one connection of this network namespace by inet_diag; null: none. */
   connectionInode(connection: Connection): number | null;
   /** All established-or-closing TCP connections of these socket inodes or of all (empty list), by inet_diag dump. */

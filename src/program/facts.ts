@@ -34,9 +34,8 @@ export interface ProgramFacts {
 const NAMESPACES = ['net', 'mnt', 'user', 'ipc', 'uts', 'pid', 'cgroup'];
 
 export function gatherFacts(cgroup: string): ProgramFacts {
-  const pids = pidsOf(cgroup);
-  const processes = pids.map(describeProcess).filter((fact) => fact !== undefined);
-  return { processes, sockets: describeSockets(pids) };
+  const processes = pidsOf(cgroup).map(describeProcess).filter((fact) => fact !== undefined);
+  return { processes, sockets: describeSockets(processes) };
 }
 
 /** Our own namespaces, to compare with. */
@@ -84,10 +83,11 @@ function mappedFiles(pid: number): { path: string; size: number }[] {
   return [...paths].map((path) => ({ path, size: statSync(path, { throwIfNoEntry: false })?.size ?? -1 }));
 }
 
-function describeSockets(pids: readonly number[]): SocketFact[] {
-  const held = native.collectSockets(pids);
+function describeSockets(processes: readonly ProcessFact[]): SocketFact[] {
+  const innerPids = new Map(processes.map((process) => [process.pid, process.innerPid]));
+  const held = native.collectSockets([...innerPids.keys()]);
   try {
-    return held.map(({ fd: _fd, cookie: _cookie, ...fact }) => ({ ...fact, innerPid: innerPid(fact.pid) }));
+    return held.map(({ fd: _fd, cookie: _cookie, ...fact }) => ({ ...fact, innerPid: innerPids.get(fact.pid) as number }));
   } finally {
     for (const { fd } of held) native.closeFd(fd);
   }

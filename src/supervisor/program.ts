@@ -14,6 +14,9 @@ import { Stdio, type StdioState } from './stdio';
 /** The shell's code for an end that nobody could see: only its parent learns how a process ended. */
 const UNKNOWN_STATUS = 127;
 
+/** What /proc and pidfd_getfd(2) say of a process that is ending. */
+const GONE = ['ENOENT', 'ESRCH'];
+
 export class Program implements MovingProgram {
   readonly stdio: Stdio;
   readonly console: ConsoleServer;
@@ -38,7 +41,7 @@ export class Program implements MovingProgram {
   ) {
     this.pidfd = native.pidfdOpen(pod.initPid);
     this.watches.push(watchEnd(this.pidfd, onExit));
-    this.stdio = new Stdio(pod.stdio, stdioState, () => process.kill(pod.initPid, INIT_SIGNAL_CLOSE_STDIN));
+    this.stdio = new Stdio(pod.stdio, stdioState, () => this.signal(INIT_SIGNAL_CLOSE_STDIN));
     this.console = new ConsoleServer(this.stdio, identity.token, (signo) => this.signal(signo));
     this.terminal = pod.stdio.kind === 'terminal' ? pod.stdio.terminal : undefined;
     this.registry = this.openRegistry();
@@ -67,6 +70,7 @@ export class Program implements MovingProgram {
   }
 
   holdConsole(): void {
+    this.console.hold();
     this.stdio.hold();
   }
 
@@ -76,6 +80,7 @@ export class Program implements MovingProgram {
 
   releaseConsole(): void {
     this.stdio.release();
+    this.console.release();
   }
 
   /** Lets go of the program; it is not ended by this. */
@@ -99,9 +104,15 @@ export class Program implements MovingProgram {
   }
 
   private openRegistry(): Registry | undefined {
-    const fds = registryFdsOf(this.pod.initPid);
-    if (fds !== undefined) this.watches.push(native.watchEvents(takeFromInit(this.pod.initPid, fds.event), () => this.onSockets?.()));
-    return mapRegistry(this.pod.initPid);
+    const { initPid } = this.pod;
+    try {
+      const fds = registryFdsOf(initPid);
+      if (fds !== undefined) this.watches.push(native.watchEvents(takeFromInit(initPid, fds.event), () => this.onSockets?.()));
+      return mapRegistry(initPid);
+    } catch (error) {
+      if (!GONE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      return undefined; // it has ended already; `onExit` is about to be called
+    }
   }
 }
 
