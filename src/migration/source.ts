@@ -23,6 +23,7 @@ import { criuKeyOf } from '../program/terminal';
 import { expectType, type ResumedPeer } from '../protocol/control/index';
 import type { Step } from './driver';
 import { sendImages } from './images';
+import { armReset, lostPeers, untilUnlocked } from './lost-peers';
 import { awaitOutcome } from './outcome';
 import { cancelPeers, endLease, introducePeers, keepLease, LEASE_MS, requireLeases, suspendPeers } from './peers';
 import { preflight, undoPreflight } from './preflight';
@@ -182,15 +183,35 @@ async function commit(context: SourceContext): Promise<void> {
 async function resume(context: SourceContext): Promise<void> {
   const { program, journal, migration } = context;
   const [told, answered] = await Promise.allSettled([tellPeers(context), awaitResumed(context)]);
-  context.lost = lostPeers(context, [told, answered]);
-  native.closeSilently(context.savedFds);
-  for (const { fd } of context.held) if (!context.savedFds.includes(fd)) native.closeFd(fd);
+  context.lost = lostPeers(context.saved, [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : [])));
+  // Where the target did not say, whoever takes over there may still reach them.
+  const reset = answered.status === 'fulfilled' ? await resetLost(context) : [];
+  native.closeSilently(context.savedFds.filter((fd) => !reset.includes(fd)));
+  for (const { fd } of context.held) if (!context.savedFds.includes(fd) || reset.includes(fd)) native.closeFd(fd);
   context.worker?.close();
   context.target?.channel.destroy();
   if (existsSync(program.cgroup)) writeFileSync(join(program.cgroup, 'cgroup.kill'), '1');
   journal.answered(migration); // not before: whoever follows us must not take the frozen copy for one that stays
   rmSync(context.folder, { recursive: true, force: true });
   if (answered.status === 'rejected') context.tools.log.warn({ err: answered.reason as unknown }, 'the target went away after the commit');
+}
+
+/** The descriptors of those whose peers will see a reset, once the copy here is dead. */
+async function resetLost({ lost, saved, savedFds, tools, renewedAt }: SourceContext): Promise<number[]> {
+  if (lost.length === 0) return [];
+  await untilUnlocked(renewedAt);
+  const texts = new Set(lost.map(({ connection }) => connectionText(connection)));
+  return saved.flatMap((connection, index) => {
+    const fd = savedFds[index];
+    if (fd === undefined || !texts.has(connectionText(connection.saved))) return [];
+    try {
+      armReset(fd, connection);
+      return [fd];
+    } catch (error) {
+      tools.log.warn({ err: error }, 'a peer that is lost is not told');
+      return [];
+    }
+  });
 }
 
 /** RESUME on the old path. */
@@ -207,17 +228,6 @@ async function awaitResumed(context: SourceContext): Promise<ResumedPeer[]> {
     if (incoming.kind === 'message' && incoming.message.type === 'resumed') return incoming.message.peers;
   }
   throw new MigrunError('E_TARGET_LOST', 'the target closed the channel after the commit');
-}
-
-/** Those of whom neither path brought word that they follow. */
-function lostPeers({ saved }: SourceContext, asked: readonly PromiseSettledResult<ResumedPeer[]>[]): ResumedPeer[] {
-  const answers = asked.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
-  const following = new Set(answers.filter(({ status }) => status === 'ok').map(({ connection }) => connectionText(connection)));
-  const statuses = new Map(answers.map(({ connection, status }) => [connectionText(connection), status]));
-  return saved
-    .map(({ saved: { local, remote } }) => ({ local, remote }))
-    .filter((connection) => !following.has(connectionText(connection)))
-    .map((connection) => ({ connection, status: statuses.get(connectionText(connection)) ?? 'no-agent' }));
 }
 
 export const SOURCE_STEPS: readonly Step<SourceContext>[] = [

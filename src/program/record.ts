@@ -20,6 +20,8 @@ const programRecord = z.object({
   cgroup: z.string(),
   /** Its stdin, stdout and stderr are a terminal, whose master was the supervisor's alone. */
   terminal: z.boolean(),
+  /** In the supervisor's own process; elsewhere, from where it comes again; or lost with a supervisor. */
+  console: z.enum(['here', 'elsewhere', 'lost']),
   /** The migration that it was leaving by. */
   leaving: hexId.nullable(),
 });

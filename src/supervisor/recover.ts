@@ -25,6 +25,7 @@ export interface Recovered {
   readonly pod: Pod;
   /** undefined: the console's positions were lost. */
   readonly stdio: StdioState | undefined;
+  readonly console: ProgramRecord['console'];
 }
 
 export interface RecoveryTools extends MigrationTools {
@@ -67,7 +68,7 @@ async function recoverProgram(record: ProgramRecord, tools: RecoveryTools): Prom
   }
   if (leaving !== null) await stay(leaving, tools);
   const pod: Pod = { id: identity.id, cgroup, initPid, stdio: record.terminal ? { kind: 'none' } : takePipes(initPid) };
-  return { identity, pod, stdio: undefined };
+  return { identity, pod, stdio: undefined, console: record.console === 'here' ? 'lost' : record.console };
 }
 
 /** Only where the commit may have been asked for can it have happened. */
@@ -137,7 +138,7 @@ async function finishArrival({ program, migration, cgroup }: ArrivalRecord, tool
   const terminal = known?.terminal ?? (state !== undefined && state.terminal !== null);
   const pod: Pod = { id: program.id, cgroup, initPid, stdio: terminal ? { kind: 'none' } : takePipes(initPid) };
   // Whoever had it already may have read of what it printed.
-  return { identity: { ...program, token }, pod, stdio: known === undefined ? state?.console : undefined };
+  return { identity: { ...program, token }, pod, stdio: known === undefined ? state?.console : undefined, console: 'elsewhere' };
 }
 
 // processes

@@ -19,7 +19,7 @@ import { SourceContext } from '../migration/source-context';
 import { native } from '../native/index';
 import { Hold } from '../program/hold';
 import { cgroupOf, createPod, removeCgroup, type Pod } from '../program/pod';
-import { Records, type ProgramIdentity } from '../program/record';
+import { Records, type ProgramIdentity, type ProgramRecord } from '../program/record';
 import type { Channel, IncomingMessage } from '../protocol/channel/index';
 import { listenLocal, serve, supervisorMessage, type AgentMessage, type MigrationReport, type ProgramSummary, type SupervisorMessage } from '../protocol/control/index';
 import type { ArrivedProgram } from '../migration/target';
@@ -47,6 +47,7 @@ export class Supervisor {
   private moving = false;
   private exitStatus: number | undefined;
   private hold: Hold | undefined;
+  private console: ProgramRecord['console'] = 'here';
   /** What the agent is told while there is no program yet. */
   private expected: ProgramSummary;
   private arrivalTimer: NodeJS.Timeout | undefined;
@@ -72,7 +73,7 @@ export class Supervisor {
   async start(command: readonly string[], terminal: { rows: number; columns: number } | undefined): Promise<ProgramIdentity> {
     await this.take();
     const identity = { id: this.id, group: randomBytes(16).toString('hex'), command: [...command], startedAt: Date.now(), token: randomBytes(16).toString('hex') };
-    this.records.writeProgram({ identity, cgroup: cgroupOf(this.id), terminal: terminal !== undefined, leaving: null });
+    this.records.writeProgram({ identity, cgroup: cgroupOf(this.id), terminal: terminal !== undefined, console: this.console, leaving: null });
     try {
       const pod = await createPod(this.config, { id: this.id, command, terminal });
       this.adopt(identity, pod, freshStdioState());
@@ -106,6 +107,7 @@ export class Supervisor {
   async recover(): Promise<void> {
     const recovered = await recover(this.id, { config: this.config, log: this.log, agent: this.agent, journal: this.journal, records: this.records });
     if (recovered === undefined) return this.close(undefined);
+    this.console = recovered.console;
     this.adopt(recovered.identity, recovered.pod, recovered.stdio);
     this.remember(null);
     this.records.removeArrival(this.id);
@@ -158,7 +160,7 @@ export class Supervisor {
   /** For whoever supervises it after us. */
   private remember(leaving: string | null): void {
     const { identity, pod } = this.program as Program;
-    this.records.writeProgram({ identity, cgroup: pod.cgroup, terminal: pod.stdio.kind !== 'pipes', leaving });
+    this.records.writeProgram({ identity, cgroup: pod.cgroup, terminal: pod.stdio.kind !== 'pipes', console: this.console, leaving });
   }
 
   /** An agent that died while it rebound a connection of the program has left all of it frozen. */
@@ -224,6 +226,7 @@ export class Supervisor {
     const { group, command, startedAt } = arrival.program;
     const program = this.adopt({ id: this.id, group, command, startedAt, token: state.console.token }, pod, state.console);
     program.state = 'arriving';
+    this.console = 'elsewhere';
     this.remember(null);
     program.registry?.moveInodes(inodes);
     program.registry?.endFreeze();
@@ -244,12 +247,16 @@ export class Supervisor {
     this.exitStatus = status;
     if (program.state === 'moved' || this.moving) return; // the copy that stayed was killed, or the migration will see to it
     program.state = 'ended';
-    let timer: NodeJS.Timeout | undefined;
-    const farewell = new Promise<void>((resolve) => (timer = setTimeout(resolve, FAREWELL_MS)));
-    await Promise.race([program.console.exited(status), farewell]);
-    clearTimeout(timer);
+    if (this.console !== 'lost') await this.farewell(program, status);
     program.close();
     await this.close(status);
+  }
+
+  private async farewell(program: Program, status: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, FAREWELL_MS)));
+    await Promise.race([program.console.exited(status), late]);
+    clearTimeout(timer);
   }
 
   private async close(status: number | undefined): Promise<void> {
