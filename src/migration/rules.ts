@@ -1,4 +1,6 @@
 /** What cannot move, decided from facts alone: all reasons at once, each with a stable code. No I/O. */
+import type { Connection, Endpoint, HeldSocket } from '../native/index';
+import type { ProcessFact } from '../program/facts';
 
 /** One reason why a program cannot move. */
 export interface Reason {
@@ -6,28 +8,9 @@ export interface Reason {
   readonly message: string;
 }
 
-/** The part of a process's facts that the rules read. */
-export interface RuledProcess {
-  readonly pid: number;
-  readonly innerPid: number;
-  readonly name: string;
-  readonly descriptors: readonly { fd: number; target: string }[];
-  readonly namespaces: Readonly<Record<string, string>>;
-  readonly tracer: number;
-}
-
-export interface RuledSocket {
-  readonly inode: number;
-  readonly pid: number;
-  readonly pfd: number;
-  readonly family: number;
-  readonly type: number;
-  readonly protocol: number;
-  readonly state: number;
-  readonly local: { address: string; port: number };
-  readonly remote: { address: string; port: number };
-  readonly backlog: number;
-}
+/** The part of the facts that the rules read. */
+export type RuledProcess = Pick<ProcessFact, 'innerPid' | 'name' | 'descriptors' | 'namespaces' | 'tracer'>;
+export type RuledSocket = Pick<HeldSocket, 'inode' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'backlog'>;
 
 export const TCP_ESTABLISHED = 1;
 export const TCP_FIN_WAIT2 = 5;
@@ -65,11 +48,11 @@ export function isConnection(socket: RuledSocket): boolean {
   return isTcp(socket) && CONNECTED.includes(socket.state);
 }
 
-export function endpointText({ address, port }: { address: string; port: number }): string {
+export function endpointText({ address, port }: Endpoint): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-export function connectionText({ local, remote }: { local: { address: string; port: number }; remote: { address: string; port: number } }): string {
+export function connectionText({ local, remote }: Connection): string {
   return `${endpointText(local)} - ${endpointText(remote)}`;
 }
 

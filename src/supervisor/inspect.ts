@@ -1,6 +1,7 @@
 /** What `migrun inspect` shows: the program's processes, descriptors and sockets, and who of its peers can follow. */
 import type { AgentLink, MovingProgram } from '../migration/program';
 import { connectionText, isConnection, isTcp, reasonsAgainst, tcpStateName } from '../migration/rules';
+import type { Connection } from '../native/index';
 import { gatherFacts, namespacesOf } from '../program/facts';
 import { expectType, type Inspection } from '../protocol/control/index';
 
@@ -25,7 +26,7 @@ export async function inspect(program: MovingProgram, agent: AgentLink): Promise
   };
 }
 
-async function peerStatuses(program: MovingProgram, sockets: readonly { local: { address: string; port: number }; remote: { address: string; port: number } }[], agent: AgentLink): Promise<Map<string, string>> {
+async function peerStatuses(program: MovingProgram, sockets: readonly Connection[], agent: AgentLink): Promise<Map<string, string>> {
   if (sockets.length === 0) return new Map();
   const connections = sockets.map(({ local, remote }) => ({ local, remote }));
   const answer = await agent.ask({ type: 'introduce', group: program.summary.group, connections, deadlineMs: HELLO_DEADLINE_MS });

@@ -8,7 +8,7 @@
  */
 import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net';
 import { ReadStream, WriteStream } from 'node:tty';
-import { z } from 'zod';
+import type { ConsoleState } from '../migration/state';
 import { native } from '../native/index';
 import type { StdioEnds } from '../program/pod';
 
@@ -22,16 +22,10 @@ const READ_SIZE = 64 * 1024;
 
 export type OutputName = 'stdout' | 'stderr';
 
-const keptOutput = z.object({ acknowledged: z.number().int().nonnegative(), kept: z.instanceof(Uint8Array), ended: z.boolean() });
-export const stdioStateSchema = z.object({
-  stdout: keptOutput,
-  stderr: keptOutput,
-  received: z.number().int().nonnegative(),
-  inputEnded: z.boolean(),
-});
-export type StdioState = z.infer<typeof stdioStateSchema>;
+export type StdioState = Omit<ConsoleState, 'token'>;
+type KeptOutput = StdioState[OutputName];
 
-const NOTHING = { acknowledged: 0, kept: new Uint8Array(), ended: false } as const;
+const NOTHING: KeptOutput = { acknowledged: 0, kept: new Uint8Array(), ended: false };
 
 export function freshStdioState(): StdioState {
   return { stdout: { ...NOTHING }, stderr: { ...NOTHING }, received: 0, inputEnded: false };
@@ -58,7 +52,7 @@ export class Output {
    * Without a source it has ended: a terminal has no stderr of its own. The source reads through `onread`, because only
    * so does pause() stop it at once (net.Socket): a stream that is merely paused still fills its buffer from the pipe.
    */
-  constructor(open: ((onread: OnReadOpts) => Socket) | undefined, known: z.infer<typeof keptOutput> | undefined) {
+  constructor(open: ((onread: OnReadOpts) => Socket) | undefined, known: KeptOutput | undefined) {
     const state = known ?? NOTHING;
     this.placed = known !== undefined;
     this.source = open?.({
@@ -129,7 +123,7 @@ export class Output {
     this.regulate();
   }
 
-  state(): z.infer<typeof keptOutput> {
+  state(): KeptOutput {
     return { acknowledged: this.acknowledged, kept: new Uint8Array(Buffer.concat(this.chunks)), ended: this.ended };
   }
 

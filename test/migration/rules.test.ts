@@ -5,15 +5,12 @@ const CONTEXT = { namespaces: NAMESPACES, terminal: undefined };
 
 function processWith(change: Partial<RuledProcess> = {}, ...targets: string[]): RuledProcess {
   const descriptors = targets.map((target, fd) => ({ fd, target }));
-  return { pid: 500, innerPid: 2, name: 'server', descriptors, namespaces: NAMESPACES, tracer: 0, ...change };
+  return { innerPid: 2, name: 'server', descriptors, namespaces: NAMESPACES, tracer: 0, ...change };
 }
 
 function connected(change: Partial<RuledSocket> = {}): RuledSocket {
   return {
     inode: 77,
-    pid: 500,
-    pfd: 3,
-    family: 2,
     type: 1,
     protocol: 6,
     state: 1,
