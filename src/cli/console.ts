@@ -27,6 +27,8 @@ export class ConsoleClient {
   private readonly input: Buffer[] = [];
   private inputStart = 0;
   private inputEnded = false;
+  /** Sent or not, and not yet given to the program. */
+  private readonly signals: number[] = [];
 
   constructor(
     private readonly config: Config,
@@ -66,6 +68,7 @@ export class ConsoleClient {
           position += data.length;
         }
         if (this.inputEnded) this.tell({ type: 'input-ended' });
+        for (const signal of this.signals) this.tell({ type: 'kill', signal });
         if (this.terminal) this.tellSize();
         return channel;
       } catch (error) {
@@ -95,6 +98,7 @@ export class ConsoleClient {
         const { message } = incoming;
         if (message.type === 'output') this.print(message.name, message.position, message.data);
         else if (message.type === 'input-received') this.inputTaken(message.position);
+        else if (message.type === 'killed') this.signals.shift();
         else if (message.type === 'moved') return { kind: 'host', host: message.host, port: message.port };
         else if (message.type === 'exited') return message.status;
       }
@@ -109,7 +113,7 @@ export class ConsoleClient {
     const reached = Math.max(this.received[name], position + data.length); // where nobody was attached, output may be gone
     this.received[name] = reached;
     process[name].write(fresh, (error) => {
-      if (error !== null && error !== undefined) this.tell({ type: 'kill', signal: constants.signals.SIGPIPE });
+      if (error !== null && error !== undefined) this.kill(constants.signals.SIGPIPE);
       this.tell({ type: 'acknowledge', name, position: reached });
     });
   }
@@ -125,7 +129,7 @@ export class ConsoleClient {
       this.inputEnded = true;
       this.tell({ type: 'input-ended' });
     };
-    const forwards = FORWARDED.map((name) => [name, () => this.tell({ type: 'kill', signal: constants.signals[name] })] as const);
+    const forwards = FORWARDED.map((name) => [name, () => this.kill(constants.signals[name])] as const);
     for (const [name, forward] of forwards) process.on(name, forward);
     const onResize = (): void => this.tellSize();
     if (this.terminal) {
@@ -142,6 +146,11 @@ export class ConsoleClient {
       stdin.off('data', onData);
       stdin.pause();
     };
+  }
+
+  private kill(signal: number): void {
+    this.signals.push(signal);
+    this.tell({ type: 'kill', signal });
   }
 
   private tellSize(): void {

@@ -11,6 +11,8 @@ export class ConsoleServer {
   private channel: Channel<SupervisorMessage> | undefined;
   private status: number | undefined;
   private finished: (() => void) | undefined;
+  private readonly signals: number[] = [];
+  private held = false;
 
   constructor(
     private readonly stdio: Stdio,
@@ -43,11 +45,22 @@ export class ConsoleServer {
         this.stdio.resize(message.rows, message.columns);
         return true;
       case 'kill':
-        this.signal(message.signal);
+        this.signals.push(message.signal);
+        this.giveSignals();
         return true;
       default:
         return false;
     }
+  }
+
+  /** Signals wait: a frozen copy that is killed later must not have taken one. */
+  hold(): void {
+    this.held = true;
+  }
+
+  release(): void {
+    this.held = false;
+    this.giveSignals();
   }
 
   /** The program ended; resolves when a console, be it one that is still on its way, has all its output and its status. */
@@ -91,8 +104,17 @@ export class ConsoleServer {
     this.tellStatus();
   }
 
+  private giveSignals(): void {
+    while (!this.held && this.signals.length > 0) {
+      this.signal(this.signals.shift() as number);
+      this.channel?.send({ type: 'killed' }).catch(() => undefined);
+    }
+  }
+
+  /** Signals that the program has not got are the console's to give again, wherever it goes. */
   private detach(): void {
     this.channel = undefined;
+    this.signals.length = 0;
     this.stdio.input.onReceived = undefined;
     for (const name of NAMES) this.stdio.outputs[name].detach();
   }

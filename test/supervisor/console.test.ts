@@ -171,8 +171,30 @@ describe('an attached console', () => {
   test('gives signals', async () => {
     const console = await Console.attached();
     await console.tell({ type: 'kill', signal: 15 });
-    await until(() => signals.length > 0);
+    await until(() => console.has('killed'));
     expect(signals).toEqual([15]);
+  });
+
+  test('does not give signals while the program is held, but after', async () => {
+    const console = await Console.attached();
+    server.hold();
+    await console.tell({ type: 'kill', signal: 15 });
+    await console.settle();
+    expect([signals, console.has('killed')]).toEqual([[], false]);
+    server.release();
+    await until(() => console.has('killed'));
+    expect(signals).toEqual([15]);
+  });
+
+  test('a signal that the program did not get stays the console\'s', async () => {
+    const console = await Console.attached();
+    server.hold();
+    await console.tell({ type: 'kill', signal: 15 });
+    await console.settle();
+    await server.moved('10.0.0.2', 4807);
+    server.release();
+    await until(() => console.has('moved'));
+    expect([signals, console.has('killed')]).toEqual([[], false]);
   });
 
   test('is told where the program has gone, and gets nothing more from here', async () => {

@@ -49,6 +49,7 @@ export const supervisorMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('progress'), step: z.string(), state: z.enum(['started', 'done', 'undone']), ms: z.number() }),
   z.object({ type: z.literal('migrated'), report: migrationReport }),
   z.object({ type: z.literal('kill'), signal: z.int().min(1).max(64) }),
+  z.object({ type: z.literal('killed') }),
 
   // console
   z.object({ type: z.literal('attach'), token: hexId, received: z.object({ stdout: position, stderr: position }) }),
