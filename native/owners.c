@@ -68,7 +68,29 @@ static int search_process(struct search *search, int proc, const char *pid) {
     return result;
 }
 
-int owners_find(const uint32_t *inodes, size_t inode_count, struct owner **owners, size_t *count) {
+static int search_all(struct search *search, DIR *proc) {
+    int result = 0;
+
+    for (struct dirent *entry; result == 0 && (entry = readdir(proc));) {
+        if (entry->d_name[0] < '0' || entry->d_name[0] > '9') continue;
+        result = search_process(search, dirfd(proc), entry->d_name);
+    }
+    return result;
+}
+
+static int search_some(struct search *search, DIR *proc, const pid_t *pids, size_t count) {
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d", (int)pids[i]);
+        result = search_process(search, dirfd(proc), name);
+    }
+    return result;
+}
+
+int owners_find(const uint32_t *inodes, size_t inode_count, const pid_t *pids, size_t pid_count, struct owner **owners,
+                size_t *count) {
     struct search search = {.inode_count = inode_count};
     DIR *proc = NULL;
     int result = 0;
@@ -82,10 +104,7 @@ int owners_find(const uint32_t *inodes, size_t inode_count, struct owner **owner
         result = -errno;
         goto out;
     }
-    for (struct dirent *entry; result == 0 && (entry = readdir(proc));) {
-        if (entry->d_name[0] < '0' || entry->d_name[0] > '9') continue;
-        result = search_process(&search, dirfd(proc), entry->d_name);
-    }
+    result = pids ? search_some(&search, proc, pids, pid_count) : search_all(&search, proc);
 out:
     if (proc) closedir(proc);
     free(search.inodes);

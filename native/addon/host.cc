@@ -79,10 +79,16 @@ static Napi::Value freeze_by_ptrace(const Napi::CallbackInfo &info) {
 static Napi::Value find_owners(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     std::vector<uint32_t> inodes = to_numbers(info[0]);
+    std::vector<pid_t> among;
+    bool all = info[1].IsUndefined();
     struct owner *found = nullptr;
     size_t count = 0;
 
-    check(env, owners_find(inodes.data(), inodes.size(), &found, &count), "opendir");
+    if (!all)
+        for (uint32_t pid : to_numbers(info[1])) among.push_back(static_cast<pid_t>(pid));
+    // An empty vector has no data to point to, and no pids are not all.
+    among.push_back(0);
+    check(env, owners_find(inodes.data(), inodes.size(), all ? nullptr : among.data(), among.size() - 1, &found, &count), "opendir");
     std::unique_ptr<struct owner, decltype(&free)> owners(found, free);
     Napi::Array array = Napi::Array::New(env, count);
     for (size_t i = 0; i < count; i++) {

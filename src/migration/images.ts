@@ -22,8 +22,8 @@ export function listImages(folder: string): ImageFile[] {
     .map((name) => ({ name, size: statSync(join(folder, name)).size }));
 }
 
-/** Sends the whole folder and resolves when the other side has it, whole. */
-export async function sendImages(channel: Channel<SupervisorMessage>, folder: string): Promise<number> {
+/** Resolves when the whole folder is sent; `received`, when the other side has it, whole. */
+export async function sendImages(channel: Channel<SupervisorMessage>, folder: string): Promise<{ bytes: number; received: Promise<void> }> {
   const files = listImages(folder);
   const hash = startHash(files);
   await channel.send({ type: 'images', files });
@@ -31,8 +31,9 @@ export async function sendImages(channel: Channel<SupervisorMessage>, folder: st
     hash.update(chunk);
     await channel.sendData(chunk);
   }
-  await channel.request({ type: 'received', sha256: hash.digest('hex') });
-  return totalSize(files);
+  const received = channel.request({ type: 'received', sha256: hash.digest('hex') }).then(() => undefined);
+  received.catch(() => undefined); // who awaits it hears of it
+  return { bytes: totalSize(files), received };
 }
 
 function totalSize(files: readonly ImageFile[]): number {

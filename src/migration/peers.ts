@@ -19,7 +19,7 @@ export async function introducePeers({ tools, group }: SourceContext, connection
   return expectType(answer, 'introduced').peers;
 }
 
-/** SUSPEND, or SUSPEND again. Throws where any peer does not hold. */
+/** SUSPEND, or SUSPEND again. Rejects where any peer does not hold. */
 export async function suspendPeers(context: SourceContext, connections: Connection[]): Promise<void> {
   noteRenewal(context);
   if (connections.length === 0) return;

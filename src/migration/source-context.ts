@@ -19,10 +19,13 @@ export class SourceContext {
   worker: CriuWorker | undefined;
   facts: ProgramFacts | undefined;
   suspended = new Map<string, { connection: Connection; rcvNxt: number }>();
+  /** The peers' answers to SUSPEND. */
+  suspending: Promise<void> = Promise.resolve();
   tickets: PeerTicket[] = [];
   frozen = false;
   held: HeldSocket[] = [];
   locked = false;
+  /** With `peerHas` from the transfer on. */
   saved: MovingConnection[] = [];
   savedFds: number[] = [];
   /** Where the target has the connections' local ends, in the order of `saved`. */
@@ -37,6 +40,8 @@ export class SourceContext {
   /** Connections whose peers did not follow, from the commit on. */
   lost: ResumedPeer[] = [];
   bytes = 0;
+  /** The target has the images, whole. */
+  received: Promise<void> = Promise.resolve();
   frozenAt = 0;
 
   constructor(

@@ -17,7 +17,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import { native, type HeldSocket } from '../native/index';
+import { native, type Connection, type HeldSocket, type SavedSocket } from '../native/index';
 import { innerPid, pidsOf } from '../program/pod';
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type ResumedPeer } from '../protocol/control/index';
@@ -34,13 +34,17 @@ import { encodeState, movedConnections } from './state';
 
 const COMMIT_TIMEOUT_MS = 10_000;
 const RESUME_DEADLINE_MS = 5_000;
+/** The target tells the peers too, and mostly is the first; twice the work for everybody would take longer. */
+const HEAD_START_MS = 30;
 const FREEZE_TIMEOUT_MS = 2_000;
 const STATE_FILE = 'migrun-state';
 
 // suspend
 
-async function suspend(context: SourceContext): Promise<void> {
-  await suspendPeers(context, context.connections);
+/** Asked here, answered while we freeze, save and dump: what each peer has received is needed for the transfer only. */
+function suspend(context: SourceContext): void {
+  context.suspending = suspendPeers(context, context.connections);
+  context.suspending.catch(() => undefined); // who awaits it hears of it
   keepLease(context);
 }
 
@@ -85,18 +89,15 @@ async function save(context: SourceContext): Promise<void> {
   await suspendNewcomers(context, connections);
   context.savedFds = connections.map(({ fd }) => fd);
   const saved = native.save(context.savedFds);
-  context.saved = saved.map((state, index) => {
-    const socket = connections[index] as HeldSocket;
-    const peer = context.suspended.get(connectionText(state));
-    if (peer === undefined) throw new MigrunError('E_PEER', `${connectionText(state)} was not suspended by its peer`);
-    return { innerPid: innerPid(socket.pid), fd: socket.pfd, saved: state, peerHas: peer.rcvNxt };
-  });
+  context.saved = connections.map((socket, index) => ({ innerPid: innerPid(socket.pid), fd: socket.pfd, saved: saved[index] as SavedSocket, peerHas: 0 }));
 }
 
 /** Connections that were accepted or made between the preflight and the freeze. */
 async function suspendNewcomers(context: SourceContext, connections: readonly HeldSocket[]): Promise<void> {
-  const newcomers = connections.filter((socket) => !context.suspended.has(connectionText(socket))).map(({ local, remote }) => ({ local, remote }));
+  const known = new Set(context.connections.map(connectionText));
+  const newcomers = connections.filter((socket) => !known.has(connectionText(socket))).map(({ local, remote }) => ({ local, remote }));
   if (newcomers.length === 0) return;
+  await context.suspending;
   const refused = (await introducePeers(context, newcomers)).filter(({ status }) => status !== 'ok');
   if (refused.length > 0) throw refusal(refused.map(reasonOfPeer));
   context.round++;
@@ -133,6 +134,8 @@ async function dump(context: SourceContext): Promise<void> {
 
 async function transfer(context: SourceContext): Promise<void> {
   const { program } = context;
+  await context.suspending;
+  context.saved = context.saved.map((connection) => ({ ...connection, peerHas: peerHas(context, connection.saved) }));
   const state = encodeState({
     version: 1,
     migration: context.migration,
@@ -146,13 +149,20 @@ async function transfer(context: SourceContext): Promise<void> {
     terminal: program.terminal === undefined ? null : { rows: program.terminal.rows, columns: program.terminal.columns },
   });
   writeFileSync(join(context.folder, STATE_FILE), state, { mode: 0o600 });
-  context.bytes = await sendImages(context.openTarget().channel, context.folder);
+  const { bytes, received } = await sendImages(context.openTarget().channel, context.folder);
+  Object.assign(context, { bytes, received });
+}
+
+function peerHas(context: SourceContext, connection: Connection): number {
+  const peer = context.suspended.get(connectionText(connection));
+  if (peer === undefined) throw new MigrunError('E_PEER', `${connectionText(connection)} was not suspended by its peer`);
+  return peer.rcvNxt;
 }
 
 // restore
 
 async function restore(context: SourceContext): Promise<void> {
-  const answer = await context.openTarget().channel.request({ type: 'restore' });
+  const [answer] = await Promise.all([context.openTarget().channel.request({ type: 'restore' }), context.received]);
   context.locals = expectType(answer, 'restored').locals;
 }
 
@@ -182,7 +192,8 @@ async function commit(context: SourceContext): Promise<void> {
 
 async function resume(context: SourceContext): Promise<void> {
   const { program, journal, migration } = context;
-  const [told, answered] = await Promise.allSettled([tellPeers(context), awaitResumed(context)]);
+  const target = awaitResumed(context);
+  const [told, answered] = await Promise.allSettled([tellPeers(context, target), target]);
   context.lost = lostPeers(context.saved, [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : [])));
   // Where the target did not say, whoever takes over there may still reach them.
   const reset = answered.status === 'fulfilled' ? await resetLost(context) : [];
@@ -214,9 +225,10 @@ async function resetLost({ lost, saved, savedFds, tools, renewedAt }: SourceCont
   });
 }
 
-/** RESUME on the old path. */
-async function tellPeers({ migration, group, saved, locals, tickets, tools }: SourceContext): Promise<ResumedPeer[]> {
-  if (saved.length === 0) return [];
+/** RESUME on the old path, for those whom the target did not reach at once. */
+async function tellPeers({ migration, group, saved, locals, tickets, tools }: SourceContext, target: Promise<ResumedPeer[]>): Promise<ResumedPeer[]> {
+  const reached = await Promise.race([target.catch(() => []), new Promise<[]>((resolve) => setTimeout(resolve, HEAD_START_MS, []))]);
+  if (reached.filter(({ status }) => status === 'ok').length === saved.length) return [];
   const moved = movedConnections(saved, locals);
   const answer = await tools.agent.ask({ type: 'resume', migration, group, role: 'source', tickets, moved, deadlineMs: RESUME_DEADLINE_MS });
   return expectType(answer, 'resumed').peers;

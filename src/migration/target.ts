@@ -9,20 +9,21 @@
  *
  * Until the commit, whatever goes wrong and whoever goes away, `abort` leaves nothing of it here.
  */
-import { mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cgroupRoot, criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native, type Endpoint, type ReviveRequest } from '../native/index';
-import { destroyCgroup, innerPid, makeCgroup, pidsOf } from '../program/pod';
+import { destroyCgroup, hastenCgroupMoves, innerPid, makeCgroup, pidsOf } from '../program/pod';
 import { arrivalName } from '../program/record';
 import { openTerminal, type Terminal } from '../program/terminal';
 import type { Arrival, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
 import { judgeArrival } from './judge';
 import type { MigrationTools } from './program';
-import { decodeState, movedConnections, type MovingState } from './state';
+import { decodeState, movedConnections, rehearseState, type MovingState } from './state';
 import { tellPeers } from './tell-peers';
 import type { Reason } from './rules';
 import { ImageReceiver, type ImageFile } from './images';
@@ -71,6 +72,7 @@ export class TargetMigration {
     this.cgroup = makeCgroup(arrivalName(arrival.program.id, this.migration));
     if (arrival.terminal !== null) this.terminal = openTerminal(arrival.terminal.rows, arrival.terminal.columns);
     this.worker = new CriuWorker(this.tools.config.criu, this.folder, criuLogOf(this.tools.config, this.migration), this.terminal === undefined ? [] : [this.terminal.slave]);
+    rehearseState();
     await this.worker.warm();
     this.worker.joinCgroup(this.cgroup);
     return [];
@@ -78,6 +80,7 @@ export class TargetMigration {
 
   expect(files: readonly ImageFile[]): void {
     this.requireArrival();
+    hastenCgroupMoves();
     this.receiver = new ImageReceiver(this.folder, files);
   }
 
@@ -99,12 +102,17 @@ export class TargetMigration {
     const { connections } = this.state;
     let onFrozen: () => void = () => undefined;
     const frozen = new Promise<void>((resolve) => (onFrozen = resolve));
+    let left = Promise.resolve();
+    hastenCgroupMoves();
     const done = worker.restore(
       arrival.terminal === null ? {} : { inherit_fd: [{ key: arrival.terminal.key, fd: 4 }] },
-      (stage, pid) => {
+      async (stage, pid) => {
         if (pid !== undefined) this.initPid = pid;
+        // The tasks are born in CRIU's cgroup; from the first on it need not be there, and must not when it is frozen.
+        // Leaving takes the kernel an RCU grace period, some 12 ms (cgroup_attach_lock), so it begins here.
+        if (stage === 'setup-namespaces') left = writeFile(join(cgroupRoot(), 'cgroup.procs'), String(worker.pid));
         if (stage !== 'pre-resume') return;
-        writeFileSync(join(cgroupRoot(), 'cgroup.procs'), String(worker.pid));
+        await left;
         native.cgroupFreeze(cgroup, FREEZE_TIMEOUT_MS);
         onFrozen();
       },

@@ -6,7 +6,8 @@
 import { spawn } from 'node:child_process';
 import { closeSync, createReadStream, mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, watch, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { cgroupRoot, type Config } from '../config';
 import { MigrunError } from '../errors';
 import { native } from '../native/index';
@@ -99,6 +100,15 @@ function tryRemove(cgroup: string): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'EBUSY';
   }
+}
+
+/**
+ * To move a process to another cgroup, the kernel waits for an RCU grace period, 6 to 15 ms, unless another was moved
+ * just before (cgroup_attach_lock(), rcu_sync_enter()); then it is 0.2 ms. A move that goes nowhere counts.
+ */
+export function hastenCgroupMoves(): void {
+  const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+  writeFile(join(dirname(cgroupRoot()), own, 'cgroup.procs'), String(process.pid)).catch(() => undefined);
 }
 
 export function pidsOf(cgroup: string): number[] {

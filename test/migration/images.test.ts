@@ -25,6 +25,13 @@ afterEach(() => {
   rmSync(base, { recursive: true });
 });
 
+/** Sends, and waits until it has arrived, whole. */
+async function send(): Promise<number> {
+  const { bytes, received } = await sendImages(pair.source, from);
+  await received;
+  return bytes;
+}
+
 function write(files: Record<string, Buffer>): void {
   for (const [name, content] of Object.entries(files)) writeFileSync(join(from, name), content);
 }
@@ -53,7 +60,7 @@ describe('over a channel', () => {
     };
     write(files);
     receive();
-    const sent = await sendImages(pair.source, from);
+    const sent = await send();
     expect(sent).toBe(Object.values(files).reduce((sum, { length }) => sum + length, 0));
     expect(readdirSync(to).sort()).toEqual(Object.keys(files).sort());
     for (const [name, content] of Object.entries(files)) expect(readFileSync(join(to, name)).equals(content)).toBe(true);
@@ -62,20 +69,20 @@ describe('over a channel', () => {
   test('only their owner can read what arrived', async () => {
     write({ 'pages-1.img': randomBytes(100), 'empty.img': Buffer.alloc(0) });
     receive();
-    await sendImages(pair.source, from);
+    await send();
     for (const name of readdirSync(to)) expect(statSync(join(to, name)).mode & 0o777).toBe(0o600);
   });
 
   test('an empty folder arrives', async () => {
     receive();
-    expect(await sendImages(pair.source, from)).toBe(0);
+    expect(await send()).toBe(0);
     expect(readdirSync(to)).toEqual([]);
   });
 
   test('CRIU\'s logs and statistics stay', async () => {
     write({ 'criu.log': Buffer.from('log'), 'criu.stderr': Buffer.from('err'), 'stats-dump': Buffer.from('s'), 'core-1.img': Buffer.from('core') });
     receive();
-    await sendImages(pair.source, from);
+    await send();
     expect(readdirSync(to)).toEqual(['core-1.img']);
     expect(listImages(from)).toEqual([{ name: 'core-1.img', size: 4 }]);
   });
@@ -87,13 +94,13 @@ describe('over a channel', () => {
       altered[4321]! ^= 1;
       return altered;
     });
-    await expect(sendImages(pair.source, from)).rejects.toMatchObject({ code: 'E_IMAGE' });
+    await expect(send()).rejects.toMatchObject({ code: 'E_IMAGE' });
   });
 
   test('a piece that got lost is found', async () => {
     write({ 'core-1.img': randomBytes(5000) });
     receive((data) => data.subarray(0, data.length - 1));
-    await expect(sendImages(pair.source, from)).rejects.toMatchObject({ code: 'E_IMAGE' });
+    await expect(send()).rejects.toMatchObject({ code: 'E_IMAGE' });
   });
 });
 

@@ -14,6 +14,7 @@ import { Keyring, systemClock, type Clock, type Received } from '../../protocol/
 import { isOwnAddress } from './connections';
 import { Introductions } from './introductions';
 import { Moves } from './moves';
+import { Owners } from './owners';
 import { Rebinder } from './rebind';
 import { Registrations } from './registrations';
 import { Resumptions } from './resumptions';
@@ -57,8 +58,9 @@ export class Peering {
     const sockets = new Sockets(native, programs);
     this.registrations = new Registrations(native);
     this.welcomes = new Welcomes(native, clock, this.segments, sockets, this.registrations);
-    this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations);
-    const rebinder = new Rebinder(native, programs, log);
+    const owners = new Owners(native);
+    this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations, owners);
+    const rebinder = new Rebinder(native, programs, owners, log);
     this.resumptions = new Resumptions(this.segments, sockets, this.registrations, this.suspensions, rebinder);
   }
 

@@ -10,6 +10,7 @@ import type { Endpoint, Native, SavedSocket } from '../../native/contract';
 import type { Status } from '../../protocol/inband';
 import { batched, Failure } from './batch';
 import { forFamily } from './connections';
+import type { Owners } from './owners';
 import type { LocalPrograms, PeerFreezer } from './types';
 
 export interface Rebind {
@@ -30,13 +31,14 @@ export class Rebinder {
   constructor(
     private readonly native: Native,
     private readonly programs: LocalPrograms,
+    private readonly owners: Owners,
     private readonly log: Logger,
   ) {}
 
   /** One synchronous stretch for all of them. */
   rebind(requests: readonly Rebind[]): Rebound[] {
     const inodes = requests.map(({ fd }) => this.native.describeSocket(fd).inode);
-    const owners = this.native.findOwners(inodes).filter(({ pid }) => pid !== process.pid);
+    const owners = this.owners.find(inodes).filter(({ pid }) => pid !== process.pid);
     const freeze = new Freeze(this.native, this.programs, this.log);
     const started = performance.now();
     try {

@@ -10,6 +10,7 @@ import type { Endpoint, InbandSegment, Native } from '../../native/contract';
 import { answerWindow, Replies, splitIntoParts, SUSPENDED_ENTRIES } from '../../protocol/inband';
 import type { Clock, Keyring, Move, Pair, Status, Suspend, Suspended, SuspendedEntry } from '../../protocol/inband';
 import { batched, Failure } from './batch';
+import type { Owners } from './owners';
 import type { Registration, Registrations } from './registrations';
 import type { Segments } from './segments';
 import type { Sockets } from './sockets';
@@ -24,6 +25,7 @@ export interface Member {
   readonly registration: Registration;
   /** Our descriptor while it is locked. */
   fd: number | null;
+  readonly inode: number;
   /** Where its other end is now. */
   moved: Endpoint | null;
 }
@@ -50,6 +52,7 @@ export class Suspensions {
     private readonly segments: Segments,
     private readonly sockets: Sockets,
     private readonly registrations: Registrations,
+    private readonly owners: Owners,
   ) {}
 
   onSuspend(message: Suspend, pair: Pair, segment: InbandSegment): void {
@@ -62,6 +65,7 @@ export class Suspensions {
     if (answers === null) return this.replies.abandon(scope, request);
     this.replies.answer(scope, request, answers);
     for (const answer of answerWindow(answers, from)) this.segments.answer(pair.seal(answer), segment);
+    if (reply.state !== 'answered') this.noteOwners(scope);
   }
 
   onCancel(move: Move, segment: InbandSegment): void {
@@ -90,8 +94,15 @@ export class Suspensions {
     this.drop(members);
   }
 
+  /** While the source is busy with its dump; what takes long here is not part of the pause. */
+  private noteOwners(name: string): void {
+    const members = [...(this.suspensions.get(name)?.members.values() ?? [])];
+    this.owners.note(members.filter(({ fd }) => fd !== null).map(({ inode }) => inode));
+  }
+
   /** Closes our descriptors. */
   drop(members: readonly Member[]): void {
+    this.owners.forget(members.map(({ inode }) => inode));
     for (const member of members) {
       if (member.fd !== null) this.native.closeFd(member.fd);
       member.fd = null;
@@ -187,7 +198,7 @@ export class Suspensions {
         return;
       }
       registration.owner = one.owner;
-      members.set(registration.token, { registration, fd: one.fd, moved: null });
+      members.set(registration.token, { registration, fd: one.fd, inode: this.native.describeSocket(one.fd).inode, moved: null });
     });
     return refused;
   }
