@@ -71,17 +71,29 @@ test('what a source asked about is kept until it is answered', () => {
   journal.answered(MIGRATION);
 });
 
-test('the sweep takes what was given up long ago, and neither what was committed nor what a source still asks', () => {
+test('whoever follows a source learns whom it asked, until that is answered', () => {
+  const asking = { program: '1a2b3c4d', target: 'hostB', port: 4807 };
+  new Journal(folder).asking(MIGRATION, asking);
+  expect(new Journal(folder).asked(MIGRATION)).toEqual(asking);
+  new Journal(folder).answered(MIGRATION);
+  expect(new Journal(folder).asked(MIGRATION)).toBeUndefined();
+});
+
+test('the sweep takes what was given up long ago, and nothing that somebody could still ask for', () => {
+  const [committed, asked, fresh] = ['c', 'd', 'e'].map((letter) => letter.repeat(32)) as [string, string, string];
   const journal = new Journal(folder);
   journal.decide(MIGRATION, 'aborted');
-  journal.decide(OTHER, 'committed');
-  journal.asking(MIGRATION, { program: '1a2b3c4d', target: 'hostB', port: 4807 });
+  journal.decide(committed, 'committed');
+  journal.asking(asked, { program: '1a2b3c4d', target: 'hostB', port: 4807 });
   const longAgo = Date.now() / 1000 - 30 * 24 * 3600;
   for (const name of readdirSync(folder)) utimesSync(join(folder, name), longAgo, longAgo);
+  journal.decide(fresh, 'aborted');
   journal.sweep();
-  expect(readdirSync(folder)).toHaveLength(2);
-  expect(journal.decide(OTHER, 'aborted')).toBe('committed');
-  expect(journal.decide(MIGRATION, 'committed')).toBe('committed');
+  const left = readdirSync(folder);
+  expect(left).toHaveLength(3);
+  for (const kept of [committed, asked, fresh]) expect(left.some((name) => name.startsWith(kept))).toBe(true);
+  expect(journal.decide(committed, 'aborted')).toBe('committed');
+  expect(journal.decide(fresh, 'committed')).toBe('aborted');
 });
 
 test('a file that is torn counts as given up', () => {
