@@ -15,7 +15,6 @@ const root = Root.fromJSON({
         images_dir_fd: { rule: 'required', type: 'int32', id: 1 },
         pid: { type: 'int32', id: 2 },
         leave_running: { type: 'bool', id: 3 },
-        shell_job: { type: 'bool', id: 7 },
         file_locks: { type: 'bool', id: 8 },
         log_level: { type: 'int32', id: 9 },
         log_file: { type: 'string', id: 10 },
@@ -23,11 +22,8 @@ const root = Root.fromJSON({
         inherit_fd: { rule: 'repeated', type: 'inherit_fd', id: 27 },
         manage_cgroups: { type: 'bool', id: 24 },
         manage_cgroups_mode: { type: 'criu_cg_mode', id: 34 },
-        ghost_limit: { type: 'uint32', id: 35 },
         external: { rule: 'repeated', type: 'string', id: 37 },
         freeze_cgroup: { type: 'string', id: 44 },
-        timeout: { type: 'uint32', id: 45 },
-        orphan_pts_master: { type: 'bool', id: 50 },
         tcp_close: { type: 'bool', id: 52 },
         network_lock: { type: 'criu_network_lock_method', id: 64 },
         images_dir: { type: 'string', id: 68 },
@@ -80,10 +76,8 @@ export interface CriuOptions {
   inherit_fd?: { key: string; fd: number }[];
   manage_cgroups?: boolean;
   manage_cgroups_mode?: 'IGNORE';
-  ghost_limit?: number;
   external?: string[];
   freeze_cgroup?: string;
-  timeout?: number;
   tcp_close?: boolean;
   network_lock?: 'SKIP';
   images_dir?: string;
