@@ -1,13 +1,14 @@
 /**
- * A migration as its source drives it, in nine steps. The table at the end is the algorithm; the steps are above it, the
+ * A migration as its source drives it, in ten steps. The table at the end is the algorithm; the steps are above it, the
  * preflight in a file of its own.
  *
  *   step       source                                     target                      peers
  *   preflight  facts, rules; ask target and peers         judge, start CRIU           HELLO
  *   suspend    SUSPEND to all                                                         lock with a lease
  *   freeze     freeze the cgroup
- *   save       lock and save all sockets
+ *   lock       lock all sockets
  *   dump       CRIU, leaving it frozen
+ *   save       save all sockets
  *   transfer   stream the images                          write, check the hash
  *   restore                                               CRIU, revive, still frozen
  *   commit     journal; locks permanent; ask              journal; answer             the point of no return
@@ -72,9 +73,9 @@ function undoFreeze(context: SourceContext): void {
   context.frozen = false;
 }
 
-// save
+// lock
 
-async function save(context: SourceContext): Promise<void> {
+async function lock(context: SourceContext): Promise<void> {
   context.held = native.collectSockets(pidsOf(context.program.cgroup));
   context.locked = true;
   native.lock(context.liveFds, LEASE_MS);
@@ -85,11 +86,7 @@ async function save(context: SourceContext): Promise<void> {
   });
   if (late.length > 0) throw refusal(late);
 
-  const connections = context.held.filter(isConnection);
-  await suspendNewcomers(context, connections);
-  context.savedFds = connections.map(({ fd }) => fd);
-  const saved = native.save(context.savedFds);
-  context.saved = connections.map((socket, index) => ({ innerPid: innerPid(socket.pid), fd: socket.pfd, saved: saved[index] as SavedSocket, peerHas: 0 }));
+  await suspendNewcomers(context, context.held.filter(isConnection));
 }
 
 /** Connections that were accepted or made between the preflight and the freeze. */
@@ -104,9 +101,8 @@ async function suspendNewcomers(context: SourceContext, connections: readonly He
   await suspendPeers(context, connections.map(({ local, remote }) => ({ local, remote })));
 }
 
-function undoSave(context: SourceContext): void {
+function undoLock(context: SourceContext): void {
   context.leased = false;
-  if (context.saved.length > 0) native.unsave(context.savedFds);
   if (context.locked) native.unlock(context.liveFds);
   for (const { fd } of context.held) native.closeFd(fd);
   context.held = [];
@@ -128,6 +124,23 @@ async function dump(context: SourceContext): Promise<void> {
   });
   native.lock(context.liveFds, LEASE_MS);
   context.leased = true;
+}
+
+// save
+
+/**
+ * Not before the dump: a CRIU that is killed leaves its tracees running (it thaws the cgroup once it has seized them),
+ * and a program must not find its sockets in TCP_REPAIR.
+ */
+function save(context: SourceContext): void {
+  const connections = context.held.filter(isConnection);
+  context.savedFds = connections.map(({ fd }) => fd);
+  const saved = native.save(context.savedFds);
+  context.saved = connections.map((socket, index) => ({ innerPid: innerPid(socket.pid), fd: socket.pfd, saved: saved[index] as SavedSocket, peerHas: 0 }));
+}
+
+function undoSave(context: SourceContext): void {
+  if (context.saved.length > 0) native.unsave(context.savedFds);
 }
 
 // transfer
@@ -246,8 +259,9 @@ export const SOURCE_STEPS: readonly Step<SourceContext>[] = [
   { name: 'preflight', run: preflight, undo: undoPreflight },
   { name: 'suspend', run: suspend, undo: undoSuspend },
   { name: 'freeze', run: freeze, undo: undoFreeze },
-  { name: 'save', run: save, undo: undoSave },
+  { name: 'lock', run: lock, undo: undoLock },
   { name: 'dump', run: dump },
+  { name: 'save', run: save, undo: undoSave },
   { name: 'transfer', run: transfer },
   { name: 'restore', run: restore },
   { name: 'commit', run: commit, pointOfNoReturn: true },
