@@ -110,7 +110,10 @@ export class TargetMigration {
         if (pid !== undefined) this.initPid = pid;
         // The tasks are born in CRIU's cgroup; from the first on it need not be there, and must not when it is frozen.
         // Leaving takes the kernel an RCU grace period, some 12 ms (cgroup_attach_lock), so it begins here.
-        if (stage === 'setup-namespaces') left = writeFile(join(cgroupRoot(), 'cgroup.procs'), String(worker.pid));
+        if (stage === 'setup-namespaces') {
+          left = writeFile(join(cgroupRoot(), 'cgroup.procs'), String(worker.pid));
+          left.catch(() => undefined); // who awaits it hears of it; where CRIU ended meanwhile, nobody does
+        }
         if (stage !== 'pre-resume') return;
         await left;
         native.cgroupFreeze(cgroup, FREEZE_TIMEOUT_MS);
