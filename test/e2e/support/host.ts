@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Started } from './started.js';
+import { type OutputKind, Started } from './started.js';
 
 export const repo = resolve(__dirname, '../../..');
 export const labTool = join(repo, 'tools/lab');
@@ -53,8 +53,8 @@ export class Host {
     writeFileSync(this.keyFile, key, { mode: 0o600 });
   }
 
-  start(command: readonly string[], env: Environment = {}): Started {
-    const started = new Started([labTool, 'exec', '--prefix', this.prefix, this.name, '--', ...command], { ...process.env, ...env });
+  start(command: readonly string[], env: Environment = {}, output: OutputKind = 'lines'): Started {
+    const started = new Started([labTool, 'exec', '--prefix', this.prefix, this.name, '--', ...command], { ...process.env, ...env }, output);
     this.started.push(started);
     return started;
   }
@@ -75,8 +75,8 @@ export class Host {
   }
 
   /** Resolves when the program runs. */
-  async startWrapped(command: readonly string[], env: Environment = {}): Promise<WrappedProgram> {
-    const console = this.start(['migrun', '--', ...command], env);
+  async startWrapped(command: readonly string[], env: Environment = {}, output: OutputKind = 'lines'): Promise<WrappedProgram> {
+    const console = this.start(['migrun', '--', ...command], env, output);
     const [, id] = await console.stderr.match(/^migrun: program ([0-9a-f]{8})$/);
     this.programs.push(id!);
     return { id: id!, console };

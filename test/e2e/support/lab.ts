@@ -58,7 +58,10 @@ export class Lab {
   }
 }
 
-/** A lab for the tests of one file; it goes away after them, whatever became of them, and must leave nothing. */
+/**
+ * A lab for the tests of one file; it goes away after them, whatever became of them, and must leave nothing. What is to
+ * be done before that belongs in an afterAll inside a describe: those of one level run in their order.
+ */
 export function useLab(): Lab {
   const lab = new Lab();
   beforeAll(() => lab.up());

@@ -1,11 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import type { Writable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { Text } from './text.js';
 
 export interface Ended {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
 }
+
+/** Lines are kept in `stdout`; bytes are for the test to read from the child itself. */
+export type OutputKind = 'lines' | 'bytes';
 
 /** A process that the test started, and its output. */
 export class Started {
@@ -18,11 +21,12 @@ export class Started {
   constructor(
     private readonly command: readonly string[],
     env: NodeJS.ProcessEnv,
+    output: OutputKind,
   ) {
     const [file, ...args] = command as [string, ...string[]];
     this.child = spawn(file, args, { stdio: 'pipe', env });
     const describe = (): string => this.describe();
-    this.stdout = new Text(this.child.stdout!, describe);
+    this.stdout = new Text(output === 'lines' ? this.child.stdout! : Readable.from([]), describe);
     this.stderr = new Text(this.child.stderr!, describe);
     this.ended = new Promise((resolve) => this.child.once('close', (status, signal) => resolve({ status, signal })));
     // A program that ended does not read; its exit is what the tests look at.

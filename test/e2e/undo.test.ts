@@ -1,0 +1,58 @@
+import { endPair, expectCounting, startPair, type Pair } from './support/counting.js';
+import { migrateUntil } from './support/crashing.js';
+import { type Fault, FAULTY_CRIU, setFault } from './support/faulty-criu.js';
+import type { Host } from './support/host.js';
+import { cgroupsOf, useLab } from './support/lab.js';
+
+/** The steps that a failure in the dump, or on the target, finds done. */
+const UNDONE = {
+  source: ['lock', 'freeze', 'suspend', 'preflight'],
+  target: ['save', 'lock', 'freeze', 'suspend', 'preflight'],
+};
+
+const lab = useLab();
+const programsOn = (host: Host): string[] => host.processes().map(({ command }) => command).filter((command) => command.startsWith('count_server'));
+
+describe('a server that counts stays, or moves once', () => {
+  let pair: Pair;
+
+  beforeAll(async () => {
+    await lab.hostA.startAgent();
+    await lab.hostC.startAgent();
+    await lab.hostB.startAgent(FAULTY_CRIU);
+    pair = await startPair({ from: lab.hostA, to: lab.hostC, env: FAULTY_CRIU });
+  });
+
+  afterAll(() => endPair(pair));
+
+  /** It runs where it was, and only there. */
+  async function expectUndone(): Promise<void> {
+    await expectCounting(pair);
+    expect(await lab.hostA.list()).toMatchObject([{ id: pair.server.id, state: 'running', connections: 1 }]);
+    expect(cgroupsOf(pair.server.id)).toHaveLength(1);
+    expect(programsOn(lab.hostB)).toEqual([]);
+  }
+
+  describe.each([
+    ['source', ['is killed while it dumps', 'cannot dump the memory']],
+    ['target', ['is killed while it restores', 'fails when all is restored']],
+  ] as const)('a CRIU of the %s', (where, faults) => {
+    test.each(faults)('that %s leaves the program as it was', async (what: Fault) => {
+      const fault = setFault(where === 'source' ? lab.hostA : lab.hostB, what);
+      const { code, undone } = await lab.hostA.refusal(pair.server.id, 'hostB');
+      fault.mend();
+      expect(code).toBe('E_CRIU');
+      expect(undone).toEqual(UNDONE[where]);
+      await expectUndone();
+    });
+  });
+
+  test('a program moves once at a time', async () => {
+    const { hostA, hostB } = lab;
+    const held = await migrateUntil('before-transfer', { id: pair.server.id, from: hostA, to: hostB, anchor: pair.server.console, port: 4900 });
+    expect(await hostA.refusal(pair.server.id, 'hostC')).toMatchObject({ code: 'E_BUSY', undone: [] });
+    held.release();
+    await held.command.succeeds();
+    await expectCounting(pair);
+  });
+});
