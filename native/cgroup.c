@@ -48,6 +48,10 @@ static int read_frozen(int events) {
     return line ? line[sizeof key - 1] == '1' : -EPROTO;
 }
 
+/* The kernel tells of a change at most every 10 ms (cgroup_file_notify, CGROUP_FILE_NOTIFY_MIN_INTV): where the file has
+ * just changed otherwise, because a process came or went, the event is that late. The file itself is not. */
+enum { LOOK_AGAIN_MS = 1 };
+
 static int wait_frozen(int events, int timeout_ms) {
     int64_t deadline = now_ms() + timeout_ms;
 
@@ -58,7 +62,7 @@ static int wait_frozen(int events, int timeout_ms) {
         int64_t left = deadline - now_ms();
         if (left <= 0) return -ETIMEDOUT;
         struct pollfd change = {.fd = events, .events = POLLPRI};
-        if (poll(&change, 1, (int)left) < 0 && errno != EINTR) return -errno;
+        if (poll(&change, 1, left < LOOK_AGAIN_MS ? (int)left : LOOK_AGAIN_MS) < 0 && errno != EINTR) return -errno;
     }
 }
 

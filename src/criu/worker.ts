@@ -41,7 +41,8 @@ export class CriuWorker {
     const [ours, theirs] = native.seqpacketPair();
     const errors = openSync(join(imagesDir, 'criu.stderr'), 'w', 0o600);
     try {
-      this.child = spawn(criu, ['swrk', '3'], { stdio: ['ignore', errors, errors, theirs, ...inherited] });
+      // In a session of its own: Ctrl-C at our terminal is the program's, and would end CRIU in the middle of a dump.
+      this.child = spawn(criu, ['swrk', '3'], { stdio: ['ignore', errors, errors, theirs, ...inherited], detached: true });
     } finally {
       closeSync(errors);
       native.closeFd(theirs);

@@ -1,5 +1,5 @@
 /** The first step: whatever keeps the program from moving is found before anything is touched, all of it at once. */
-import { mkdirSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { arch } from 'node:os';
 import { criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
@@ -50,7 +50,7 @@ function describeArrival(context: SourceContext): Arrival {
     architecture: arch(),
     cpuFlags: cpuFlags(),
     files: [...files.values()],
-    workingDirectories: [...new Set(processes.map(({ pid }) => readlinkSync(`/proc/${pid}/cwd`)))],
+    workingDirectories: [...new Set(processes.map(({ workingDirectory }) => workingDirectory))],
     listeners: sockets.filter(({ state }) => state === TCP_LISTEN).map(({ family, local }) => ({ family, local })),
     connections: context.connections,
     terminal: program.terminal === undefined ? null : { key: criuKeyOf(program.terminal), rows: program.terminal.rows, columns: program.terminal.columns },

@@ -15,6 +15,7 @@ export interface ProcessFact {
   readonly innerPid: number;
   readonly name: string;
   readonly executable: string;
+  readonly workingDirectory: string;
   readonly descriptors: readonly DescriptorFact[];
   /** Files that are mapped, with their sizes; the target must have them alike. */
   readonly files: readonly { path: string; size: number }[];
@@ -51,6 +52,7 @@ function describeProcess(pid: number): ProcessFact | undefined {
       innerPid: innerPid(pid),
       name: status.match(/^Name:\s*(.*)$/m)?.[1] ?? '?',
       executable: readlinkSync(`/proc/${pid}/exe`),
+      workingDirectory: readlinkSync(`/proc/${pid}/cwd`),
       descriptors: describeDescriptors(pid),
       files: mappedFiles(pid),
       namespaces: namespacesOf(pid),
