@@ -1,8 +1,9 @@
 import { endPair, expectCounting, startPair, type Pair } from './support/counting.js';
-import { migrateUntil } from './support/crashing.js';
+import { agentOf, killAll, migrateUntil } from './support/crashing.js';
 import { type Fault, FAULTY_CRIU, setFault } from './support/faulty-criu.js';
-import type { Host } from './support/host.js';
-import { cgroupsOf, useLab } from './support/lab.js';
+import { onChange } from './support/files.js';
+import { type Host, refusalOf } from './support/host.js';
+import { cgroupRoot, cgroupsOf, useLab } from './support/lab.js';
 
 /** The steps that a failure in the dump, or on the target, finds done. */
 const UNDONE = {
@@ -29,7 +30,7 @@ describe('a server that counts stays, or moves once', () => {
   async function expectUndone(): Promise<void> {
     await expectCounting(pair);
     expect(await lab.hostA.list()).toMatchObject([{ id: pair.server.id, state: 'running', connections: 1 }]);
-    expect(cgroupsOf(pair.server.id)).toHaveLength(1);
+    await onChange(cgroupRoot(), 'the copy to go', () => cgroupsOf(pair.server.id).length === 1);
     expect(programsOn(lab.hostB)).toEqual([]);
   }
 
@@ -45,6 +46,16 @@ describe('a server that counts stays, or moves once', () => {
       expect(undone).toEqual(UNDONE[where]);
       await expectUndone();
     });
+  });
+
+  test('an agent of the target that is killed before the images arrive leaves the program as it was', async () => {
+    const { hostA, hostB } = lab;
+    const held = await migrateUntil('before-transfer', { id: pair.server.id, from: hostA, to: hostB, anchor: pair.server.console, port: 4899 });
+    killAll(agentOf(hostB));
+    const { status } = await held.command.ended;
+    expect(refusalOf({ status, stdout: held.command.stdout.all, stderr: held.command.stderr.all }).undone).toEqual(UNDONE.target);
+    await expectUndone();
+    await hostB.startAgent(FAULTY_CRIU);
   });
 
   test('a program moves once at a time', async () => {

@@ -74,6 +74,7 @@ export class Text {
 
   private end(): void {
     this.ended = true;
+    if (this.rest !== '') this.take('\n');
     for (const waiter of [...this.waiters]) waiter.fail('the output ended');
   }
 }
