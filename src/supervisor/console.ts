@@ -3,7 +3,8 @@ import { timingSafeEqual } from 'node:crypto';
 import { MigrunError } from '../errors';
 import type { Channel, IncomingMessage } from '../protocol/channel/index';
 import type { SupervisorMessage } from '../protocol/control/index';
-import type { OutputName, Stdio } from './stdio';
+import type { Stdio } from './stdio';
+import type { OutputName } from './stdio-state';
 
 const NAMES: readonly OutputName[] = ['stdout', 'stderr'];
 

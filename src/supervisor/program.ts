@@ -9,7 +9,8 @@ import type { ConsoleState } from '../migration/state';
 import type { MovingProgram } from '../migration/program';
 import type { Terminal } from '../program/terminal';
 import { ConsoleServer } from './console';
-import { Stdio, type StdioState } from './stdio';
+import { Stdio } from './stdio';
+import type { StdioState } from './stdio-state';
 
 /** The shell's code for an end that nobody could see: only its parent learns how a process ended. */
 const UNKNOWN_STATUS = 127;

@@ -15,7 +15,7 @@ import type { ArrivalRecord, ProgramIdentity, ProgramRecord, Records } from '../
 import { mapRegistry } from '../program/registry';
 import { takePipes } from './far-ends';
 import { isFrozen, letGo, silence } from './let-go';
-import type { StdioState } from './stdio';
+import type { StdioState } from './stdio-state';
 
 const CANCEL_DEADLINE_MS = 2_000;
 

@@ -30,7 +30,7 @@ import { inspect } from './inspect';
 import { isFrozen, letGo } from './let-go';
 import { Program } from './program';
 import { recover } from './recover';
-import { freshStdioState, type StdioState } from './stdio';
+import { freshStdioState, type StdioState } from './stdio-state';
 
 /** How long a program that ended waits for its console to fetch its status. */
 const FAREWELL_MS = 10_000;

@@ -43,7 +43,7 @@ describe("the supervisor's view of the registry", () => {
     const children = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8');
     pid = Number(children);
     const memfd = openSync(`/proc/${pid}/fd/${MEMORY_FD}`, 'r+');
-    registry = native.mapRegistry(memfd) as Registry;
+    registry = native.mapRegistry(memfd);
     closeSync(memfd);
   });
 

@@ -4,7 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openTerminal } from '../../src/program/terminal';
-import { freshStdioState, Stdio, type Output } from '../../src/supervisor/stdio';
+import type { Output } from '../../src/supervisor/output';
+import { Stdio } from '../../src/supervisor/stdio';
+import { freshStdioState } from '../../src/supervisor/stdio-state';
 import { until } from '../native/support/until';
 import { PipedProgram } from './support';
 

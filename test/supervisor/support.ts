@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { once } from 'node:events';
 import { native } from '../../src/native/index';
-import { freshStdioState, Stdio, type OutputName, type StdioState } from '../../src/supervisor/stdio';
+import { Stdio } from '../../src/supervisor/stdio';
+import { freshStdioState, type OutputName, type StdioState } from '../../src/supervisor/stdio-state';
 import { until } from '../native/support/until';
 
 export class PipedProgram {
