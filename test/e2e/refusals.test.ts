@@ -109,7 +109,7 @@ test('a program stays where a peer does not answer, and is told which', async ()
   expect(refusal).toMatchObject({ code: 'E_PEER', text: expect.stringContaining(`10.77.0.1:${PORT} - 10.77.0.3:${port} cannot follow`), undone: UNTOUCHED });
   await client.stdout.more(100);
   await client.kill('SIGTERM');
-  await server.console.succeeds();
+  await server.console.ended; // by an end or a reset: the kernel resets where the client left numbers unread
 });
 
 async function localPort(host: Host, remotePort: string): Promise<string> {

@@ -60,7 +60,7 @@ export async function expectCounting({ server, client }: Pair): Promise<void> {
   await Promise.all([server.console, client].map(({ stdout }) => stdout.more(SOME)));
 }
 
-/** Ends the client; then the server ends too. Both must have printed every number once and in order. */
+/** Ends the client; then the server ends too, by an end or, where numbers were left unread, a reset. Both must have printed every number once and in order. */
 export async function endPair({ server, client, clientId }: Pair): Promise<void> {
   const ended = await client.kill('SIGTERM');
   expect(ended).toEqual(clientId === undefined ? { status: null, signal: 'SIGTERM' } : { status: 128 + 15, signal: null });
