@@ -37,9 +37,10 @@ export function keepLease(context: SourceContext): void {
   context.lease = setInterval(() => {
     if (context.leased) native.lock(context.liveFds, LEASE_MS);
     context.round++;
-    suspendPeers(context, [...context.suspended.values()].map(({ connection }) => connection)).catch((error: unknown) =>
-      context.tools.log.warn({ err: error }, 'a lease was not renewed'),
-    );
+    suspendPeers(context, [...context.suspended.values()].map(({ connection }) => connection)).catch((error: unknown) => {
+      context.leaseFailure = error;
+      context.tools.log.warn({ err: error }, 'a lease was not renewed');
+    });
   }, LEASE_MS / 3);
 }
 
@@ -52,6 +53,9 @@ function noteRenewal(context: SourceContext): void {
 /** Before the commit. Throws where a lease may have ended: a socket that was unlocked for a moment could have acknowledged what its saved state does not have. */
 export function requireLeases(context: SourceContext): void {
   noteRenewal(context);
+  if (context.leaseFailure !== undefined) {
+    throw new MigrunError('E_LEASE', 'a peer did not renew its lease', { hint: 'does its agent run? try again', cause: context.leaseFailure });
+  }
   if (context.longestGap < LEASE_MS) return;
   throw new MigrunError('E_LEASE', `a lease of ${LEASE_MS / 1000} s ended before it was renewed`, { hint: 'is this host overloaded? try again' });
 }

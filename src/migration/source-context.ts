@@ -35,6 +35,8 @@ export class SourceContext {
   round = 1;
   renewedAt: number | undefined;
   longestGap = 0;
+  /** Why a renewal failed; nothing is committed then. */
+  leaseFailure: unknown;
   /** Our locks have leases; not while CRIU dumps, and no more from the commit on. */
   leased = false;
   /** Connections whose peers did not follow, from the commit on. */
