@@ -9,10 +9,10 @@
  *            one with an eBPF filter), and CRIU restores it with the socket.
  *   resets   classic BPF; drops RST segments only, for a revived TCP socket: data of a peer that
  *            followed faster than the program runs again is received, while the reset that a peer
- *            answers with that does not follow yet is not.
+ *            answers with that does not follow yet is not. The program's own filter has its say.
  *
- * A program's own classic filter is behind the two instructions of a plain lock (never reached
- * there), so it moves with the socket through CRIU's images and a new process still finds it.
+ * A program's own classic filter is behind the instructions of a classic lock (never reached behind
+ * a plain one), so it moves with the socket through CRIU's images and a new process still finds it.
  * Under a lease it is only in this process's memory.
  *
  * The process must have CAP_NET_ADMIN and CAP_BPF (or CAP_SYS_ADMIN).

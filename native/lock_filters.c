@@ -21,13 +21,17 @@ static const struct sock_filter plain[] = {
     BPF_STMT(BPF_RET | BPF_K, 0),
 };
 
+/* What is no reset goes on to the program's own filter, which expects an accumulator of zero, or to `accept`. */
 static const struct sock_filter resets[] = {
     BPF_STMT(BPF_LD | BPF_IMM, RESETS_MARK),
     BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS_OFFSET),
     BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TCP_FLAG_RST, 0, 1),
     BPF_STMT(BPF_RET | BPF_K, 0),
-    BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    BPF_STMT(BPF_LD | BPF_IMM, 0),
 };
+
+/* Ends a lock where the program has no filter. No program has this one: 0xffffffff is the usual way to say it. */
+static const struct sock_filter accept_all = BPF_STMT(BPF_RET | BPF_K, 0x6d67616c);
 
 static const struct {
     const struct sock_filter *code;
@@ -66,9 +70,10 @@ int lock_classic_attach(int fd, enum lock_kind kind, const struct own_filter *ow
     uint16_t prefix = classic[kind].length;
     struct sock_filter code[BPF_MAXINSNS];
 
-    if (own->length == 0) return attach(fd, classic[kind].code, prefix);
-    if (own->length > BPF_MAXINSNS - prefix) return -E2BIG;
+    if (own->length >= BPF_MAXINSNS - prefix) return -E2BIG;
     memcpy(code, classic[kind].code, prefix * sizeof *code);
+    code[prefix] = accept_all;
+    if (own->length == 0) return attach(fd, code, (uint16_t)(prefix + 1));
     memcpy(code + prefix, own->code, own->length * sizeof *code);
     return attach(fd, code, (uint16_t)(prefix + own->length));
 }
@@ -106,6 +111,8 @@ int lock_identify(int fd, enum lock_kind *kind, struct own_filter *own) {
     *kind = classic_kind(code, (uint16_t)length);
     prefix = *kind == LOCK_NONE ? 0 : classic[*kind].length;
     if (length == prefix) return 0;
+    if (*kind != LOCK_NONE && length == prefix + 1u && memcmp(code + prefix, &accept_all, sizeof accept_all) == 0)
+        return 0;
     own->length = (uint16_t)(length - prefix);
     own->code = malloc(own->length * sizeof *own->code);
     if (!own->code) return -ENOMEM;

@@ -81,6 +81,25 @@ static void own_filter_moves(void) {
     expect_no_filter(pair.a);
 }
 
+static void own_filter_acts_while_held(void) {
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    const struct sock_fprog deaf = {1, &nothing};
+    struct pair pair = pair_open(V4);
+    struct stream there = {.from = pair.a, .to = pair.b};
+    struct tcp_saved saved[2];
+
+    need(setsockopt(pair.b, SOL_SOCKET, SO_ATTACH_FILTER, &deaf, sizeof deaf));
+    pair_save(&pair, saved);
+    pair_revive(&pair, saved);
+    returns(tcp_release_all(&pair.a, 1, &failure), 0);
+    stream_write(&there, 10);
+    expect(!poll_for(pair.b, POLLIN, QUIET_MS), "a segment passed the program's own filter");
+    returns(tcp_release_all(&pair.b, 1, &failure), 0);
+    expect(!poll_for(pair.b, POLLIN, QUIET_MS), "a segment passed the program's own filter");
+    need(setsockopt(pair.b, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int)));
+    stream_drain(&there, 5000);
+}
+
 /* As a process that knows nothing of the lock: its record is gone. */
 static void forget(int fd) {
     uint64_t cookie;
@@ -166,6 +185,7 @@ const struct test_case lock_cases[] = {
     {"a lock without a lease stays until the unlock", plain_stays},
     {"unlock puts the program's own filter back", own_filter_comes_back},
     {"a moved socket has the program's own filter", own_filter_moves},
+    {"a revived socket obeys the program's own filter before its release", own_filter_acts_while_held},
     {"another process finds the program's own filter under a lock", own_filter_survives_a_crash},
     {"another process can renew and end a lease", crash_leaves_a_lock_that_renews},
     {"unlock of a socket that is not locked leaves the program's filter", unlock_leaves_a_programs_filter},
