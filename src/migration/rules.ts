@@ -13,15 +13,18 @@ export type RuledProcess = Pick<ProcessFact, 'innerPid' | 'name' | 'descriptors'
 export type RuledSocket = Pick<HeldSocket, 'inode' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'backlog'>;
 
 export const TCP_ESTABLISHED = 1;
-export const TCP_FIN_WAIT2 = 5;
+const TCP_FIN_WAIT1 = 4;
+const TCP_FIN_WAIT2 = 5;
 export const TCP_CLOSE = 7;
 export const TCP_CLOSE_WAIT = 8;
+const TCP_LAST_ACK = 9;
 export const TCP_LISTEN = 10;
+const TCP_CLOSING = 11;
 const TCP_STATE_NAMES = ['', 'ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'FIN_WAIT1', 'FIN_WAIT2', 'TIME_WAIT', 'CLOSE', 'CLOSE_WAIT', 'LAST_ACK', 'LISTEN', 'CLOSING'];
 
 const SOCK_STREAM = 1;
 const IPPROTO_TCP = 6;
-const CONNECTED = [TCP_ESTABLISHED, TCP_FIN_WAIT2, TCP_CLOSE_WAIT];
+const CONNECTED = [TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING];
 const CARRIED_STATES = [...CONNECTED, TCP_CLOSE, TCP_LISTEN];
 
 /** What CRIU carries among descriptors that are neither files nor sockets; anything else is refused by its name. */
