@@ -108,6 +108,16 @@ export function encodeNotifyAnswer(): Buffer {
   return Buffer.from(requestType.encode(requestType.fromObject({ type: 'NOTIFY', notify_success: true })).finish());
 }
 
+/**
+ * Encodes and decodes one message of each kind: protobufjs compiles a type's code when it first meets it, which takes
+ * some milliseconds, better not those of a pause.
+ */
+export function rehearseMessages(): void {
+  encodeRequest('DUMP', { pid: 1, inherit_fd: [{ key: '', fd: 0 }] });
+  const response = { type: 'NOTIFY', success: true, notify: { script: '', pid: 1 }, restore: { pid: 1 } };
+  decodeResponse(Buffer.from(responseType.encode(responseType.fromObject(response)).finish()));
+}
+
 /** Throws where the bytes are not a criu_resp. */
 export function decodeResponse(message: Buffer): CriuResponse {
   return responseType.toObject(responseType.decode(message), { enums: String }) as CriuResponse;

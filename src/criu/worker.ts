@@ -8,7 +8,7 @@ import { closeSync, copyFileSync, existsSync, openSync, readFileSync, writeFileS
 import { join } from 'node:path';
 import { MigrunError } from '../errors';
 import { native, type MessageSocket } from '../native/index';
-import { decodeResponse, encodeFeatureCheck, encodeNotifyAnswer, encodeRequest, type CriuOptions, type CriuResponse } from './rpc';
+import { decodeResponse, encodeFeatureCheck, encodeNotifyAnswer, encodeRequest, rehearseMessages, type CriuOptions, type CriuResponse } from './rpc';
 
 /**
  * What is awaited before CRIU goes on from this stage. A rejection is the request's, and CRIU stays where it is, holding
@@ -27,6 +27,7 @@ export class CriuWorker {
   private onResponse: ((response: CriuResponse) => void) | undefined;
   private onEnd: ((error: MigrunError) => void) | undefined;
   private ended = false;
+  private breakpoints: number | null = null;
 
   /** `inherited` become the worker's descriptors 4, 5, ...; they stay the caller's. */
   constructor(
@@ -61,9 +62,12 @@ export class CriuWorker {
 
   /**
    * Makes CRIU probe this kernel now and keep what it found (where /run is a tmpfs), not while a program is frozen:
-   * the first time after a boot that takes 40 ms and more. Rejects where CRIU cannot work here.
+   * the first time after a boot that takes 40 ms and more. All else that is slow only once is done here, too. Rejects
+   * where CRIU cannot work here.
    */
   async warm(): Promise<void> {
+    this.breakpoints ??= native.hastenBreakpoints();
+    rehearseMessages();
     await this.exchange(encodeFeatureCheck());
   }
 
@@ -91,6 +95,8 @@ export class CriuWorker {
   close(): void {
     this.ended = true;
     this.socket.close();
+    if (this.breakpoints !== null) native.closeFd(this.breakpoints);
+    this.breakpoints = null;
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
   }
 

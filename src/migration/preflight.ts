@@ -12,6 +12,7 @@ import { introducePeers } from './peers';
 import { reasonOfError, reasonOfPeer, refusal } from './refusal';
 import { reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
 import type { SourceContext } from './source-context';
+import { rehearseState } from './state';
 
 const JUDGE_TIMEOUT_MS = 10_000;
 
@@ -31,6 +32,7 @@ export async function preflight(context: SourceContext): Promise<void> {
   }
   if (reasons.length > 0) throw refusal(reasons);
   context.worker = new CriuWorker(tools.config.criu, context.folder, criuLogOf(tools.config, context.migration));
+  rehearseState();
   await context.worker.warm();
 }
 

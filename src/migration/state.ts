@@ -83,7 +83,7 @@ export function decodeState(bytes: Buffer): MovingState {
 }
 
 /**
- * The first state that a process decodes takes it ten milliseconds, the second less than one: a target does it once for
+ * The first state that a process decodes takes it ten milliseconds, the second less than one: both sides do it once for
  * practice, before anything stands still.
  */
 export function rehearseState(): void {

@@ -16,8 +16,10 @@ import { cgroupRoot, criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native, type Endpoint, type ReviveRequest } from '../native/index';
-import { destroyCgroup, hastenCgroupMoves, innerPid, makeCgroup, pidsOf } from '../program/pod';
+import { takePipes } from '../program/far-ends';
+import { destroyCgroup, hastenCgroupMoves, innerPid, makeCgroup, pidsOf, type Pod, type StdioEnds } from '../program/pod';
 import { arrivalName } from '../program/record';
+import { mapRegistry } from '../program/registry';
 import { openTerminal, type Terminal } from '../program/terminal';
 import type { Arrival, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
@@ -34,11 +36,7 @@ const FREEZE_TIMEOUT_MS = 5_000;
 export interface ArrivedProgram {
   readonly arrival: Arrival;
   readonly state: MovingState;
-  readonly cgroup: string;
-  readonly initPid: number;
-  readonly terminal: Terminal | undefined;
-  /** Each socket's inode there and here. */
-  readonly inodes: readonly (readonly [from: number, to: number])[];
+  readonly pod: Pod;
 }
 
 export class TargetMigration {
@@ -123,6 +121,7 @@ export class TargetMigration {
     await Promise.race([frozen, done]);
     this.revive(connections);
     this.takeListeners();
+    this.moveRegistry();
     this.initPid = await done;
     return this.locals;
   }
@@ -171,11 +170,23 @@ export class TargetMigration {
     native.cgroupThaw(this.cgroup as string);
   }
 
+  /** To be called before the thaw: what a program that ends at once has printed stays in the pipes that are taken here. */
   arrived(): ArrivedProgram {
     const { arrival, cgroup } = this.requireArrival();
-    return { arrival, state: this.state as MovingState, cgroup, initPid: this.initPid, terminal: this.terminal?.terminal, inodes: this.inodes() };
+    const { initPid, terminal } = this;
+    const stdio: StdioEnds = terminal === undefined ? takePipes(initPid) : { kind: 'terminal', terminal: terminal.terminal };
+    return { arrival, state: this.state as MovingState, pod: { id: arrival.program.id, cgroup, initPid, stdio } };
   }
 
+  /** The shim knows sockets by their inodes, which are others here, and that its program was frozen. */
+  private moveRegistry(): void {
+    const registry = mapRegistry(this.initPid);
+    registry?.moveInodes(this.inodes());
+    registry?.endFreeze();
+    registry?.close();
+  }
+
+  /** Each socket's inode there and here. */
   private inodes(): [number, number][] {
     const pids = this.pidsByInner();
     return (this.state as MovingState).inodes.map(({ innerPid: inner, fd, inode }) => [inode, socketInode(pids.get(inner), fd)]);

@@ -9,10 +9,10 @@ import type { Channel } from '../protocol/channel/index';
 import type { ResumedPeer, SupervisorMessage } from '../protocol/control/index';
 
 export interface ArrivalEvents {
-  /** The program is ours from here on; called before it runs. */
+  /** The program is ours from here on; called before it runs, while it waits for its peers. */
   arrived(program: ArrivedProgram): void;
   /** It runs. */
-  settled(): Promise<void>;
+  runs(program: ArrivedProgram): Promise<void>;
   /** Nothing came of it. */
   failed(): void;
 }
@@ -75,22 +75,27 @@ export class Arrivals {
   /** Not asked for by the source: from the commit on neither host needs the other. Whatever fails, the program runs. */
   private async takeOver(): Promise<void> {
     const migration = this.current();
-    // The peers first: what else there is to do is done while they follow.
     const resumed = migration.resume().catch((error: unknown): ResumedPeer[] => {
       this.tools.log.error({ err: error }, 'resuming failed');
       return [];
     });
+    const program = migration.arrived();
+    await this.attempt(() => this.events.arrived(program));
+    const peers = await resumed;
+    migration.thaw();
+    // What else there is to do is done while it runs.
+    await this.attempt(() => this.events.runs(program));
+    migration.finish();
+    this.tools.log.info({ peers }, 'resumed');
+    await this.channel.send({ type: 'resumed', peers }).catch(() => undefined);
+  }
+
+  private async attempt(step: () => Promise<void> | void): Promise<void> {
     try {
-      this.events.arrived(migration.arrived());
+      await step();
     } catch (error) {
       this.tools.log.error({ err: error }, 'the program runs, but is not supervised');
     }
-    const peers = await resumed;
-    migration.thaw();
-    migration.finish();
-    this.tools.log.info({ peers }, 'resumed');
-    await this.events.settled();
-    await this.channel.send({ type: 'resumed', peers }).catch(() => undefined);
   }
 
   private current(): TargetMigration {

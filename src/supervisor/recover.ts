@@ -10,10 +10,10 @@ import { awaitOutcome } from '../migration/outcome';
 import type { MigrationTools } from '../migration/program';
 import { takeUp } from '../migration/take-up';
 import { native } from '../native/index';
+import { takePipes } from '../program/far-ends';
 import { destroyCgroup, innerPid, pidsOf, type Pod } from '../program/pod';
 import type { ArrivalRecord, ProgramIdentity, ProgramRecord, Records } from '../program/record';
 import { mapRegistry } from '../program/registry';
-import { takePipes } from './far-ends';
 import { isFrozen, letGo, silence } from './let-go';
 import type { StdioState } from './stdio-state';
 

@@ -21,14 +21,15 @@ import { Hold } from '../program/hold';
 import { cgroupOf, createPod, removeCgroup, type Pod } from '../program/pod';
 import { Records, type ProgramIdentity, type ProgramRecord } from '../program/record';
 import type { Channel, IncomingMessage } from '../protocol/channel/index';
-import { listenLocal, serve, supervisorMessage, type AgentMessage, type MigrationReport, type ProgramSummary, type SupervisorMessage } from '../protocol/control/index';
+import { listenLocal, serve, supervisorMessage, type AgentMessage, type Arrival, type MigrationReport, type ProgramSummary, type SupervisorMessage } from '../protocol/control/index';
+import type { MovingState } from '../migration/state';
 import type { ArrivedProgram } from '../migration/target';
 import { AgentLine } from './agent-link';
 import { Arrivals } from './arrivals';
-import { takePipes } from './far-ends';
 import { inspect } from './inspect';
 import { isFrozen, letGo } from './let-go';
 import { Program } from './program';
+import { Progress } from './progress';
 import { recover } from './recover';
 import { freshStdioState, type StdioState } from './stdio-state';
 
@@ -127,7 +128,7 @@ export class Supervisor {
   private serveChannel(channel: Channel<SupervisorMessage>): void {
     const arrivals = new Arrivals(channel, { config: this.config, log: this.log, agent: this.agent }, this.journal, this.records, {
       arrived: (program) => this.receive(program),
-      settled: () => this.settled(),
+      runs: (program) => this.adoptArrived(program),
       failed: () => void this.close(undefined),
     });
     void serve(channel, (incoming) => this.handle(channel, incoming, arrivals), (data) => arrivals.take(data)).catch((error: unknown) => this.log.warn({ err: error }, 'a channel broke'));
@@ -190,10 +191,11 @@ export class Supervisor {
     program.state = 'migrating';
     const context = new SourceContext(program, { config: this.config, log: this.log, agent: this.agent }, this.journal, { host: to, port });
     this.remember(context.migration);
+    const progress = new Progress((report) => void channel.send({ type: 'progress', ...report }).catch(() => undefined));
     try {
       await this.tellAgent();
       const startedAt = performance.now();
-      const phases = await runSteps(SOURCE_STEPS, context, (step, state, ms) => void channel.send({ type: 'progress', step, state, ms }).catch(() => undefined), this.log);
+      const phases = await runSteps(SOURCE_STEPS, context, (step, state, ms) => progress.tell({ step, state, ms }), this.log);
       const report = { migration: context.migration, program: this.id, target: to, phases, connections: context.saved.length, bytes: context.bytes, frozenMs: performance.now() - context.frozenAt, lost: context.lost };
       this.log.info({ report, totalMs: performance.now() - startedAt }, 'moved');
       program.state = 'moved';
@@ -208,6 +210,7 @@ export class Supervisor {
       throw error;
     } finally {
       this.moving = false;
+      progress.flush();
     }
   }
 
@@ -220,23 +223,15 @@ export class Supervisor {
 
   // arriving
 
-  /** After the commit: the program is this supervisor's. */
-  private receive({ arrival, state, cgroup, initPid, terminal, inodes }: ArrivedProgram): Program {
-    const pod: Pod = { id: this.id, cgroup, initPid, stdio: terminal === undefined ? takePipes(initPid) : { kind: 'terminal', terminal } };
-    const { group, command, startedAt } = arrival.program;
-    const program = this.adopt({ id: this.id, group, command, startedAt, token: state.console.token }, pod, state.console);
-    program.state = 'arriving';
+  /** After the commit: the program is this supervisor's, and whoever follows it knows. */
+  private receive({ arrival, state, pod: { cgroup, stdio } }: ArrivedProgram): void {
     this.console = 'elsewhere';
-    this.remember(null);
-    program.registry?.moveInodes(inodes);
-    program.registry?.endFreeze();
-    void this.tellAgent();
-    return program;
+    this.records.writeProgram({ identity: arrivedIdentity(arrival, state), cgroup, terminal: stdio.kind === 'terminal', console: this.console, leaving: null });
   }
 
-  private async settled(): Promise<void> {
+  private async adoptArrived({ arrival, state, pod }: ArrivedProgram): Promise<void> {
+    this.adopt(arrivedIdentity(arrival, state), pod, state.console);
     this.records.removeArrival(this.id);
-    if (this.program?.state === 'arriving') this.program.state = 'running';
     await this.tellAgent();
   }
 
@@ -276,4 +271,8 @@ export class Supervisor {
     if (isGone(this.records.program(this.id))) this.records.removeProgram(this.id);
     if (isGone(this.records.arrival(this.id))) this.records.removeArrival(this.id);
   }
+}
+
+function arrivedIdentity({ program: { id, group, command, startedAt } }: Arrival, { console: { token } }: MovingState): ProgramIdentity {
+  return { id, group, command, startedAt, token };
 }

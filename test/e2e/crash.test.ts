@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PORT, startPlainPair, untilGone, type Pair } from './support/counting.js';
 import { agentOf, copiesOf, killAll, migrateUntil, runDirOf, supervisorOf, untilListed, untilOneRuns, type HeldMigration, type HoldPoint } from './support/crashing.js';
+import { FAULTY_CRIU, stopInDump } from './support/faulty-criu.js';
 import { onChange } from './support/files.js';
 import type { Host } from './support/host.js';
 import { cgroupsOf, useLab } from './support/lab.js';
@@ -24,7 +25,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  pair = await startPlainPair({ from: hostA, to: hostC });
+  pair = await startPlainPair({ from: hostA, to: hostC, env: FAULTY_CRIU });
 });
 
 afterEach(async () => {
@@ -147,12 +148,14 @@ describe('the agent of a running program', () => {
 
 describe('the source\'s supervisor dies', () => {
   test('while CRIU is at work in the program', async () => {
-    const [cgroup] = cgroupsOf(pair.server.id) as [string];
-    const supervisor = supervisorOf(hostA, pair.server.id);
+    const dump = stopInDump(hostA);
     const command = hostA.start(['migrun', 'migrate', pair.server.id, '--to', 'hostB']);
-    while (!isTraced(cgroup)) await new Promise((resolve) => setImmediate(resolve));
-    killAll(supervisor);
+    await dump.reached;
+    const [cgroup] = cgroupsOf(pair.server.id) as [string];
+    expect(isTraced(cgroup)).toBe(true);
+    killAll(supervisorOf(hostA, pair.server.id));
     expect((await command.ended).status).toBe(1);
+    await dump.go();
     await expectOneOn(hostA, hostB);
   });
 
