@@ -34,7 +34,10 @@
       "target_name": "migrun-init",
       "type": "executable",
       "sources": ["native/init.c"],
-      "include_dirs": ["native", "preload"]
+      "include_dirs": ["native", "preload"],
+      # Its memory and its mappings are dumped, sent and restored in every move's pause.
+      "cflags": ["-fno-pie"],
+      "ldflags": ["-static", "-no-pie"]
     }
   ]
 }

@@ -23,10 +23,10 @@ export function listImages(folder: string): ImageFile[] {
 }
 
 /** Resolves when the whole folder is sent; `received`, when the other side has it, whole. */
-export async function sendImages(channel: Channel<SupervisorMessage>, folder: string): Promise<{ bytes: number; received: Promise<void> }> {
+export async function sendImages(channel: Channel<SupervisorMessage>, folder: string, { rehearsal = false } = {}): Promise<{ bytes: number; received: Promise<void> }> {
   const files = listImages(folder);
   const hash = startHash(files);
-  await channel.send({ type: 'images', files });
+  await channel.send({ type: 'images', rehearsal, files });
   for (const chunk of readChunks(folder, files)) {
     hash.update(chunk);
     await channel.sendData(chunk);

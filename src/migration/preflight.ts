@@ -1,6 +1,7 @@
 /** The first step: whatever keeps the program from moving is found before anything is touched, all of it at once. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { arch } from 'node:os';
+import { join } from 'node:path';
 import { criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
@@ -9,10 +10,10 @@ import { criuKeyOf } from '../program/terminal';
 import { expectType, type Arrival } from '../protocol/control/index';
 import { openTarget } from './open-target';
 import { introducePeers } from './peers';
+import { rehearseTransfer } from './rehearsal';
 import { reasonOfError, reasonOfPeer, refusal } from './refusal';
 import { reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
 import type { SourceContext } from './source-context';
-import { rehearseState } from './state';
 
 const JUDGE_TIMEOUT_MS = 10_000;
 
@@ -32,8 +33,8 @@ export async function preflight(context: SourceContext): Promise<void> {
   }
   if (reasons.length > 0) throw refusal(reasons);
   context.worker = new CriuWorker(tools.config.criu, context.folder, criuLogOf(tools.config, context.migration));
-  rehearseState();
   await context.worker.warm();
+  await rehearseTransfer(context.openTarget().channel, join(context.folder, 'rehearsal'));
 }
 
 async function askTarget(context: SourceContext): Promise<Reason[]> {

@@ -31,14 +31,13 @@ import { preflight, undoPreflight } from './preflight';
 import { reasonOfPeer, refusal } from './refusal';
 import { connectionText, isConnection, reasonsAgainst, TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
-import { encodeState, movedConnections } from './state';
+import { encodeState, movedConnections, STATE_FILE } from './state';
 
 const COMMIT_TIMEOUT_MS = 10_000;
 const RESUME_DEADLINE_MS = 5_000;
 /** The target tells the peers too, and mostly is the first; twice the work for everybody would take longer. */
 const HEAD_START_MS = 30;
 const FREEZE_TIMEOUT_MS = 2_000;
-const STATE_FILE = 'migrun-state';
 
 // suspend
 

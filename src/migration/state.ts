@@ -68,6 +68,9 @@ const movingState = z.object({
 });
 export type MovingState = z.infer<typeof movingState>;
 
+/** Its name among a program's images. */
+export const STATE_FILE = 'migrun-state';
+
 export function encodeState(state: MovingState): Buffer {
   const bytes = encode(state);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -82,20 +85,26 @@ export function decodeState(bytes: Buffer): MovingState {
   }
 }
 
-/**
- * The first state that a process decodes takes it ten milliseconds, the second less than one: both sides do it once for
- * practice, before anything stands still.
- */
-export function rehearseState(): void {
+/** Of no program, with one of everything: for practice (rehearsal.ts). What it lacks would be slow in the pause. */
+export function practiceState(): MovingState {
   const nothing = { acknowledged: 0, kept: new Uint8Array(), ended: false };
   const id = '0'.repeat(32);
-  const local = { address: '::', port: 0 };
+  const local = { address: '::', port: 1 };
   const window = { sndWl1: 0, sndWnd: 0, maxWindow: 0, rcvWnd: 0, rcvWup: 0 };
-  const saved = { family: 10, state: 1, local, remote: local, sndUna: 0, rcvNxt: 0, finSent: false, finReceived: false, options: 0, sndWscale: 0, rcvWscale: 0, mssClamp: 0, reuseAddress: false, timestamp: 0, window };
-  const connection = { innerPid: 1, fd: 0, peerHas: 0, saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) } };
-  const console = { token: id, stdout: nothing, stderr: nothing, received: 0, inputEnded: false };
-  const state = { version: 1, migration: id, program: '00000000', group: id, connections: [connection], listeners: [], inodes: [], tickets: [], console, terminal: null } as const;
-  decodeState(encodeState(state as unknown as MovingState));
+  const saved = { family: 10 as const, state: 1, local, remote: local, sndUna: 0, rcvNxt: 0, finSent: false, finReceived: false, options: 0, sndWscale: 0, rcvWscale: 0, mssClamp: 0, reuseAddress: false, timestamp: 0, window };
+  const place = { innerPid: 1, fd: 0 };
+  return {
+    version: 1,
+    migration: id,
+    program: '00000000',
+    group: id,
+    connections: [{ ...place, peerHas: 0, saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) } }],
+    listeners: [place],
+    inodes: [{ ...place, inode: 1 }],
+    tickets: [{ ticket: { migration: id, sourceId: '0'.repeat(16), peerId: '0'.repeat(16), key: id.repeat(2) }, connections: [{ connection: { local, remote: local }, token: id }] }],
+    console: { token: id, stdout: nothing, stderr: nothing, received: 0, inputEnded: false },
+    terminal: null,
+  };
 }
 
 /** What the peers are told: each connection as it was, as it will be, and what of the peer's stream has arrived. */

@@ -8,7 +8,7 @@ import { native, type HeldSocket, type Registry } from '../native/index';
 import { innerPid, pidsOf } from '../program/pod';
 import type { MigrationTools } from './program';
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from './rules';
-import { decodeState, movedConnections, type MovingConnection, type MovingState } from './state';
+import { decodeState, movedConnections, STATE_FILE, type MovingConnection, type MovingState } from './state';
 import { tellPeers } from './tell-peers';
 
 /** A committed program that is frozen still. */
@@ -26,7 +26,7 @@ interface Taken {
 
 /** The peers follow, the program runs. Whatever of it was done already is not harmed by being done again. */
 export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Promise<MovingState> {
-  const state = decodeState(readFileSync(join(arrival.folder, 'migrun-state')));
+  const state = decodeState(readFileSync(join(arrival.folder, STATE_FILE)));
   const sockets = new Sockets(arrival.cgroup);
   try {
     const taken = state.connections.flatMap((connection): Taken[] => {

@@ -25,7 +25,7 @@ import type { Arrival, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
 import { judgeArrival } from './judge';
 import type { MigrationTools } from './program';
-import { decodeState, movedConnections, rehearseState, type MovingState } from './state';
+import { decodeState, movedConnections, STATE_FILE, type MovingState } from './state';
 import { tellPeers } from './tell-peers';
 import type { Reason } from './rules';
 import { ImageReceiver, type ImageFile } from './images';
@@ -44,6 +44,7 @@ export class TargetMigration {
   private cgroup: string | undefined;
   private worker: CriuWorker | undefined;
   private receiver: ImageReceiver | undefined;
+  private receiving = { folder: '', rehearsal: false };
   private terminal: { terminal: Terminal; slave: number } | undefined;
   private arrival: Arrival | undefined;
   private state: MovingState | undefined;
@@ -70,16 +71,20 @@ export class TargetMigration {
     this.cgroup = makeCgroup(arrivalName(arrival.program.id, this.migration));
     if (arrival.terminal !== null) this.terminal = openTerminal(arrival.terminal.rows, arrival.terminal.columns);
     this.worker = new CriuWorker(this.tools.config.criu, this.folder, criuLogOf(this.tools.config, this.migration), this.terminal === undefined ? [] : [this.terminal.slave]);
-    rehearseState();
     await this.worker.warm();
     this.worker.joinCgroup(this.cgroup);
     return [];
   }
 
-  expect(files: readonly ImageFile[]): void {
+  /** Those of a rehearsal are written and checked like others, and forgotten. */
+  expect(files: readonly ImageFile[], rehearsal: boolean): void {
     this.requireArrival();
     hastenCgroupMoves();
-    this.receiver = new ImageReceiver(this.folder, files);
+    this.receiver?.close();
+    const folder = rehearsal ? join(this.folder, 'rehearsal') : this.folder;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.receiver = new ImageReceiver(folder, files);
+    this.receiving = { folder, rehearsal };
   }
 
   take(data: Buffer): void {
@@ -90,7 +95,10 @@ export class TargetMigration {
   received(sha256: string): void {
     if (this.receiver === undefined) throw new MigrunError('E_PROTOCOL', 'no images were announced');
     this.receiver.finish(sha256);
-    this.state = decodeState(readFileSync(join(this.folder, 'migrun-state')));
+    const { folder, rehearsal } = this.receiving;
+    const state = decodeState(readFileSync(join(folder, STATE_FILE)));
+    if (rehearsal) rmSync(folder, { recursive: true });
+    else this.state = state;
   }
 
   /** The program, complete and frozen, its connections revived and locked. Gives their local ends. */

@@ -33,7 +33,7 @@ export class Arrivals {
       case 'arrive':
         return this.arrive(message);
       case 'images':
-        this.current().expect(message.files);
+        this.current().expect(message.files, message.rehearsal);
         return undefined;
       case 'received':
         this.current().received(message.sha256);

@@ -170,7 +170,7 @@ describe('ImageReceiver', () => {
 });
 
 describe('names that a source may announce', () => {
-  const announcing = (name: string) => supervisorMessage.safeParse({ type: 'images', files: [{ name, size: 1 }] }).success;
+  const announcing = (name: string) => supervisorMessage.safeParse({ type: 'images', rehearsal: false, files: [{ name, size: 1 }] }).success;
 
   test.each(['core-1.img', 'pagemap-shmem-2.img', 'migrun-state', 'stats_x', 'a'])('%s', (name) => {
     expect(announcing(name)).toBe(true);
@@ -181,6 +181,6 @@ describe('names that a source may announce', () => {
   });
 
   test.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('nor a size of %d', (size) => {
-    expect(supervisorMessage.safeParse({ type: 'images', files: [{ name: 'a', size }] }).success).toBe(false);
+    expect(supervisorMessage.safeParse({ type: 'images', rehearsal: false, files: [{ name: 'a', size }] }).success).toBe(false);
   });
 });

@@ -67,7 +67,7 @@ export const supervisorMessage = z.discriminatedUnion('type', [
   // a program that arrives
   z.object({ type: z.literal('arrive'), arrival }),
   z.object({ type: z.literal('judged'), reasons: z.array(reason) }),
-  z.object({ type: z.literal('images'), files: z.array(z.object({ name: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/), size: z.int().nonnegative() })).max(65536) }),
+  z.object({ type: z.literal('images'), rehearsal: z.boolean(), files: z.array(z.object({ name: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/), size: z.int().nonnegative() })).max(65536) }),
   z.object({ type: z.literal('received'), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   z.object({ type: z.literal('restore') }),
   z.object({ type: z.literal('restored'), locals: z.array(endpoint) }),
