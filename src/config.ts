@@ -17,6 +17,8 @@ export interface Config {
   readonly agentSocket: string;
   readonly programsDir: string;
   readonly journalDir: string;
+  /** What connections of this host are held for long, and by whom. */
+  readonly holdsDir: string;
   readonly criu: string;
   readonly init: string;
   readonly shim: string;
@@ -34,6 +36,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     agentSocket: join(runDir, 'agent.sock'),
     programsDir: join(runDir, 'programs'),
     journalDir: join(runDir, 'journal'),
+    holdsDir: join(runDir, 'holds'),
     criu: env['MIGRUN_CRIU'] ?? join(env['MIGRUN_CRIU_DIR'] ?? '/var/lib/migrun/criu', 'criu'),
     init: builtFile('migrun-init'),
     shim: builtFile('libmigrun.so'),

@@ -5,6 +5,8 @@
 
 /** NativeSockets (sockets.cc). */
 void register_sockets(Napi::Env env, Napi::Object exports);
+/** NativePatience (patience.cc). */
+void register_patience(Napi::Env env, Napi::Object exports);
 /** NativeHost (host.cc). */
 void register_host(Napi::Env env, Napi::Object exports);
 /** NativeRegistry (registry.cc). */

@@ -1,5 +1,6 @@
 /* NativeSockets of src/native/contract.ts: conversion only, the mechanics are in the C files. */
 
+#include "batch.h"
 #include "register.h"
 #include "values.h"
 
@@ -15,21 +16,6 @@ extern "C" {
 }
 
 namespace {
-
-/* The error of a batch also says in `index` which item it was. */
-void check(Napi::Env env, int result, const struct failure &failure) {
-    try {
-        ::check(env, result, failure.step);
-    } catch (Napi::Error &error) {
-        error.Set("index", Napi::Number::New(env, double(failure.index)));
-        throw;
-    }
-}
-
-std::vector<int> to_integers(const Napi::Value &array) {
-    std::vector<uint32_t> numbers = to_numbers(array);
-    return std::vector<int>(numbers.begin(), numbers.end());
-}
 
 uint32_t number(const Napi::Object &object, const char *name) {
     Napi::Value value = object.Get(name);
@@ -49,7 +35,7 @@ union socket_address to_address_of(int family, const Napi::Value &value) {
     char text[INET6_ADDRSTRLEN];
     uint16_t port = socket_address_port(&address);
     socket_address_text(&address, text);
-    ::check(value.Env(), socket_address_parse(&address, family, text, port), "inet_pton");
+    check(value.Env(), socket_address_parse(&address, family, text, port), "inet_pton");
     return address;
 }
 
@@ -160,7 +146,7 @@ Napi::Value collect_sockets(const Napi::CallbackInfo &info) {
 
 Napi::Value describe_socket(const Napi::CallbackInfo &info) {
     struct held_socket socket;
-    ::check(info.Env(), socket_describe(info[0].ToNumber().Int32Value(), &socket), "getsockopt");
+    check(info.Env(), socket_describe(info[0].ToNumber().Int32Value(), &socket), "getsockopt");
     return from_held(info.Env(), socket);
 }
 
@@ -222,7 +208,7 @@ Napi::Value sequences(const Napi::CallbackInfo &info) {
     struct tcp_sequences found;
     int result = tcp_sequences(&local, &remote, &found);
     if (result == -ENOENT) return info.Env().Null();
-    ::check(info.Env(), result, "BPF_PROG_TEST_RUN");
+    check(info.Env(), result, "BPF_PROG_TEST_RUN");
     Napi::Object out = Napi::Object::New(info.Env());
     out.Set("sndNxt", Napi::Number::New(info.Env(), found.snd_nxt));
     out.Set("sndUna", Napi::Number::New(info.Env(), found.snd_una));

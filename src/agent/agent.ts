@@ -66,7 +66,7 @@ export class Agent {
   /** What needs the cluster key. Without one the host follows others' migrations, but takes no program. */
   private async open(): Promise<void> {
     this.key = this.readKey();
-    this.peering = new Peering({ native, clusterKey: this.key, log: this.log, programs: this.programs });
+    this.peering = new Peering({ native, clusterKey: this.key, log: this.log, programs: this.programs, holdsDir: this.config.holdsDir });
     if (this.key === null) return;
     const door = new Door(this.config, this.journal, this.log);
     this.listener = await listen({

@@ -103,6 +103,19 @@ export interface NativeSockets {
   sequences(connection: Connection): Sequences | null;
 }
 
+/** Connections that are to outlive a long lock (native/tcp_patience.h). Times are in milliseconds. */
+export interface NativePatience {
+  /** TCP_USER_TIMEOUT of each; 0: not set. */
+  userTimeouts(fds: readonly number[]): number[];
+  setUserTimeouts(fds: readonly number[], timeouts: readonly number[]): void;
+  /** Locked sockets live as long as the lease, and then as long as TCP would have waited. `own`: the program's TCP_USER_TIMEOUTs. */
+  givePatience(fds: readonly number[], own: readonly number[], leaseMs: number): void;
+  /** Whether the other end of a connection has closed its window. */
+  isWindowShut(fd: number): boolean;
+  /** Opens the shut windows of locked sockets by one segment; no thread that uses one of them may run. */
+  openWindows(fds: readonly number[]): void;
+}
+
 export interface Watch {
   close(): void;
 }
@@ -202,4 +215,4 @@ export interface NativeRegistry {
   watchEvents(eventfd: number, onEvent: () => void): Watch;
 }
 
-export type Native = NativeSockets & NativeHost & NativeRegistry;
+export type Native = NativeSockets & NativePatience & NativeHost & NativeRegistry;

@@ -1,7 +1,7 @@
 /** The asking side of SUSPEND, RESUME and CANCEL: as a program's source host, or its target in the source's name. */
 
 import type { Connection } from '../../native/contract';
-import { BoundedMap, Conversation, RESUME_ENTRIES, splitIntoParts } from '../../protocol/inband';
+import { BoundedMap, Conversation, freshCounter, RESUME_ENTRIES, splitIntoParts } from '../../protocol/inband';
 import type { Carried, Clock, Keyring, Move, MoveMessage, Outcome, Pair, PairMessage } from '../../protocol/inband';
 import type { Resume, ResumeEntry, Resumed, Suspended, SuspendedEntry } from '../../protocol/inband';
 import { connectionName, onTheWire } from './connections';
@@ -243,11 +243,6 @@ function namesSame(answered: readonly { token: string }[], asked: readonly { tok
 
 function entriesByToken({ answers }: Outcome<Suspended>): Map<string, SuspendedEntry> {
   return new Map(answers.flat().flatMap(({ entries }) => entries.map((entry) => [entry.token, entry])));
-}
-
-/** Above every counter that an agent on this host can have used before. */
-function freshCounter(): bigint {
-  return BigInt(Date.now()) << 20n;
 }
 
 function migrationName(role: ResumeRequest['role'], migration: string): string {

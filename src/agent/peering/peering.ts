@@ -12,6 +12,8 @@ import type { Logger } from 'pino';
 import type { InbandSegment, Native } from '../../native/contract';
 import { Keyring, systemClock, type Clock, type Received } from '../../protocol/inband';
 import { isOwnAddress } from './connections';
+import { HoldFiles } from './hold-files';
+import { Holds } from './holds';
 import { Introductions } from './introductions';
 import { Moves } from './moves';
 import { Owners } from './owners';
@@ -32,6 +34,8 @@ export interface PeeringOptions {
   readonly clusterKey: Buffer | null;
   readonly log: Logger;
   readonly programs: LocalPrograms;
+  /** Where what is held for long is written down for the next agent of this host; null: nothing outlives this one. */
+  readonly holdsDir?: string | null;
   readonly clock?: Clock;
 }
 
@@ -46,7 +50,7 @@ export class Peering {
   private readonly resumptions: Resumptions;
 
   /** Opens the raw sockets in this process's network namespace: needs CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF. */
-  constructor({ native, clusterKey, log, programs, clock = systemClock }: PeeringOptions) {
+  constructor({ native, clusterKey, log, programs, holdsDir = null, clock = systemClock }: PeeringOptions) {
     this.keyring = new Keyring({
       clusterKey,
       isAsking: (welcome) => this.introductions.isAsking(welcome),
@@ -59,8 +63,9 @@ export class Peering {
     this.registrations = new Registrations(native);
     this.welcomes = new Welcomes(native, clock, this.segments, sockets, this.registrations);
     const owners = new Owners(native);
-    this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations, owners);
     const rebinder = new Rebinder(native, programs, owners, log);
+    const holds = new Holds(native, this.keyring, owners, rebinder, new HoldFiles(holdsDir, log), log);
+    this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations, owners, holds);
     this.resumptions = new Resumptions(this.segments, sockets, this.registrations, this.suspensions, rebinder);
   }
 
@@ -106,7 +111,7 @@ export class Peering {
     };
   }
 
-  /** Unlocks whatever is locked. What is being asked ends unanswered. */
+  /** Unlocks whatever is locked, but for holds that are written down. What is being asked ends unanswered. */
   close(): void {
     this.welcomes.close();
     this.resumptions.close();

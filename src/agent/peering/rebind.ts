@@ -18,7 +18,10 @@ export interface Rebind {
   readonly fd: number;
   /** On the wire. */
   readonly remote: Endpoint;
-  readonly peerHas: number;
+  /** null: nobody has said. */
+  readonly peerHas: number | null;
+  /** The other end has closed its window, whatever the socket says now (native/tcp_patience.h). */
+  readonly windowIsShut?: boolean;
 }
 
 /**
@@ -37,6 +40,24 @@ export class Rebinder {
 
   /** One synchronous stretch for all of them. */
   rebind(requests: readonly Rebind[]): Rebound[] {
+    return this.whileStopped(requests, (stopped) => this.follow(stopped));
+  }
+
+  /** Of locked sockets (native/tcp_patience.h). */
+  openWindows(fds: readonly number[]): Rebound[] {
+    return this.whileStopped(fds.map((fd) => ({ fd })), (stopped) => {
+      const opened = batched(stopped, (some) => {
+        this.native.openWindows(some.map(({ fd }) => fd));
+        return some;
+      });
+      return opened.map((result) => (result instanceof Failure ? 'failed' : 'ok'));
+    });
+  }
+
+  private whileStopped<Request extends { readonly fd: number }>(
+    requests: readonly Request[],
+    work: (stopped: readonly Request[]) => readonly Rebound[],
+  ): Rebound[] {
     const inodes = requests.map(({ fd }) => this.native.describeSocket(fd).inode);
     const owners = this.owners.find(inodes).filter(({ pid }) => pid !== process.pid);
     const freeze = new Freeze(this.native, this.programs, this.log);
@@ -48,11 +69,11 @@ export class Rebinder {
         return refusal === undefined ? [] : [[inode, refusal] as const];
       }));
       const stopped = requests.filter((_request, index) => !refusals.has(inodes[index]!));
-      const results = new Map(this.follow(stopped).map((result, index) => [stopped[index], result]));
+      const results = new Map(work(stopped).map((result, index) => [stopped[index], result]));
       return requests.map((request, index) => refusals.get(inodes[index]!) ?? results.get(request) ?? 'failed');
     } finally {
       freeze.release();
-      this.log.debug({ connections: requests.length, ms: performance.now() - started }, 'rebound');
+      this.log.debug({ connections: requests.length, ms: performance.now() - started }, 'stopped for this');
     }
   }
 
@@ -72,14 +93,16 @@ export class Rebinder {
     return requests.map((request) => (done.has(request) ? 'ok' : 'failed'));
   }
 
-  private revive({ fd, remote, peerHas }: Rebind, saved: SavedSocket | Failure): boolean {
-    if (saved instanceof Failure) {
-      this.log.error({ err: saved.error, remote }, 'a peer could not be saved');
+  private revive({ fd, remote, peerHas, windowIsShut }: Rebind, found: SavedSocket | Failure): boolean {
+    if (found instanceof Failure) {
+      this.log.error({ err: found.error, remote }, 'a peer could not be saved');
       this.attempt(() => this.native.unlock([fd]));
       return false;
     }
+    const saved = windowIsShut === true ? { ...found, window: { ...found.window, sndWnd: 0 } } : found;
     try {
-      this.native.revive([{ fd, saved, local: saved.local, remote: forFamily(remote, saved.family), peerHas }], true);
+      const ends = { local: saved.local, remote: forFamily(remote, saved.family) };
+      this.native.revive([{ fd, saved, ...ends, peerHas: peerHas ?? saved.sndUna }], true);
       return true;
     } catch (error) {
       this.log.error({ err: error, remote }, 'a peer could not be rebound');

@@ -20,6 +20,7 @@ interface Asked {
 }
 
 interface Following {
+  readonly suspension: Suspension;
   readonly member: Member;
   readonly remote: Endpoint;
   readonly peerHas: number;
@@ -56,7 +57,7 @@ export class Resumptions {
       for (const { token, port, peerHas } of message.entries) {
         const member = suspension.members.get(token);
         if (member === undefined || member.moved !== null || following.has(member)) continue;
-        following.set(member, { member, remote: { address: message.address, port }, peerHas });
+        following.set(member, { suspension, member, remote: { address: message.address, port }, peerHas });
       }
     }
     const statuses = this.follow([...following.values()]);
@@ -68,17 +69,18 @@ export class Resumptions {
     const held = following.filter(({ member }) => member.fd !== null);
     if (held.length === 0) return statuses;
     const results = this.rebinder.rebind(
-      held.map(({ member, remote, peerHas }) => ({ fd: member.fd!, remote, peerHas })),
+      held.map(({ member: { fd, patience }, remote, peerHas }) => ({ fd: fd!, remote, peerHas, windowIsShut: patience?.windowWasShut === true })),
     );
     held.forEach(({ member, remote }, index) => {
       const result = results[index]!;
       statuses.set(member, result);
-      if (result === 'busy' || result === 'not-permitted') return;
-      this.suspensions.drop([member]);
+      if (result === 'failed') this.suspensions.drop([member]);
       if (result !== 'ok') return;
+      this.suspensions.followed(member);
       member.moved = remote;
       this.registrations.remove(member.registration);
     });
+    for (const suspension of new Set(held.map((one) => one.suspension))) this.suspensions.note(suspension);
     return statuses;
   }
 

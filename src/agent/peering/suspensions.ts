@@ -7,9 +7,11 @@
 
 import type { Logger } from 'pino';
 import type { Endpoint, InbandSegment, Native } from '../../native/contract';
-import { answerWindow, Replies, splitIntoParts, SUSPENDED_ENTRIES } from '../../protocol/inband';
-import type { Clock, Keyring, Move, Pair, Status, Suspend, Suspended, SuspendedEntry } from '../../protocol/inband';
+import { answerWindow, freshCounter, Move, Replies, splitIntoParts, SUSPENDED_ENTRIES } from '../../protocol/inband';
+import type { Clock, Keyring, Pair, Status, Suspend, Suspended, SuspendedEntry } from '../../protocol/inband';
 import { batched, Failure } from './batch';
+import type { HoldRecord } from './hold-files';
+import type { Holds } from './holds';
 import type { Owners } from './owners';
 import type { Registration, Registrations } from './registrations';
 import type { Segments } from './segments';
@@ -17,7 +19,7 @@ import type { Sockets } from './sockets';
 import type { SuspensionFacts, SuspensionState } from './types';
 
 /** However long another host asks for. */
-const MAX_LEASE_MS = 5 * 60_000;
+const MAX_LEASE_MS = 7 * 24 * 3600_000;
 const MAX_SUSPENSIONS = 1024;
 
 /** A connection that was locked for a migration. */
@@ -28,15 +30,20 @@ export interface Member {
   readonly inode: number;
   /** Where its other end is now. */
   moved: Endpoint | null;
+  /** Of a hold: the program's own TCP_USER_TIMEOUT, and whether the window was closed (native/tcp_patience.h). */
+  patience: { readonly userTimeout: number; readonly windowWasShut: boolean } | null;
 }
 
 export interface Suspension {
   readonly migration: string;
   readonly group: string;
   readonly agent: string;
+  readonly move: Move;
   readonly members: Map<string, Member>;
   state: SuspensionState;
   round: number;
+  /** Of the clock. */
+  until: number;
   endLease: () => void;
 }
 
@@ -53,7 +60,10 @@ export class Suspensions {
     private readonly sockets: Sockets,
     private readonly registrations: Registrations,
     private readonly owners: Owners,
-  ) {}
+    private readonly holds: Holds,
+  ) {
+    for (const { record, leftMs } of holds.records()) this.takeUp(record, leftMs);
+  }
 
   onSuspend(message: Suspend, pair: Pair, segment: InbandSegment): void {
     const { migration, round, from } = message;
@@ -94,10 +104,21 @@ export class Suspensions {
     this.drop(members);
   }
 
-  /** While the source is busy with its dump; what takes long here is not part of the pause. */
+  /** While the source is busy with its dump; what takes long here is not part of the pause. Hours later it is worth nothing. */
   private noteOwners(name: string): void {
     const members = [...(this.suspensions.get(name)?.members.values() ?? [])];
-    this.owners.note(members.filter(({ fd }) => fd !== null).map(({ inode }) => inode));
+    this.owners.note(members.filter(({ fd, patience }) => fd !== null && patience === null).map(({ inode }) => inode));
+  }
+
+  /** A member that is rebound and unlocked. */
+  followed(member: Member): void {
+    this.holds.impatient([member]);
+    this.drop([member]);
+  }
+
+  /** For the agent after this one: members have followed. */
+  note(suspension: Suspension): void {
+    this.holds.update(suspension, suspension.until - this.clock.now());
   }
 
   /** Closes our descriptors. */
@@ -116,18 +137,24 @@ export class Suspensions {
   }
 
   facts(): SuspensionFacts[] {
-    return [...this.suspensions.values()].map(({ migration, group, agent, state, members }) => ({
+    return [...this.suspensions.values()].map(({ migration, group, agent, state, until, members }) => ({
       migration,
       group,
       agent,
       state,
+      leftMs: state === 'active' ? Math.max(0, until - this.clock.now()) : 0,
       locked: [...members.values()].filter(({ fd }) => fd !== null).length,
       moved: [...members.values()].filter(({ moved }) => moved !== null).length,
     }));
   }
 
+  /** Holds stay: the next agent takes them up, or their leases end them. */
   close(): void {
-    for (const suspension of this.suspensions.values()) this.end(suspension, 'cancelled');
+    for (const suspension of this.suspensions.values()) {
+      if (!this.holds.outlivesUs(suspension)) this.end(suspension, 'cancelled');
+      suspension.endLease();
+      this.drop([...suspension.members.values()]);
+    }
   }
 
   /** null: not to be answered. */
@@ -150,24 +177,40 @@ export class Suspensions {
     if (this.registrations.of(pair.peerId, group).length === 0) return 'unknown group';
     this.supersede(pair.peerId, group);
     if (!this.makeRoom()) return 'refused';
-    this.keyring.follow(pair, migration);
-    const suspension: Suspension = {
-      migration,
-      group,
-      agent: pair.peerId,
-      members: new Map(),
-      state: 'active',
-      round,
-      endLease: () => undefined,
-    };
+    const suspension = newSuspension(this.keyring.follow(pair, migration), group, round);
     this.suspensions.set(name, suspension);
     return suspension;
+  }
+
+  /** What an agent before this one held. Where its lease has ended, its connections start anew. */
+  private takeUp({ ticket, group, round, members }: HoldRecord, leftMs: number): void {
+    const suspension = newSuspension(new Move(ticket, 'peer', freshCounter()), group, round);
+    this.suspensions.set(suspensionName(ticket.sourceId, ticket.migration), suspension);
+    const registrations = members.map(({ token, connection, owner }) => ({ agent: ticket.sourceId, group, token, connection, owner }));
+    const taken = this.sockets.take(registrations);
+    registrations.forEach((registration, index) => {
+      const one = taken[index]!;
+      if (typeof one === 'string') return this.log.warn({ connection: registration.connection, status: one }, 'a peer that was held is not there any more');
+      registration.owner = one.owner;
+      this.registrations.add(registration);
+      const { inode } = this.native.describeSocket(one.fd);
+      suspension.members.set(registration.token, { registration, fd: one.fd, inode, moved: null, patience: members[index]!.patience });
+    });
+    if (leftMs > 0) this.lockMembers(suspension, leftMs);
+    else this.end(suspension, 'lapsed');
+    this.log.info({ group, leftMs, connections: suspension.members.size }, 'a hold was taken up');
   }
 
   /** Locks what is registered, renews what is locked. */
   private lock(suspension: Suspension, { leaseMs, round }: Suspend): SuspendedEntry[] {
     const statuses = this.hold(suspension);
-    const lease = Math.min(Math.max(leaseMs, 1), MAX_LEASE_MS);
+    const entries = this.lockMembers(suspension, Math.min(Math.max(leaseMs, 1), MAX_LEASE_MS));
+    suspension.round = round;
+    const refused = [...statuses].map(([token, status]) => ({ token, status, rcvNxt: 0 }));
+    return [...entries, ...refused];
+  }
+
+  private lockMembers(suspension: Suspension, lease: number): SuspendedEntry[] {
     const held = [...suspension.members.values()].filter(({ fd }) => fd !== null);
     const locked = batched(held, (members) => {
       this.native.lock(members.map(({ fd }) => fd!), lease);
@@ -175,12 +218,12 @@ export class Suspensions {
     });
     const entries = held.map((member, index) => this.lockedEntry(member, locked[index]!));
     this.release(held.filter((_member, index) => entries[index]!.status !== 'ok'));
-    suspension.round = round;
     suspension.state = 'active';
     suspension.endLease();
+    suspension.until = this.clock.now() + lease;
     suspension.endLease = this.clock.after(lease, () => this.end(suspension, 'lapsed'));
-    const refused = [...statuses].map(([token, status]) => ({ token, status, rcvNxt: 0 }));
-    return [...entries, ...refused];
+    this.holds.begin(suspension, lease);
+    return entries;
   }
 
   /** Descriptors for what is registered and not held; the status of what cannot be had, by token. */
@@ -198,7 +241,7 @@ export class Suspensions {
         return;
       }
       registration.owner = one.owner;
-      members.set(registration.token, { registration, fd: one.fd, inode: this.native.describeSocket(one.fd).inode, moved: null });
+      members.set(registration.token, { registration, fd: one.fd, inode: this.native.describeSocket(one.fd).inode, moved: null, patience: null });
     });
     return refused;
   }
@@ -233,8 +276,16 @@ export class Suspensions {
     suspension.endLease();
     suspension.endLease = () => undefined;
     suspension.state = state;
-    this.release([...suspension.members.values()]);
+    const members = [...suspension.members.values()];
+    this.release(this.holds.startAnew(members));
+    this.drop(members);
+    this.holds.forget(suspension);
   }
+}
+
+function newSuspension(move: Move, group: string, round: number): Suspension {
+  const { migration, sourceId } = move.ticket;
+  return { migration, group, agent: sourceId, move, members: new Map(), state: 'active', round, until: 0, endLease: () => undefined };
 }
 
 function suspensionName(agent: string, migration: string): string {

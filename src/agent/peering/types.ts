@@ -79,13 +79,15 @@ const endpointSchema = z.object({
   port: z.int().min(1).max(65535),
 });
 
+export const connectionSchema = z.object({ local: endpointSchema, remote: endpointSchema });
+
 /** One peer of a migration: what the target host needs to speak to it in the source's name. Secret. */
 export const peerTicketSchema = z.object({
   ticket: moveTicketSchema,
   connections: z.array(
     z.object({
       /** Before the move. */
-      connection: z.object({ local: endpointSchema, remote: endpointSchema }),
+      connection: connectionSchema,
       token: z.string().regex(/^[0-9a-f]{16}$/),
     }),
   ),
@@ -115,6 +117,8 @@ export interface SuspensionFacts {
   readonly group: string;
   readonly agent: string;
   readonly state: SuspensionState;
+  /** Until the lease ends; 0 where it is not active. */
+  readonly leftMs: number;
   readonly locked: number;
   readonly moved: number;
 }

@@ -6,7 +6,7 @@ export { generateKeyPair, keyId, type KeyPair } from './keys';
 export { decodePayload, encodePayload, RESUME_ENTRIES, SUSPENDED_ENTRIES } from './payload';
 export { decodeHello, decodeWelcome, encodeHello, encodeWelcome } from './handshake';
 export { Pair, type Ends } from './pair';
-export { Move, moveTicketSchema, type MoveTicket } from './move';
+export { freshCounter, Move, moveTicketSchema, type MoveTicket } from './move';
 export { Keyring, type KeyringOptions, type Received } from './keyring';
 export { DROP_REASONS, type DropReason, type Drops } from './drops';
 export { BoundedMap } from './bounded-map';

@@ -46,6 +46,8 @@ export class Keyring {
   /** As peer: by the source's key id and migration. As source or target: by the peer's. */
   private readonly asPeer = new BoundedMap<string, Move>(MAX_MOVES);
   private readonly asAsker = new BoundedMap<string, Move>(MAX_MOVES);
+  /** As peer, and not dropped for newer ones. */
+  private readonly kept = new Map<string, Move>();
 
   constructor(private readonly options: KeyringOptions) {
     this.own = options.own ?? generateKeyPair();
@@ -77,6 +79,17 @@ export class Keyring {
     const move = new Move(ticketAsPeer(pair, migration), 'peer');
     this.asPeer.set(name, move);
     return move;
+  }
+
+  /** The peer's side of a suspension that lasts. The caller bounds how many there are. */
+  keep(move: Move): void {
+    this.kept.set(moveName(move.ticket.sourceId, move.migration), move);
+  }
+
+  /** From now on as after `follow`. */
+  keepNoLonger(move: Move): void {
+    const name = moveName(move.ticket.sourceId, move.migration);
+    if (this.kept.delete(name)) this.asPeer.set(name, move);
   }
 
   forget(move: Move): void {
@@ -139,8 +152,8 @@ export class Keyring {
 
   private checkMove(sealed: Sealed): Received | DropReason {
     const { type } = sealed.header;
-    const moves = type === 'resume' || type === 'cancel' ? this.asPeer : this.asAsker;
-    const move = moves.get(moveName(sealed.senderId, migrationOf(sealed.payload)));
+    const name = moveName(sealed.senderId, migrationOf(sealed.payload));
+    const move = type === 'resume' || type === 'cancel' ? (this.kept.get(name) ?? this.asPeer.get(name)) : this.asAsker.get(name);
     if (move === undefined) return 'unknown migration';
     const refusal = move.refuse(sealed);
     if (refusal !== null) return refusal;

@@ -82,3 +82,8 @@ export function ticketAsPeer(pair: Pair, migration: string): MoveTicket {
   const key = deriveMoveKey(pair.key, migration, pair.peerPublicKey).toString('hex');
   return { migration, sourceId: pair.peerId, peerId: pair.own.id, key };
 }
+
+/** Above every counter that an agent on this host can have used before. */
+export function freshCounter(): bigint {
+  return BigInt(Date.now()) << 20n;
+}

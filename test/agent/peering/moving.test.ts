@@ -1,120 +1,15 @@
 /** Real sockets of real processes on three hosts: A's program moves to B, its peer on C follows. */
 
-import { createHash, randomBytes } from 'node:crypto';
-import type { Connection, SavedSocket } from '../../../src/native/contract';
-import type { IntroducedConnection, PeerTicket, ResumedConnection } from '../../../src/agent/peering';
-import type { PeeringFacts, SuspendedConnection } from '../../../src/agent/peering';
-import type { Child } from './support/child';
+import { randomBytes } from 'node:crypto';
+import type { PeeringFacts, PeerTicket } from '../../../src/agent/peering';
 import { Lab } from './support/lab';
+import { expectReceived, introduce, resume, scene, statuses, suspend, transfer } from './support/scene';
 
-const GROUP = 'a1'.repeat(16);
 const DEADLINE = { deadlineMs: 5000 };
 
 const lab = new Lab();
 afterEach(() => lab.endPrograms());
 afterAll(() => lab.remove());
-
-async function agent(host: string): Promise<Child> {
-  const child = lab.start(host, 'agent.js');
-  await child.call('open', null);
-  return child;
-}
-
-interface Scene {
-  readonly source: Child;
-  readonly target: Child;
-  readonly peer: Child;
-  readonly server: Child;
-  readonly client: Child;
-  /** As the server has them. */
-  readonly connections: Connection[];
-  readonly migration: string;
-}
-
-/** A server on A that a client on C is connected to, and agents on all hosts. */
-async function scene(listen: string, connect: string, count: number): Promise<Scene> {
-  const [source, target, peer] = await Promise.all(['A', 'B', 'C'].map(agent));
-  const server = lab.start('A', 'program.js');
-  const client = lab.start('C', 'program.js');
-  const port = await server.call<number>('listen', listen);
-  await client.call('connect', connect, port, count);
-  const connections = await server.call<Connection[]>('accepted', count);
-  const migration = randomBytes(16).toString('hex');
-  return { source: source!, target: target!, peer: peer!, server, client, connections, migration };
-}
-
-const introduce = (from: Child, connections: Connection[], deadlineMs = 5000) =>
-  from.call<IntroducedConnection[]>('ask', 'introduce', { group: GROUP, connections, deadlineMs });
-
-const suspend = ({ source, connections, migration }: Scene, leaseMs: number, round = 1, deadlineMs = 5000) =>
-  source.call<SuspendedConnection[]>('ask', 'suspend', {
-    migration,
-    group: GROUP,
-    connections,
-    leaseMs,
-    round,
-    deadlineMs,
-  });
-
-const statuses = (list: readonly { status: string }[]) => [...new Set(list.map(({ status }) => status))];
-
-interface Arrived {
-  readonly restored: Child;
-  readonly fds: number[];
-  readonly sourceFds: number[];
-  readonly moved: { connection: Connection; to: Connection; peerHas: number }[];
-}
-
-/** Saves the server's sockets on A and revives them in another program on B. */
-async function transfer(at: Scene, suspended: SuspendedConnection[], address: string): Promise<Arrived> {
-  const { source, target, server, connections } = at;
-  const { fds: sourceFds, saved } = await source.call<{ fds: number[]; saved: SavedSocket[] }>(
-    'save',
-    server.pid,
-    connections,
-  );
-  const loopback = saved[0]!.family === 10 ? '::1' : '127.0.0.1';
-  const restored = lab.start('B', 'program.js');
-  const anchor = lab.start('B', 'program.js');
-  const port = await anchor.call<number>('listen', loopback);
-  const placeholders = await restored.call<Connection[]>('connect', loopback, port, connections.length);
-  const requests = saved.map((state, index) => ({
-    saved: state,
-    local: { address, port: state.local.port },
-    remote: state.remote,
-    peerHas: suspended[index]!.rcvNxt,
-  }));
-  const fds = await target.call<number[]>('revive', restored.pid, placeholders, requests);
-  const moved = requests.map(({ local, remote, saved: { rcvNxt } }, index) => ({
-    connection: connections[index]!,
-    to: { local, remote },
-    peerHas: rcvNxt,
-  }));
-  return { restored, fds, sourceFds, moved };
-}
-
-const resume = (at: Scene, role: 'source' | 'target', moved: Arrived['moved'], tickets: PeerTicket[], deadlineMs = 5000) =>
-  at[role].call<ResumedConnection[]>('ask', 'resume', {
-    migration: at.migration,
-    group: GROUP,
-    role,
-    tickets,
-    moved,
-    deadlineMs,
-  });
-
-const digest = (data: Buffer) => createHash('sha256').update(data).digest('hex');
-
-interface Received {
-  readonly length: number;
-  readonly hash: string;
-  readonly error: string | null;
-}
-
-async function expectReceived(child: Child, index: number, data: Buffer): Promise<void> {
-  const received = await child.call<Received>('received', index, data.length);
-  expect(received).toEqual({ length: data.length, hash: digest(data), error: null });
-}
 
 describe('a connection with data in all four queues follows', () => {
   test.each([
@@ -124,7 +19,7 @@ describe('a connection with data in all four queues follows', () => {
     ['asked by the source alone', '0.0.0.0', '10.79.0.1', '10.79.0.2', ['source']],
     ['asked by the target alone', '0.0.0.0', '10.79.0.1', '10.79.0.2', ['target']],
   ] as const)('%s', async (_name, listen, connect, address, roles) => {
-    const at = await scene(listen, connect, 1);
+    const at = await scene(lab, listen, connect, 1);
     const { source, target, server, client, connections, migration } = at;
     const upstream = randomBytes(1 << 20);
     // The first is more than Node takes from a paused connection.
@@ -163,7 +58,7 @@ describe('a connection with data in all four queues follows', () => {
 });
 
 test('a thousand connections follow, and can be introduced by their new host', async () => {
-  const at = await scene('0.0.0.0', '10.79.0.1', 1000);
+  const at = await scene(lab, '0.0.0.0', '10.79.0.1', 1000);
   const { source, target, peer, server, client, connections, migration } = at;
   expect(statuses(await introduce(source, connections))).toEqual(['ok']);
   const descriptors = await peer.call<number>('descriptors');
@@ -185,7 +80,7 @@ test('a thousand connections follow, and can be introduced by their new host', a
 });
 
 test('a migration that is cancelled leaves everything as it was', async () => {
-  const at = await scene('0.0.0.0', '10.79.0.1', 2);
+  const at = await scene(lab, '0.0.0.0', '10.79.0.1', 2);
   const { source, peer, server, client, connections, migration } = at;
   await introduce(source, connections);
   const descriptors = await peer.call<number>('descriptors');
@@ -201,7 +96,7 @@ test('a migration that is cancelled leaves everything as it was', async () => {
 });
 
 test('a lease that ends unlocks; a RESUME that comes after it is followed all the same', async () => {
-  const at = await scene('0.0.0.0', '10.79.0.1', 1);
+  const at = await scene(lab, '0.0.0.0', '10.79.0.1', 1);
   const { source, target, peer, server, client, connections } = at;
   await introduce(source, connections);
   await suspend(at, 100);
@@ -221,7 +116,7 @@ test('a lease that ends unlocks; a RESUME that comes after it is followed all th
 });
 
 test('a peer that ends while it is suspended is heard of on the new path', async () => {
-  const at = await scene('0.0.0.0', '10.79.0.1', 1);
+  const at = await scene(lab, '0.0.0.0', '10.79.0.1', 1);
   const { source, target, server, client, connections } = at;
   await introduce(source, connections);
   const suspended = await suspend(at, 60_000);
@@ -234,7 +129,7 @@ test('a peer that ends while it is suspended is heard of on the new path', async
 });
 
 test('in-band segments change nothing of a stream at full speed over a line that drops', async () => {
-  const { source, peer, server, client, connections } = await scene('0.0.0.0', '10.79.0.1', 1);
+  const { source, peer, server, client, connections } = await scene(lab, '0.0.0.0', '10.79.0.1', 1);
   const [up, down] = [randomBytes(32 << 20), randomBytes(32 << 20)];
   const seen = new Set<string>();
   let asked = 0;
@@ -259,7 +154,7 @@ test('in-band segments change nothing of a stream at full speed over a line that
 });
 
 test('what cannot follow is told apart', async () => {
-  const at = await scene('0.0.0.0', '10.79.0.1', 1);
+  const at = await scene(lab, '0.0.0.0', '10.79.0.1', 1);
   const { source, peer, client, connections } = at;
   const nowhere = { local: { address: '10.79.0.1', port: 9 }, remote: { address: '10.79.0.3', port: 9 } };
   expect(await introduce(source, [nowhere])).toMatchObject([{ status: 'no-socket', agent: '' }]);
@@ -275,7 +170,7 @@ test('what cannot follow is told apart', async () => {
 });
 
 test('an agent without the cluster key is nobody', async () => {
-  const { source, peer, connections } = await scene('0.0.0.0', '10.79.0.1', 1);
+  const { source, peer, connections } = await scene(lab, '0.0.0.0', '10.79.0.1', 1);
   await source.call('close');
   await source.call('open', Buffer.alloc(32, 1));
   expect(statuses(await introduce(source, connections, 200))).toEqual(['no-agent']);

@@ -178,6 +178,9 @@ static int run_body(int family, char *line)
 		return DIFFERS;
 	}
 
+	/* The body before this one may have ended after its time limit: its SIGCHLD is not this one's. */
+	while (sigtimedwait(&signals, NULL, &(struct timespec){ 0 }) == SIGCHLD)
+		;
 	pid = syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | SIGCHLD, NULL, NULL, NULL, 0);
 	if (!pid) {
 		start_body(family, report[1]);

@@ -29,16 +29,29 @@ function take(pid, connections) {
   }
 }
 
+/** At connections of this process, for a moment. */
+function looking(pid, connections, look) {
+  const fds = take(pid, connections);
+  try {
+    return look(fds);
+  } finally {
+    for (const fd of fds) native.closeFd(fd);
+  }
+}
+
 serve({
-  open(clusterKey) {
+  open(clusterKey, holdsDir = null) {
     const programs = { freezerOf: () => null, isMigrating: (pid) => migrating.has(pid) };
     const log = pino({ level: process.env.MIGRUN_TEST_LOG ?? 'silent' });
-    peering = new Peering({ native, clusterKey, log, programs });
+    peering = new Peering({ native, clusterKey, log, programs, holdsDir });
   },
   close: () => peering.close(),
   ask: (method, request) => peering[method](request),
   facts: () => peering.facts(),
   setMigrating: (pid, on) => void (on ? migrating.add(pid) : migrating.delete(pid)),
+  /** TCP_USER_TIMEOUT of connections of this process. */
+  userTimeouts: (pid, connections) => looking(pid, connections, (fds) => native.userTimeouts(fds)),
+  isWindowShut: (pid, connection) => looking(pid, [connection], ([fd]) => native.isWindowShut(fd)),
   descriptors: () => require('node:fs').readdirSync('/proc/self/fd').length,
 
   /** The source: its program stands still from here on. */

@@ -31,6 +31,11 @@ export class Lab {
     execFileSync('ip', ['netns', 'exec', this.namespace(host), 'tc', 'qdisc', 'del', 'dev', 'eth0', 'root']);
   }
 
+  /** A setting of this host's kernel, below net.ipv4. */
+  set(host: string, name: string, value: number): void {
+    execFileSync('ip', ['netns', 'exec', this.namespace(host), 'sysctl', '-qw', `net.ipv4.${name}=${value}`]);
+  }
+
   async endPrograms(): Promise<void> {
     await Promise.all(this.children.splice(0).map((child) => child.end()));
   }
