@@ -16,7 +16,7 @@ import { batched, Failure } from './batch';
 import { monotonicMs, type HoldFiles, type HoldRecord } from './hold-files';
 import type { Owners } from './owners';
 import type { Rebinder } from './rebind';
-import type { Member, Suspension } from './suspensions';
+import type { Member, Suspension } from './suspension';
 
 /** TCP bears shorter suspensions by itself. */
 const PATIENT_FROM_MS = 30_000;

@@ -10,7 +10,8 @@ import type { Rebinder } from './rebind';
 import type { Registrations } from './registrations';
 import type { Segments } from './segments';
 import type { Sockets } from './sockets';
-import type { Member, Suspension, Suspensions } from './suspensions';
+import type { Member, Suspension } from './suspension';
+import type { Suspensions } from './suspensions';
 
 interface Asked {
   readonly message: Resume;

@@ -6,46 +6,22 @@
  */
 
 import type { Logger } from 'pino';
-import type { Endpoint, InbandSegment, Native } from '../../native/contract';
+import type { InbandSegment, Native } from '../../native/contract';
 import { answerWindow, freshCounter, Move, Replies, splitIntoParts, SUSPENDED_ENTRIES } from '../../protocol/inband';
 import type { Clock, Keyring, Pair, Status, Suspend, Suspended, SuspendedEntry } from '../../protocol/inband';
 import { batched, Failure } from './batch';
 import type { HoldRecord } from './hold-files';
 import type { Holds } from './holds';
 import type { Owners } from './owners';
-import type { Registration, Registrations } from './registrations';
+import type { Registrations } from './registrations';
 import type { Segments } from './segments';
 import type { Sockets } from './sockets';
+import { newSuspension, type Member, type Suspension } from './suspension';
 import type { SuspensionFacts, SuspensionState } from './types';
 
 /** However long another host asks for. */
 const MAX_LEASE_MS = 7 * 24 * 3600_000;
 const MAX_SUSPENSIONS = 1024;
-
-/** A connection that was locked for a migration. */
-export interface Member {
-  readonly registration: Registration;
-  /** Our descriptor while it is locked. */
-  fd: number | null;
-  readonly inode: number;
-  /** Where its other end is now. */
-  moved: Endpoint | null;
-  /** Of a hold: the program's own TCP_USER_TIMEOUT, and whether the window was closed (native/tcp_patience.h). */
-  patience: { readonly userTimeout: number; readonly windowWasShut: boolean } | null;
-}
-
-export interface Suspension {
-  readonly migration: string;
-  readonly group: string;
-  readonly agent: string;
-  readonly move: Move;
-  readonly members: Map<string, Member>;
-  state: SuspensionState;
-  round: number;
-  /** Of the clock. */
-  until: number;
-  endLease: () => void;
-}
 
 export class Suspensions {
   private readonly suspensions = new Map<string, Suspension>();
@@ -281,11 +257,6 @@ export class Suspensions {
     this.drop(members);
     this.holds.forget(suspension);
   }
-}
-
-function newSuspension(move: Move, group: string, round: number): Suspension {
-  const { migration, sourceId } = move.ticket;
-  return { migration, group, agent: sourceId, move, members: new Map(), state: 'active', round, until: 0, endLease: () => undefined };
 }
 
 function suspensionName(agent: string, migration: string): string {
