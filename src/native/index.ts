@@ -19,5 +19,5 @@ function load(): Native {
 
 /** The one place that loads the addon, at its first use: what goes wrong then is an error of whoever needed it. */
 export const native: Native = new Proxy({} as Native, {
-  get: (_target, name) => (loaded ??= load())[name as keyof Native],
+  get: (_target, name): unknown => Reflect.get((loaded ??= load()), name),
 });
