@@ -34,12 +34,17 @@ int bpf_program_load(enum bpf_prog_type type, const char *name, const struct bpf
     return program;
 }
 
-int bpf_program_run(int program, void *packet, uint32_t length) {
+int bpf_program_run(int program, void *packet, uint32_t length, unsigned interface) {
+    struct __sk_buff context = {.ifindex = interface};
     union bpf_attr attributes = {0};
 
     attributes.test.prog_fd = (uint32_t)program;
     attributes.test.data_in = attributes.test.data_out = (uint64_t)(uintptr_t)packet;
     attributes.test.data_size_in = attributes.test.data_size_out = length;
+    if (interface) {
+        attributes.test.ctx_in = (uint64_t)(uintptr_t)&context;
+        attributes.test.ctx_size_in = sizeof context;
+    }
     return bpf(BPF_PROG_TEST_RUN, &attributes);
 }
 

@@ -36,8 +36,11 @@
 /** BPF_PROG_LOAD. A descriptor that the caller closes, or -errno (EPERM without CAP_BPF or CAP_SYS_ADMIN). */
 int bpf_program_load(enum bpf_prog_type type, const char *name, const struct bpf_insn *code, size_t count);
 
-/** BPF_PROG_TEST_RUN once over `packet` (at least 14 bytes), which the program may change in place. 0 or -errno. */
-int bpf_program_run(int program, void *packet, uint32_t length);
+/**
+ * BPF_PROG_TEST_RUN once over `packet` (at least 14 bytes), which the program may change in place, as if it came over
+ * this interface (0: the loopback). 0 or -errno.
+ */
+int bpf_program_run(int program, void *packet, uint32_t length, unsigned interface);
 
 /** 1 where any loaded program of the system has this name, else 0. */
 int bpf_program_exists(const char *name);

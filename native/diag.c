@@ -4,6 +4,7 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,16 @@ enum {
 struct request {
     struct nlmsghdr header;
     struct inet_diag_req_v2 body;
+    /* Only where a cgroup is asked for: a program of one instruction. */
+    struct nlattr bytecode;
+    struct inet_diag_bc_op condition;
+    uint64_t cgroup;
+} __attribute__((packed, aligned(4)));
+
+/* What a dump asks for. */
+struct question {
+    uint32_t states;
+    uint64_t cgroup; /* 0: all */
 };
 
 struct list {
@@ -32,16 +43,26 @@ static int open_diag(void) {
     return fd < 0 ? -errno : fd;
 }
 
-static int send_request(int fd, int family, uint16_t flags, const struct inet_diag_sockid *id) {
+static int send_request(int fd, int family, uint16_t flags, const struct inet_diag_sockid *id,
+                        const struct question *question) {
+    const uint16_t program = sizeof(struct inet_diag_bc_op) + sizeof(uint64_t);
     struct request request = {
-        .header = {.nlmsg_len = sizeof request,
+        .header = {.nlmsg_len = question->cgroup ? sizeof request : offsetof(struct request, bytecode),
                    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
                    .nlmsg_flags = NLM_F_REQUEST | flags},
-        .body = {.sdiag_family = (uint8_t)family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = CONNECTED, .id = *id},
+        .body = {.sdiag_family = (uint8_t)family,
+                 .sdiag_protocol = IPPROTO_TCP,
+                 .idiag_ext = question->cgroup ? 1 << (INET_DIAG_INFO - 1) : 0,
+                 .idiag_states = question->states,
+                 .id = *id},
+        .bytecode = {.nla_len = (uint16_t)(sizeof(struct nlattr) + program), .nla_type = INET_DIAG_REQ_BYTECODE},
+        /* Past the end is yes, four bytes further is no (inet_diag_bc_run in net/ipv4/inet_diag.c). */
+        .condition = {.code = INET_DIAG_BC_CGROUP_COND, .yes = (uint8_t)program, .no = (uint16_t)(program + 4)},
+        .cgroup = question->cgroup,
     };
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 
-    ssize_t sent = sendto(fd, &request, sizeof request, 0, (struct sockaddr *)&kernel, sizeof kernel);
+    ssize_t sent = sendto(fd, &request, request.header.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof kernel);
     return sent < 0 ? -errno : 0;
 }
 
@@ -93,10 +114,25 @@ static void fill_id(const union socket_address *endpoint, __be32 *address, __be1
     }
 }
 
-int diag_connection_inode(const union socket_address *local, const union socket_address *remote, uint32_t *inode) {
+static int look_up(int fd, int family, const struct inet_diag_sockid *id, uint32_t *inode) {
     _Alignas(struct nlmsghdr) char reply[4096];
     const struct nlmsghdr *message = (const struct nlmsghdr *)reply;
+    int result = send_request(fd, family, 0, id, &(struct question){.states = CONNECTED});
+
+    if (result == 0) result = receive_reply(fd, reply, sizeof reply);
+    if (result < 0) return result;
+    if (!NLMSG_OK(message, (unsigned)result)) return -EPROTO;
+    if (message->nlmsg_type == NLMSG_ERROR) return error_of(message);
+    const struct inet_diag_msg *socket = found(message);
+    /* Where no connection is found, the kernel answers with the listener of that address. */
+    if (!socket || !socket->idiag_inode || !(1 << socket->idiag_state & CONNECTED)) return -ENOENT;
+    *inode = socket->idiag_inode;
+    return 0;
+}
+
+int diag_connection_inode(const union socket_address *local, const union socket_address *remote, uint32_t *inode) {
     struct inet_diag_sockid id = {.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}};
+    struct if_nameindex *interfaces = NULL;
     int fd, result;
 
     if (local->any.sa_family != remote->any.sa_family) return -EINVAL;
@@ -104,27 +140,34 @@ int diag_connection_inode(const union socket_address *local, const union socket_
     fill_id(remote, id.idiag_dst, &id.idiag_dport);
     fd = open_diag();
     if (fd < 0) return fd;
-    result = send_request(fd, local->any.sa_family, 0, &id);
-    if (result < 0) goto out;
-    result = receive_reply(fd, reply, sizeof reply);
-    if (result < 0) goto out;
-    if (!NLMSG_OK(message, (unsigned)result)) {
-        result = -EPROTO;
-    } else if (message->nlmsg_type == NLMSG_ERROR) {
-        result = error_of(message);
-    } else {
-        const struct inet_diag_msg *socket = found(message);
-        /* Where no connection is found, the kernel answers with the listener of that address. */
-        int ours = socket && socket->idiag_inode && (1 << socket->idiag_state & CONNECTED);
-        if (ours) *inode = socket->idiag_inode;
-        result = ours ? 0 : -ENOENT;
+    result = look_up(fd, local->any.sa_family, &id, inode);
+    /* One that is bound to a device is found by that alone. */
+    if (result == -ENOENT) interfaces = if_nameindex();
+    for (const struct if_nameindex *one = interfaces; one && one->if_index && result == -ENOENT; one++) {
+        id.idiag_if = one->if_index;
+        result = look_up(fd, local->any.sa_family, &id, inode);
     }
-out:
+    if (interfaces) if_freenameindex(interfaces);
     close(fd);
     return result;
 }
 
-static int append(struct list *list, const struct inet_diag_msg *socket) {
+/* The kernel adds this to INET_DIAG_INFO for CAP_NET_ADMIN (inet_sk_diag_fill in net/ipv4/inet_diag.c). */
+static bool has_keys(const struct nlmsghdr *message) {
+    const char *at = (const char *)NLMSG_DATA(message) + NLMSG_ALIGN(sizeof(struct inet_diag_msg));
+    const char *end = (const char *)message + message->nlmsg_len;
+
+    while (at + sizeof(struct nlattr) <= end) {
+        const struct nlattr *attribute = (const struct nlattr *)at;
+
+        if (attribute->nla_len < sizeof *attribute) return false;
+        if (attribute->nla_type == INET_DIAG_MD5SIG) return true;
+        at += NLA_ALIGN(attribute->nla_len);
+    }
+    return false;
+}
+
+static int append(struct list *list, const struct nlmsghdr *message, const struct inet_diag_msg *socket) {
     struct diag_connection *item;
 
     if (list->count == list->capacity) {
@@ -139,6 +182,8 @@ static int append(struct list *list, const struct inet_diag_msg *socket) {
     copy_endpoint(socket->idiag_family, socket->id.idiag_dst, socket->id.idiag_dport, &item->remote);
     item->inode = socket->idiag_inode;
     item->state = socket->idiag_state;
+    item->unacknowledged = socket->idiag_wqueue;
+    item->has_keys = has_keys(message);
     return 0;
 }
 
@@ -150,15 +195,15 @@ static int take_messages(const void *reply, size_t size, struct list *list) {
         if (message->nlmsg_type == NLMSG_DONE) return 0;
         if (message->nlmsg_type == NLMSG_ERROR) return error_of(message);
         const struct inet_diag_msg *socket = found(message);
-        int result = socket ? append(list, socket) : 0;
+        int result = socket ? append(list, message, socket) : 0;
         if (result < 0) return result;
     }
     return 1;
 }
 
-static int dump(int fd, int family, void *reply, struct list *list) {
+static int dump(int fd, int family, const struct question *question, void *reply, struct list *list) {
     struct inet_diag_sockid any = {0};
-    int result = send_request(fd, family, NLM_F_DUMP, &any);
+    int result = send_request(fd, family, NLM_F_DUMP, &any, question);
 
     while (result >= 0) {
         result = receive_reply(fd, reply, REPLY_SIZE);
@@ -169,7 +214,7 @@ static int dump(int fd, int family, void *reply, struct list *list) {
     return result;
 }
 
-int diag_tcp_connections(struct diag_connection **out, size_t *count) {
+static int dump_both(const struct question *question, struct diag_connection **out, size_t *count) {
     struct list list = {0};
     void *reply = malloc(REPLY_SIZE);
     int fd, result;
@@ -180,8 +225,8 @@ int diag_tcp_connections(struct diag_connection **out, size_t *count) {
         free(reply);
         return fd;
     }
-    result = dump(fd, AF_INET, reply, &list);
-    if (result == 0) result = dump(fd, AF_INET6, reply, &list);
+    result = dump(fd, AF_INET, question, reply, &list);
+    if (result == 0) result = dump(fd, AF_INET6, question, reply, &list);
     if (result == 0) {
         *out = list.items;
         *count = list.count;
@@ -191,4 +236,12 @@ int diag_tcp_connections(struct diag_connection **out, size_t *count) {
     close(fd);
     free(reply);
     return result;
+}
+
+int diag_tcp_connections(struct diag_connection **list, size_t *count) {
+    return dump_both(&(struct question){.states = CONNECTED}, list, count);
+}
+
+int diag_tcp_of_cgroup(uint64_t cgroup, uint32_t states, struct diag_connection **list, size_t *count) {
+    return dump_both(&(struct question){.states = states, .cgroup = cgroup}, list, count);
 }

@@ -3,6 +3,7 @@
  * All return 0 or -errno. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,13 +15,22 @@ struct diag_connection {
     uint32_t inode;
     /* TCP_* of netinet/tcp.h. */
     uint8_t state;
+    /* Bytes, an unacknowledged FIN counted; of a listening socket, how many connections may wait. */
+    uint32_t unacknowledged;
+    /* TCP MD5 keys; seen with CAP_NET_ADMIN, and by diag_tcp_of_cgroup, only. */
+    bool has_keys;
 };
 
 /** The inode of the socket of one connection: a look-up in the kernel's table, not a dump. Both ends of one
  * family; an AF_INET6 socket with mapped addresses is found by these (inet_diag_find_one_icsk).
- * -ENOENT: no such connection, or no descriptor belongs to it. A socket bound to a device is not found. */
+ * -ENOENT: no such connection, or no descriptor belongs to it. */
 int diag_connection_inode(const union socket_address *local, const union socket_address *remote, uint32_t *inode);
 
 /** Every connection of both families from ESTABLISHED on until both FINs are acknowledged; those without a
  * descriptor as well. *list is the caller's to free(3). */
 int diag_tcp_connections(struct diag_connection **list, size_t *count);
+
+/** Every socket that belongs to a cgroup v2 (its id is the inode number of its folder), in these states (a bit for each
+ * TCP_*), those without a descriptor as well. A socket belongs where it was made, or, accepted, where its listener does.
+ * *list as above. */
+int diag_tcp_of_cgroup(uint64_t cgroup, uint32_t states, struct diag_connection **list, size_t *count);

@@ -3,6 +3,7 @@
 #include "bpf_program.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
@@ -92,9 +93,33 @@ static void ask(struct question *question, const union socket_address *local, co
     }
 }
 
+static int look_up(const union socket_address *local, const union socket_address *remote, unsigned interface,
+                   struct tcp_sequences *sequences) {
+    struct question question;
+    int result;
+
+    ask(&question, local, remote);
+    result = bpf_program_run(program, &question, sizeof question, interface);
+    if (result < 0) return result;
+    if (!question.found) return -ENOENT;
+    *sequences = question.sequences;
+    return 0;
+}
+
+/* A socket that is bound to a device is found by what comes over that alone. */
+static int look_up_everywhere(const union socket_address *local, const union socket_address *remote,
+                              struct tcp_sequences *sequences) {
+    struct if_nameindex *interfaces = if_nameindex();
+    int result = interfaces ? -ENOENT : -errno;
+
+    for (const struct if_nameindex *one = interfaces; one && one->if_index && result == -ENOENT; one++)
+        result = look_up(local, remote, one->if_index, sequences);
+    if (interfaces) if_freenameindex(interfaces);
+    return result;
+}
+
 int tcp_sequences(const union socket_address *local, const union socket_address *remote,
                   struct tcp_sequences *sequences) {
-    struct question question;
     int result;
 
     if (program < 0) {
@@ -102,10 +127,6 @@ int tcp_sequences(const union socket_address *local, const union socket_address 
         if (result < 0) return result;
         program = result;
     }
-    ask(&question, local, remote);
-    result = bpf_program_run(program, &question, sizeof question);
-    if (result < 0) return result;
-    if (!question.found) return -ENOENT;
-    *sequences = question.sequences;
-    return 0;
+    result = look_up(local, remote, 0, sequences);
+    return result == -ENOENT ? look_up_everywhere(local, remote, sequences) : result;
 }

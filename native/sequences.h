@@ -18,8 +18,7 @@ struct tcp_sequences {
 };
 
 /**
- * An IPv4-mapped connection is found as the IPv4 one it is. Not found: sockets bound to a device
- * other than the loopback one (SO_BINDTODEVICE, IPv6 link-local addresses).
+ * An IPv4-mapped connection is found as the IPv4 one it is; one that is bound to a device as well.
  * 0, -ENOENT (no such connection, or it is in TIME_WAIT or listening) or another -errno.
  */
 int tcp_sequences(const union socket_address *local, const union socket_address *remote,

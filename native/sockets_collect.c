@@ -1,5 +1,6 @@
 #include "sockets_collect.h"
 
+#include "socket_obstacles.h"
 #include "sockets_table.h"
 #include "tcp_repair.h"
 
@@ -48,7 +49,9 @@ int socket_describe(int fd, struct held_socket *socket) {
     if ((result = socket_get(fd, SOL_SOCKET, SO_PROTOCOL, &socket->protocol)) < 0) return result;
     if ((result = socket_local(fd, &socket->local)) < 0) return result;
     if ((result = socket_remote(fd, socket->family, &socket->remote)) < 0) return result;
-    return socket->protocol == IPPROTO_TCP && socket->type == SOCK_STREAM ? describe_tcp(fd, socket) : 0;
+    if (socket->protocol == IPPROTO_TCP && socket->type == SOCK_STREAM) result = describe_tcp(fd, socket);
+    socket->obstacles = socket_obstacles(fd, socket->state);
+    return result;
 }
 
 static int by_number(const void *a, const void *b) {

@@ -16,7 +16,8 @@ struct held_socket {
     int family, type, protocol;
     int state; /* TCP_ESTABLISHED ...; 0 where not TCP */
     union socket_address local, remote;
-    uint32_t backlog; /* waiting to be accepted; listening sockets only */
+    uint32_t backlog;   /* waiting to be accepted; listening sockets only */
+    uint32_t obstacles; /* what cannot be carried: bits of enum socket_obstacle */
 };
 
 /**

@@ -120,25 +120,44 @@ static Napi::Value connection_inode(const Napi::CallbackInfo &info) {
     return Napi::Number::New(env, inode);
 }
 
-static Napi::Value tcp_connections(const Napi::CallbackInfo &info) {
-    Napi::Env env = info.Env();
-    struct diag_connection *list = nullptr;
-    size_t count = 0;
+using DiagList = std::unique_ptr<struct diag_connection, decltype(&free)>;
 
-    check(env, diag_tcp_connections(&list, &count), "sock_diag");
-    std::unique_ptr<struct diag_connection, decltype(&free)> connections(list, free);
+static Napi::Value from_diag(Napi::Env env, const DiagList &list, size_t count) {
     Napi::Array array = Napi::Array::New(env, count);
     for (size_t i = 0; i < count; i++) {
         Napi::HandleScope scope(env);
+        const struct diag_connection &one = list.get()[i];
         Napi::Object connection = Napi::Object::New(env), item = Napi::Object::New(env);
-        connection.Set("local", from_address(env, list[i].local));
-        connection.Set("remote", from_address(env, list[i].remote));
-        item.Set("inode", Napi::Number::New(env, list[i].inode));
-        item.Set("state", Napi::Number::New(env, list[i].state));
+        connection.Set("local", from_address(env, one.local));
+        connection.Set("remote", from_address(env, one.remote));
+        item.Set("inode", Napi::Number::New(env, one.inode));
+        item.Set("state", Napi::Number::New(env, one.state));
         item.Set("connection", connection);
+        item.Set("unacknowledged", Napi::Number::New(env, one.unacknowledged));
+        item.Set("hasKeys", Napi::Boolean::New(env, one.has_keys));
         array.Set(static_cast<uint32_t>(i), item);
     }
     return array;
+}
+
+static Napi::Value tcp_connections(const Napi::CallbackInfo &info) {
+    struct diag_connection *list = nullptr;
+    size_t count = 0;
+
+    check(info.Env(), diag_tcp_connections(&list, &count), "sock_diag");
+    return from_diag(info.Env(), DiagList(list, free), count);
+}
+
+static Napi::Value tcp_of_cgroup(const Napi::CallbackInfo &info) {
+    struct diag_connection *list = nullptr;
+    size_t count = 0;
+    bool lossless;
+    uint64_t cgroup = info[0].As<Napi::BigInt>().Uint64Value(&lossless);
+    uint32_t states = 0;
+
+    for (uint32_t state : to_numbers(info[1])) states |= 1u << state;
+    check(info.Env(), diag_tcp_of_cgroup(cgroup, states, &list, &count), "sock_diag");
+    return from_diag(info.Env(), DiagList(list, free), count);
 }
 
 static Napi::Value source_of_route(const Napi::CallbackInfo &info) {
@@ -202,6 +221,7 @@ void register_host(Napi::Env env, Napi::Object exports) {
     add("findOwners", find_owners);
     add("connectionInode", connection_inode);
     add("tcpConnections", tcp_connections);
+    add("tcpOfCgroup", tcp_of_cgroup);
     add("routeSource", source_of_route);
     add("seqpacketPair", seqpacket_pair);
     add("pipe", make_pipe);

@@ -7,6 +7,8 @@
 void register_sockets(Napi::Env env, Napi::Object exports);
 /** NativePatience (patience.cc). */
 void register_patience(Napi::Env env, Napi::Object exports);
+/** NativeOptions (options.cc). */
+void register_options(Napi::Env env, Napi::Object exports);
 /** NativeHost (host.cc). */
 void register_host(Napi::Env env, Napi::Object exports);
 /** NativeRegistry (registry.cc). */

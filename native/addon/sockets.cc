@@ -11,6 +11,7 @@
 extern "C" {
 #include "lock.h"
 #include "sequences.h"
+#include "socket_obstacles.h"
 #include "sockets_collect.h"
 #include "tcp_state.h"
 }
@@ -39,6 +40,19 @@ union socket_address to_address_of(int family, const Napi::Value &value) {
     return address;
 }
 
+const char *const obstacle_names[] = {
+    "ebpf-filter", "locked-filter", "upper-layer",       "authentication", "urgent-data", "zerocopy",
+    "error-queue", "interface",     "extension-headers", "fast-open",
+};
+static_assert(sizeof obstacle_names / sizeof *obstacle_names == OBSTACLES, "one name each");
+
+Napi::Array from_obstacles(Napi::Env env, uint32_t obstacles) {
+    Napi::Array out = Napi::Array::New(env);
+    for (int i = 0; i < OBSTACLES; i++)
+        if (obstacles & 1u << i) out.Set(out.Length(), Napi::String::New(env, obstacle_names[i]));
+    return out;
+}
+
 Napi::Object from_held(Napi::Env env, const struct held_socket &socket) {
     Napi::Object out = Napi::Object::New(env);
     out.Set("fd", Napi::Number::New(env, socket.fd));
@@ -53,6 +67,7 @@ Napi::Object from_held(Napi::Env env, const struct held_socket &socket) {
     out.Set("local", from_address(env, socket.local));
     out.Set("remote", from_address(env, socket.remote));
     out.Set("backlog", Napi::Number::New(env, socket.backlog));
+    out.Set("obstacles", from_obstacles(env, socket.obstacles));
     return out;
 }
 

@@ -10,7 +10,7 @@ import { endpointText, type Reason } from './rules';
 
 export async function judgeArrival(arrival: Arrival, config: Config): Promise<Reason[]> {
   const listeners = await Promise.all(arrival.listeners.map(judgeListener));
-  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...listeners.flat(), ...judgeRoutes(arrival)];
+  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...listeners.flat(), ...judgeRoutes(arrival), ...judgeOptions(arrival)];
 }
 
 function judgeCpu({ architecture, cpuFlags: needed }: Arrival): Reason[] {
@@ -52,4 +52,11 @@ function judgeListener({ family, local }: Arrival['listeners'][number]): Promise
 function judgeRoutes({ connections }: Arrival): Reason[] {
   const addresses = [...new Set(connections.map(({ remote }) => remote.address))];
   return addresses.filter((address) => native.routeSource(address) === null).map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no route to the peer ${address}` }));
+}
+
+/** By setting them for a moment: a device or a module may be missing, or the kernel be an older one. */
+function judgeOptions({ options: wanted }: Arrival): Reason[] {
+  const refused = wanted.map(({ family, type, protocol, options }) => native.refusedOption(family, type, protocol, options));
+  const names = [...new Set(refused.filter((name) => name !== null))];
+  return names.map((name) => ({ code: 'E_SOCKET_OPTION', message: `${name}, which a socket of the program has set, cannot be set there` }));
 }

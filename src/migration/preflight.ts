@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import { cpuFlags, gatherFacts, namespacesOf, type ProgramFacts } from '../program/facts';
+import { cpuFlags, gatherFacts, namespacesOf, type ProgramFacts, type SocketFact } from '../program/facts';
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type Arrival } from '../protocol/control/index';
 import { openTarget } from './open-target';
@@ -56,8 +56,20 @@ function describeArrival(context: SourceContext): Arrival {
     workingDirectories: [...new Set(processes.map(({ workingDirectory }) => workingDirectory))],
     listeners: sockets.filter(({ state }) => state === TCP_LISTEN).map(({ family, local }) => ({ family, local })),
     connections: context.connections,
+    options: distinctOptions(sockets),
     terminal: program.terminal === undefined ? null : { key: criuKeyOf(program.terminal), rows: program.terminal.rows, columns: program.terminal.columns },
   };
+}
+
+/** Many sockets have the same. */
+function distinctOptions(sockets: readonly SocketFact[]): Arrival['options'] {
+  const found = new Map<string, Arrival['options'][number]>();
+  for (const { family, type, protocol, options } of sockets) {
+    if (options.length === 0) continue;
+    const name = JSON.stringify([family, type, protocol, options.map((option) => [option.level, option.name, option.value.toString('hex')])]);
+    found.set(name, { family, type, protocol, options: [...options] });
+  }
+  return [...found.values()];
 }
 
 async function askPeers(context: SourceContext): Promise<Reason[]> {

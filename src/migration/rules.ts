@@ -1,5 +1,5 @@
 /** What cannot move, decided from facts alone: all reasons at once, each with a stable code. No I/O. */
-import type { Connection, Endpoint, HeldSocket } from '../native/index';
+import type { Connection, Endpoint, HeldSocket, SocketObstacle } from '../native/index';
 import type { ProcessFact } from '../program/facts';
 
 /** One reason why a program cannot move. */
@@ -10,7 +10,7 @@ export interface Reason {
 
 /** The part of the facts that the rules read. */
 export type RuledProcess = Pick<ProcessFact, 'innerPid' | 'name' | 'descriptors' | 'namespaces' | 'tracer'>;
-export type RuledSocket = Pick<HeldSocket, 'inode' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'backlog'>;
+export type RuledSocket = Pick<HeldSocket, 'inode' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'backlog' | 'obstacles'>;
 
 export const TCP_ESTABLISHED = 1;
 const TCP_FIN_WAIT1 = 4;
@@ -23,6 +23,7 @@ const TCP_CLOSING = 11;
 const TCP_STATE_NAMES = ['', 'ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'FIN_WAIT1', 'FIN_WAIT2', 'TIME_WAIT', 'CLOSE', 'CLOSE_WAIT', 'LAST_ACK', 'LISTEN', 'CLOSING'];
 
 const SOCK_STREAM = 1;
+const SOCK_RAW = 3;
 const IPPROTO_TCP = 6;
 const CONNECTED = [TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING];
 const CARRIED_STATES = [...CONNECTED, TCP_CLOSE, TCP_LISTEN];
@@ -36,6 +37,22 @@ const NAMES_OF_INODES: Record<string, string> = {
   perf_event: 'a perf event',
   userfaultfd: 'a userfaultfd',
   fanotify: 'a fanotify group',
+};
+
+/** Of IANA's protocol numbers those that a program may meet; the rest are told by their number. */
+const PROTOCOL_NAMES: Record<number, string> = { 1: 'ICMP', 17: 'UDP', 33: 'DCCP', 58: 'ICMPv6', 132: 'SCTP', 136: 'UDP-Lite', 262: 'MPTCP' };
+
+const OBSTACLES: Record<SocketObstacle, Reason> = {
+  'ebpf-filter': { code: 'E_SOCKET_FILTER', message: 'has an eBPF filter, which the kernel lets nobody read' },
+  'locked-filter': { code: 'E_SOCKET_FILTER', message: 'has SO_LOCK_FILTER, so that nothing can be locked for a move' },
+  'upper-layer': { code: 'E_TCP_ULP', message: 'has TLS, or another protocol on top of TCP, in the kernel, which lets nobody read its state' },
+  authentication: { code: 'E_TCP_KEYS', message: 'signs its segments (TCP-AO or MD5) with keys that the kernel lets nobody read' },
+  'urgent-data': { code: 'E_URGENT_DATA', message: 'has received urgent data that the program has not read, and its mark cannot move; try again when it has' },
+  zerocopy: { code: 'E_ERROR_QUEUE', message: 'sends without copying (MSG_ZEROCOPY), and the program waits to be told when it may use that memory again; try again' },
+  'error-queue': { code: 'E_ERROR_QUEUE', message: 'has errors or timestamps that the program has not read; try again when it has' },
+  interface: { code: 'E_SOCKET_OPTION', message: 'has IP_UNICAST_IF or IPV6_UNICAST_IF: it names an interface of this host by its number' },
+  'extension-headers': { code: 'E_SOCKET_OPTION', message: 'has IPv6 extension headers set, which do not move' },
+  'fast-open': { code: 'E_TCP_STATE', message: 'is connecting with TCP Fast Open; try again when it has' },
 };
 
 export function tcpStateName(state: number): string {
@@ -104,8 +121,26 @@ function reasonOfDescriptor(target: string, inet: ReadonlySet<number>, context: 
   return undefined;
 }
 
+/** `who` is the socket, in words. */
+export function reasonOfObstacle(obstacle: SocketObstacle, who: string): Reason {
+  const { code, message } = OBSTACLES[obstacle];
+  return { code, message: `${who} ${message}` };
+}
+
 function reasonsOfSocket(socket: RuledSocket): Reason[] {
-  if (!isTcp(socket)) return [{ code: 'E_SOCKET_KIND', message: `a socket that is not TCP (local ${endpointText(socket.local)}) does not move yet` }];
+  return [...reasonsOfKind(socket), ...socket.obstacles.map((obstacle) => reasonOfObstacle(obstacle, socketText(socket)))];
+}
+
+function socketText(socket: RuledSocket): string {
+  return socket.remote.port === 0 ? `the socket at ${endpointText(socket.local)}` : connectionText(socket);
+}
+
+function kindName({ type, protocol }: RuledSocket): string {
+  return type === SOCK_RAW ? 'raw' : (PROTOCOL_NAMES[protocol] ?? `protocol ${protocol}`);
+}
+
+function reasonsOfKind(socket: RuledSocket): Reason[] {
+  if (!isTcp(socket)) return [{ code: 'E_SOCKET_KIND', message: `a socket of ${kindName(socket)} (local ${endpointText(socket.local)}) does not move yet` }];
   if (!CARRIED_STATES.includes(socket.state)) {
     return [{ code: 'E_TCP_STATE', message: `${connectionText(socket)} is in ${tcpStateName(socket.state)}, which does not move yet; try again when it has passed` }];
   }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import type { Connection, Endpoint, HeldSocket } from '../native/index';
+import type { Connection, Endpoint, HeldSocket, SocketOption } from '../native/index';
 import type { ProgramFacts } from '../program/facts';
 import type { PeerTicket, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
@@ -24,6 +24,8 @@ export class SourceContext {
   tickets: PeerTicket[] = [];
   frozen = false;
   held: HeldSocket[] = [];
+  /** What the program has set on each of these. */
+  options: SocketOption[][] = [];
   locked = false;
   /** With `peerHas` from the transfer on. */
   saved: MovingConnection[] = [];

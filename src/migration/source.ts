@@ -29,7 +29,7 @@ import { awaitOutcome } from './outcome';
 import { cancelPeers, endLease, introducePeers, keepLease, LEASE_MS, requireLeases, suspendPeers } from './peers';
 import { preflight, undoPreflight } from './preflight';
 import { reasonOfPeer, refusal } from './refusal';
-import { connectionText, isConnection, reasonsAgainst, TCP_LISTEN } from './rules';
+import { connectionText, isConnection, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
 import { encodeState, movedConnections, STATE_FILE } from './state';
 
@@ -133,9 +133,21 @@ async function dump(context: SourceContext): Promise<void> {
  */
 function save(context: SourceContext): void {
   const connections = context.held.filter(isConnection);
+  context.options = native.readOptions(context.held.map(({ fd }) => fd));
   context.savedFds = connections.map(({ fd }) => fd);
-  const saved = native.save(context.savedFds);
+  const saved = saveAll(context.savedFds, connections);
   context.saved = connections.map((socket, index) => ({ innerPid: innerPid(socket.pid), fd: socket.pfd, saved: saved[index] as SavedSocket, peerHas: 0 }));
+}
+
+/** Where urgent data came too late for the preflight to see it, only this finds it. */
+function saveAll(fds: readonly number[], connections: readonly HeldSocket[]): SavedSocket[] {
+  try {
+    return native.save(fds);
+  } catch (error) {
+    const { code, index } = error as { code?: string; index?: number };
+    const connection = connections[index ?? 0];
+    throw code === 'EOPNOTSUPP' && connection !== undefined ? refusal([reasonOfObstacle('urgent-data', connectionText(connection))]) : error;
+  }
 }
 
 function undoSave(context: SourceContext): void {
@@ -155,7 +167,7 @@ async function transfer(context: SourceContext): Promise<void> {
     group: context.group,
     connections: context.saved,
     listeners: context.held.filter(({ state: is }) => is === TCP_LISTEN).map(({ pid, pfd }) => ({ innerPid: innerPid(pid), fd: pfd })),
-    inodes: context.held.map(({ pid, pfd, inode }) => ({ innerPid: innerPid(pid), fd: pfd, inode })),
+    sockets: context.held.map(({ pid, pfd, inode }, index) => ({ innerPid: innerPid(pid), fd: pfd, inode, options: context.options[index] ?? [] })),
     tickets: context.tickets,
     console: program.consoleState(),
     terminal: program.terminal === undefined ? null : { rows: program.terminal.rows, columns: program.terminal.columns },

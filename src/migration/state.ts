@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { MigrunError } from '../errors';
 import type { Connection, Endpoint, SavedSocket } from '../native/index';
 import { bytesSchema } from '../protocol/channel/index';
-import { endpoint, hexId, peerTicket, programId, sequence } from '../protocol/control/index';
+import { endpoint, hexId, peerTicket, programId, sequence, socketOption } from '../protocol/control/index';
 
 const sequenceNumber = sequence;
 
@@ -30,6 +30,9 @@ const savedSocket = z.object({
 
 /** Where a socket is: descriptor `fd` of the process with pid `innerPid`. */
 const place = z.object({ innerPid: z.int().positive(), fd: z.int().nonnegative() });
+
+/** Any socket, with its inode here: the shim's registry names sockets by inode, and a restored one has another. */
+const movingSocket = place.extend({ inode: z.int().nonnegative(), options: z.array(socketOption) });
 
 /** One connection of the program and where its socket is: descriptor `fd` of the process with pid `innerPid`. */
 const movingConnection = z.object({
@@ -60,8 +63,7 @@ const movingState = z.object({
   connections: z.array(movingConnection),
   /** They arrive locked, as the dump found them. */
   listeners: z.array(place),
-  /** Every socket with its inode here: the shim's registry names sockets by inode, and a restored one has another. */
-  inodes: z.array(place.extend({ inode: z.int().nonnegative() })),
+  sockets: z.array(movingSocket),
   tickets: z.array(peerTicket),
   console: consoleState,
   terminal: z.object({ rows: z.int(), columns: z.int() }).nullable(),
@@ -100,7 +102,7 @@ export function practiceState(): MovingState {
     group: id,
     connections: [{ ...place, peerHas: 0, saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) } }],
     listeners: [place],
-    inodes: [{ ...place, inode: 1 }],
+    sockets: [{ ...place, inode: 1, options: [{ level: 0, name: 0, value: Buffer.alloc(1) }] }],
     tickets: [{ ticket: { migration: id, sourceId: '0'.repeat(16), peerId: '0'.repeat(16), key: id.repeat(2) }, connections: [{ connection: { local, remote: local }, token: id }] }],
     console: { token: id, stdout: nothing, stderr: nothing, received: 0, inputEnded: false },
     terminal: null,

@@ -2,11 +2,11 @@
  * Finishing a migration on its target after whoever committed it has died before the thaw: all that it knew is in the
  * state that arrived, and in the sockets themselves.
  */
-import { readFileSync } from 'node:fs';
+import { fstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { native, type HeldSocket, type Registry } from '../native/index';
-import { innerPid, pidsOf } from '../program/pod';
 import type { MigrationTools } from './program';
+import { RestoredSockets } from './restored-sockets';
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from './rules';
 import { decodeState, movedConnections, STATE_FILE, type MovingConnection, type MovingState } from './state';
 import { tellPeers } from './tell-peers';
@@ -27,47 +27,24 @@ interface Taken {
 /** The peers follow, the program runs. Whatever of it was done already is not harmed by being done again. */
 export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Promise<MovingState> {
   const state = decodeState(readFileSync(join(arrival.folder, STATE_FILE)));
-  const sockets = new Sockets(arrival.cgroup);
+  const sockets = new RestoredSockets(arrival.cgroup);
   try {
     const taken = state.connections.flatMap((connection): Taken[] => {
-      const socket = sockets.at(connection);
-      return socket === undefined ? [] : [{ connection, socket }];
+      const fd = sockets.find(connection);
+      return fd === undefined ? [] : [{ connection, socket: native.describeSocket(fd) }];
     });
     const peers = await tellPeers(tools, state, moved(taken));
     tools.log.info({ peers }, 'resumed after a crash');
     moveInodes(arrival.registry, state, sockets);
     for (const one of taken) if (owesFin(one)) reviveWithFin(one);
     native.release(taken.map(({ socket }) => socket.fd));
-    native.unlock(state.listeners.flatMap((place) => sockets.at(place)?.fd ?? []));
+    native.unlock(state.listeners.flatMap((place) => sockets.find(place) ?? []));
   } finally {
     sockets.close();
     arrival.registry?.endFreeze();
     native.cgroupThaw(arrival.cgroup);
   }
   return state;
-}
-
-/** A program's sockets by the places that the source found them at: an inner pid and a descriptor. */
-class Sockets {
-  private readonly pidfds: Map<number, number>;
-  private readonly fds: number[] = [];
-
-  constructor(cgroup: string) {
-    this.pidfds = new Map(pidsOf(cgroup).map((pid) => [innerPid(pid), native.pidfdOpen(pid)]));
-  }
-
-  /** undefined: its process was killed meanwhile. */
-  at({ innerPid: inner, fd }: { innerPid: number; fd: number }): HeldSocket | undefined {
-    const pidfd = this.pidfds.get(inner);
-    if (pidfd === undefined) return undefined;
-    const own = native.pidfdGetfd(pidfd, fd);
-    this.fds.push(own);
-    return native.describeSocket(own);
-  }
-
-  close(): void {
-    for (const fd of [...this.fds, ...this.pidfds.values()]) native.closeFd(fd);
-  }
 }
 
 function moved(taken: readonly Taken[]): ReturnType<typeof movedConnections> {
@@ -78,10 +55,10 @@ function moved(taken: readonly Taken[]): ReturnType<typeof movedConnections> {
 }
 
 /** Once: an inode here may be the number of another socket's inode there. */
-function moveInodes(registry: Registry | undefined, { inodes }: MovingState, sockets: Sockets): void {
-  const moves = inodes.flatMap((place): [number, number][] => {
-    const socket = sockets.at(place);
-    return socket === undefined ? [] : [[place.inode, socket.inode]];
+function moveInodes(registry: Registry | undefined, state: MovingState, sockets: RestoredSockets): void {
+  const moves = state.sockets.flatMap((socket): [number, number][] => {
+    const fd = sockets.find(socket);
+    return fd === undefined ? [] : [[socket.inode, fstatSync(fd).ino]];
   });
   const known = new Set(registry?.sockets().map(({ inode }) => inode));
   if (!moves.every(([, to]) => known.has(to))) registry?.moveInodes(moves);

@@ -9,15 +9,15 @@
  *
  * Until the commit, whatever goes wrong and whoever goes away, `abort` leaves nothing of it here.
  */
-import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cgroupRoot, criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import { native, type Endpoint, type ReviveRequest } from '../native/index';
+import { native, type Endpoint } from '../native/index';
 import { takePipes } from '../program/far-ends';
-import { destroyCgroup, hastenCgroupMoves, innerPid, makeCgroup, pidsOf, type Pod, type StdioEnds } from '../program/pod';
+import { destroyCgroup, hastenCgroupMoves, makeCgroup, type Pod, type StdioEnds } from '../program/pod';
 import { arrivalName } from '../program/record';
 import { mapRegistry } from '../program/registry';
 import { openTerminal, type Terminal } from '../program/terminal';
@@ -25,6 +25,7 @@ import type { Arrival, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
 import { judgeArrival } from './judge';
 import type { MigrationTools } from './program';
+import { Revival } from './revival';
 import { decodeState, movedConnections, STATE_FILE, type MovingState } from './state';
 import { tellPeers } from './tell-peers';
 import type { Reason } from './rules';
@@ -49,8 +50,7 @@ export class TargetMigration {
   private arrival: Arrival | undefined;
   private state: MovingState | undefined;
   private initPid = 0;
-  private revived: number[] = [];
-  private listeners: number[] = [];
+  private revival: Revival | undefined;
   private locals: Endpoint[] = [];
   committed = false;
 
@@ -105,7 +105,6 @@ export class TargetMigration {
   async restore(): Promise<Endpoint[]> {
     const { arrival, worker, cgroup } = this.requireArrival();
     if (this.state === undefined) throw new MigrunError('E_PROTOCOL', 'restore before the images');
-    const { connections } = this.state;
     let onFrozen: () => void = () => undefined;
     const frozen = new Promise<void>((resolve) => (onFrozen = resolve));
     let left = Promise.resolve();
@@ -127,34 +126,11 @@ export class TargetMigration {
       },
     );
     await Promise.race([frozen, done]);
-    this.revive(connections);
-    this.takeListeners();
-    this.moveRegistry();
+    this.revival = new Revival(cgroup, this.state);
+    this.locals = this.revival.revive();
+    this.moveRegistry(this.revival);
     this.initPid = await done;
     return this.locals;
-  }
-
-  private revive(connections: MovingState['connections']): void {
-    const pids = this.pidsByInner();
-    const requests = connections.map((connection): ReviveRequest => {
-      const { saved, peerHas } = connection;
-      const fd = takeDescriptor(pids.get(connection.innerPid), connection.fd);
-      this.revived.push(fd);
-      const address = native.routeSource(saved.remote.address);
-      if (address === null) throw new MigrunError('E_NO_ROUTE', `no route to the peer ${saved.remote.address}`, { hint: 'does this host reach it?' });
-      return { fd, saved, local: { address, port: saved.local.port }, remote: saved.remote, peerHas };
-    });
-    native.revive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
-    this.locals = requests.map(({ local }) => local);
-  }
-
-  private takeListeners(): void {
-    const pids = this.pidsByInner();
-    this.listeners = (this.state as MovingState).listeners.map(({ innerPid: inner, fd }) => takeDescriptor(pids.get(inner), fd));
-  }
-
-  private pidsByInner(): Map<number, number> {
-    return new Map(pidsOf(this.cgroup as string).map((pid) => [innerPid(pid), pid]));
   }
 
   /** The point of no return. Throws E_ABORTED where somebody decided otherwise before. */
@@ -168,9 +144,7 @@ export class TargetMigration {
   async resume(): Promise<ResumedPeer[]> {
     const state = this.state as MovingState;
     const peers = await tellPeers(this.tools, state, movedConnections(state.connections, this.locals));
-    native.release(this.revived);
-    native.unlock(this.listeners);
-    for (const fd of [...this.revived, ...this.listeners]) native.closeFd(fd);
+    this.revival?.release();
     return peers;
   }
 
@@ -187,17 +161,11 @@ export class TargetMigration {
   }
 
   /** The shim knows sockets by their inodes, which are others here, and that its program was frozen. */
-  private moveRegistry(): void {
+  private moveRegistry(revival: Revival): void {
     const registry = mapRegistry(this.initPid);
-    registry?.moveInodes(this.inodes());
+    registry?.moveInodes(revival.inodes());
     registry?.endFreeze();
     registry?.close();
-  }
-
-  /** Each socket's inode there and here. */
-  private inodes(): [number, number][] {
-    const pids = this.pidsByInner();
-    return (this.state as MovingState).inodes.map(({ innerPid: inner, fd, inode }) => [inode, socketInode(pids.get(inner), fd)]);
   }
 
   /** Removes what only the way here needed. */
@@ -214,7 +182,7 @@ export class TargetMigration {
     const destroyed = this.cgroup === undefined ? undefined : destroyCgroup(this.cgroup);
     this.finish();
     await destroyed;
-    native.closeSilently(this.revived);
+    this.revival?.abandon();
     if (this.terminal !== undefined) native.closeFd(this.terminal.terminal.master);
   }
 
@@ -222,19 +190,5 @@ export class TargetMigration {
     const { arrival, worker, cgroup } = this;
     if (arrival === undefined || worker === undefined || cgroup === undefined) throw new MigrunError('E_PROTOCOL', 'nothing has arrived');
     return { arrival, worker, cgroup };
-  }
-}
-
-function socketInode(pid: number | undefined, fd: number): number {
-  return Number(/^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid ?? 0}/fd/${fd}`))?.[1]);
-}
-
-function takeDescriptor(pid: number | undefined, fd: number): number {
-  if (pid === undefined) throw new MigrunError('E_IMAGE', 'a connection belongs to a process that was not restored');
-  const pidfd = native.pidfdOpen(pid);
-  try {
-    return native.pidfdGetfd(pidfd, fd);
-  } finally {
-    native.closeFd(pidfd);
   }
 }

@@ -32,6 +32,27 @@ export interface HeldSocket {
   readonly remote: Endpoint;
   /** Connections waiting in the accept queue; listening sockets only, else 0. */
   readonly backlog: number;
+  readonly obstacles: readonly SocketObstacle[];
+}
+
+/** What a socket has that nobody can carry (native/socket_obstacles.h). */
+export type SocketObstacle =
+  | 'ebpf-filter'
+  | 'locked-filter'
+  | 'upper-layer'
+  | 'authentication'
+  | 'urgent-data'
+  | 'zerocopy'
+  | 'error-queue'
+  | 'interface'
+  | 'extension-headers'
+  | 'fast-open';
+
+/** An option that a program has set (native/socket_options.h). */
+export interface SocketOption {
+  readonly level: number;
+  readonly name: number;
+  readonly value: Buffer;
 }
 
 /** A locked connection's whole TCP state. Sequence numbers are unsigned 32 bit. */
@@ -116,6 +137,20 @@ export interface NativePatience {
   openWindows(fds: readonly number[]): void;
 }
 
+/** The options that programs set (native/socket_options.c). */
+export interface NativeOptions {
+  /** Of each socket what differs from a new one's, in the order in which it is to be written. */
+  readOptions(fds: readonly number[]): SocketOption[][];
+  /**
+   * What the socket has not got yet. `early`: it will be bound or connected later, and this be called again; whatever
+   * is not among them becomes as on a new socket. The error is of the first that the kernel does not take; its `syscall`
+   * is the option's name.
+   */
+  writeOptions(fd: number, options: readonly SocketOption[], early: boolean): void;
+  /** Tries them on a new socket: the name of the first that this kernel does not take, or null. */
+  refusedOption(family: number, type: number, protocol: number, options: readonly SocketOption[]): string | null;
+}
+
 export interface Watch {
   close(): void;
 }
@@ -156,6 +191,18 @@ export interface MessageSocket {
   close(): void;
 }
 
+/** A socket of this network namespace, as inet_diag shows it. */
+export interface DiagSocket {
+  /** 0: no descriptor belongs to it. */
+  readonly inode: number;
+  readonly state: number;
+  readonly connection: Connection;
+  /** Bytes sent or to be sent, an unacknowledged FIN counted. */
+  readonly unacknowledged: number;
+  /** TCP MD5 keys; always false from `tcpConnections`. */
+  readonly hasKeys: boolean;
+}
+
 /** Everything else that needs the kernel (native/*.c). */
 export interface NativeHost {
   pidfdOpen(pid: number): number;
@@ -179,7 +226,9 @@ export interface NativeHost {
   /** inode of one connection of this network namespace by inet_diag; null: none. */
   connectionInode(connection: Connection): number | null;
   /** All established-or-closing TCP connections of these socket inodes or of all (empty list), by inet_diag dump. */
-  tcpConnections(): { inode: number; state: number; connection: Connection }[];
+  tcpConnections(): DiagSocket[];
+  /** Those of a cgroup (its folder's inode number), in these states; also those whose program has closed them. */
+  tcpOfCgroup(cgroup: bigint, states: readonly number[]): DiagSocket[];
   /** The source address that a packet to `address` would have here (route look-up); null: no route. */
   routeSource(address: string): string | null;
   /** One raw socket of this family, filtered to our option (kind 253, ExID "MGSK"). */
@@ -215,4 +264,4 @@ export interface NativeRegistry {
   watchEvents(eventfd: number, onEvent: () => void): Watch;
 }
 
-export type Native = NativeSockets & NativePatience & NativeHost & NativeRegistry;
+export type Native = NativeSockets & NativeOptions & NativePatience & NativeHost & NativeRegistry;

@@ -1,7 +1,7 @@
 /** What the kernel says of a program: its processes, their descriptors, its sockets. Nothing is judged here. */
 import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { native, type HeldSocket } from '../native/index';
+import { native, type HeldSocket, type SocketOption } from '../native/index';
 import { innerPid, pidsOf } from './pod';
 
 export interface DescriptorFact {
@@ -25,6 +25,7 @@ export interface ProcessFact {
 
 export interface SocketFact extends Omit<HeldSocket, 'fd' | 'cookie'> {
   readonly innerPid: number;
+  readonly options: readonly SocketOption[];
 }
 
 export interface ProgramFacts {
@@ -32,11 +33,14 @@ export interface ProgramFacts {
   readonly sockets: readonly SocketFact[];
 }
 
+/** TCP_ESTABLISHED to TCP_CLOSING without TIME_WAIT and CLOSE: those that inet_diag shows as sockets. */
+const STATES_WITH_KEYS = [1, 2, 4, 5, 8, 9, 10, 11];
+
 const NAMESPACES = ['net', 'mnt', 'user', 'ipc', 'uts', 'pid', 'cgroup'];
 
 export function gatherFacts(cgroup: string): ProgramFacts {
   const processes = pidsOf(cgroup).map(describeProcess).filter((fact) => fact !== undefined);
-  return { processes, sockets: describeSockets(processes) };
+  return { processes, sockets: describeSockets(processes, withKeys(cgroup)) };
 }
 
 /** Our own namespaces, to compare with. */
@@ -85,11 +89,23 @@ function mappedFiles(pid: number): { path: string; size: number }[] {
   return [...paths].map((path) => ({ path, size: statSync(path, { throwIfNoEntry: false })?.size ?? -1 }));
 }
 
-function describeSockets(processes: readonly ProcessFact[]): SocketFact[] {
+/** Inodes of those that sign their segments (RFC 2385); only inet_diag tells. */
+function withKeys(cgroup: string): Set<number> {
+  const { ino } = statSync(cgroup, { bigint: true });
+  return new Set(native.tcpOfCgroup(ino, STATES_WITH_KEYS).filter(({ hasKeys }) => hasKeys).map(({ inode }) => inode));
+}
+
+function describeSockets(processes: readonly ProcessFact[], signed: ReadonlySet<number>): SocketFact[] {
   const innerPids = new Map(processes.map((process) => [process.pid, process.innerPid]));
   const held = native.collectSockets([...innerPids.keys()]);
   try {
-    return held.map(({ fd: _fd, cookie: _cookie, ...fact }) => ({ ...fact, innerPid: innerPids.get(fact.pid) as number }));
+    const options = native.readOptions(held.map(({ fd }) => fd));
+    return held.map(({ fd: _fd, cookie: _cookie, ...fact }, index) => ({
+      ...fact,
+      innerPid: innerPids.get(fact.pid) as number,
+      obstacles: signed.has(fact.inode) ? [...fact.obstacles, 'authentication'] : fact.obstacles,
+      options: options[index] ?? [],
+    }));
   } finally {
     for (const { fd } of held) native.closeFd(fd);
   }

@@ -17,6 +17,7 @@ function connected(change: Partial<RuledSocket> = {}): RuledSocket {
     local: { address: '10.0.0.1', port: 4884 },
     remote: { address: '10.0.0.3', port: 50000 },
     backlog: 0,
+    obstacles: [],
     ...change,
   };
 }
@@ -106,6 +107,28 @@ describe('sockets', () => {
     ['raw', { type: 3, protocol: 1 }],
   ])('%s does not move yet', (_name, change) => {
     expect(codesOf([], [connected(change)])).toEqual(['E_SOCKET_KIND']);
+  });
+
+  test('each is told by its name', () => {
+    const [reason] = reasonsAgainst([], [connected({ type: 1, protocol: 132 })], CONTEXT);
+    expect(reason?.message).toContain('SCTP');
+  });
+
+  test.each([
+    ['ebpf-filter', 'E_SOCKET_FILTER'],
+    ['locked-filter', 'E_SOCKET_FILTER'],
+    ['upper-layer', 'E_TCP_ULP'],
+    ['authentication', 'E_TCP_KEYS'],
+    ['urgent-data', 'E_URGENT_DATA'],
+    ['zerocopy', 'E_ERROR_QUEUE'],
+    ['error-queue', 'E_ERROR_QUEUE'],
+    ['interface', 'E_SOCKET_OPTION'],
+    ['extension-headers', 'E_SOCKET_OPTION'],
+    ['fast-open', 'E_TCP_STATE'],
+  ] as const)('one with %s is refused by its name', (obstacle, code) => {
+    const [reason, ...others] = reasonsAgainst([], [connected({ obstacles: [obstacle] })], CONTEXT);
+    expect(reason).toEqual({ code, message: expect.stringContaining('10.0.0.1:4884 - 10.0.0.3:50000') as string });
+    expect(others).toEqual([]);
   });
 
   test.each(['0.0.0.0', '::'])('listening on %s moves', (address) => {

@@ -37,7 +37,7 @@ function state(change: Partial<MovingState> = {}): MovingState {
     group: 'b'.repeat(32),
     connections: [connection()],
     listeners: [{ innerPid: 2, fd: 3 }],
-    inodes: [{ innerPid: 2, fd: 4, inode: 7711 }],
+    sockets: [{ innerPid: 2, fd: 4, inode: 7711, options: [{ level: 6, name: 1, value: Buffer.from([1, 0, 0, 0]) }] }],
     tickets: [],
     console: { token: 'c'.repeat(32), stdout: { acknowledged: 12, kept: new Uint8Array([1, 0, 255]), ended: false }, stderr: nothing, received: 3, inputEnded: true },
     terminal: { rows: 24, columns: 80 },
@@ -118,5 +118,5 @@ describe('movedConnections', () => {
 test('the state for practice is a valid one, and leaves no list out: what it lacks is slow when it counts', () => {
   const state = decodeState(encodeState(practiceState()));
   expect(state).toEqual(practiceState());
-  for (const list of [state.connections, state.listeners, state.inodes, state.tickets]) expect(list).toHaveLength(1);
+  for (const list of [state.connections, state.listeners, state.sockets, state.tickets]) expect(list).toHaveLength(1);
 });

@@ -25,6 +25,7 @@ export function modestArrival(change: Partial<Arrival> = {}): Arrival {
     workingDirectories: ['/'],
     listeners: [],
     connections: [],
+    options: [],
     terminal: null,
     ...change,
   };

@@ -55,7 +55,7 @@ describe.each(pairs)('%s', (_name, to, listen) => {
     const { client, server, port } = await connect(to, listen);
     const ours = native.tcpConnections().filter(({ connection: { local, remote } }) => [local.port, remote.port].includes(port));
     const wanted = [client, server].map((end) => {
-      return { inode: inodeOf(end), state: TCP_ESTABLISHED, connection: connectionOf(end) };
+      return { inode: inodeOf(end), state: TCP_ESTABLISHED, connection: connectionOf(end), unacknowledged: 0, hasKeys: false };
     });
     const order = (list: typeof wanted) => list.sort((a, b) => a.inode - b.inode);
     expect(order(ours as typeof wanted)).toEqual(order(wanted));

@@ -9,6 +9,8 @@ const mechanics = [
   'lock',
   'lock_filters',
   'sequences',
+  'socket_obstacles',
+  'socket_options',
   'sockets_address',
   'sockets_collect',
   'sockets_table',

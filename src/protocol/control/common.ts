@@ -1,5 +1,6 @@
 /** Shapes that several kinds of messages share. */
 import { z } from 'zod';
+import { bytesSchema } from '../channel/index';
 
 export const programId = z.string().regex(/^[0-9a-f]{8}$/);
 export const hexId = z.string().regex(/^[0-9a-f]{32}$/);
@@ -7,6 +8,9 @@ export const endpoint = z.object({ address: z.string().max(64), port: z.int().mi
 export const connection = z.object({ local: endpoint, remote: endpoint });
 export const sequence = z.int().min(0).max(0xffffffff);
 export const reason = z.object({ code: z.string().max(64), message: z.string().max(4096) });
+
+/** An option that a program set on a socket. */
+export const socketOption = z.object({ level: z.int(), name: z.int(), value: bytesSchema });
 
 /** What a host says of a program. */
 export const programSummary = z.object({

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { bytesSchema } from '../channel/index';
-import { connection, endpoint, hexId, programId, programSummary, reason } from './common';
+import { connection, endpoint, hexId, programId, programSummary, reason, socketOption } from './common';
 
 const position = z.int().nonnegative();
 const outputName = z.enum(['stdout', 'stderr']);
@@ -21,6 +21,8 @@ export const arrival = z.object({
   workingDirectories: z.array(z.string().max(4096)),
   listeners: z.array(z.object({ family: z.int(), local: endpoint })),
   connections: z.array(connection),
+  /** What programs set on their sockets, each combination once. */
+  options: z.array(z.object({ family: z.int(), type: z.int(), protocol: z.int(), options: z.array(socketOption) })),
   terminal: z.object({ key: z.string(), rows: z.int(), columns: z.int() }).nullable(),
 });
 export type Arrival = z.infer<typeof arrival>;

@@ -67,7 +67,7 @@ export class FakeHost {
         return socket === undefined ? null : { sndNxt: socket.sndNxt, sndUna: socket.sndUna, rcvNxt: socket.rcvNxt };
       },
       connectionInode: (connection) => this.find(connection)?.inode ?? null,
-      tcpConnections: () => this.all().map(({ inode, state, connection }) => ({ inode, state, connection })),
+      tcpConnections: () => this.all().map(({ inode, state, connection }) => ({ inode, state, connection, unacknowledged: 0, hasKeys: false })),
       findOwners: (inodes) => this.owners().filter(({ inode }) => inodes.includes(inode)),
       pidfdOpen: (pid) => this.hold(this.processes.has(pid) ? null : undefined, pid),
       pidfdGetfd: (pidfd, fd) => this.hold(this.processes.get(this.pids.get(pidfd)!)?.get(fd)),

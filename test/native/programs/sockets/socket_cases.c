@@ -41,6 +41,7 @@ static const struct {
     {IPPROTO_IP, IP_MTU},
     {IPPROTO_IPV6, IPV6_MTU},
     {IPPROTO_IPV6, IPV6_PATHMTU},
+    {IPPROTO_IPV6, IPV6_V6ONLY}, /* set by bind(2) to an address (__inet6_bind in net/ipv6/af_inet6.c) */
 };
 
 static bool is_state(int level, int option) {
@@ -67,8 +68,8 @@ static void set(int fd, int level, int option, int value) {
     need(setsockopt(fd, level, option, &value, sizeof value));
 }
 
-static void options_stay(void) {
-    struct pair pair = pair_open(MAPPED);
+static void options_stay_over(enum kind kind) {
+    struct pair pair = pair_open(kind);
     static struct option before[4 * LAST_OPTION], after[4 * LAST_OPTION];
     size_t count;
 
@@ -114,6 +115,22 @@ static void urgent_data(void) {
     returns(tcp_save_all(&pair.b, 1, saved, &failure), 0);
     expect(saved[0].receive_length == 4, "%u bytes", saved[0].receive_length);
     tcp_saved_clear(&saved[0]);
+}
+
+static void options_stay(void) {
+    for (enum kind kind = V4; kind < KINDS; kind++) options_stay_over(kind);
+}
+
+/* The addresses of a connection that is bound to a device are found as any other's. */
+static void bound_to_device(void) {
+    struct pair pair = pair_open(V4);
+    struct tcp_sequences found;
+    union socket_address a, b;
+
+    need(socket_local(pair.a, &a));
+    need(socket_local(pair.b, &b));
+    need(setsockopt(pair.a, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+    returns(tcp_sequences(&a, &b, &found), 0);
 }
 
 static void live_sequences(void) {
@@ -184,6 +201,7 @@ const struct test_case socket_cases[] = {
     {"every socket option stays", options_stay},
     {"save refuses urgent data until it is passed", urgent_data},
     {"live sequence numbers", live_sequences},
+    {"sequence numbers of a socket that is bound to a device", bound_to_device},
     {"sequence numbers of the network namespace that the process is in", sequences_after_setns},
     {"collects every inet socket once", collect},
     {NULL, NULL},

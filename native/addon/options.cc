@@ -1,0 +1,94 @@
+/* NativeOptions of src/native/contract.ts: conversion only, the mechanics are in the C files. */
+
+#include "register.h"
+#include "values.h"
+
+#include <cerrno>
+#include <cstring>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <vector>
+
+extern "C" {
+#include "socket_options.h"
+}
+
+namespace {
+
+Napi::Value from_options(Napi::Env env, const struct socket_option *options, size_t count) {
+    Napi::Array out = Napi::Array::New(env, count);
+    for (size_t i = 0; i < count; i++) {
+        Napi::Object one = Napi::Object::New(env);
+        one.Set("level", Napi::Number::New(env, options[i].level));
+        one.Set("name", Napi::Number::New(env, options[i].name));
+        one.Set("value", Napi::Buffer<uint8_t>::Copy(env, options[i].value, options[i].length));
+        out.Set(uint32_t(i), one);
+    }
+    return out;
+}
+
+Napi::Value read_options(const Napi::CallbackInfo &info) {
+    std::vector<uint32_t> fds = to_numbers(info[0]);
+    std::vector<struct socket_option> options(SOCKET_OPTIONS_MAX);
+    Napi::Array out = Napi::Array::New(info.Env(), fds.size());
+    for (size_t i = 0; i < fds.size(); i++) {
+        Napi::HandleScope scope(info.Env());
+        size_t count = 0;
+        check(info.Env(), socket_options_read(int(fds[i]), options.data(), &count), "getsockopt");
+        out.Set(uint32_t(i), from_options(info.Env(), options.data(), count));
+    }
+    return out;
+}
+
+struct socket_option to_option(const Napi::Object &from) {
+    struct socket_option option = {};
+    Napi::Value value = from.Get("value");
+    if (!value.IsTypedArray()) throw Napi::TypeError::New(from.Env(), "an option's value must be bytes");
+    Napi::Uint8Array bytes = value.As<Napi::Uint8Array>();
+    if (bytes.ByteLength() > sizeof option.value) throw Napi::RangeError::New(from.Env(), "an option's value is too long");
+    option.level = from.Get("level").ToNumber().Int32Value();
+    option.name = from.Get("name").ToNumber().Int32Value();
+    option.length = uint32_t(bytes.ByteLength());
+    memcpy(option.value, bytes.Data(), option.length);
+    return option;
+}
+
+std::vector<struct socket_option> to_options(const Napi::Value &value) {
+    if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "an array of options is required");
+    Napi::Array array = value.As<Napi::Array>();
+    std::vector<struct socket_option> options;
+    for (uint32_t i = 0; i < array.Length(); i++) {
+        Napi::Value one = array.Get(i);
+        if (!one.IsObject()) throw Napi::TypeError::New(value.Env(), "an option must be an object");
+        options.push_back(to_option(one.As<Napi::Object>()));
+    }
+    return options;
+}
+
+void write_options(const Napi::CallbackInfo &info) {
+    std::vector<struct socket_option> options = to_options(info[1]);
+    const char *refused = "setsockopt";
+    int fd = info[0].ToNumber().Int32Value();
+    bool early = info[2].ToBoolean();
+    int result = socket_options_write(fd, options.data(), options.size(), early, &refused);
+    check(info.Env(), result, refused);
+}
+
+Napi::Value refused_option(const Napi::CallbackInfo &info) {
+    std::vector<struct socket_option> options = to_options(info[3]);
+    const char *refused = nullptr;
+    int type = info[1].ToNumber().Int32Value() | SOCK_CLOEXEC;
+    int fd = socket(info[0].ToNumber().Int32Value(), type, info[2].ToNumber().Int32Value());
+    if (fd < 0) check(info.Env(), -errno, "socket");
+    int result = socket_options_write(fd, options.data(), options.size(), true, &refused);
+    close(fd);
+    return result < 0 ? Napi::Value(Napi::String::New(info.Env(), refused)) : info.Env().Null();
+}
+
+} // namespace
+
+void register_options(Napi::Env env, Napi::Object exports) {
+    exports.Set("readOptions", Napi::Function::New(env, read_options, "readOptions"));
+    exports.Set("writeOptions", Napi::Function::New(env, write_options, "writeOptions"));
+    exports.Set("refusedOption", Napi::Function::New(env, refused_option, "refusedOption"));
+}

@@ -1,0 +1,27 @@
+/*
+ * What an inet socket has that nobody can carry to another host: the kernel lets no one read it, or it belongs to this
+ * host. Looked for without changing anything: the program may be running.
+ *
+ * Not to be seen from outside at all, and so not found: a SO_ATTACH_REUSEPORT program, membership in a BPF sockmap, TCP
+ * MD5 keys of a socket that neither listens nor is connected.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum socket_obstacle {
+    OBSTACLE_EBPF_FILTER,       /* SO_ATTACH_BPF: only classic filters can be read */
+    OBSTACLE_LOCKED_FILTER,     /* SO_LOCK_FILTER: no lock can be attached */
+    OBSTACLE_UPPER_LAYER,       /* TCP_ULP: TLS in the kernel, and its like */
+    OBSTACLE_AUTHENTICATION,    /* TCP-AO */
+    OBSTACLE_URGENT_DATA,       /* received and not read: its mark cannot be set again */
+    OBSTACLE_ZEROCOPY,          /* MSG_ZEROCOPY: notifications are still to come */
+    OBSTACLE_ERROR_QUEUE,       /* errors, or timestamps, that the program has not read */
+    OBSTACLE_INTERFACE,         /* IP_UNICAST_IF, IPV6_UNICAST_IF: an interface by its number here */
+    OBSTACLE_EXTENSION_HEADERS, /* IPV6_RTHDR, IPV6_HOPOPTS, IPV6_DSTOPTS */
+    OBSTACLE_FAST_OPEN,         /* connecting with data in hand, or not before there is some */
+    OBSTACLES,
+};
+
+/** A bit for each. `state`: TCP_ESTABLISHED ..., 0 where not TCP. */
+uint32_t socket_obstacles(int fd, int state);

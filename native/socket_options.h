@@ -1,0 +1,40 @@
+/*
+ * The options that a program has set on an inet socket, read from one socket and given to another.
+ *
+ * CRIU carries some of them (criu/sockets.c, criu/sk-inet.c), a socket that is revived keeps most, and a socket that is
+ * made again has none. So all of them are read, as far as they differ from a new socket's, and written wherever the
+ * other socket has something else: what the program never touched stays under the other kernel's own rules.
+ *
+ * Not among them: the sizes of buffers, which CRIU carries with their locks (SO_BUF_LOCK), so that the kernel goes on
+ * tuning those that the program did not set; SO_REUSEADDR (tcp_repair.h); filters (lock.h); what names an interface or
+ * a program of this host (socket_obstacles.h); what only tells what the socket is doing.
+ *
+ * All functions return 0 or -errno.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define SOCKET_OPTION_ROOM 64 /* IP_OPTIONS 40, a TCP Fast Open key 32 bytes */
+#define SOCKET_OPTIONS_MAX 128
+
+struct socket_option {
+    int level, name;
+    uint32_t length;
+    uint8_t value[SOCKET_OPTION_ROOM];
+};
+
+/** Room for SOCKET_OPTIONS_MAX. In the order in which they are to be written. */
+int socket_options_read(int fd, struct socket_option *options, size_t *count);
+
+/**
+ * Sets what the socket has not got yet; goes on after a failure and reports the first. `early`: the socket will be bound
+ * or connected yet, and what can be set only after that is left to a second call; whatever is not among the options
+ * becomes as on a new socket.
+ * *refused names the option that the kernel does not take (its module is missing, there is no such device).
+ * EINVAL with "setsockopt": an option that is none of socket_options_read's.
+ */
+int socket_options_write(int fd, const struct socket_option *options, size_t count, bool early, const char **refused);
