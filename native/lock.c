@@ -93,15 +93,19 @@ out:
     return result;
 }
 
-int socket_lock_resets(int fd, struct socket_record *record) {
+static int lock_as(int fd, enum lock_kind kind, struct socket_record *record) {
     struct own_filter own = own_of(record);
-    int result = lock_classic_attach(fd, LOCK_RESETS, &own);
+    int result = lock_classic_attach(fd, kind, &own);
 
     if (result < 0) return result;
     record->locked = true;
     record->lease_end = 0;
     return 0;
 }
+
+int socket_lock_resets(int fd, struct socket_record *record) { return lock_as(fd, LOCK_RESETS, record); }
+
+int socket_lock_local(int fd, struct socket_record *record) { return lock_as(fd, LOCK_LOCAL, record); }
 
 int socket_unlock(int fd, struct socket_record *record) {
     struct own_filter own = own_of(record);

@@ -2,7 +2,7 @@
  * Locking a socket: nothing that arrives reaches it any more.
  *
  * A lock is a socket filter on the socket itself, so the kernel drops every segment before TCP sees
- * it: no ACK, no RST, no rule that could outlive the socket. There are three:
+ * it: no ACK, no RST, no rule that could outlive the socket. There are four:
  *
  *   lease    eBPF; drops until a deadline and accepts from then on. Whatever dies, it ends.
  *   plain    classic BPF; drops for good. CRIU can dump a socket that carries it (it cannot dump
@@ -10,9 +10,11 @@
  *   resets   classic BPF; drops RST segments only, for a revived TCP socket: data of a peer that
  *            followed faster than the program runs again is received, while the reset that a peer
  *            answers with that does not follow yet is not. The program's own filter has its say.
+ *   local    classic BPF; drops what does not come over the loopback interface, for a UDP socket whose queue is being
+ *            filled through that.
  *
  * A program's own classic filter is behind the instructions of a classic lock (never reached behind
- * a plain one), so it moves with the socket through CRIU's images and a new process still finds it.
+ * a plain or a local one), so it moves with the socket through CRIU's images and a new process still finds it.
  * Under a lease it is only in this process's memory.
  *
  * The process must have CAP_NET_ADMIN and CAP_BPF (or CAP_SYS_ADMIN).
@@ -47,6 +49,9 @@ int socket_lock_record(int fd, struct socket_record **record);
 
 /** Makes the socket's lock the `resets` one. 0 or -errno. */
 int socket_lock_resets(int fd, struct socket_record *record);
+
+/** Makes it the `local` one. 0 or -errno. */
+int socket_lock_local(int fd, struct socket_record *record);
 
 /** One socket of socket_unlock_all; the record stays. 0 or -errno. */
 int socket_unlock(int fd, struct socket_record *record);

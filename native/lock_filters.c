@@ -12,9 +12,11 @@
 /* First instruction of a classic lock: loads a constant nobody uses. By it a lock is recognised. */
 #define PLAIN_MARK 0x6d67706cu  /* "mgpl" */
 #define RESETS_MARK 0x6d677273u /* "mgrs" */
+#define LOCAL_MARK 0x6d676c6fu  /* "mglo" */
 
 #define TCP_FLAGS_OFFSET 13 /* a socket filter on TCP sees the segment from its TCP header on */
 #define TCP_FLAG_RST 0x04
+#define LOOPBACK_INDEX 1 /* in every network namespace: LOOPBACK_IFINDEX of include/net/flow.h */
 
 static const struct sock_filter plain[] = {
     BPF_STMT(BPF_LD | BPF_IMM, PLAIN_MARK),
@@ -30,6 +32,14 @@ static const struct sock_filter resets[] = {
     BPF_STMT(BPF_LD | BPF_IMM, 0),
 };
 
+static const struct sock_filter local[] = {
+    BPF_STMT(BPF_LD | BPF_IMM, LOCAL_MARK),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SKF_AD_OFF + SKF_AD_IFINDEX),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, LOOPBACK_INDEX, 1, 0),
+    BPF_STMT(BPF_RET | BPF_K, 0),
+    BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+};
+
 /* Ends a lock where the program has no filter. No program has this one: 0xffffffff is the usual way to say it. */
 static const struct sock_filter accept_all = BPF_STMT(BPF_RET | BPF_K, 0x6d67616c);
 
@@ -39,6 +49,7 @@ static const struct {
 } classic[] = {
     [LOCK_PLAIN] = {plain, sizeof plain / sizeof plain[0]},
     [LOCK_RESETS] = {resets, sizeof resets / sizeof resets[0]},
+    [LOCK_LOCAL] = {local, sizeof local / sizeof local[0]},
 };
 
 int lock_lease_load(uint64_t lease_end) {
@@ -87,7 +98,7 @@ int lock_detach(int fd, const struct own_filter *own) {
 }
 
 static enum lock_kind classic_kind(const struct sock_filter *code, uint16_t length) {
-    for (enum lock_kind kind = LOCK_PLAIN; kind <= LOCK_RESETS; kind++)
+    for (enum lock_kind kind = LOCK_PLAIN; kind <= LOCK_LOCAL; kind++)
         if (length >= classic[kind].length &&
             memcmp(code, classic[kind].code, classic[kind].length * sizeof *code) == 0)
             return kind;

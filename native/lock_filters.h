@@ -4,7 +4,7 @@
 #include <linux/filter.h>
 #include <stdint.h>
 
-enum lock_kind { LOCK_NONE, LOCK_PLAIN, LOCK_RESETS, LOCK_LEASE };
+enum lock_kind { LOCK_NONE, LOCK_PLAIN, LOCK_RESETS, LOCK_LOCAL, LOCK_LEASE };
 
 /** A classic filter; `code` belongs to whoever holds this. */
 struct own_filter {
@@ -18,7 +18,7 @@ int lock_lease_load(uint64_t lease_end);
 /** Attaches a loaded lease program. 0 or -errno. */
 int lock_lease_attach(int fd, int program);
 
-/** Attaches a classic lock (LOCK_PLAIN or LOCK_RESETS) with the program's own filter behind it. 0 or -errno. */
+/** Attaches a classic lock (LOCK_PLAIN, LOCK_RESETS or LOCK_LOCAL) with the program's own filter behind it. 0 or -errno. */
 int lock_classic_attach(int fd, enum lock_kind kind, const struct own_filter *own);
 
 /** Takes any filter off the socket and attaches the program's own, if there is one. 0 or -errno. */

@@ -8,6 +8,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -81,16 +82,32 @@ static uint32_t tcp_obstacles(int fd, int state, short events) {
     return found | bit(has_option(fd, SOL_SOCKET, SO_ZEROCOPY) && has_unacknowledged(fd), OBSTACLE_ZEROCOPY);
 }
 
+/* Errors that wait are lost, as ICMP messages may be; but who sends without copying waits for its notifications. */
+static uint32_t udp_obstacles(int fd, short events) {
+    uint32_t found = bit(has_option(fd, IPPROTO_UDP, UDP_CORK), OBSTACLE_CORKED);
+
+    found |= bit(has_option(fd, IPPROTO_UDP, UDP_ENCAP), OBSTACLE_ENCAPSULATION);
+    return found | bit(has_option(fd, SOL_SOCKET, SO_ZEROCOPY) && (events & POLLERR || has_unacknowledged(fd)),
+                       OBSTACLE_ZEROCOPY);
+}
+
+static bool is_udp(int fd) {
+    int protocol;
+
+    return socket_get(fd, SOL_SOCKET, SO_PROTOCOL, &protocol) == 0 && protocol == IPPROTO_UDP;
+}
+
 uint32_t socket_obstacles(int fd, int state) {
     struct pollfd poller = {.fd = fd, .events = POLLPRI};
     uint32_t found = bit(has_ebpf_filter(fd), OBSTACLE_EBPF_FILTER);
 
     poll(&poller, 1, 0);
     found |= bit(has_option(fd, SOL_SOCKET, SO_LOCK_FILTER), OBSTACLE_LOCKED_FILTER);
-    found |= bit(has_option(fd, IPPROTO_IP, IP_UNICAST_IF) || has_option(fd, IPPROTO_IPV6, IPV6_UNICAST_IF),
-                 OBSTACLE_INTERFACE);
     found |= bit(has_bytes(fd, IPPROTO_IPV6, IPV6_RTHDR) || has_bytes(fd, IPPROTO_IPV6, IPV6_HOPOPTS) ||
                      has_bytes(fd, IPPROTO_IPV6, IPV6_DSTOPTS) || has_bytes(fd, IPPROTO_IPV6, IPV6_RTHDRDSTOPTS),
                  OBSTACLE_EXTENSION_HEADERS);
+    if (is_udp(fd)) return found | udp_obstacles(fd, poller.revents);
+    found |= bit(has_option(fd, IPPROTO_IP, IP_UNICAST_IF) || has_option(fd, IPPROTO_IPV6, IPV6_UNICAST_IF),
+                 OBSTACLE_INTERFACE);
     return state ? found | tcp_obstacles(fd, state, poller.revents) : found;
 }

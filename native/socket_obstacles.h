@@ -17,9 +17,11 @@ enum socket_obstacle {
     OBSTACLE_URGENT_DATA,       /* received and not read: its mark cannot be set again */
     OBSTACLE_ZEROCOPY,          /* MSG_ZEROCOPY: notifications are still to come */
     OBSTACLE_ERROR_QUEUE,       /* errors, or timestamps, that the program has not read */
-    OBSTACLE_INTERFACE,         /* IP_UNICAST_IF, IPV6_UNICAST_IF: an interface by its number here */
+    OBSTACLE_INTERFACE,         /* IP_UNICAST_IF, IPV6_UNICAST_IF: an interface by its number here; not UDP (udp_interfaces.h) */
     OBSTACLE_EXTENSION_HEADERS, /* IPV6_RTHDR, IPV6_HOPOPTS, IPV6_DSTOPTS */
     OBSTACLE_FAST_OPEN,         /* connecting with data in hand, or not before there is some */
+    OBSTACLE_CORKED,            /* UDP_CORK: CRIU refuses it */
+    OBSTACLE_ENCAPSULATION,     /* UDP_ENCAP: a protocol of the kernel's own uses it */
     OBSTACLES,
 };
 

@@ -7,6 +7,7 @@
 #include <linux/types.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -126,6 +127,11 @@ static const struct known_option {
     {IPPROTO_IPV6, IPV6_MULTICAST_HOPS, DATAGRAM, "IPV6_MULTICAST_HOPS"},
     {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, DATAGRAM, "IPV6_MULTICAST_LOOP"},
     {IPPROTO_IPV6, IPV6_MULTICAST_ALL_NUMBER, DATAGRAM, "IPV6_MULTICAST_ALL"},
+    ANY(IPPROTO_UDP, UDP_NO_CHECK6_TX),
+    ANY(IPPROTO_UDP, UDP_NO_CHECK6_RX),
+    ANY(IPPROTO_UDP, UDP_SEGMENT),
+    ANY(IPPROTO_UDP, UDP_GRO),
+    ANY(SOL_SOCKET, SO_TXTIME),
     ANY(SOL_SOCKET, SO_PRIORITY),
     ANY(IPPROTO_TCP, TCP_CONGESTION),
     ANY(IPPROTO_TCP, TCP_NODELAY),

@@ -1,4 +1,4 @@
-/* What the batch calls on sockets have in common (sockets.cc, patience.cc). */
+/* What the batch calls on sockets have in common (sockets.cc, udp.cc, patience.cc). */
 #pragma once
 
 #include <napi.h>

@@ -29,20 +29,9 @@ Napi::Object object(const Napi::Value &value, const char *name) {
     return value.As<Napi::Object>();
 }
 
-/* For a socket of this family: IPv4 text becomes a mapped address for an IPv6 one. */
-union socket_address to_address_of(int family, const Napi::Value &value) {
-    union socket_address address = to_address(object(value, "endpoint"));
-    if (address.any.sa_family == family) return address;
-    char text[INET6_ADDRSTRLEN];
-    uint16_t port = socket_address_port(&address);
-    socket_address_text(&address, text);
-    check(value.Env(), socket_address_parse(&address, family, text, port), "inet_pton");
-    return address;
-}
-
 const char *const obstacle_names[] = {
     "ebpf-filter", "locked-filter", "upper-layer",       "authentication", "urgent-data", "zerocopy",
-    "error-queue", "interface",     "extension-headers", "fast-open",
+    "error-queue", "interface",     "extension-headers", "fast-open",      "corked",      "encapsulation",
 };
 static_assert(sizeof obstacle_names / sizeof *obstacle_names == OBSTACLES, "one name each");
 

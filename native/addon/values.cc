@@ -31,6 +31,17 @@ union socket_address to_address(Napi::Value endpoint) {
     return address;
 }
 
+union socket_address to_address_of(int family, const Napi::Value &endpoint) {
+    if (!endpoint.IsObject()) throw Napi::TypeError::New(endpoint.Env(), "an endpoint must be an object");
+    union socket_address address = to_address(endpoint);
+    if (address.any.sa_family == family) return address;
+    char text[INET6_ADDRSTRLEN];
+    uint16_t port = socket_address_port(&address);
+    socket_address_text(&address, text);
+    check(endpoint.Env(), socket_address_parse(&address, family, text, port), "inet_pton");
+    return address;
+}
+
 Napi::String address_text(Napi::Env env, const union socket_address &address) {
     char text[INET6_ADDRSTRLEN];
 

@@ -18,6 +18,9 @@ int check(Napi::Env env, int result, const char *syscall);
 
 /** An Endpoint; throws EINVAL for a text that is no address and a number that is no port. */
 union socket_address to_address(Napi::Value endpoint);
+
+/** For a socket of this family: IPv4 text becomes a mapped address for an IPv6 one. */
+union socket_address to_address_of(int family, const Napi::Value &endpoint);
 Napi::Object from_address(Napi::Env env, const union socket_address &address);
 
 /** An address without its port, as text. */

@@ -1,16 +1,18 @@
 /** What a target host lacks for a program that wants to come. */
 import { statSync } from 'node:fs';
+import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { arch } from 'node:os';
 import type { Config } from '../config';
-import { native } from '../native/index';
+import { native, type Endpoint } from '../native/index';
 import type { Arrival } from '../protocol/control/index';
 import { cpuFlags } from '../program/facts';
 import { endpointText, type Reason } from './rules';
+import { judgeUdp } from './udp';
 
 export async function judgeArrival(arrival: Arrival, config: Config): Promise<Reason[]> {
   const listeners = await Promise.all(arrival.listeners.map(judgeListener));
-  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...listeners.flat(), ...judgeRoutes(arrival), ...judgeOptions(arrival)];
+  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...listeners.flat(), ...(await judgeUdp(arrival, whyNotBound)), ...judgeRoutes(arrival), ...judgeOptions(arrival)];
 }
 
 function judgeCpu({ architecture, cpuFlags: needed }: Arrival): Reason[] {
@@ -46,6 +48,18 @@ function judgeListener({ family, local }: Arrival['listeners'][number]): Promise
       resolve([{ code: 'E_PORT', message: `cannot listen on ${endpointText(local)} there: ${error.code ?? error.message}` }]);
     });
     server.listen({ host: local.address, port: local.port, ipv6Only: family === 10, exclusive: true, backlog: 1 }, () => server.close(() => resolve([])));
+  });
+}
+
+/** null: it can be. */
+function whyNotBound(family: number, { address, port }: Endpoint, v6only: boolean): Promise<string | null> {
+  return new Promise((resolve) => {
+    const socket = createSocket({ type: family === 10 ? 'udp6' : 'udp4', ipv6Only: v6only });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      socket.close();
+      resolve(error.code ?? error.message);
+    });
+    socket.bind({ address, port, exclusive: true }, () => socket.close(() => resolve(null)));
   });
 }
 

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import { cpuFlags, gatherFacts, namespacesOf, type ProgramFacts, type SocketFact } from '../program/facts';
+import type { SocketOption } from '../native/index';
+import { cpuFlags, gatherFacts, namespacesOf, ownAddresses, type ProgramFacts, type SocketFact } from '../program/facts';
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type Arrival } from '../protocol/control/index';
 import { openTarget } from './open-target';
@@ -14,8 +15,11 @@ import { rehearseTransfer } from './rehearsal';
 import { reasonOfError, reasonOfPeer, refusal } from './refusal';
 import { reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
 import type { SourceContext } from './source-context';
+import { isUdp } from './udp-rules';
 
 const JUDGE_TIMEOUT_MS = 10_000;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
 
 export async function preflight(context: SourceContext): Promise<void> {
   const { program, tools } = context;
@@ -23,6 +27,7 @@ export async function preflight(context: SourceContext): Promise<void> {
   const reasons: Reason[] = reasonsAgainst(context.facts.processes, context.facts.sockets, {
     namespaces: namespacesOf('self'),
     terminal: program.terminal?.path,
+    addresses: new Set(ownAddresses()),
   });
   mkdirSync(context.folder, { recursive: true, mode: 0o700 });
   const [target, peers] = await Promise.allSettled([askTarget(context), askPeers(context)]);
@@ -56,9 +61,16 @@ function describeArrival(context: SourceContext): Arrival {
     workingDirectories: [...new Set(processes.map(({ workingDirectory }) => workingDirectory))],
     listeners: sockets.filter(({ state }) => state === TCP_LISTEN).map(({ family, local }) => ({ family, local })),
     connections: context.connections,
+    udp: sockets.filter(isUdp).map(({ family, local, remote, options, interfaces }) => ({ family, local, remote, v6only: options.some(isV6only), interfaces: [...interfaces] })),
+    addresses: ownAddresses(),
     options: distinctOptions(sockets),
     terminal: program.terminal === undefined ? null : { key: criuKeyOf(program.terminal), rows: program.terminal.rows, columns: program.terminal.columns },
   };
+}
+
+/** IPV6_V6ONLY, where the host's default is not. */
+function isV6only({ level, name, value }: SocketOption): boolean {
+  return level === IPPROTO_IPV6 && name === IPV6_V6ONLY && value[0] === 1;
 }
 
 /** Many sockets have the same. */

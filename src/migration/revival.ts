@@ -1,17 +1,20 @@
 /**
  * A restored program's sockets, from the closed ones that CRIU makes to those that the program left behind at the
- * source: options, connections, listeners. All of it before the program's first instruction.
+ * source: options, connections, UDP sockets, listeners. All of it before the program's first instruction.
  */
 import { fstatSync } from 'node:fs';
 import { MigrunError } from '../errors';
 import { native, type Endpoint, type ReviveRequest } from '../native/index';
 import { RestoredSockets, type Place } from './restored-sockets';
+import { addressesOf, reviveRequest } from './udp';
 import type { MovingState } from './state';
 
 export class Revival {
   private readonly sockets: RestoredSockets;
   private revived: number[] = [];
   private locals: Endpoint[] = [];
+  /** Datagrams that waited to be received and did not come through. */
+  lost = 0;
 
   constructor(
     cgroup: string,
@@ -31,9 +34,16 @@ export class Revival {
     });
     this.revived = requests.map(({ fd }) => fd);
     native.revive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
+    this.reviveUdp();
     this.writeOptions(false);
     this.locals = requests.map(({ local }) => local);
     return this.locals;
+  }
+
+  private reviveUdp(): void {
+    const { udp, addresses } = this.state;
+    const moved = addressesOf(addresses, udp.map(({ saved }) => saved.local));
+    this.lost = native.reviveUdp(udp.map((socket) => reviveRequest(socket, this.at(socket), moved))).reduce((sum, count) => sum + count, 0);
   }
 
   /** Each socket's inode at the source and here. */

@@ -1,12 +1,11 @@
 /** What cannot move, decided from facts alone: all reasons at once, each with a stable code. No I/O. */
-import type { Connection, Endpoint, HeldSocket, SocketObstacle } from '../native/index';
+import { isAnyAddress } from '../addresses';
+import type { HeldSocket, SocketObstacle } from '../native/index';
 import type { ProcessFact } from '../program/facts';
+import { connectionText, endpointText, type Reason } from './reason';
+import { isUdp, reasonsOfUdp } from './udp-rules';
 
-/** One reason why a program cannot move. */
-export interface Reason {
-  readonly code: string;
-  readonly message: string;
-}
+export { connectionText, endpointText, type Reason };
 
 /** The part of the facts that the rules read. */
 export type RuledProcess = Pick<ProcessFact, 'innerPid' | 'name' | 'descriptors' | 'namespaces' | 'tracer'>;
@@ -52,6 +51,8 @@ const OBSTACLES: Record<SocketObstacle, Reason> = {
   'error-queue': { code: 'E_ERROR_QUEUE', message: 'has errors or timestamps that the program has not read; try again when it has' },
   interface: { code: 'E_SOCKET_OPTION', message: 'has IP_UNICAST_IF or IPV6_UNICAST_IF: it names an interface of this host by its number' },
   'extension-headers': { code: 'E_SOCKET_OPTION', message: 'has IPv6 extension headers set, which do not move' },
+  corked: { code: 'E_SOCKET_OPTION', message: 'has UDP_CORK: a datagram in the making does not move' },
+  encapsulation: { code: 'E_SOCKET_OPTION', message: "has UDP_ENCAP: a protocol of the kernel's own uses it" },
   'fast-open': { code: 'E_TCP_STATE', message: 'is connecting with TCP Fast Open; try again when it has' },
 };
 
@@ -68,23 +69,17 @@ export function isConnection(socket: RuledSocket): boolean {
   return isTcp(socket) && CONNECTED.includes(socket.state);
 }
 
-export function endpointText({ address, port }: Endpoint): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-export function connectionText({ local, remote }: Connection): string {
-  return `${endpointText(local)} - ${endpointText(remote)}`;
-}
-
 export interface RuleContext {
   /** The supervisor's own namespaces. */
   readonly namespaces: Readonly<Record<string, string>>;
   /** The target of the terminal's descriptors, where the program has one. */
   readonly terminal: string | undefined;
+  /** This host's own, but for loopback; on the wire. */
+  readonly addresses: ReadonlySet<string>;
 }
 
 export function reasonsAgainst(processes: readonly RuledProcess[], sockets: readonly RuledSocket[], context: RuleContext): Reason[] {
-  return [...processes.flatMap((process) => reasonsOfProcess(process, sockets, context)), ...sockets.flatMap(reasonsOfSocket)];
+  return [...processes.flatMap((process) => reasonsOfProcess(process, sockets, context)), ...sockets.flatMap((socket) => reasonsOfSocket(socket, sockets, context))];
 }
 
 function reasonsOfProcess(process: RuledProcess, sockets: readonly RuledSocket[], context: RuleContext): Reason[] {
@@ -127,8 +122,9 @@ export function reasonOfObstacle(obstacle: SocketObstacle, who: string): Reason 
   return { code, message: `${who} ${message}` };
 }
 
-function reasonsOfSocket(socket: RuledSocket): Reason[] {
-  return [...reasonsOfKind(socket), ...socket.obstacles.map((obstacle) => reasonOfObstacle(obstacle, socketText(socket)))];
+function reasonsOfSocket(socket: RuledSocket, all: readonly RuledSocket[], { addresses }: RuleContext): Reason[] {
+  const reasons = isUdp(socket) ? reasonsOfUdp(socket, all, addresses) : reasonsOfKind(socket);
+  return [...reasons, ...socket.obstacles.map((obstacle) => reasonOfObstacle(obstacle, socketText(socket)))];
 }
 
 function socketText(socket: RuledSocket): string {
@@ -160,10 +156,6 @@ function reasonsOfListener({ local, backlog }: RuledSocket): Reason[] {
     reasons.push({ code: 'E_ACCEPT_QUEUE', message: `${backlog} connections to ${endpointText(local)} wait to be accepted; try again when they are` });
   }
   return reasons;
-}
-
-function isAnyAddress(address: string): boolean {
-  return address === '0.0.0.0' || address === '::';
 }
 
 function isLocal({ local, remote }: RuledSocket): boolean {

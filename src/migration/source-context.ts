@@ -10,6 +10,7 @@ import type { Journal } from './journal';
 import type { Target } from './open-target';
 import type { MigrationTools, MovingProgram } from './program';
 import { isConnection, TCP_LISTEN } from './rules';
+import type { MovingUdp } from './moving-udp';
 import type { MovingConnection } from './state';
 
 export class SourceContext {
@@ -30,6 +31,7 @@ export class SourceContext {
   /** With `peerHas` from the transfer on. */
   saved: MovingConnection[] = [];
   savedFds: number[] = [];
+  savedUdp: MovingUdp[] = [];
   /** Where the target has the connections' local ends, in the order of `saved`. */
   locals: Endpoint[] = [];
   /** Keeps the peers' leases, and ours, from ending while we work. */

@@ -16,9 +16,11 @@
  */
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { unbindSockets } from '../criu/files-image';
 import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native, type Connection, type HeldSocket, type SavedSocket } from '../native/index';
+import { ownAddresses } from '../program/facts';
 import { innerPid, pidsOf } from '../program/pod';
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type ResumedPeer } from '../protocol/control/index';
@@ -32,6 +34,8 @@ import { reasonOfPeer, refusal } from './refusal';
 import { connectionText, isConnection, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
 import { encodeState, movedConnections, STATE_FILE } from './state';
+import { reasonsOfUnsent, saveUdp } from './udp';
+import { isBound, isUdp } from './udp-rules';
 
 const COMMIT_TIMEOUT_MS = 10_000;
 const RESUME_DEADLINE_MS = 5_000;
@@ -82,7 +86,9 @@ async function lock(context: SourceContext): Promise<void> {
   const late = reasonsAgainst([], context.held.map(({ fd, ...socket }) => ({ ...socket, ...(socket.state === TCP_LISTEN ? { backlog: native.describeSocket(fd).backlog } : {}) })), {
     namespaces: {},
     terminal: undefined,
+    addresses: new Set(ownAddresses()),
   });
+  late.push(...reasonsOfUnsent(context.held));
   if (late.length > 0) throw refusal(late);
 
   await suspendNewcomers(context, context.held.filter(isConnection));
@@ -123,6 +129,7 @@ async function dump(context: SourceContext): Promise<void> {
   });
   native.lock(context.liveFds, LEASE_MS);
   context.leased = true;
+  unbindSockets(context.folder, context.held.filter((socket) => isUdp(socket) && isBound(socket)).map(({ inode }) => inode));
 }
 
 // save
@@ -136,6 +143,7 @@ function save(context: SourceContext): void {
   context.options = native.readOptions(context.held.map(({ fd }) => fd));
   context.savedFds = connections.map(({ fd }) => fd);
   const saved = saveAll(context.savedFds, connections);
+  context.savedUdp = saveUdp(context.held);
   context.saved = connections.map((socket, index) => ({ innerPid: innerPid(socket.pid), fd: socket.pfd, saved: saved[index] as SavedSocket, peerHas: 0 }));
 }
 
@@ -166,6 +174,8 @@ async function transfer(context: SourceContext): Promise<void> {
     program: program.summary.id,
     group: context.group,
     connections: context.saved,
+    udp: context.savedUdp,
+    addresses: ownAddresses(),
     listeners: context.held.filter(({ state: is }) => is === TCP_LISTEN).map(({ pid, pfd }) => ({ innerPid: innerPid(pid), fd: pfd })),
     sockets: context.held.map(({ pid, pfd, inode }, index) => ({ innerPid: innerPid(pid), fd: pfd, inode, options: context.options[index] ?? [] })),
     tickets: context.tickets,

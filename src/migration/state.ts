@@ -5,6 +5,7 @@ import { MigrunError } from '../errors';
 import type { Connection, Endpoint, SavedSocket } from '../native/index';
 import { bytesSchema } from '../protocol/channel/index';
 import { endpoint, hexId, peerTicket, programId, sequence, socketOption } from '../protocol/control/index';
+import { movingUdp } from './moving-udp';
 
 const sequenceNumber = sequence;
 
@@ -61,6 +62,9 @@ const movingState = z.object({
   program: programId,
   group: hexId,
   connections: z.array(movingConnection),
+  udp: z.array(movingUdp),
+  /** Of the host that it left. */
+  addresses: z.array(z.string().max(64)).max(4096),
   /** They arrive locked, as the dump found them. */
   listeners: z.array(place),
   sockets: z.array(movingSocket),
@@ -101,6 +105,8 @@ export function practiceState(): MovingState {
     program: '00000000',
     group: id,
     connections: [{ ...place, peerHas: 0, saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) } }],
+    udp: [{ ...place, saved: { family: 10 as const, local, remote: local, multicastInterface: '0.0.0.0', interfaces: [], memberships: [], datagrams: [{ source: local, destination: '::', hopLimit: 0, trafficClass: 0, bytes: Buffer.alloc(1) }] } }],
+    addresses: ['::'],
     listeners: [place],
     sockets: [{ ...place, inode: 1, options: [{ level: 0, name: 0, value: Buffer.alloc(1) }] }],
     tickets: [{ ticket: { migration: id, sourceId: '0'.repeat(16), peerId: '0'.repeat(16), key: id.repeat(2) }, connections: [{ connection: { local, remote: local }, token: id }] }],

@@ -128,6 +128,7 @@ export class TargetMigration {
     await Promise.race([frozen, done]);
     this.revival = new Revival(cgroup, this.state);
     this.locals = this.revival.revive();
+    if (this.revival.lost > 0) this.tools.log.warn({ lost: this.revival.lost }, 'datagrams that waited to be received did not come through');
     this.moveRegistry(this.revival);
     this.initPid = await done;
     return this.locals;

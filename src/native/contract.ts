@@ -1,15 +1,9 @@
 /** What the native addon offers. The addon throws Error objects with `code` (an errno name such as 'EPERM') and `syscall`. */
 
-export interface Endpoint {
-  /** Textual address, as inet_ntop prints it. An IPv4-mapped IPv6 address stays IPv6 ("::ffff:10.0.0.1"). */
-  readonly address: string;
-  readonly port: number;
-}
+import type { Connection, Endpoint } from './endpoint';
+import type { NativeUdp } from './udp-contract';
 
-export interface Connection {
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
-}
+export type { Connection, Endpoint };
 
 /** One socket object of a program, held by us through pidfd_getfd(2). */
 export interface HeldSocket {
@@ -46,7 +40,9 @@ export type SocketObstacle =
   | 'error-queue'
   | 'interface'
   | 'extension-headers'
-  | 'fast-open';
+  | 'fast-open'
+  | 'corked'
+  | 'encapsulation';
 
 /** An option that a program has set (native/socket_options.h). */
 export interface SocketOption {
@@ -264,4 +260,4 @@ export interface NativeRegistry {
   watchEvents(eventfd: number, onEvent: () => void): Watch;
 }
 
-export type Native = NativeSockets & NativeOptions & NativePatience & NativeHost & NativeRegistry;
+export type Native = NativeSockets & NativeUdp & NativeOptions & NativePatience & NativeHost & NativeRegistry;

@@ -3,6 +3,7 @@ import { MigrunError } from '../errors';
 import type { Native } from './contract.js';
 
 export type * from './contract.js';
+export type * from './udp-contract.js';
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const nodeGypBuild = require('node-gyp-build') as (folder: string) => Native;

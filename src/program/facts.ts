@@ -1,6 +1,8 @@
 /** What the kernel says of a program: its processes, their descriptors, its sockets. Nothing is judged here. */
 import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { isLoopback } from '../addresses';
 import { native, type HeldSocket, type SocketOption } from '../native/index';
 import { innerPid, pidsOf } from './pod';
 
@@ -26,6 +28,8 @@ export interface ProcessFact {
 export interface SocketFact extends Omit<HeldSocket, 'fd' | 'cookie'> {
   readonly innerPid: number;
   readonly options: readonly SocketOption[];
+  /** That it names, but for the one that it is bound to; UDP sockets only. */
+  readonly interfaces: readonly string[];
 }
 
 export interface ProgramFacts {
@@ -36,6 +40,7 @@ export interface ProgramFacts {
 /** TCP_ESTABLISHED to TCP_CLOSING without TIME_WAIT and CLOSE: those that inet_diag shows as sockets. */
 const STATES_WITH_KEYS = [1, 2, 4, 5, 8, 9, 10, 11];
 
+const IPPROTO_UDP = 17;
 const NAMESPACES = ['net', 'mnt', 'user', 'ipc', 'uts', 'pid', 'cgroup'];
 
 export function gatherFacts(cgroup: string): ProgramFacts {
@@ -100,11 +105,12 @@ function describeSockets(processes: readonly ProcessFact[], signed: ReadonlySet<
   const held = native.collectSockets([...innerPids.keys()]);
   try {
     const options = native.readOptions(held.map(({ fd }) => fd));
-    return held.map(({ fd: _fd, cookie: _cookie, ...fact }, index) => ({
+    return held.map(({ fd, cookie: _cookie, ...fact }, index) => ({
       ...fact,
       innerPid: innerPids.get(fact.pid) as number,
       obstacles: signed.has(fact.inode) ? [...fact.obstacles, 'authentication'] : fact.obstacles,
       options: options[index] ?? [],
+      interfaces: fact.protocol === IPPROTO_UDP ? native.udpInterfaces(fd) : [],
     }));
   } finally {
     for (const { fd } of held) native.closeFd(fd);
@@ -114,4 +120,10 @@ function describeSockets(processes: readonly ProcessFact[], signed: ReadonlySet<
 export function cpuFlags(): string[] {
   const line = readFileSync('/proc/cpuinfo', 'utf8').match(/^(?:flags|Features)\s*:\s*(.*)$/m)?.[1] ?? '';
   return line.split(' ').filter(Boolean);
+}
+
+/** This host's addresses that others may know it by. */
+export function ownAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return all.map(({ address }) => address).filter((address) => !isLoopback(address));
 }

@@ -2,7 +2,8 @@
 import type { AgentLink, MovingProgram } from '../migration/program';
 import { connectionText, isConnection, isTcp, reasonsAgainst, tcpStateName } from '../migration/rules';
 import type { Connection } from '../native/index';
-import { gatherFacts, namespacesOf } from '../program/facts';
+import { isUdp } from '../migration/udp-rules';
+import { gatherFacts, namespacesOf, ownAddresses } from '../program/facts';
 import { expectType, type Inspection } from '../protocol/control/index';
 
 const HELLO_DEADLINE_MS = 1_500;
@@ -16,13 +17,13 @@ export async function inspect(program: MovingProgram, agent: AgentLink): Promise
     sockets: facts.sockets.map((socket) => ({
       innerPid: socket.innerPid,
       fd: socket.pfd,
-      kind: isTcp(socket) ? 'tcp' : 'other',
-      state: isTcp(socket) ? tcpStateName(socket.state) : '',
+      kind: isTcp(socket) ? 'tcp' : isUdp(socket) ? 'udp' : 'other',
+      state: isTcp(socket) ? tcpStateName(socket.state) : isUdp(socket) ? 'UDP' : '',
       local: socket.local,
       remote: socket.remote,
       peer: peers.get(connectionText(socket)) ?? '',
     })),
-    reasons: reasonsAgainst(facts.processes, facts.sockets, { namespaces: namespacesOf('self'), terminal: program.terminal?.path }),
+    reasons: reasonsAgainst(facts.processes, facts.sockets, { namespaces: namespacesOf('self'), terminal: program.terminal?.path, addresses: new Set(ownAddresses()) }),
   };
 }
 

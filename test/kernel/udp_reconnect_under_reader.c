@@ -14,7 +14,7 @@
 
 static int family, peer;
 
-static int receive_one(void *argument)
+static int receive_polled(void *argument)
 {
 	union address moved = address_of(family, 3, 5000);
 
@@ -30,11 +30,26 @@ static int receive_blocked(void *argument)
 	return recv(peer, text, sizeof(text), 0) != 12;
 }
 
+/* The remote changes from the old to the new one while a process is blocked in this call. */
+static void follow(int (*reader)(void *), long call, int from_new, const char *name)
+{
+	union address old = address_of(family, 2, 5000), new = address_of(family, 3, 5000), local;
+	pid_t pid;
+
+	udp_connect(peer, &old);
+	local = local_of(peer);
+	pid = start(reader, NULL);
+	wait_sleeping_in(pid, call);
+	udp_connect(peer, &new);
+	expect(!ends_within(pid, 100), "%s has returned", name);
+	udp_send(from_new, &local, "from the new");
+	expect(finish(pid) == 0, "%s saw something else", name);
+}
+
 static void body(int of_family)
 {
 	union address old = address_of(of_family, 2, 5000), new = address_of(of_family, 3, 5000), local, again;
 	int from_old, from_new;
-	pid_t in_recv, in_poll;
 
 	family = of_family;
 	hosts_up();
@@ -54,17 +69,8 @@ static void body(int of_family)
 	expect(udp_expect(peer, &old, "from the old", 1000), "what was in the queue is gone");
 	expect(!readable(peer, 100), "it takes from others than its remote");
 
-	udp_connect(peer, &old);
-	in_recv = start(receive_blocked, NULL);
-	in_poll = start(receive_one, NULL);
-	wait_sleeping_in(in_recv, SYS_recvfrom);
-	wait_sleeping_in(in_poll, SYS_poll);
-	udp_connect(peer, &new);
-	expect(!ends_within(in_recv, 100) && !ends_within(in_poll, 0), "a blocked call has returned");
-	udp_send(from_new, &local, "from the new");
-	expect(finish(in_recv) == 0, "recv saw something else");
-	udp_send(from_new, &local, "from the new");
-	expect(finish(in_poll) == 0, "poll and recvfrom saw something else");
+	follow(receive_blocked, SYS_recvfrom, from_new, "recv");
+	follow(receive_polled, SYS_poll, from_new, "poll");
 	holds("port, queue, recv and poll");
 }
 

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createSocket } from 'node:dgram';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +51,33 @@ test('one from this very host may come back', async () => {
     connections: [{ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 2 } }],
   };
   expect(await judge(change)).toEqual([]);
+});
+
+describe('UDP', () => {
+  const udp = { family: 2, local: { address: '0.0.0.0', port: 0 }, remote: { address: '0.0.0.0', port: 0 }, v6only: false, interfaces: [] as string[] };
+
+  async function bound(use: (port: number) => Promise<void>): Promise<void> {
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve) => socket.bind({ address: '127.0.0.1', port: 0 }, resolve));
+    await use(socket.address().port).finally(() => new Promise<void>((resolve) => socket.close(resolve)));
+  }
+
+  test('a port that is free, twice, may come', async () => {
+    let free = 0;
+    await bound((port) => Promise.resolve(void (free = port)));
+    const local = { address: '127.0.0.1', port: free };
+    expect(await judge({ udp: [{ ...udp, local }, { ...udp, local }, udp] })).toEqual([]);
+  });
+
+  test('a port that is taken is named', () => bound(async (port) => {
+    const reasons = await judge({ udp: [{ ...udp, local: { address: '127.0.0.1', port } }] });
+    expect(reasons).toEqual([{ code: 'E_PORT', message: expect.stringContaining(`127.0.0.1:${port} there: EADDRINUSE`) as string }]);
+  }));
+
+  test('an interface that is missing is named, once', async () => {
+    const reasons = await judge({ udp: [{ ...udp, interfaces: ['lo', 'none9'] }, { ...udp, interfaces: ['none9'] }] });
+    expect(reasons).toEqual([{ code: 'E_INTERFACE', message: expect.stringContaining('none9') as string }]);
+  });
 });
 
 describe('CPU', () => {

@@ -1,7 +1,7 @@
 import { connectionText, endpointText, isConnection, reasonsAgainst, tcpStateName, type RuledProcess, type RuledSocket } from '../../src/migration/rules';
 
 const NAMESPACES = { net: 'net:[1]', mnt: 'mnt:[2]', pid: 'pid:[3]' };
-const CONTEXT = { namespaces: NAMESPACES, terminal: undefined };
+const CONTEXT = { namespaces: NAMESPACES, terminal: undefined, addresses: new Set(['10.0.0.1', 'fd00::1']) };
 
 function processWith(change: Partial<RuledProcess> = {}, ...targets: string[]): RuledProcess {
   const descriptors = targets.map((target, fd) => ({ fd, target }));
@@ -60,8 +60,8 @@ describe('descriptors', () => {
 
   test('the program\'s own terminal moves', () => {
     const process = processWith({}, '/dev/pts/7', '/dev/pts/7');
-    expect(codesOf([process], [], { namespaces: NAMESPACES, terminal: '/dev/pts/7' })).toEqual([]);
-    expect(codesOf([process], [], { namespaces: NAMESPACES, terminal: '/dev/pts/8' })).toEqual(['E_DEVICE', 'E_DEVICE']);
+    expect(codesOf([process], [], { ...CONTEXT, terminal: '/dev/pts/7' })).toEqual([]);
+    expect(codesOf([process], [], { ...CONTEXT, terminal: '/dev/pts/8' })).toEqual(['E_DEVICE', 'E_DEVICE']);
   });
 });
 
@@ -102,7 +102,8 @@ describe('sockets', () => {
   });
 
   test.each([
-    ['UDP', { type: 2, protocol: 17, state: 7 }],
+    ['UDP-Lite', { type: 2, protocol: 136, state: 0 }],
+    ['a ping socket', { type: 2, protocol: 1, state: 0 }],
     ['MPTCP', { type: 1, protocol: 262 }],
     ['raw', { type: 3, protocol: 1 }],
   ])('%s does not move yet', (_name, change) => {

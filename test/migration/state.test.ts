@@ -36,6 +36,8 @@ function state(change: Partial<MovingState> = {}): MovingState {
     program: '1a2b3c4d',
     group: 'b'.repeat(32),
     connections: [connection()],
+    udp: [],
+    addresses: ['10.0.0.1'],
     listeners: [{ innerPid: 2, fd: 3 }],
     sockets: [{ innerPid: 2, fd: 4, inode: 7711, options: [{ level: 6, name: 1, value: Buffer.from([1, 0, 0, 0]) }] }],
     tickets: [],

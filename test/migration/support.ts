@@ -25,6 +25,8 @@ export function modestArrival(change: Partial<Arrival> = {}): Arrival {
     workingDirectories: ['/'],
     listeners: [],
     connections: [],
+    udp: [],
+    addresses: [],
     options: [],
     terminal: null,
     ...change,

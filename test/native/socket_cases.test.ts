@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { compile } from './support/compile.js';
 
 // What needs control of each system call is in C: programs/sockets. Every case runs in a process of its own.
-const cases = ['main', 'pair', 'lock_cases', 'move_cases', 'half_closed_cases', 'socket_cases'];
+const cases = ['main', 'pair', 'lock_cases', 'move_cases', 'half_closed_cases', 'socket_cases', 'udp_cases'];
 const mechanics = [
   'bpf_program',
   'lock',
@@ -19,6 +19,11 @@ const mechanics = [
   'tcp_repair',
   'tcp_revive',
   'tcp_save',
+  'udp_interfaces',
+  'udp_memberships',
+  'udp_queue',
+  'udp_revive',
+  'udp_save',
 ];
 const program = compile(
   [...cases.map((name) => `test/native/programs/sockets/${name}.c`), ...mechanics.map((name) => `native/${name}.c`)],

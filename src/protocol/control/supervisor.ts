@@ -21,6 +21,9 @@ export const arrival = z.object({
   workingDirectories: z.array(z.string().max(4096)),
   listeners: z.array(z.object({ family: z.int(), local: endpoint })),
   connections: z.array(connection),
+  udp: z.array(z.object({ family: z.int(), local: endpoint, remote: endpoint, v6only: z.boolean(), interfaces: z.array(z.string().max(15)) })),
+  /** Of the host that it leaves. */
+  addresses: z.array(z.string().max(64)),
   /** What programs set on their sockets, each combination once. */
   options: z.array(z.object({ family: z.int(), type: z.int(), protocol: z.int(), options: z.array(socketOption) })),
   terminal: z.object({ key: z.string(), rows: z.int(), columns: z.int() }).nullable(),

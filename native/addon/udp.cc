@@ -1,0 +1,254 @@
+/* NativeUdp of src/native/contract.ts: conversion only, the mechanics are in the C files. */
+
+#include "batch.h"
+#include "register.h"
+#include "values.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+extern "C" {
+#include "udp_nature.h"
+#include "udp_state.h"
+}
+
+namespace {
+
+/* Saved sockets, freed with it. */
+struct Saved {
+    std::vector<struct udp_saved> items;
+
+    explicit Saved(size_t count) : items(count) {}
+    Saved(const Saved &) = delete;
+    ~Saved() {
+        for (struct udp_saved &saved : items) udp_saved_clear(&saved);
+    }
+};
+
+/* calloc'd, as udp_saved_clear() frees it. */
+template <typename Item> Item *allocate(Napi::Env env, size_t count) {
+    if (count == 0) return nullptr;
+    auto *items = static_cast<Item *>(calloc(count, sizeof(Item)));
+    if (!items) fail(env, -ENOMEM, "calloc");
+    return items;
+}
+
+void put(Napi::Object &into, const char *name, double value) { into.Set(name, Napi::Number::New(into.Env(), value)); }
+
+Napi::Object object(const Napi::Value &value, const char *name) {
+    if (!value.IsObject()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be an object");
+    return value.As<Napi::Object>();
+}
+
+Napi::Array array(const Napi::Value &value, const char *name) {
+    if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be an array");
+    return value.As<Napi::Array>();
+}
+
+int32_t integer(const Napi::Object &object, const char *name) {
+    Napi::Value value = object.Get(name);
+    if (!value.IsNumber()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a number");
+    return value.As<Napi::Number>().Int32Value();
+}
+
+Napi::Buffer<uint8_t> buffer(const Napi::Object &object, const char *name) {
+    Napi::Value value = object.Get(name);
+    if (!value.IsBuffer()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a Buffer");
+    return value.As<Napi::Buffer<uint8_t>>();
+}
+
+Napi::Array from_interfaces(Napi::Env env, const struct udp_saved &saved) {
+    Napi::Array out = Napi::Array::New(env, saved.interface_count);
+    for (size_t i = 0; i < saved.interface_count; i++) {
+        Napi::Object item = Napi::Object::New(env);
+        put(item, "level", saved.interfaces[i].level);
+        put(item, "name", saved.interfaces[i].name);
+        item.Set("interface", Napi::String::New(env, saved.interfaces[i].interface));
+        out.Set(uint32_t(i), item);
+    }
+    return out;
+}
+
+Napi::Array from_memberships(Napi::Env env, const struct udp_saved &saved) {
+    Napi::Array out = Napi::Array::New(env, saved.membership_count);
+    for (size_t i = 0; i < saved.membership_count; i++) {
+        const struct udp_membership &membership = saved.memberships[i];
+        Napi::Object item = Napi::Object::New(env);
+        Napi::Array sources = Napi::Array::New(env, membership.source_count);
+        for (uint32_t j = 0; j < membership.source_count; j++) sources.Set(j, address_text(env, membership.sources[j]));
+        item.Set("interface", Napi::String::New(env, membership.interface));
+        item.Set("group", address_text(env, membership.group));
+        item.Set("excludes", Napi::Boolean::New(env, membership.mode == MCAST_EXCLUDE));
+        item.Set("sources", sources);
+        out.Set(uint32_t(i), item);
+    }
+    return out;
+}
+
+/* Hands the datagrams' malloc'd bytes over to Buffers, which free them. */
+Napi::Array from_datagrams(Napi::Env env, struct udp_saved &saved) {
+    Napi::Array out = Napi::Array::New(env, saved.datagram_count);
+    for (size_t i = 0; i < saved.datagram_count; i++) {
+        Napi::HandleScope scope(env);
+        struct udp_datagram &datagram = saved.datagrams[i];
+        Napi::Object item = Napi::Object::New(env);
+        uint8_t *bytes = datagram.bytes;
+        item.Set("source", from_address(env, datagram.source));
+        item.Set("destination", address_text(env, datagram.destination));
+        put(item, "hopLimit", datagram.hop_limit);
+        put(item, "trafficClass", datagram.traffic_class);
+        datagram.bytes = nullptr;
+        item.Set("bytes", bytes ? Napi::Buffer<uint8_t>::NewOrCopy(env, bytes, datagram.length,
+                                                                   [](Napi::Env, uint8_t *data) { free(data); })
+                                : Napi::Buffer<uint8_t>::New(env, 0));
+        out.Set(uint32_t(i), item);
+    }
+    return out;
+}
+
+Napi::Object from_saved(Napi::Env env, struct udp_saved &saved) {
+    union socket_address interface = {};
+    interface.v4.sin_family = AF_INET;
+    interface.v4.sin_addr = saved.multicast_interface;
+    Napi::Object out = Napi::Object::New(env);
+    put(out, "family", saved.family);
+    out.Set("local", from_address(env, saved.local));
+    out.Set("remote", from_address(env, saved.remote));
+    out.Set("multicastInterface", address_text(env, interface));
+    out.Set("interfaces", from_interfaces(env, saved));
+    out.Set("memberships", from_memberships(env, saved));
+    out.Set("datagrams", from_datagrams(env, saved));
+    return out;
+}
+
+/* An address without a port, as it is on the wire. */
+union socket_address plain_address(const Napi::Value &text) {
+    Napi::Object endpoint = Napi::Object::New(text.Env());
+    endpoint.Set("address", text);
+    endpoint.Set("port", Napi::Number::New(text.Env(), 0));
+    return to_address(endpoint);
+}
+
+void to_interface_name(const Napi::Object &from, char name[IF_NAMESIZE]) {
+    std::string text = from.Get("interface").ToString();
+    if (text.size() >= IF_NAMESIZE) throw Napi::RangeError::New(from.Env(), "an interface's name is too long");
+    strcpy(name, text.c_str());
+}
+
+void to_interface(const Napi::Object &from, struct udp_interface &interface) {
+    interface.level = integer(from, "level");
+    interface.name = integer(from, "name");
+    to_interface_name(from, interface.interface);
+}
+
+void to_membership(const Napi::Object &from, struct udp_membership &membership) {
+    Napi::Array sources = array(from.Get("sources"), "sources");
+    if (sources.Length() > MEMBERSHIP_SOURCES_MAX) throw Napi::RangeError::New(from.Env(), "too many sources");
+    to_interface_name(from, membership.interface);
+    membership.group = plain_address(from.Get("group"));
+    membership.mode = from.Get("excludes").ToBoolean() ? MCAST_EXCLUDE : MCAST_INCLUDE;
+    membership.source_count = sources.Length();
+    for (uint32_t i = 0; i < sources.Length(); i++) membership.sources[i] = plain_address(sources.Get(i));
+}
+
+void to_datagram(const Napi::Object &from, int family, struct udp_datagram &datagram) {
+    Napi::Buffer<uint8_t> bytes = buffer(from, "bytes");
+    if (bytes.Length() > UINT16_MAX) throw Napi::RangeError::New(from.Env(), "a datagram is too long");
+    datagram.source = to_address_of(family, from.Get("source"));
+    datagram.destination = plain_address(from.Get("destination"));
+    datagram.hop_limit = uint8_t(integer(from, "hopLimit"));
+    datagram.traffic_class = uint8_t(integer(from, "trafficClass"));
+    datagram.length = uint32_t(bytes.Length());
+    datagram.bytes = allocate<uint8_t>(from.Env(), bytes.Length());
+    std::copy(bytes.Data(), bytes.Data() + bytes.Length(), datagram.bytes);
+}
+
+void to_saved(const Napi::Object &from, struct udp_saved &saved) {
+    Napi::Env env = from.Env();
+    Napi::Array interfaces = array(from.Get("interfaces"), "interfaces");
+    Napi::Array memberships = array(from.Get("memberships"), "memberships");
+    Napi::Array datagrams = array(from.Get("datagrams"), "datagrams");
+
+    saved.family = integer(from, "family");
+    saved.multicast_interface = plain_address(from.Get("multicastInterface")).v4.sin_addr;
+    if (interfaces.Length() > UDP_INTERFACES_MAX) throw Napi::RangeError::New(env, "too many interfaces");
+    saved.interface_count = interfaces.Length();
+    for (uint32_t i = 0; i < interfaces.Length(); i++)
+        to_interface(object(interfaces.Get(i), "interface"), saved.interfaces[i]);
+    saved.memberships = allocate<struct udp_membership>(env, memberships.Length());
+    saved.membership_count = memberships.Length();
+    for (uint32_t i = 0; i < memberships.Length(); i++)
+        to_membership(object(memberships.Get(i), "membership"), saved.memberships[i]);
+    saved.datagrams = allocate<struct udp_datagram>(env, datagrams.Length());
+    saved.datagram_count = datagrams.Length();
+    for (uint32_t i = 0; i < datagrams.Length(); i++) {
+        Napi::HandleScope scope(env);
+        to_datagram(object(datagrams.Get(i), "datagram"), saved.family, saved.datagrams[i]);
+    }
+}
+
+Napi::Value save(const Napi::CallbackInfo &info) {
+    std::vector<int> fds = to_integers(info[0]);
+    Saved saved(fds.size());
+    struct failure failure = {};
+    check(info.Env(), udp_save_all(fds.data(), fds.size(), saved.items.data(), &failure), failure);
+    Napi::Array out = Napi::Array::New(info.Env(), fds.size());
+    for (size_t i = 0; i < fds.size(); i++) out.Set(uint32_t(i), from_saved(info.Env(), saved.items[i]));
+    return out;
+}
+
+Napi::Value revive(const Napi::CallbackInfo &info) {
+    Napi::Array requests = array(info[0], "requests");
+    Saved saved(requests.Length());
+    std::vector<struct udp_revival> revivals(requests.Length());
+    struct failure failure = {};
+    for (uint32_t i = 0; i < requests.Length(); i++) {
+        Napi::HandleScope scope(info.Env());
+        Napi::Object request = object(requests.Get(i), "request");
+        to_saved(object(request.Get("saved"), "saved"), saved.items[i]);
+        revivals[i].fd = integer(request, "fd");
+        revivals[i].saved = &saved.items[i];
+        revivals[i].local = to_address_of(saved.items[i].family, request.Get("local"));
+        revivals[i].remote = to_address_of(saved.items[i].family, request.Get("remote"));
+    }
+    check(info.Env(), udp_revive_all(revivals.data(), revivals.size(), &failure), failure);
+    Napi::Array out = Napi::Array::New(info.Env(), revivals.size());
+    for (uint32_t i = 0; i < revivals.size(); i++) out.Set(i, Napi::Number::New(info.Env(), double(revivals[i].lost)));
+    return out;
+}
+
+Napi::Value interfaces(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    char (*names)[IF_NAMESIZE] = nullptr;
+    size_t count = 0;
+    check(env, udp_interfaces_named(info[0].ToNumber().Int32Value(), &names, &count), "getsockopt");
+    std::unique_ptr<char[][IF_NAMESIZE], decltype(&free)> owner(names, free);
+    Napi::Array out = Napi::Array::New(env, count);
+    for (uint32_t i = 0; i < count; i++) out.Set(i, Napi::String::New(env, names[i]));
+    return out;
+}
+
+Napi::Value await_sent(const Napi::CallbackInfo &info) {
+    std::vector<int> fds = to_integers(info[0]);
+    size_t index = 0;
+    int sent = check(info.Env(), udp_await_sent(fds.data(), fds.size(), info[1].ToNumber().Int32Value(), &index), "SIOCOUTQ");
+    return sent ? info.Env().Null() : Napi::Value(Napi::Number::New(info.Env(), double(index)));
+}
+
+Napi::Value has_interface(const Napi::CallbackInfo &info) {
+    std::string name = info[0].ToString();
+    return Napi::Boolean::New(info.Env(), if_nametoindex(name.c_str()) != 0);
+}
+
+} // namespace
+
+void register_udp(Napi::Env env, Napi::Object exports) {
+    exports.Set("hasInterface", Napi::Function::New(env, has_interface, "hasInterface"));
+    exports.Set("udpInterfaces", Napi::Function::New(env, interfaces, "udpInterfaces"));
+    exports.Set("udpAwaitSent", Napi::Function::New(env, await_sent, "udpAwaitSent"));
+    exports.Set("saveUdp", Napi::Function::New(env, save, "saveUdp"));
+    exports.Set("reviveUdp", Napi::Function::New(env, revive, "reviveUdp"));
+}
