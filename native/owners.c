@@ -55,8 +55,10 @@ static int search_process(struct search *search, int proc, const char *pid) {
     if (folder < 0) return 0;
     DIR *entries = fdopendir(folder);
     if (!entries) {
+        /* It looks at the folder first, which is gone where the process ended just now (proc_fd_getattr). */
+        result = errno == ENOMEM ? -ENOMEM : 0;
         close(folder);
-        return -ENOMEM;
+        return result;
     }
     for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
         uint32_t inode = entry->d_name[0] == '.' ? 0 : socket_inode(folder, entry->d_name);

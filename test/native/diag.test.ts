@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { type Connection, native } from '../../src/native/index.js';
+import { compile } from './support/compile';
 
 const TCP_ESTABLISHED = 1;
 const open: { server: Server; ends: Socket[] }[] = [];
@@ -86,6 +88,15 @@ describe('findOwners', () => {
     expect(fds.sort((a, b) => a - b)).toEqual([fdOf(client), copy].sort((a, b) => a - b));
     for (const fd of [copy, pidfd]) native.closeFd(fd);
     expect(native.findOwners([])).toEqual([]);
+  });
+
+  test('passes over a process that ends while it is looked at', () => {
+    const { path, remove } = compile(['test/native/programs/owners_ended.c', 'native/owners.c'], ['-Wl,--wrap=fdopendir']);
+    try {
+      expect(() => execFileSync(path, { stdio: 'pipe' })).not.toThrow();
+    } finally {
+      remove();
+    }
   });
 });
 
