@@ -130,25 +130,42 @@ static int look_up(int fd, int family, const struct inet_diag_sockid *id, uint32
     return 0;
 }
 
-int diag_connection_inode(const union socket_address *local, const union socket_address *remote, uint32_t *inode) {
-    struct inet_diag_sockid id = {.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}};
-    struct if_nameindex *interfaces = NULL;
-    int fd, result;
+/* One that is bound to a device is found by that alone. */
+static int look_up_on_devices(int fd, int family, struct inet_diag_sockid id, const struct if_nameindex *devices,
+                              uint32_t *inode) {
+    int result = -ENOENT;
 
-    if (local->any.sa_family != remote->any.sa_family) return -EINVAL;
-    fill_id(local, id.idiag_src, &id.idiag_sport);
-    fill_id(remote, id.idiag_dst, &id.idiag_dport);
-    fd = open_diag();
-    if (fd < 0) return fd;
-    result = look_up(fd, local->any.sa_family, &id, inode);
-    /* One that is bound to a device is found by that alone. */
-    if (result == -ENOENT) interfaces = if_nameindex();
-    for (const struct if_nameindex *one = interfaces; one && one->if_index && result == -ENOENT; one++) {
+    for (const struct if_nameindex *one = devices; one && one->if_index && result == -ENOENT; one++) {
         id.idiag_if = one->if_index;
-        result = look_up(fd, local->any.sa_family, &id, inode);
+        result = look_up(fd, family, &id, inode);
     }
-    if (interfaces) if_freenameindex(interfaces);
-    close(fd);
+    return result;
+}
+
+int diag_connection_inodes(const struct diag_ends *ends, size_t count, uint32_t *inodes) {
+    struct if_nameindex *devices = NULL;
+    int fd = open_diag();
+    int result = fd < 0 ? fd : 0;
+
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        struct inet_diag_sockid id = {.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}};
+        int family = ends[i].local.any.sa_family;
+
+        inodes[i] = 0;
+        if (ends[i].remote.any.sa_family != family) {
+            result = -EINVAL;
+            break;
+        }
+        fill_id(&ends[i].local, id.idiag_src, &id.idiag_sport);
+        fill_id(&ends[i].remote, id.idiag_dst, &id.idiag_dport);
+        result = look_up(fd, family, &id, &inodes[i]);
+        if (result != -ENOENT) continue;
+        if (!devices) devices = if_nameindex();
+        result = look_up_on_devices(fd, family, id, devices, &inodes[i]);
+        if (result == -ENOENT) result = 0;
+    }
+    if (devices) if_freenameindex(devices);
+    if (fd >= 0) close(fd);
     return result;
 }
 

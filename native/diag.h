@@ -21,10 +21,14 @@ struct diag_connection {
     bool has_keys;
 };
 
-/** The inode of the socket of one connection: a look-up in the kernel's table, not a dump. Both ends of one
- * family; an AF_INET6 socket with mapped addresses is found by these (inet_diag_find_one_icsk).
- * -ENOENT: no such connection, or no descriptor belongs to it. */
-int diag_connection_inode(const union socket_address *local, const union socket_address *remote, uint32_t *inode);
+/* Both of one family; an AF_INET6 socket with mapped addresses is found by these (inet_diag_find_one_icsk). */
+struct diag_ends {
+    union socket_address local, remote;
+};
+
+/** The inodes of the sockets of these connections, 0 where there is no such connection, or no descriptor belongs to it:
+ * look-ups in the kernel's table, not a dump. */
+int diag_connection_inodes(const struct diag_ends *ends, size_t count, uint32_t *inodes);
 
 /** Every connection of both families from ESTABLISHED on until both FINs are acknowledged; those without a
  * descriptor as well. *list is the caller's to free(3). */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 struct search {
-    /* Ascending. */
+    /* Ascending. NULL: all. */
     uint32_t *inodes;
     size_t inode_count;
     struct owner *found;
@@ -63,7 +63,7 @@ static int search_process(struct search *search, int proc, const char *pid) {
     for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
         uint32_t inode = entry->d_name[0] == '.' ? 0 : socket_inode(folder, entry->d_name);
         if (inode == 0) continue;
-        if (!bsearch(&inode, search->inodes, search->inode_count, sizeof inode, compare_inodes)) continue;
+        if (search->inodes && !bsearch(&inode, search->inodes, search->inode_count, sizeof inode, compare_inodes)) continue;
         result = append(search, (struct owner){.inode = inode, .pid = atoi(pid), .fd = atoi(entry->d_name)});
     }
     closedir(entries);
@@ -91,16 +91,25 @@ static int search_some(struct search *search, DIR *proc, const pid_t *pids, size
     return result;
 }
 
+bool owner_is(const struct owner *owner) {
+    char path[32];
+
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)owner->pid, owner->fd);
+    return socket_inode(AT_FDCWD, path) == owner->inode;
+}
+
 int owners_find(const uint32_t *inodes, size_t inode_count, const pid_t *pids, size_t pid_count, struct owner **owners,
                 size_t *count) {
     struct search search = {.inode_count = inode_count};
     DIR *proc = NULL;
     int result = 0;
 
-    search.inodes = malloc(inode_count * sizeof *inodes + 1);
-    if (!search.inodes) return -ENOMEM;
-    memcpy(search.inodes, inodes, inode_count * sizeof *inodes);
-    qsort(search.inodes, inode_count, sizeof *inodes, compare_inodes);
+    if (inodes) {
+        search.inodes = malloc(inode_count * sizeof *inodes + 1);
+        if (!search.inodes) return -ENOMEM;
+        memcpy(search.inodes, inodes, inode_count * sizeof *inodes);
+        qsort(search.inodes, inode_count, sizeof *inodes, compare_inodes);
+    }
     proc = opendir("/proc");
     if (!proc) {
         result = -errno;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -83,41 +84,78 @@ static Napi::Value freeze_by_ptrace(const Napi::CallbackInfo &info) {
     return handle;
 }
 
-static Napi::Value find_owners(const Napi::CallbackInfo &info) {
-    Napi::Env env = info.Env();
-    std::vector<uint32_t> inodes = to_numbers(info[0]);
-    std::vector<pid_t> among;
-    bool all = info[1].IsUndefined();
+/* nullptr: all. */
+static std::vector<struct owner> find_owners(Napi::Env env, const std::vector<uint32_t> *inodes, const std::vector<pid_t> *among) {
     struct owner *found = nullptr;
     size_t count = 0;
+    static const uint32_t none = 0;
+    static const pid_t nobody = 0;
 
-    if (!all)
-        for (uint32_t pid : to_numbers(info[1])) among.push_back(static_cast<pid_t>(pid));
-    // An empty vector has no data to point to, and no pids are not all.
-    among.push_back(0);
-    check(env, owners_find(inodes.data(), inodes.size(), all ? nullptr : among.data(), among.size() - 1, &found, &count), "opendir");
+    // An empty vector has no data to point to, and none are not all.
+    const uint32_t *wanted = !inodes ? nullptr : inodes->empty() ? &none : inodes->data();
+    const pid_t *pids = !among ? nullptr : among->empty() ? &nobody : among->data();
+    check(env, owners_find(wanted, inodes ? inodes->size() : 0, pids, among ? among->size() : 0, &found, &count), "opendir");
     std::unique_ptr<struct owner, decltype(&free)> owners(found, free);
-    Napi::Array array = Napi::Array::New(env, count);
-    for (size_t i = 0; i < count; i++) {
+    return std::vector<struct owner>(found, found + count);
+}
+
+template <typename Iterator> static Napi::Value from_owners(Napi::Env env, Iterator from, Iterator to) {
+    Napi::Array array = Napi::Array::New(env, static_cast<size_t>(to - from));
+    for (uint32_t i = 0; from != to; ++from, ++i) {
+        Napi::HandleScope scope(env);
         Napi::Object owner = Napi::Object::New(env);
-        owner.Set("inode", Napi::Number::New(env, found[i].inode));
-        owner.Set("pid", Napi::Number::New(env, found[i].pid));
-        owner.Set("fd", Napi::Number::New(env, found[i].fd));
-        array.Set(static_cast<uint32_t>(i), owner);
+        owner.Set("inode", Napi::Number::New(env, from->inode));
+        owner.Set("pid", Napi::Number::New(env, from->pid));
+        owner.Set("fd", Napi::Number::New(env, from->fd));
+        array.Set(i, owner);
     }
     return array;
 }
 
-static Napi::Value connection_inode(const Napi::CallbackInfo &info) {
-    Napi::Env env = info.Env();
-    Napi::Object connection = info[0].As<Napi::Object>();
-    union socket_address local = to_address(connection.Get("local")), remote = to_address(connection.Get("remote"));
-    uint32_t inode = 0;
+/* Of processes; undefined: all. */
+static std::unique_ptr<std::vector<pid_t>> to_among(const Napi::Value &pids) {
+    if (pids.IsUndefined()) return nullptr;
+    std::vector<uint32_t> numbers = to_numbers(pids);
+    return std::make_unique<std::vector<pid_t>>(numbers.begin(), numbers.end());
+}
 
-    int result = diag_connection_inode(&local, &remote, &inode);
-    if (result == -ENOENT) return env.Null();
-    check(env, result, "sock_diag");
-    return Napi::Number::New(env, inode);
+static Napi::Value owners_of(const Napi::CallbackInfo &info) {
+    std::vector<uint32_t> inodes = to_numbers(info[0]);
+    std::vector<struct owner> found = find_owners(info.Env(), &inodes, to_among(info[1]).get());
+    return from_owners(info.Env(), found.begin(), found.end());
+}
+
+static Napi::Value look_around(const Napi::CallbackInfo &info) {
+    auto by_inode = [](const struct owner &one, const struct owner &other) { return one.inode < other.inode; };
+    auto seen = std::make_shared<std::vector<struct owner>>(find_owners(info.Env(), nullptr, to_among(info[0]).get()));
+
+    std::sort(seen->begin(), seen->end(), by_inode);
+    return Napi::Function::New(info.Env(), [seen, by_inode](const Napi::CallbackInfo &call) {
+        std::vector<struct owner> found;
+        for (uint32_t inode : to_numbers(call[0])) {
+            auto range = std::equal_range(seen->begin(), seen->end(), owner{.inode = inode, .pid = 0, .fd = 0}, by_inode);
+            if (!std::all_of(range.first, range.second, [](const struct owner &one) { return owner_is(&one); })) continue;
+            found.insert(found.end(), range.first, range.second);
+        }
+        return from_owners(call.Env(), found.begin(), found.end());
+    }, "ownersSeen");
+}
+
+static Napi::Value connection_inodes(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    Napi::Array connections = info[0].As<Napi::Array>();
+    std::vector<struct diag_ends> ends(connections.Length());
+    std::vector<uint32_t> inodes(ends.size());
+
+    for (uint32_t i = 0; i < ends.size(); i++) {
+        Napi::HandleScope scope(env);
+        Napi::Object connection = connections.Get(i).As<Napi::Object>();
+        ends[i] = {to_address(connection.Get("local")), to_address(connection.Get("remote"))};
+    }
+    check(env, diag_connection_inodes(ends.data(), ends.size(), inodes.data()), "sock_diag");
+    Napi::Array array = Napi::Array::New(env, inodes.size());
+    for (uint32_t i = 0; i < inodes.size(); i++) array.Set(i, inodes[i] ? Napi::Number::New(env, inodes[i]) : env.Null());
+    return array;
 }
 
 using DiagList = std::unique_ptr<struct diag_connection, decltype(&free)>;
@@ -218,8 +256,9 @@ void register_host(Napi::Env env, Napi::Object exports) {
     add("cgroupThaw", thaw_cgroup);
     add("hastenBreakpoints", hasten_breakpoints);
     add("ptraceFreeze", freeze_by_ptrace);
-    add("findOwners", find_owners);
-    add("connectionInode", connection_inode);
+    add("findOwners", owners_of);
+    add("lookAround", look_around);
+    add("connectionInodes", connection_inodes);
     add("tcpConnections", tcp_connections);
     add("tcpOfCgroup", tcp_of_cgroup);
     add("routeSource", source_of_route);

@@ -2,7 +2,7 @@
 import { MigrunError } from '../errors';
 import { native, type Connection } from '../native/index';
 import { expectType } from '../protocol/control/index';
-import { reasonOfPeer, refusal } from './refusal';
+import { reasonsOfPeers, refusal } from './refusal';
 import { connectionText } from './rules';
 import type { SourceContext } from './source-context';
 
@@ -27,7 +27,7 @@ export async function suspendPeers(context: SourceContext, connections: Connecti
   const answer = await context.tools.agent.ask({ type: 'suspend', migration, group, connections, leaseMs: LEASE_MS, round, deadlineMs: SUSPEND_DEADLINE_MS });
   const { peers, tickets } = expectType(answer, 'suspended');
   const refused = peers.filter(({ status }) => status !== 'ok');
-  if (refused.length > 0) throw refusal(refused.map(reasonOfPeer));
+  if (refused.length > 0) throw refusal(reasonsOfPeers(refused));
   for (const { connection, rcvNxt } of peers) context.suspended.set(connectionText(connection), { connection, rcvNxt });
   context.tickets = tickets;
 }

@@ -12,7 +12,7 @@ import { expectType, type Arrival } from '../protocol/control/index';
 import { openTarget } from './open-target';
 import { introducePeers } from './peers';
 import { rehearseTransfer } from './rehearsal';
-import { reasonOfError, reasonOfPeer, refusal } from './refusal';
+import { reasonOfError, reasonsOfPeers, refusal } from './refusal';
 import { reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
 import type { SourceContext } from './source-context';
 import { isUdp } from './udp-rules';
@@ -43,7 +43,7 @@ export async function preflight(context: SourceContext): Promise<void> {
 }
 
 async function askTarget(context: SourceContext): Promise<Reason[]> {
-  context.target = await openTarget(context.tools.config, context.to, context.migration, context.program.summary.id);
+  context.target = await openTarget(context.tools.config, context.to, context.migration, context.program.identity.id);
   const answer = await context.target.channel.request({ type: 'arrive', arrival: describeArrival(context) }, { timeoutMs: JUDGE_TIMEOUT_MS });
   return expectType(answer, 'judged').reasons;
 }
@@ -86,7 +86,7 @@ function distinctOptions(sockets: readonly SocketFact[]): Arrival['options'] {
 
 async function askPeers(context: SourceContext): Promise<Reason[]> {
   const peers = await introducePeers(context, context.connections);
-  return peers.filter(({ status }) => status !== 'ok').map(reasonOfPeer);
+  return reasonsOfPeers(peers.filter(({ status }) => status !== 'ok'));
 }
 
 export function undoPreflight(context: SourceContext): void {

@@ -3,6 +3,7 @@ import type { Config } from '../config';
 import type { Logger } from '../log';
 import type { Registry } from '../native/index';
 import type { AgentMessage, ProgramSummary } from '../protocol/control/index';
+import type { ProgramIdentity } from '../program/record';
 import type { Terminal } from '../program/terminal';
 import type { ConsoleState } from './state';
 
@@ -14,6 +15,7 @@ export interface AgentLink {
 }
 
 export interface MovingProgram {
+  readonly identity: Pick<ProgramIdentity, 'id' | 'group'>;
   readonly summary: ProgramSummary;
   readonly cgroup: string;
   readonly initPid: number;

@@ -1,6 +1,7 @@
 /** The sockets of a program that CRIU has restored, found by the places that the source found them at. */
 import { native } from '../native/index';
-import { innerPid, pidsOf } from '../program/pod';
+import { Pidfds } from '../program/pidfds';
+import { innerPids } from '../program/pod';
 
 /** Descriptor `fd` of the process whose pid in the program's own namespace is `innerPid`. */
 export interface Place {
@@ -9,28 +10,29 @@ export interface Place {
 }
 
 export class RestoredSockets {
-  private readonly pidfds: Map<number, number>;
+  private readonly pids: Map<number, number>;
+  private readonly pidfds = new Pidfds(native);
   private readonly taken = new Map<string, number>();
 
   constructor(cgroup: string) {
-    this.pidfds = new Map(pidsOf(cgroup).map((pid) => [innerPid(pid), native.pidfdOpen(pid)]));
+    this.pids = new Map([...innerPids(cgroup)].map(([pid, inner]) => [inner, pid]));
   }
 
   /** A descriptor of ours, the same each time; undefined: its process is not there, it was killed meanwhile. */
   find({ innerPid: inner, fd }: Place): number | undefined {
     const name = `${inner} ${fd}`;
     const known = this.taken.get(name);
-    const pidfd = this.pidfds.get(inner);
-    if (known !== undefined || pidfd === undefined) return known;
-    const own = native.pidfdGetfd(pidfd, fd);
+    const pid = this.pids.get(inner);
+    if (known !== undefined || pid === undefined) return known;
+    const own = this.pidfds.take(pid, fd);
     this.taken.set(name, own);
     return own;
   }
 
   close(): void {
-    for (const fd of [...this.taken.values(), ...this.pidfds.values()]) native.closeFd(fd);
+    for (const fd of this.taken.values()) native.closeFd(fd);
     this.taken.clear();
-    this.pidfds.clear();
+    this.pidfds.close();
   }
 
   /** Where we hold the last references, nobody hears of the sockets' end. */

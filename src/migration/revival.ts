@@ -26,10 +26,11 @@ export class Revival {
   /** Whatever is complete when this returns stays locked. Gives the connections' local ends. */
   revive(): Endpoint[] {
     this.writeOptions(true);
+    const remotes = new Set(this.state.connections.map(({ saved }) => saved.remote.address));
+    const addresses = new Map([...remotes].map((remote) => [remote, ownAddressTowards(remote)]));
     const requests = this.state.connections.map((connection): ReviveRequest => {
       const { saved, peerHas } = connection;
-      const address = native.routeSource(saved.remote.address);
-      if (address === null) throw new MigrunError('E_NO_ROUTE', `no route to the peer ${saved.remote.address}`, { hint: 'does this host reach it?' });
+      const address = addresses.get(saved.remote.address) as string;
       return { fd: this.at(connection), saved, local: { address, port: saved.local.port }, remote: saved.remote, peerHas };
     });
     this.revived = requests.map(({ fd }) => fd);
@@ -77,4 +78,10 @@ export class Revival {
     if (fd === undefined) throw new MigrunError('E_IMAGE', 'a socket belongs to a process that was not restored');
     return fd;
   }
+}
+
+function ownAddressTowards(remote: string): string {
+  const address = native.routeSource(remote);
+  if (address === null) throw new MigrunError('E_NO_ROUTE', `no route to the peer ${remote}`, { hint: 'does this host reach it?' });
+  return address;
 }

@@ -27,6 +27,8 @@ export class SourceContext {
   held: HeldSocket[] = [];
   /** What the program has set on each of these. */
   options: SocketOption[][] = [];
+  /** Of the frozen program. */
+  innerPids: ReadonlyMap<number, number> = new Map();
   locked = false;
   /** With `peerHas` from the transfer on. */
   saved: MovingConnection[] = [];
@@ -60,7 +62,7 @@ export class SourceContext {
   }
 
   get group(): string {
-    return this.program.summary.group;
+    return this.program.identity.group;
   }
 
   get connections(): Connection[] {
@@ -70,6 +72,11 @@ export class SourceContext {
   /** Our descriptors of the sockets that are locked: connections and listeners. */
   get liveFds(): number[] {
     return this.held.filter((socket) => isConnection(socket) || socket.state === TCP_LISTEN).map(({ fd }) => fd);
+  }
+
+  /** Where the target finds this socket: the same descriptor of the process with the same pid in its own namespace. */
+  placeOf({ pid, pfd }: HeldSocket): { innerPid: number; fd: number } {
+    return { innerPid: this.innerPids.get(pid) ?? 0, fd: pfd };
   }
 
   openTarget(): Target {

@@ -21,7 +21,7 @@ import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native, type Connection, type HeldSocket, type SavedSocket } from '../native/index';
 import { ownAddresses } from '../program/facts';
-import { innerPid, pidsOf } from '../program/pod';
+import { innerPids, pidsOf } from '../program/pod';
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type ResumedPeer } from '../protocol/control/index';
 import type { Step } from './driver';
@@ -30,7 +30,7 @@ import { armReset, lostPeers, untilUnlocked } from './lost-peers';
 import { awaitOutcome } from './outcome';
 import { cancelPeers, endLease, introducePeers, keepLease, LEASE_MS, requireLeases, suspendPeers } from './peers';
 import { preflight, undoPreflight } from './preflight';
-import { reasonOfPeer, refusal } from './refusal';
+import { reasonsOfPeers, refusal } from './refusal';
 import { connectionText, isConnection, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
 import { encodeState, movedConnections, STATE_FILE } from './state';
@@ -80,6 +80,7 @@ function undoFreeze(context: SourceContext): void {
 
 async function lock(context: SourceContext): Promise<void> {
   context.held = native.collectSockets(pidsOf(context.program.cgroup));
+  context.innerPids = innerPids(context.program.cgroup);
   context.locked = true;
   native.lock(context.liveFds, LEASE_MS);
   context.leased = true;
@@ -101,7 +102,7 @@ async function suspendNewcomers(context: SourceContext, connections: readonly He
   if (newcomers.length === 0) return;
   await context.suspending;
   const refused = (await introducePeers(context, newcomers)).filter(({ status }) => status !== 'ok');
-  if (refused.length > 0) throw refusal(refused.map(reasonOfPeer));
+  if (refused.length > 0) throw refusal(reasonsOfPeers(refused));
   context.round++;
   await suspendPeers(context, connections.map(({ local, remote }) => ({ local, remote })));
 }
@@ -144,7 +145,7 @@ function save(context: SourceContext): void {
   context.savedFds = connections.map(({ fd }) => fd);
   const saved = saveAll(context.savedFds, connections);
   context.savedUdp = saveUdp(context.held);
-  context.saved = connections.map((socket, index) => ({ innerPid: innerPid(socket.pid), fd: socket.pfd, saved: saved[index] as SavedSocket, peerHas: 0 }));
+  context.saved = connections.map((socket, index) => ({ ...context.placeOf(socket), saved: saved[index] as SavedSocket, peerHas: 0 }));
 }
 
 /** Where urgent data came too late for the preflight to see it, only this finds it. */
@@ -171,13 +172,13 @@ async function transfer(context: SourceContext): Promise<void> {
   const state = encodeState({
     version: 1,
     migration: context.migration,
-    program: program.summary.id,
+    program: program.identity.id,
     group: context.group,
     connections: context.saved,
     udp: context.savedUdp,
     addresses: ownAddresses(),
-    listeners: context.held.filter(({ state: is }) => is === TCP_LISTEN).map(({ pid, pfd }) => ({ innerPid: innerPid(pid), fd: pfd })),
-    sockets: context.held.map(({ pid, pfd, inode }, index) => ({ innerPid: innerPid(pid), fd: pfd, inode, options: context.options[index] ?? [] })),
+    listeners: context.held.filter(({ state: is }) => is === TCP_LISTEN).map((socket) => context.placeOf(socket)),
+    sockets: context.held.map((socket, index) => ({ ...context.placeOf(socket), inode: socket.inode, options: context.options[index] ?? [] })),
     tickets: context.tickets,
     console: program.consoleState(),
     terminal: program.terminal === undefined ? null : { rows: program.terminal.rows, columns: program.terminal.columns },
@@ -208,7 +209,7 @@ async function commit(context: SourceContext): Promise<void> {
   endLease(context);
   context.leased = false;
   native.lock(context.liveFds, 0);
-  journal.asking(migration, { program: program.summary.id, target: to.host, port: to.port });
+  journal.asking(migration, { program: program.identity.id, target: to.host, port: to.port });
   let outcome: 'committed' | 'aborted' = 'committed';
   try {
     await context.openTarget().channel.request({ type: 'commit' }, { timeoutMs: COMMIT_TIMEOUT_MS });
@@ -230,9 +231,10 @@ async function resume(context: SourceContext): Promise<void> {
   const [told, answered] = await Promise.allSettled([tellPeers(context, target), target]);
   context.lost = lostPeers(context.saved, [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : [])));
   // Where the target did not say, whoever takes over there may still reach them.
-  const reset = answered.status === 'fulfilled' ? await resetLost(context) : [];
-  native.closeSilently(context.savedFds.filter((fd) => !reset.includes(fd)));
-  for (const { fd } of context.held) if (!context.savedFds.includes(fd) || reset.includes(fd)) native.closeFd(fd);
+  const reset = new Set(answered.status === 'fulfilled' ? await resetLost(context) : []);
+  const silent = new Set(context.savedFds.filter((fd) => !reset.has(fd)));
+  native.closeSilently([...silent]);
+  for (const { fd } of context.held) if (!silent.has(fd)) native.closeFd(fd);
   context.worker?.close();
   context.target?.channel.destroy();
   if (existsSync(program.cgroup)) writeFileSync(join(program.cgroup, 'cgroup.kill'), '1');

@@ -167,6 +167,8 @@ export interface InbandEndpoint {
   close(): void;
 }
 
+export type LookAround = (inodes: readonly number[]) => SocketOwner[];
+
 export interface SocketOwner {
   readonly inode: number;
   readonly pid: number;
@@ -219,8 +221,10 @@ export interface NativeHost {
   ptraceFreeze(pids: readonly number[]): { release(): void };
   /** Who holds these socket inodes: one look at the descriptors of all processes, or of some. */
   findOwners(inodes: readonly number[], among?: readonly number[]): SocketOwner[];
-  /** inode of one connection of this network namespace by inet_diag; null: none. */
-  connectionInode(connection: Connection): number | null;
+  /** One look at the descriptors of all processes, or of some, kept: of sockets of which nothing that it saw has changed since, it tells what `findOwners` would. */
+  lookAround(among?: readonly number[]): LookAround;
+  /** The inodes of connections of this network namespace by inet_diag; null: there is none. */
+  connectionInodes(connections: readonly Connection[]): (number | null)[];
   /** All established-or-closing TCP connections of these socket inodes or of all (empty list), by inet_diag dump. */
   tcpConnections(): DiagSocket[];
   /** Those of a cgroup (its folder's inode number), in these states; also those whose program has closed them. */

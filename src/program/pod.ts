@@ -186,6 +186,11 @@ export function innerPid(pid: number): number {
   return Number(line.trim().split(/\s+/).pop());
 }
 
+/** The processes of a cgroup: their pids as we see them, with those of their own namespace. */
+export function innerPids(cgroup: string): Map<number, number> {
+  return new Map(pidsOf(cgroup).map((pid) => [pid, innerPid(pid)]));
+}
+
 /** Our own descriptor of a descriptor of init. */
 export function takeFromInit(initPid: number, fd: number): number {
   const pidfd = native.pidfdOpen(initPid);

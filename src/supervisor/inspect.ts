@@ -30,7 +30,7 @@ export async function inspect(program: MovingProgram, agent: AgentLink): Promise
 async function peerStatuses(program: MovingProgram, sockets: readonly Connection[], agent: AgentLink): Promise<Map<string, string>> {
   if (sockets.length === 0) return new Map();
   const connections = sockets.map(({ local, remote }) => ({ local, remote }));
-  const answer = await agent.ask({ type: 'introduce', group: program.summary.group, connections, deadlineMs: HELLO_DEADLINE_MS });
+  const answer = await agent.ask({ type: 'introduce', group: program.identity.group, connections, deadlineMs: HELLO_DEADLINE_MS });
   const { peers } = expectType(answer, 'introduced');
   return new Map(peers.map(({ connection, status }) => [connectionText(connection), status]));
 }

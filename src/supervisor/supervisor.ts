@@ -31,6 +31,7 @@ import { isFrozen, letGo } from './let-go';
 import { Program } from './program';
 import { Progress } from './progress';
 import { recover } from './recover';
+import { Seldom } from './seldom';
 import { freshStdioState, type StdioState } from './stdio-state';
 
 /** How long a program that ended waits for its console to fetch its status. */
@@ -52,6 +53,7 @@ export class Supervisor {
   /** What the agent is told while there is no program yet. */
   private expected: ProgramSummary;
   private arrivalTimer: NodeJS.Timeout | undefined;
+  private readonly recounts = new Seldom(() => this.recount());
   private readonly agent: AgentLine;
   private readonly journal: Journal;
   private readonly records: Records;
@@ -109,7 +111,8 @@ export class Supervisor {
     const recovered = await recover(this.id, { config: this.config, log: this.log, agent: this.agent, journal: this.journal, records: this.records });
     if (recovered === undefined) return this.close(undefined);
     this.console = recovered.console;
-    this.adopt(recovered.identity, recovered.pod, recovered.stdio);
+    const program = this.adopt(recovered.identity, recovered.pod, recovered.stdio);
+    program.countConnections();
     this.remember(null);
     this.records.removeArrival(this.id);
     await this.serve();
@@ -154,8 +157,15 @@ export class Supervisor {
   private adopt(identity: ProgramIdentity, pod: Pod, stdio: StdioState | undefined): Program {
     const program = new Program(identity, pod, stdio, this.log, (status) => void this.ended(status));
     this.program = program;
-    program.onSockets = () => void this.tellAgent();
+    program.onSockets = () => this.recounts.ask();
     return program;
+  }
+
+  /** A program that stands still is no place to look around in. */
+  private recount(): void {
+    if (this.program?.state !== 'running') return;
+    this.program.countConnections();
+    void this.tellAgent();
   }
 
   /** For whoever supervises it after us. */
@@ -207,6 +217,7 @@ export class Supervisor {
       this.remember(null);
       if (this.exitStatus !== undefined) void this.ended(this.exitStatus);
       await this.tellAgent();
+      this.recounts.ask();
       throw error;
     } finally {
       this.moving = false;
@@ -230,9 +241,10 @@ export class Supervisor {
   }
 
   private async adoptArrived({ arrival, state, pod }: ArrivedProgram): Promise<void> {
-    this.adopt(arrivedIdentity(arrival, state), pod, state.console);
+    this.adopt(arrivedIdentity(arrival, state), pod, state.console).connections = state.connections.length;
     this.records.removeArrival(this.id);
     await this.tellAgent();
+    this.recounts.ask();
   }
 
   // the end
@@ -256,6 +268,7 @@ export class Supervisor {
 
   private async close(status: number | undefined): Promise<void> {
     clearTimeout(this.arrivalTimer);
+    this.recounts.close();
     this.server?.close();
     rmSync(this.socketPath, { force: true });
     if (this.program !== undefined) await removeCgroup(this.program.cgroup);

@@ -44,11 +44,12 @@ const pairs = [
 ] as const;
 
 describe.each(pairs)('%s', (_name, to, listen) => {
-  test('connectionInode finds both ends, findOwners who has them', async () => {
+  test('connectionInodes finds both ends, findOwners who has them', async () => {
     const { client, server } = await connect(to, listen);
-    for (const end of [client, server]) {
+    const ends = [client, server];
+    expect(native.connectionInodes(ends.map(connectionOf))).toEqual(ends.map(inodeOf));
+    for (const end of ends) {
       const inode = inodeOf(end);
-      expect(native.connectionInode(connectionOf(end))).toBe(inode);
       expect(native.findOwners([inode])).toEqual([{ inode, pid: process.pid, fd: fdOf(end) }]);
     }
   });
@@ -64,17 +65,17 @@ describe.each(pairs)('%s', (_name, to, listen) => {
   });
 });
 
-describe('connectionInode', () => {
-  test('is null where there is no connection, also where a listener would match', async () => {
-    const { port } = await connect('127.0.0.1');
-    const listening = { address: '127.0.0.1', port };
-    expect(native.connectionInode({ local: listening, remote: { address: '127.0.0.1', port: 1 } })).toBeNull();
-    expect(native.connectionInode({ local: { address: '::1', port: 1 }, remote: { address: '::1', port: 2 } })).toBeNull();
+describe('connectionInodes', () => {
+  test('gives null where there is no connection, also where a listener would match', async () => {
+    const { client, port } = await connect('127.0.0.1');
+    const absent = { local: { address: '127.0.0.1', port }, remote: { address: '127.0.0.1', port: 1 } };
+    const ofIpv6 = { local: { address: '::1', port: 1 }, remote: { address: '::1', port: 2 } };
+    expect(native.connectionInodes([absent, connectionOf(client), ofIpv6])).toEqual([null, inodeOf(client), null]);
   });
 
   test('throws at ends of two families', () => {
     const mixed = { local: { address: '::1', port: 1 }, remote: { address: '127.0.0.1', port: 2 } };
-    expect(() => native.connectionInode(mixed)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    expect(() => native.connectionInodes([mixed])).toThrow(expect.objectContaining({ code: 'EINVAL' }));
   });
 });
 
@@ -97,6 +98,30 @@ describe('findOwners', () => {
     } finally {
       remove();
     }
+  });
+});
+
+describe('lookAround', () => {
+  test('tells who had a socket when it looked, as long as nothing about it has changed', async () => {
+    const { client, server } = await connect('127.0.0.1');
+    const [changed, same] = [inodeOf(client), inodeOf(server)];
+    const pidfd = native.pidfdOpen(process.pid);
+    const copy = native.pidfdGetfd(pidfd, fdOf(client));
+    const look = native.lookAround();
+    const copyOfSame = native.pidfdGetfd(pidfd, fdOf(server));
+    expect(look([same])).toEqual([{ inode: same, pid: process.pid, fd: fdOf(server) }]);
+    expect(look([changed]).map(({ fd }) => fd).sort((a, b) => a - b)).toEqual([fdOf(client), copy].sort((a, b) => a - b));
+    native.closeFd(copy);
+    expect(look([changed])).toEqual([]);
+    expect(look([changed, same, 4_294_967_295]).map(({ inode }) => inode)).toEqual([same]);
+    for (const fd of [copyOfSame, pidfd]) native.closeFd(fd);
+  });
+
+  test('looks at these processes only', async () => {
+    const { client } = await connect('127.0.0.1');
+    expect(native.lookAround([process.pid])([inodeOf(client)])).toHaveLength(1);
+    expect(native.lookAround([1])([inodeOf(client)])).toEqual([]);
+    expect(native.lookAround([])([inodeOf(client)])).toEqual([]);
   });
 });
 

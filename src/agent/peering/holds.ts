@@ -54,8 +54,9 @@ export class Holds {
     const held = members.filter((member): member is Held => member.fd !== null && member.patience !== null);
     if (held.length === 0) return [...members];
     const results = this.rebinder.rebind(
-      held.map(({ fd, registration, patience }) => ({
+      held.map(({ fd, inode, registration, patience }) => ({
         fd,
+        inode,
         remote: registration.connection.remote,
         peerHas: null,
         windowIsShut: patience?.windowWasShut === true,
@@ -113,7 +114,7 @@ export class Holds {
   private openWindows(members: readonly Held[]): void {
     const shut = members.filter(({ patience, fd }) => patience?.windowWasShut === true && this.native.isWindowShut(fd));
     if (shut.length === 0) return;
-    const failed = this.rebinder.openWindows(fdsOf(shut)).filter((result) => result !== 'ok');
+    const failed = this.rebinder.openWindows(shut).filter((result) => result !== 'ok');
     if (failed.length > 0) this.log.warn({ failed }, 'a peer with a closed window is held; TCP may give it up');
   }
 

@@ -1,19 +1,28 @@
-/** The asking side of HELLO: which agent is at the other end of a local program's connections. */
+/**
+ * The asking side of HELLO and INTRODUCE: which agent is at the other end of a local program's connections.
+ *
+ * A few connections between two addresses say HELLO, which makes the agents known to each other; one INTRODUCE, in as
+ * many parts as it needs, then names all others.
+ */
 
 import { randomBytes } from 'node:crypto';
 import type { Connection, Native } from '../../native/contract';
 import { BoundedMap, Introduction, TOKEN_BYTES } from '../../protocol/inband';
-import type { Clock, Keyring, Pair, Welcome } from '../../protocol/inband';
+import type { Clock, Introduced, Keyring, Pair, Welcome } from '../../protocol/inband';
 import { connectionName, onTheWire } from './connections';
 import type { Segments } from './segments';
+import { Together } from './together';
 import type { IntroduceRequest, IntroducedConnection } from './types';
 
-const MAX_CONNECTIONS = 100_000;
+/** As many as a process can have (fs.nr_open). */
+const MAX_CONNECTIONS = 1_048_576;
 const MAX_AGENTS = 4096;
 /** More would be asked again before the answers to the first are read. */
 const MAX_AT_ONCE = 256;
 /** How long connections to one address wait for the first of them to learn the agent's key there: it saves each a round. */
 const HEAD_START_MS = 100;
+/** Connections between two addresses that say HELLO for themselves; the others are introduced together. */
+const SCOUTS = 4;
 
 /** One connection of one local program. */
 export interface Acquaintance {
@@ -26,6 +35,7 @@ export class Introductions {
   private readonly acquaintances = new BoundedMap<string, Acquaintance>(MAX_CONNECTIONS);
   private readonly pairsByAddress = new BoundedMap<string, Pair>(MAX_AGENTS);
   private readonly running = new Map<string, Introduction>();
+  private readonly together: Together;
   private closed = false;
 
   constructor(
@@ -33,21 +43,22 @@ export class Introductions {
     private readonly clock: Clock,
     private readonly keyring: Keyring,
     private readonly segments: Segments,
-  ) {}
+  ) {
+    this.together = new Together(clock, segments);
+  }
 
-  introduce({ group, connections, deadlineMs }: IntroduceRequest): Promise<IntroducedConnection[]> {
-    const deadline = this.clock.now() + deadlineMs;
-    const waves = new Map<string, Wave>();
-    return Promise.all(
-      connections.map(async (connection) => {
-        const { address } = onTheWire(connection).remote;
-        const known = waves.get(address);
-        if (known !== undefined) return known.follow(() => this.introduceOne(group, connection, deadline));
-        const first = this.introduceOne(group, connection, deadline);
-        waves.set(address, new Wave(this.clock, first));
-        return first;
-      }),
-    );
+  async introduce({ group, connections, deadlineMs }: IntroduceRequest): Promise<IntroducedConnection[]> {
+    const between = new Map<string, Connection[]>();
+    for (const connection of connections) {
+      const { local, remote } = onTheWire(connection);
+      const addresses = `${local.address} ${remote.address}`;
+      const known = between.get(addresses);
+      if (known === undefined) between.set(addresses, [connection]);
+      else known.push(connection);
+    }
+    const introduced = await Promise.all([...between.values()].map((some) => this.introduceAll(group, some, deadlineMs)));
+    const byConnection = new Map(introduced.flat().map((each) => [each.connection, each]));
+    return connections.map((connection) => byConnection.get(connection)!);
   }
 
   find(group: string, connection: Connection): Acquaintance | undefined {
@@ -63,12 +74,66 @@ export class Introductions {
     this.running.get(runName(welcome))?.accept(welcome, pair);
   }
 
+  onIntroduced(message: Introduced, pair: Pair): void {
+    this.together.onIntroduced(message, pair);
+  }
+
   close(): void {
     this.closed = true;
     for (const introduction of this.running.values()) introduction.stop();
+    this.together.close();
   }
 
-  private async introduceOne(group: string, connection: Connection, deadline: number): Promise<IntroducedConnection> {
+  /** Connections between two addresses: some by HELLO, until one is answered, and then all others by INTRODUCE. */
+  private async introduceAll(group: string, connections: readonly Connection[], deadlineMs: number): Promise<IntroducedConnection[]> {
+    const greeted: IntroducedConnection[] = [];
+    while (greeted.length < connections.length) {
+      const scouts = connections.slice(greeted.length, greeted.length + SCOUTS);
+      greeted.push(...(await this.greet(group, scouts, deadlineMs)));
+      // Where none was there any more on this side, the next ones may be.
+      if (greeted.some(({ status }) => status !== 'no-socket')) break;
+    }
+    const others = connections.slice(greeted.length);
+    const agent = greeted.find((each) => each.agent !== '')?.agent;
+    const pair = others[0] === undefined ? undefined : this.pairsByAddress.get(onTheWire(others[0]).remote.address);
+    if (agent === undefined || pair?.peerId !== agent) {
+      return [...greeted, ...others.map((connection) => ({ connection, status: 'no-agent' as const, agent: '', token: this.acquaint(group, onTheWire(connection)).token }))];
+    }
+    return [...greeted, ...(await this.introduceTogether(group, pair, others, deadlineMs))];
+  }
+
+  /** Each by its own HELLO. */
+  private greet(group: string, connections: readonly Connection[], deadlineMs: number): Promise<IntroducedConnection[]> {
+    const [first, ...others] = connections.map((connection) => () => this.introduceOne(group, connection, deadlineMs));
+    if (first === undefined) return Promise.resolve([]);
+    const leading = first();
+    const wave = new Wave(this.clock, leading);
+    return Promise.all([leading, ...others.map((work) => wave.follow(work))]);
+  }
+
+  /** What cannot be settled so, is by its own HELLO. */
+  private async introduceTogether(group: string, pair: Pair, connections: readonly Connection[], deadlineMs: number): Promise<IntroducedConnection[]> {
+    const acquaintances = connections.map((connection) => this.acquaint(group, onTheWire(connection)));
+    const named = connections.flatMap((connection, index) => {
+      const ends = onTheWire(connection);
+      const sequences = this.native.sequences(ends);
+      return sequences === null ? [] : [{ ends, token: acquaintances[index]!.token, sequences }];
+    });
+    const statuses = await this.together.introduce(group, pair, named, deadlineMs);
+    const isSettled = (index: number): boolean => !['failed', undefined].includes(statuses.get(acquaintances[index]!.token));
+    const unsettled = connections.filter((_connection, index) => !isSettled(index));
+    const greeted = new Map((await this.greet(group, unsettled, deadlineMs)).map((each) => [each.connection, each]));
+    return connections.map((connection, index) => {
+      const acquaintance = acquaintances[index]!;
+      const alone = greeted.get(connection);
+      if (alone !== undefined) return alone;
+      const status = statuses.get(acquaintance.token)!;
+      acquaintance.pair = status === 'ok' ? pair : null;
+      return { connection, status, agent: pair.peerId, token: acquaintance.token };
+    });
+  }
+
+  private async introduceOne(group: string, connection: Connection, deadlineMs: number): Promise<IntroducedConnection> {
     const ends = onTheWire(connection);
     const acquaintance = this.acquaint(group, ends);
     const { token } = acquaintance;
@@ -81,7 +146,7 @@ export class Introductions {
       hello,
       ends,
       pair: this.pairsByAddress.get(ends.remote.address) ?? null,
-      deadlineMs: deadline - this.clock.now(),
+      deadlineMs,
       transmit: (carried) => void this.segments.send(carried, ends),
     });
     this.running.set(runName(hello), introduction);

@@ -2,7 +2,7 @@
 
 import type { Connection } from '../../native/contract';
 import { BoundedMap, Conversation, freshCounter, RESUME_ENTRIES, splitIntoParts } from '../../protocol/inband';
-import type { Carried, Clock, Keyring, Move, MoveMessage, Outcome, Pair, PairMessage } from '../../protocol/inband';
+import type { Carried, Clock, Keyring, Move, MoveMessage, Outcome, Pair } from '../../protocol/inband';
 import type { Resume, ResumeEntry, Resumed, Suspended, SuspendedEntry } from '../../protocol/inband';
 import { connectionName, onTheWire } from './connections';
 import type { Introductions } from './introductions';
@@ -25,7 +25,12 @@ interface Party {
   readonly affected: Map<string, Affected>;
 }
 
-type Answer = MoveMessage | PairMessage;
+/** One of a party's, under way to its new address. */
+interface Moving extends MovedConnection {
+  readonly token: string;
+}
+
+type Answer = MoveMessage | Suspended;
 type ResumePart = Pick<Resume, 'address' | 'entries'>;
 
 export class Moves {
@@ -79,23 +84,21 @@ export class Moves {
   async resume(request: ResumeRequest): Promise<ResumedConnection[]> {
     if (request.role === 'target') this.adopt(request.migration, request.tickets ?? []);
     const parties = [...(this.migrations.get(migrationName(request.role, request.migration))?.values() ?? [])];
-    const statuses = new Map<string, PeerStatus>();
+    const moving = new Map(parties.map((party) => [party, [] as Moving[]]));
+    const places = new Map(parties.flatMap((party) => [...party.affected].map(([name, { token }]) => [name, { party, token }])));
+    const found = request.moved.map((moved) => {
+      const place = places.get(connectionName(moved.connection));
+      if (place !== undefined) moving.get(place.party)?.push({ ...moved, token: place.token });
+      return place;
+    });
+    const answered = new Map<Party, Map<string, PeerStatus>>();
     await Promise.all(
-      parties.map(async (party) => {
-        const moved = request.moved.filter(({ connection }) => party.affected.has(connectionName(connection)));
-        if (moved.length === 0) return;
-        const answered = await this.resumeAt(party, moved, request);
-        for (const { connection } of moved) {
-          const name = connectionName(connection);
-          const status = answered.get(party.affected.get(name)?.token ?? '');
-          if (status !== undefined) statuses.set(name, status);
-        }
-      }),
+      parties.map(async (party) => answered.set(party, await this.resumeAt(party, moving.get(party) ?? [], request))),
     );
-    return request.moved.map(({ connection }) => ({
-      connection,
-      status: statuses.get(connectionName(connection)) ?? 'no-agent',
-    }));
+    return request.moved.map(({ connection }, index) => {
+      const at = found[index];
+      return { connection, status: (at && answered.get(at.party)?.get(at.token)) ?? 'no-agent' };
+    });
   }
 
   /** Where nobody answers, the lease does the same. */
@@ -148,10 +151,11 @@ export class Moves {
 
   private async resumeAt(
     party: Party,
-    moved: readonly MovedConnection[],
+    moved: readonly Moving[],
     { migration, group, role, deadlineMs }: ResumeRequest,
   ): Promise<Map<string, PeerStatus>> {
-    const parts = resumeParts(party, moved);
+    if (moved.length === 0) return new Map();
+    const parts = resumeParts(moved);
     const { answers } = await this.converse<Resumed>(party.move, deadlineMs, parts.length, {
       carriers: moved.map(({ connection, to }) => (role === 'source' ? connection : to)),
       request: (part) =>
@@ -225,12 +229,13 @@ export class Moves {
 }
 
 /** The new address is a part's; connections may have moved to more than one. */
-function resumeParts(party: Party, moved: readonly MovedConnection[]): ResumePart[] {
+function resumeParts(moved: readonly Moving[]): ResumePart[] {
   const byAddress = new Map<string, ResumeEntry[]>();
-  for (const { connection, to, peerHas } of moved) {
+  for (const { to, token, peerHas } of moved) {
     const { address, port } = onTheWire(to).local;
-    const token = party.affected.get(connectionName(connection))!.token;
-    byAddress.set(address, [...(byAddress.get(address) ?? []), { token, port, peerHas }]);
+    const entries = byAddress.get(address) ?? [];
+    entries.push({ token, port, peerHas });
+    byAddress.set(address, entries);
   }
   return [...byAddress].flatMap(([address, entries]) =>
     splitIntoParts(entries, RESUME_ENTRIES).map((part) => ({ address, entries: part.entries })),

@@ -8,9 +8,11 @@
  */
 
 import { readdirSync } from 'node:fs';
-import type { Native, SocketOwner } from '../../native/contract';
+import type { LookAround, Native, SocketOwner } from '../../native/contract';
 
 interface Note {
+  readonly look: LookAround;
+  /** Who had any of them. */
   readonly owners: ReadonlySet<number>;
   /** Every process that was there. */
   readonly pids: ReadonlySet<number>;
@@ -23,12 +25,17 @@ export class Owners {
 
   /** Looks now, for a rebind later. */
   note(inodes: readonly number[]): void {
-    if (inodes.length === 0) return;
     // In this order: a process that comes between is new, and looked at.
-    const pids = new Set(allPids());
-    const owners = new Set(this.native.findOwners(inodes).map(({ pid }) => pid));
-    const note = { pids, owners };
-    for (const inode of inodes) this.notes.set(inode, note);
+    const pids = allPids();
+    if (inodes.length > 0) this.keep(inodes, pids, this.native.lookAround());
+  }
+
+  /** Looks once more at who had any of them, and at who is new, before a rebind in many pieces. */
+  renew(inodes: readonly number[]): void {
+    const known = [...new Set(inodes.map((inode) => this.notes.get(inode)))].filter((note) => note !== undefined);
+    const pids = allPids();
+    const newcomers = pids.filter((pid) => known.some((note) => !note.pids.has(pid)));
+    if (known.length > 0) this.keep(inodes, pids, this.native.lookAround([...new Set([...known.flatMap(({ owners }) => [...owners]), ...newcomers])]));
   }
 
   forget(inodes: readonly number[]): void {
@@ -37,11 +44,27 @@ export class Owners {
 
   /** All that have any of these open now. */
   find(inodes: readonly number[]): SocketOwner[] {
-    const notes = new Set(inodes.map((inode) => this.notes.get(inode)));
-    if (notes.has(undefined)) return this.native.findOwners(inodes);
-    const known = [...notes].filter((note) => note !== undefined);
-    const newcomers = allPids().filter((pid) => known.some(({ pids }) => !pids.has(pid)));
-    return this.native.findOwners(inodes, [...new Set([...known.flatMap(({ owners }) => [...owners]), ...newcomers])]);
+    const byNote = new Map<Note | undefined, number[]>();
+    for (const inode of inodes) {
+      const note = this.notes.get(inode);
+      const alike = byNote.get(note);
+      if (alike === undefined) byNote.set(note, [inode]);
+      else alike.push(inode);
+    }
+    return [...byNote].flatMap(([note, some]) => (note === undefined ? this.native.findOwners(some) : this.findNoted(note, some)));
+  }
+
+  private findNoted({ look, pids }: Note, inodes: readonly number[]): SocketOwner[] {
+    const found = look(inodes);
+    const unchanged = new Set(found.map(({ inode }) => inode));
+    const changed = inodes.filter((inode) => !unchanged.has(inode));
+    const newcomers = allPids().filter((pid) => !pids.has(pid));
+    return [...found, ...this.native.findOwners([...unchanged], newcomers), ...(changed.length === 0 ? [] : this.native.findOwners(changed))];
+  }
+
+  private keep(inodes: readonly number[], pids: readonly number[], look: LookAround): void {
+    const note = { look, owners: new Set(look(inodes).map(({ pid }) => pid)), pids: new Set(pids) };
+    for (const inode of inodes) this.notes.set(inode, note);
   }
 }
 

@@ -2,15 +2,15 @@
  * A host's in-band service: it asks other hosts' agents for the programs of this host, and answers them for every
  * socket of it, wrapped or not.
  *
- *   asking      introduce -> HELLO      suspend -> SUSPEND         resume -> RESUME       cancel -> CANCEL
- *   answering   welcomes.ts             suspensions.ts             resumptions.ts         suspensions.ts
+ *   asking      introduce -> HELLO, INTRODUCE      suspend -> SUSPEND      resume -> RESUME      cancel -> CANCEL
+ *   answering   welcomes.ts                        suspensions.ts          resumptions.ts        suspensions.ts
  *
  * Only what the keyring has checked comes further than onSegment.
  */
 
 import type { Logger } from 'pino';
 import type { InbandSegment, Native } from '../../native/contract';
-import { Keyring, systemClock, type Clock, type Received } from '../../protocol/inband';
+import { Keyring, systemClock, type Clock, type Pair, type PairMessage, type Received } from '../../protocol/inband';
 import { isOwnAddress } from './connections';
 import { HoldFiles } from './hold-files';
 import { Holds } from './holds';
@@ -134,16 +134,26 @@ export class Peering {
       case 'welcome':
         return this.introductions.onWelcome(received.message, received.pair);
       case 'pair':
-        if (received.message.type === 'suspend') {
-          return this.suspensions.onSuspend(received.message, received.pair, segment);
-        }
-        return this.moves.onAnswer(received.pair.peerId, received.message);
+        return this.onPairMessage(received.message, received.pair, segment);
       case 'move':
         if (received.message.type === 'resume') {
           return this.resumptions.onResume(received.message, received.move, segment);
         }
         if (received.message.type === 'cancel') return this.suspensions.onCancel(received.move, segment);
         return this.moves.onAnswer(received.move.ticket.peerId, received.message);
+    }
+  }
+
+  private onPairMessage(message: PairMessage, pair: Pair, segment: InbandSegment): void {
+    switch (message.type) {
+      case 'introduce':
+        return this.welcomes.onIntroduce(message, pair, segment);
+      case 'introduced':
+        return this.introductions.onIntroduced(message, pair);
+      case 'suspend':
+        return this.suspensions.onSuspend(message, pair, segment);
+      case 'suspended':
+        return this.moves.onAnswer(pair.peerId, message);
     }
   }
 }

@@ -7,15 +7,21 @@
 
 import type { Logger } from 'pino';
 import type { Endpoint, Native, SavedSocket } from '../../native/contract';
-import type { Status } from '../../protocol/inband';
 import { batched, Failure } from './batch';
 import { forFamily } from './connections';
+import { Freeze } from './freeze';
+import { groupByOwners, type Owned } from './owner-groups';
 import type { Owners } from './owners';
-import type { LocalPrograms, PeerFreezer } from './types';
+import type { LocalPrograms, Rebound } from './types';
 
-export interface Rebind {
+/** A socket whose owners are to stand still. */
+interface Stopping {
   /** Our descriptor. Locked or not. */
   readonly fd: number;
+  readonly inode: number;
+}
+
+export interface Rebind extends Stopping {
   /** On the wire. */
   readonly remote: Endpoint;
   /** null: nobody has said. */
@@ -23,12 +29,6 @@ export interface Rebind {
   /** The other end has closed its window, whatever the socket says now (native/tcp_patience.h). */
   readonly windowIsShut?: boolean;
 }
-
-/**
- * ok: lives at the new address, unlocked. failed: as it was before, as far as that can be, and unlocked.
- * busy, not-permitted: its program cannot be stopped now; the connection was not touched.
- */
-export type Rebound = Extract<Status, 'ok' | 'busy' | 'not-permitted' | 'failed'>;
 
 export class Rebinder {
   constructor(
@@ -38,14 +38,13 @@ export class Rebinder {
     private readonly log: Logger,
   ) {}
 
-  /** One synchronous stretch for all of them. */
   rebind(requests: readonly Rebind[]): Rebound[] {
     return this.whileStopped(requests, (stopped) => this.follow(stopped));
   }
 
   /** Of locked sockets (native/tcp_patience.h). */
-  openWindows(fds: readonly number[]): Rebound[] {
-    return this.whileStopped(fds.map((fd) => ({ fd })), (stopped) => {
+  openWindows(sockets: readonly Stopping[]): Rebound[] {
+    return this.whileStopped(sockets, (stopped) => {
       const opened = batched(stopped, (some) => {
         this.native.openWindows(some.map(({ fd }) => fd));
         return some;
@@ -54,26 +53,29 @@ export class Rebinder {
     });
   }
 
-  private whileStopped<Request extends { readonly fd: number }>(
-    requests: readonly Request[],
-    work: (stopped: readonly Request[]) => readonly Rebound[],
-  ): Rebound[] {
-    const inodes = requests.map(({ fd }) => this.native.describeSocket(fd).inode);
-    const owners = this.owners.find(inodes).filter(({ pid }) => pid !== process.pid);
-    const freeze = new Freeze(this.native, this.programs, this.log);
+  /** One synchronous stretch for all of them, in which each process stands still only for its own. */
+  private whileStopped<Request extends Stopping>(requests: readonly Request[], work: (stopped: readonly Request[]) => readonly Rebound[]): Rebound[] {
     const started = performance.now();
+    const owners = new Map<number, number[]>();
+    for (const { inode, pid } of this.owners.find(requests.map(({ inode }) => inode))) {
+      if (pid !== process.pid) owners.set(inode, [...(owners.get(inode) ?? []), pid]);
+    }
+    const groups = groupByOwners(requests.map((request) => ({ request, pids: owners.get(request.inode) ?? [] })), (pid) => this.programs.freezerOf(pid));
+    const results = new Map(groups.flatMap(({ pids, members }) => this.whileGroupStopped(pids, members, work)));
+    this.log.debug({ connections: requests.length, groups: groups.length, ms: performance.now() - started }, 'stopped for this');
+    return requests.map((request) => results.get(request) ?? 'failed');
+  }
+
+  private whileGroupStopped<Request>(pids: readonly number[], members: readonly Owned<Request>[], work: (stopped: readonly Request[]) => readonly Rebound[]): [Request, Rebound][] {
+    const freeze = new Freeze(this.native, this.programs, this.log);
     try {
-      freeze.stop([...new Set(owners.map(({ pid }) => pid))]);
-      const refusals = new Map(owners.flatMap(({ inode, pid }) => {
-        const refusal = freeze.refusals.get(pid);
-        return refusal === undefined ? [] : [[inode, refusal] as const];
-      }));
-      const stopped = requests.filter((_request, index) => !refusals.has(inodes[index]!));
+      freeze.stop(pids);
+      const refusalOf = ({ pids: own }: Owned<Request>): Rebound | undefined => own.map((pid) => freeze.refusals.get(pid)).find((refusal) => refusal !== undefined);
+      const stopped = members.filter((member) => refusalOf(member) === undefined).map(({ request }) => request);
       const results = new Map(work(stopped).map((result, index) => [stopped[index], result]));
-      return requests.map((request, index) => refusals.get(inodes[index]!) ?? results.get(request) ?? 'failed');
+      return members.map((member) => [member.request, refusalOf(member) ?? results.get(member.request) ?? 'failed']);
     } finally {
       freeze.release();
-      this.log.debug({ connections: requests.length, ms: performance.now() - started }, 'stopped for this');
     }
   }
 
@@ -132,62 +134,5 @@ export class Rebinder {
       this.log.error({ err: error }, 'a peer could not be put back');
       return false;
     }
-  }
-}
-
-/** Processes that stand still. */
-class Freeze {
-  /** Why a process is not stopped. */
-  readonly refusals = new Map<number, Rebound>();
-  private readonly undo: (() => void)[] = [];
-
-  constructor(
-    private readonly native: Native,
-    private readonly programs: LocalPrograms,
-    private readonly log: Logger,
-  ) {}
-
-  stop(pids: readonly number[]): void {
-    const wrapped = new Map<PeerFreezer, number[]>();
-    const others: number[] = [];
-    for (const pid of pids) {
-      const freezer = this.programs.freezerOf(pid);
-      if (this.programs.isMigrating(pid)) this.refusals.set(pid, 'busy');
-      else if (freezer === null) others.push(pid);
-      else wrapped.set(freezer, [...(wrapped.get(freezer) ?? []), pid]);
-    }
-    for (const [freezer, members] of wrapped) this.stopWrapped(freezer, members);
-    const traced = batched(others, (some) => {
-      const handle = this.native.ptraceFreeze(some);
-      this.undo.push(() => handle.release());
-      return some;
-    });
-    traced.forEach((result, index) => {
-      if (result instanceof Failure) this.refuse([others[index]!], result);
-    });
-  }
-
-  release(): void {
-    for (const thaw of this.undo.reverse()) {
-      try {
-        thaw();
-      } catch (error) {
-        this.log.error({ err: error }, 'a peer was not thawed');
-      }
-    }
-  }
-
-  private stopWrapped(freezer: PeerFreezer, pids: readonly number[]): void {
-    try {
-      freezer.freeze();
-      this.undo.push(() => freezer.thaw());
-    } catch (error) {
-      this.refuse(pids, new Failure(error));
-    }
-  }
-
-  private refuse(pids: readonly number[], failure: Failure): void {
-    this.log.warn({ err: failure.error, pids }, 'a peer cannot be stopped');
-    for (const pid of pids) this.refusals.set(pid, failure.isPermission ? 'not-permitted' : 'busy');
   }
 }

@@ -4,7 +4,8 @@ import type { Connection, Native } from '../../native/contract';
 import { connectionName } from './connections';
 import type { Owner } from './sockets';
 
-const MAX_REGISTRATIONS = 100_000;
+/** Of connections, and of the memory of ended ones, before that is looked through. */
+const FIRST_SWEEP = 10_000;
 
 export interface Registration {
   readonly agent: string;
@@ -18,6 +19,8 @@ export interface Registration {
 export class Registrations {
   private readonly byConnection = new Map<string, Registration>();
   private readonly byGroup = new Map<string, Map<string, Registration>>();
+  /** Above it are as many that have ended as that live, or more. */
+  private nextSweep = FIRST_SWEEP;
 
   constructor(private readonly native: Native) {}
 
@@ -25,17 +28,19 @@ export class Registrations {
     return this.byConnection.size;
   }
 
-  /** In place of an earlier one of this connection. False: no more can be kept. */
-  add(registration: Registration): boolean {
+  /** In place of an earlier one of this connection; where that was told again, it stays the one that a suspension has. */
+  add(registration: Registration): void {
     const name = connectionName(registration.connection);
     const known = this.byConnection.get(name);
+    if (known !== undefined && isSame(known, registration)) {
+      known.owner = registration.owner;
+      return;
+    }
     if (known !== undefined) this.remove(known);
-    if (this.size >= MAX_REGISTRATIONS) this.sweep();
-    if (this.size >= MAX_REGISTRATIONS) return false;
+    if (this.size >= this.nextSweep) this.sweep();
     const group = this.byGroup.get(groupName(registration)) ?? new Map<string, Registration>();
     this.byGroup.set(groupName(registration), group.set(registration.token, registration));
     this.byConnection.set(name, registration);
-    return true;
   }
 
   find(connection: Connection): Registration | undefined {
@@ -55,11 +60,16 @@ export class Registrations {
     if (group.size === 0) this.byGroup.delete(groupName(registration));
   }
 
-  /** Forgets connections that have ended. */
+  /** Forgets connections that have ended, so that what strangers can make us keep is bounded by this host's connections. */
   private sweep(): void {
     const alive = new Set(this.native.tcpConnections().map(({ connection }) => connectionName(connection)));
     for (const [name, registration] of this.byConnection) if (!alive.has(name)) this.remove(registration);
+    this.nextSweep = Math.max(FIRST_SWEEP, 2 * this.size);
   }
+}
+
+function isSame(one: Registration, other: Registration): boolean {
+  return one.agent === other.agent && one.group === other.group && one.token === other.token;
 }
 
 function groupName({ agent, group }: { agent: string; group: string }): string {

@@ -55,6 +55,7 @@ export class Resumptions {
     this.waiting = [];
     const following = new Map<Member, Following>();
     for (const { message, suspension } of batch) {
+      this.suspensions.beginResumption(suspension);
       for (const { token, port, peerHas } of message.entries) {
         const member = suspension.members.get(token);
         if (member === undefined || member.moved !== null || following.has(member)) continue;
@@ -70,7 +71,7 @@ export class Resumptions {
     const held = following.filter(({ member }) => member.fd !== null);
     if (held.length === 0) return statuses;
     const results = this.rebinder.rebind(
-      held.map(({ member: { fd, patience }, remote, peerHas }) => ({ fd: fd!, remote, peerHas, windowIsShut: patience?.windowWasShut === true })),
+      held.map(({ member: { fd, inode, patience }, remote, peerHas }) => ({ fd: fd!, inode, remote, peerHas, windowIsShut: patience?.windowWasShut === true })),
     );
     held.forEach(({ member, remote }, index) => {
       const result = results[index]!;

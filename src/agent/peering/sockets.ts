@@ -1,7 +1,8 @@
 /** Other processes' sockets of this host: whose a connection is, and getting hold of it. */
 
 import { readFileSync, readlinkSync } from 'node:fs';
-import type { Connection, Native } from '../../native/contract';
+import type { Connection, LookAround, Native } from '../../native/contract';
+import { Pidfds } from '../../program/pidfds';
 import type { Status } from '../../protocol/inband';
 import { connectionName } from './connections';
 import type { LocalPrograms } from './types';
@@ -27,22 +28,27 @@ export interface Taken {
 const STATES_AFTER_FIN = new Set([8, 9, 11]); // TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING
 
 export class Sockets {
+  /** What the last look around found. */
+  private seen: LookAround = () => [];
+
   constructor(
     private readonly native: Native,
     private readonly programs: LocalPrograms,
   ) {}
 
-  /** At most one look at all processes, for any number of connections. */
+  /** At most one look at all processes, for any number of connections; none where the last one found them. */
   locate(wanted: readonly Wanted[]): (Owner | Status)[] {
-    const inodes = wanted.map(({ connection }) => this.native.connectionInode(connection));
+    const inodes = this.native.connectionInodes(wanted.map(({ connection }) => connection));
     const owners = new Map<number, Owner>();
     wanted.forEach(({ owner }, index) => {
       const inode = inodes[index]!;
       if (inode !== null && owner !== null && holds(owner, inode)) owners.set(inode, owner);
     });
-    const sought = inodes.filter((inode): inode is number => inode !== null && !owners.has(inode));
-    for (const { inode, pid, fd } of sought.length === 0 ? [] : this.native.findOwners(sought)) {
-      if (pid !== process.pid && !owners.has(inode)) owners.set(inode, { pid, fd });
+    const missing = (): number[] => inodes.filter((inode): inode is number => inode !== null && !owners.has(inode));
+    this.addSeen(owners, missing());
+    if (missing().length > 0) {
+      this.seen = this.native.lookAround();
+      this.addSeen(owners, missing());
     }
     const refusals = new Refusals(this.programs);
     return wanted.map(({ connection }, index) => {
@@ -51,6 +57,12 @@ export class Sockets {
       const owner = owners.get(inode);
       return owner === undefined ? 'no-owner' : (refusals.of(owner.pid) ?? owner);
     });
+  }
+
+  private addSeen(owners: Map<number, Owner>, inodes: readonly number[]): void {
+    for (const { inode, pid, fd } of inodes.length === 0 ? [] : this.seen(inodes)) {
+      if (pid !== process.pid && !owners.has(inode)) owners.set(inode, { pid, fd });
+    }
   }
 
   /** Descriptors of ours for these connections, which the caller closes. */
@@ -89,7 +101,7 @@ export class Sockets {
   private takeFrom(pidfds: Pidfds, owner: Owner, connection: Connection): Taken | Status {
     let fd: number;
     try {
-      fd = this.native.pidfdGetfd(pidfds.of(owner.pid), owner.fd);
+      fd = pidfds.take(owner.pid, owner.fd);
     } catch (error) {
       return (error as { code?: unknown }).code === 'EPERM' ? 'not-permitted' : 'no-owner';
     }
@@ -141,21 +153,5 @@ function isTraced(pid: number): boolean {
     return /^TracerPid:\s*[1-9]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
   } catch {
     return false; // it has ended
-  }
-}
-
-class Pidfds {
-  private readonly open = new Map<number, number>();
-
-  constructor(private readonly native: Native) {}
-
-  of(pid: number): number {
-    const pidfd = this.open.get(pid) ?? this.native.pidfdOpen(pid);
-    this.open.set(pid, pidfd);
-    return pidfd;
-  }
-
-  close(): void {
-    for (const pidfd of this.open.values()) this.native.closeFd(pidfd);
   }
 }

@@ -27,10 +27,12 @@ export interface Suspension {
   round: number;
   /** Of the clock. */
   until: number;
+  /** A RESUME has come. */
+  resuming: boolean;
   endLease: () => void;
 }
 
 export function newSuspension(move: Move, group: string, round: number): Suspension {
   const { migration, sourceId } = move.ticket;
-  return { migration, group, agent: sourceId, move, members: new Map(), state: 'active', round, until: 0, endLease: () => undefined };
+  return { migration, group, agent: sourceId, move, members: new Map(), state: 'active', round, until: 0, resuming: false, endLease: () => undefined };
 }

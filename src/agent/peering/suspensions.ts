@@ -82,8 +82,15 @@ export class Suspensions {
 
   /** While the source is busy with its dump; what takes long here is not part of the pause. Hours later it is worth nothing. */
   private noteOwners(name: string): void {
-    const members = [...(this.suspensions.get(name)?.members.values() ?? [])];
-    this.owners.note(members.filter(({ fd, patience }) => fd !== null && patience === null).map(({ inode }) => inode));
+    const suspension = this.suspensions.get(name);
+    if (suspension !== undefined) this.owners.note(noted(suspension));
+  }
+
+  /** At the first RESUME: while its parts come, one after the other, who owns what is looked at no more than once. */
+  beginResumption(suspension: Suspension): void {
+    if (suspension.resuming) return;
+    suspension.resuming = true;
+    this.owners.renew(noted(suspension));
   }
 
   /** A member that is rebound and unlocked. */
@@ -257,6 +264,11 @@ export class Suspensions {
     this.drop(members);
     this.holds.forget(suspension);
   }
+}
+
+/** Of which owners are noted. */
+function noted({ members }: Suspension): number[] {
+  return [...members.values()].filter(({ fd, patience }) => fd !== null && patience === null).map(({ inode }) => inode);
 }
 
 function suspensionName(agent: string, migration: string): string {

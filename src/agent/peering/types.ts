@@ -95,6 +95,12 @@ export const peerTicketSchema = z.object({
 
 export type PeerTicket = z.infer<typeof peerTicketSchema>;
 
+/**
+ * What became of a connection that was to follow. ok: lives at the new address, unlocked. failed: as it was before, as
+ * far as that can be, and unlocked. busy, not-permitted: its program cannot be stopped now; it was not touched.
+ */
+export type Rebound = Extract<Status, 'ok' | 'busy' | 'not-permitted' | 'failed'>;
+
 /** How to stop a wrapped program for the moment in which its sockets are rebound. */
 export interface PeerFreezer {
   /** Returns when nothing of it runs. Throws where that cannot be had, having left it running. */

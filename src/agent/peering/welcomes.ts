@@ -1,25 +1,40 @@
-/** The answering side of HELLO. */
+/** The answering side of HELLO and INTRODUCE. */
 
 import type { InbandSegment, Native } from '../../native/contract';
-import type { Clock, Ends, Hello, Pair, Status } from '../../protocol/inband';
+import type { Clock, Ends, Hello, Introduce, IntroduceEntry, Pair, Status } from '../../protocol/inband';
 import type { Registrations } from './registrations';
 import type { Segments } from './segments';
 import type { Sockets } from './sockets';
 
-/** Between two scans; the longer one takes, the longer the pause, so that scanning never fills the day. */
+/** Between two looks for owners; the longer one takes, the longer the pause, so that looking never fills the day. */
 const MIN_PAUSE_MS = 2;
 const MAX_PAUSE_MS = 100;
 
-interface Proved {
-  readonly hello: Hello;
+/**
+ * How far the sequence numbers that an INTRODUCE has of a connection may be from ours: it has been under way. Who does
+ * not know them hits both by chance once in four million times.
+ */
+const NEAR = 1 << 20;
+
+/** A connection that an agent says is of its program. */
+interface Claim {
   readonly pair: Pair;
-  readonly segment: InbandSegment;
+  readonly group: string;
+  readonly token: string;
+  /** As this host has them. */
   readonly ends: Ends;
 }
 
+/** What waits to be answered: the claims of one segment. */
+interface Asked {
+  readonly claims: readonly Claim[];
+  /** With a status for each claim. */
+  readonly answer: (statuses: readonly Status[], claims: readonly Claim[]) => void;
+}
+
 export class Welcomes {
-  /** By token. Answered together, since looking for owners is one scan of all processes. */
-  private waiting = new Map<string, Proved>();
+  /** By what asks. Answered together, since looking for owners is one look at all processes. */
+  private waiting = new Map<string, Asked>();
   private pauseMs = MIN_PAUSE_MS;
 
   constructor(
@@ -31,35 +46,69 @@ export class Welcomes {
   ) {}
 
   onHello(hello: Hello, pair: Pair, proved: boolean, segment: InbandSegment): void {
+    const { group, token } = hello;
     const ends = { local: segment.destination, remote: segment.source };
-    const one = { hello, pair, segment, ends };
-    if (!proved) return this.welcome(one, false, this.native.sequences(ends) === null ? 'no-socket' : 'ok');
-    if (this.waiting.size === 0) this.clock.after(this.pauseMs, () => this.register());
-    this.waiting.set(hello.token, one);
+    const welcome = (registered: boolean, status: Status): void =>
+      this.segments.answer(pair.welcome({ ...hello, type: 'welcome', registered, status }, ends), segment);
+    if (!proved) return welcome(false, this.native.sequences(ends) === null ? 'no-socket' : 'ok');
+    this.await(`${pair.peerId} ${token}`, {
+      claims: [{ pair, group, token, ends }],
+      answer: ([status]) => welcome(true, status!),
+    });
+  }
+
+  /** Of connections between the two addresses that it came from and to; of others anybody could have sent it. */
+  onIntroduce(message: Introduce, pair: Pair, segment: InbandSegment): void {
+    const { group, nonce, address, peerAddress, part, parts, entries } = message;
+    if (segment.source.address !== address || segment.destination.address !== peerAddress) return;
+    this.await(`${pair.peerId} ${group} ${nonce} ${part}`, {
+      claims: entries.flatMap((entry): Claim[] => {
+        const ends = { local: { address: peerAddress, port: entry.peerPort }, remote: { address, port: entry.port } };
+        return this.knows(entry, ends) ? [{ pair, group, token: entry.token, ends }] : [];
+      }),
+      answer: (statuses, claims) => {
+        const byToken = new Map(claims.map(({ token }, index) => [token, statuses[index]!]));
+        const answers = entries.map(({ token }) => ({ token, status: byToken.get(token) ?? ('failed' as const) }));
+        this.segments.answer(pair.seal({ type: 'introduced', group, nonce, part, parts, entries: answers }), segment);
+      },
+    });
   }
 
   close(): void {
     this.waiting.clear();
   }
 
+  private await(name: string, asked: Asked): void {
+    if (this.waiting.size === 0) this.clock.after(this.pauseMs, () => this.register());
+    this.waiting.set(name, asked);
+  }
+
+  /** Only the ends of a connection know where its streams are. */
+  private knows({ sndUna, rcvNxt }: IntroduceEntry, ends: Ends): boolean {
+    const ours = this.native.sequences(ends);
+    return ours !== null && isNear(ours.rcvNxt, sndUna) && isNear(ours.sndUna, rcvNxt);
+  }
+
   private register(): void {
     const batch = [...this.waiting.values()];
     this.waiting.clear();
     const started = this.clock.now();
+    const claims = batch.flatMap((asked) => asked.claims);
     const owners = this.sockets.locate(
-      batch.map(({ ends }) => ({ connection: ends, owner: this.registrations.find(ends)?.owner ?? null })),
+      claims.map(({ ends }) => ({ connection: ends, owner: this.registrations.find(ends)?.owner ?? null })),
     );
     this.pauseMs = Math.min(Math.max(2 * (this.clock.now() - started), MIN_PAUSE_MS), MAX_PAUSE_MS);
-    batch.forEach((one, index) => {
+    const statuses = claims.map(({ pair, group, token, ends }, index): Status => {
       const owner = owners[index]!;
-      if (typeof owner === 'string') return this.welcome(one, true, owner);
-      const { group, token } = one.hello;
-      const added = this.registrations.add({ agent: one.pair.peerId, group, token, connection: one.ends, owner });
-      this.welcome(one, true, added ? 'ok' : 'failed');
+      if (typeof owner === 'string') return owner;
+      this.registrations.add({ agent: pair.peerId, group, token, connection: ends, owner });
+      return 'ok';
     });
+    let at = 0;
+    for (const { claims: own, answer } of batch) answer(statuses.slice(at, (at += own.length)), own);
   }
+}
 
-  private welcome({ hello, pair, segment, ends }: Proved, registered: boolean, status: Status): void {
-    this.segments.answer(pair.welcome({ ...hello, type: 'welcome', registered, status }, ends), segment);
-  }
+function isNear(one: number, other: number): boolean {
+  return Math.abs((one - other) | 0) <= NEAR;
 }

@@ -9,7 +9,7 @@
 import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
-import { decodeEnvelope, encodeEnvelope, failureSchema, parseOrRefuse } from './envelope';
+import { decodeEnvelope, encodeEnvelope, encodeFailure, failureSchema, parseOrRefuse } from './envelope';
 import type { Envelope, TypedMessage } from './envelope';
 import { FrameReader, MAX_DATA_BYTES, writeFrame, type Frame } from './frames';
 import { joinStreams } from './join';
@@ -228,7 +228,7 @@ export class Channel<Message extends TypedMessage> {
       message: parsed,
       wantsAnswer: kind === 'request',
       reply: async (body) => answer('answer', body),
-      fail: async ({ code, message: text, hint }) => answer('failure', { code, message: text, hint }),
+      fail: async (error) => answer('failure', encodeFailure(error)),
     };
   }
 

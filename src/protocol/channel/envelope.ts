@@ -2,6 +2,7 @@
 
 import { decode, encode } from '@msgpack/msgpack';
 import { z } from 'zod';
+import type { MigrunError } from '../../errors';
 import { protocolError } from './frames';
 
 /** Every message says what it is. */
@@ -21,12 +22,19 @@ export interface Envelope {
   readonly message: unknown;
 }
 
+const MAX_FAILURE_TEXT = 16_384;
+
 /** How a MigrunError crosses the channel. */
 export const failureSchema = z.object({
   code: z.string().max(64),
-  message: z.string().max(16_384),
-  hint: z.string().max(16_384).optional(),
+  message: z.string().max(MAX_FAILURE_TEXT),
+  hint: z.string().max(MAX_FAILURE_TEXT).optional(),
 });
+
+/** What its text is too long for is cut off. */
+export function encodeFailure({ code, message, hint }: MigrunError): z.infer<typeof failureSchema> {
+  return { code, message: message.slice(0, MAX_FAILURE_TEXT), ...(hint === undefined ? {} : { hint: hint.slice(0, MAX_FAILURE_TEXT) }) };
+}
 
 /** For byte fields of message schemas: a Buffer again. */
 export const bytesSchema = z
@@ -34,9 +42,6 @@ export const bytesSchema = z
   .transform((bytes): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
 
 const envelopeSchema = z.tuple([z.enum(ENVELOPE_KINDS), z.int().min(0).max(0xffffffff), z.unknown()]);
-
-/** More than any list of ours has; keeps a length field from reserving memory for what is not there. */
-const MAX_ITEMS = 65_536;
 
 export function encodeEnvelope({ kind, id, message }: Envelope): Buffer {
   const bytes = encode([kind, id, message], { ignoreUndefined: true });
@@ -47,7 +52,8 @@ export function encodeEnvelope({ kind, id, message }: Envelope): Buffer {
 export function decodeEnvelope(payload: Buffer): Envelope {
   let decoded: unknown;
   try {
-    decoded = decode(payload, { maxArrayLength: MAX_ITEMS, maxMapLength: MAX_ITEMS });
+    // An item takes a byte at least: a length field reserves no memory for what is not there.
+    decoded = decode(payload, { maxArrayLength: payload.length, maxMapLength: payload.length });
   } catch (cause) {
     throw protocolError('a message that is not msgpack', cause);
   }

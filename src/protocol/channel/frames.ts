@@ -8,8 +8,11 @@ export type FrameKind = keyof typeof FRAME_KINDS;
 
 const HEADER_BYTES = 5;
 const WAKING = ['readable', 'end', 'error', 'close'];
-/** A larger message is cut into several, or goes as data. */
-export const MAX_MESSAGE_BYTES = 1024 * 1024;
+/**
+ * Both sides have shown the cluster key, or are root of the same host. So this bounds mistakes only, and is above what
+ * lists of a million connections take, which is as many as a process can have (fs.nr_open).
+ */
+export const MAX_MESSAGE_BYTES = 512 * 1024 * 1024;
 export const MAX_DATA_BYTES = 16 * 1024 * 1024;
 
 export interface Frame {

@@ -1,6 +1,7 @@
 /**
  * The asking side of a request that may be lost, and whose answers may be: asked again, 20 ms after the last sign of
- * progress and then at intervals doubling to 500 ms, until all is answered or the deadline has come.
+ * progress and then at intervals doubling to 500 ms, until all is answered, or nothing was for as long as the deadline
+ * says: many connections take the other side longer than few.
  *
  * A request may consist of several numbered ones (RESUME, in parts), each answered for itself; at most 32 of them are
  * on their way at a time. An answer may come in several parts (SUSPENDED); what was asked again names the first part
@@ -16,7 +17,7 @@ const REQUEST_WINDOW = 32;
 
 export interface ConversationOptions {
   readonly clock: Clock;
-  /** From now. */
+  /** From now, and again from each sign of progress. */
   readonly deadlineMs: number;
   /** Of silence, before it is asked again the first time; 20 where not given. */
   readonly firstIntervalMs?: number;
@@ -39,11 +40,13 @@ export class Conversation<Answer> {
   private readonly assemblies: Assembly<Answer>[];
   /** How far each request's answer had come when it was last sent; undefined: not sent yet. */
   private readonly askedFrom: (number | undefined)[];
-  private readonly deadline: number;
+  private deadline = 0;
   private readonly firstInterval: number;
   private interval: number;
   private callOff: () => void = () => undefined;
   private running = true;
+  /** All requests before it are answered. */
+  private firstOpen = 0;
 
   constructor(private readonly options: ConversationOptions) {
     this.outcome = new Promise((resolve) => (this.settle = resolve));
@@ -51,10 +54,10 @@ export class Conversation<Answer> {
     this.askedFrom = new Array<number | undefined>(options.requests).fill(undefined);
     this.firstInterval = options.firstIntervalMs ?? FIRST_INTERVAL_MS;
     this.interval = this.firstInterval;
-    this.deadline = options.clock.now() + options.deadlineMs;
   }
 
   start(): this {
+    this.extend();
     this.ask(() => true);
     return this;
   }
@@ -63,6 +66,7 @@ export class Conversation<Answer> {
   accept(request: number, part: number, parts: number, answer: Answer): void {
     if (!this.running || this.assemblies[request]?.add(part, parts, answer) !== true) return;
     this.interval = this.firstInterval;
+    this.extend();
     this.ask((index, from) => {
       const asked = this.askedFrom[index];
       return asked === undefined || from >= asked + ANSWER_WINDOW;
@@ -78,17 +82,29 @@ export class Conversation<Answer> {
     this.settle({ complete: this.assemblies.every((assembly) => assembly.complete), answers });
   }
 
+  private extend(): void {
+    this.deadline = this.options.clock.now() + this.options.deadlineMs;
+  }
+
   /** Of the first requests that are not answered, sends those that are due. */
   private ask(isDue: (request: number, from: number) => boolean): void {
-    const open = [...this.assemblies.keys()].filter((request) => this.assemblies[request]?.complete === false);
-    if (open.length === 0) return this.stop();
+    while (this.assemblies[this.firstOpen]?.complete === true) this.firstOpen += 1;
+    if (this.firstOpen === this.assemblies.length) return this.stop();
     this.wait();
-    for (const request of open.slice(0, REQUEST_WINDOW)) {
+    for (const request of this.openRequests()) {
       const from = this.assemblies[request]?.firstMissing ?? 0;
       if (!this.running || !isDue(request, from)) continue;
       this.askedFrom[request] = from;
       this.options.transmit(request, from);
     }
+  }
+
+  private openRequests(): number[] {
+    const open: number[] = [];
+    for (let request = this.firstOpen; request < this.assemblies.length && open.length < REQUEST_WINDOW; request += 1) {
+      if (this.assemblies[request]?.complete === false) open.push(request);
+    }
+    return open;
   }
 
   private wait(): void {

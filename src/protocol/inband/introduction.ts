@@ -23,13 +23,13 @@ export interface IntroductionOptions {
   readonly transmit: (carried: Carried) => void;
 }
 
-export interface Introduced {
+export interface Welcomed {
   readonly pair: Pair;
   readonly status: Status;
 }
 
 export class Introduction {
-  private readonly conversation: Conversation<Introduced>;
+  private readonly conversation: Conversation<Welcomed>;
   private pair: Pair | null;
 
   constructor(private readonly options: IntroductionOptions) {
@@ -44,7 +44,7 @@ export class Introduction {
   }
 
   /** null: nobody answered. */
-  async run(): Promise<Introduced | null> {
+  async run(): Promise<Welcomed | null> {
     const { answers } = await this.conversation.start().outcome;
     return answers[0]?.[0] ?? null;
   }

@@ -10,7 +10,7 @@ import { Drops, type DropReason } from './drops';
 import { decodeHello, decodeWelcome, encodeHello } from './handshake';
 import { decodeHeader, OtherVersion } from './header';
 import { generateKeyPair, keyId, type KeyPair } from './keys';
-import type { Carried, Hello, MoveMessage, MoveRole, PairMessage, Welcome } from './messages';
+import type { Carried, Hello, MessageType, MoveMessage, MoveRole, PairMessage, Welcome } from './messages';
 import { Move, ticketAsPeer, ticketAsSource, type MoveTicket } from './move';
 import { Pair, type Ends } from './pair';
 import { decodePayload, isSealedType, migrationOf } from './payload';
@@ -20,6 +20,9 @@ import { MalformedMessage, Reader } from './wire';
 const MAX_PROVED_PAIRS = 4096;
 const MAX_STRANGERS = 256;
 const MAX_MOVES = 1024;
+
+/** Sealed by a pair's key; a move's seals the others. */
+const OF_PAIRS: readonly MessageType[] = ['introduce', 'introduced', 'suspend', 'suspended'] satisfies PairMessage['type'][];
 
 /** What was received and checked. */
 export type Received =
@@ -116,7 +119,7 @@ export class Keyring {
     if (type === 'hello') return this.checkHello(carried, ends);
     if (type === 'welcome') return this.checkWelcome(carried, ends);
     const sealed = decodeSealed(carried);
-    return type === 'suspend' || type === 'suspended' ? this.checkPair(sealed) : this.checkMove(sealed);
+    return OF_PAIRS.includes(type) ? this.checkPair(sealed) : this.checkMove(sealed);
   }
 
   private checkHello(carried: Carried, ends: Ends): Received | DropReason {

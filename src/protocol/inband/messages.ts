@@ -10,6 +10,9 @@
  *              sender's X25519 public key. The first HELLO to an agent is unproved, because the other's key is not
  *              known yet; nothing is to be remembered for it. WELCOME brings that key, proved; HELLO again, now
  *              proved by the pair key, is what registers the connection.
+ *   INTRODUCE  in parts, each complete in itself: what HELLO says, for all other connections between the same two
+ *              addresses. That each is the sender's own is shown by its sequence numbers, which only its ends know.
+ *              INTRODUCED answers part by part; whatever is not ok in it may still say HELLO for itself.
  *   SUSPEND    "lock every connection of `group`, for `leaseMs`"; a higher round renews. SUSPENDED lists, in parts,
  *              every connection: whether it is locked, and its rcvNxt. `from` leaves out the parts that have arrived.
  *   RESUME     in parts, each complete in itself: the new address, each connection's new port, and what the moved
@@ -24,8 +27,8 @@ export const PROTOCOL_VERSION = 1;
 /** Upper limit of a body. With IPv6 (40) and a full TCP header (60) it fits a path of 1,400 bytes. */
 export const MAX_BODY = 1300;
 
-/** Bounds what is kept while parts arrive: 1,024 parts are more than 90,000 connections. */
-export const MAX_PARTS = 1024;
+/** Bounds what is kept while parts arrive: more than five million connections between two hosts. */
+export const MAX_PARTS = 65_535;
 
 export const ID_BYTES = 16;
 export const TOKEN_BYTES = 8;
@@ -43,6 +46,8 @@ export const MESSAGE_TYPES = {
   resumed: 6,
   cancel: 7,
   cancelled: 8,
+  introduce: 9,
+  introduced: 10,
 } as const;
 
 export type MessageType = keyof typeof MESSAGE_TYPES;
@@ -74,6 +79,38 @@ export interface Welcome {
   /** The HELLO it answers was proved: the connection is registered if `status` is ok. */
   readonly registered: boolean;
   readonly status: Status;
+}
+
+export interface IntroduceEntry {
+  readonly token: string;
+  /** The asking side's. */
+  readonly port: number;
+  readonly peerPort: number;
+  /** The asking side's snd_una and rcv_nxt. */
+  readonly sndUna: number;
+  readonly rcvNxt: number;
+}
+
+export interface Introduce {
+  readonly type: 'introduce';
+  readonly group: string;
+  /** Distinguishes this question's answers from an earlier one's. */
+  readonly nonce: number;
+  /** Of all its connections: the asking side's and the other's. The segment itself must come from there to here. */
+  readonly address: string;
+  readonly peerAddress: string;
+  readonly part: number;
+  readonly parts: number;
+  readonly entries: readonly IntroduceEntry[];
+}
+
+export interface Introduced {
+  readonly type: 'introduced';
+  readonly group: string;
+  readonly nonce: number;
+  readonly part: number;
+  readonly parts: number;
+  readonly entries: readonly { readonly token: string; readonly status: Status }[];
 }
 
 export interface Suspend {
@@ -145,7 +182,7 @@ export interface Cancelled {
 }
 
 /** Sealed by the pair key. */
-export type PairMessage = Suspend | Suspended;
+export type PairMessage = Introduce | Introduced | Suspend | Suspended;
 /** Sealed by the move key, which the target host holds too. */
 export type MoveMessage = Resume | Resumed | Cancel | Cancelled;
 export type SealedMessage = PairMessage | MoveMessage;

@@ -2,19 +2,24 @@
 
 import { addressFromBytes, addressToBytes } from './address';
 import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, MAX_BODY, MAX_PARTS, STATUSES, TOKEN_BYTES } from './messages';
-import type { MessageType, Resume, Resumed, SealedMessage, Status, Suspend, Suspended } from './messages';
+import type { Introduce, Introduced, MessageType, Resume, Resumed, SealedMessage, Status, Suspend, Suspended } from './messages';
 import { MalformedMessage, Reader, Writer } from './wire';
 
 /** Sender's key id, counter, MAC. */
 export const SEAL_BYTES = KEY_ID_BYTES + 8 + MAC_BYTES;
 
+/** Two addresses of IPv6, each with its length. */
+const INTRODUCE_FIXED = ID_BYTES + 4 + 2 * 17 + 4;
+const INTRODUCE_ENTRY = TOKEN_BYTES + 12;
 const SUSPENDED_FIXED = ID_BYTES + 6;
 const SUSPENDED_ENTRY = TOKEN_BYTES + 5;
 const RESUME_FIXED = 2 * ID_BYTES + 17 + 4;
 const RESUME_ENTRY = TOKEN_BYTES + 6;
-const RESUMED_ENTRY = TOKEN_BYTES + 1;
+/** Of INTRODUCED and RESUMED. */
+const STATUS_ENTRY = TOKEN_BYTES + 1;
 
-/** How many entries one segment holds. RESUMED answers a RESUME part by part, and its entries are smaller. */
+/** How many entries one segment holds. INTRODUCED and RESUMED answer part by part, and their entries are smaller. */
+export const INTRODUCE_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - INTRODUCE_FIXED) / INTRODUCE_ENTRY);
 export const SUSPENDED_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - SUSPENDED_FIXED) / SUSPENDED_ENTRY);
 export const RESUME_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - RESUME_FIXED) / RESUME_ENTRY);
 
@@ -27,6 +32,8 @@ const SEALED_TYPES: readonly MessageType[] = [
   'resumed',
   'cancel',
   'cancelled',
+  'introduce',
+  'introduced',
 ] satisfies SealedType[];
 
 export function isSealedType(type: MessageType): type is SealedType {
@@ -34,8 +41,12 @@ export function isSealedType(type: MessageType): type is SealedType {
 }
 
 export function encodePayload(message: SealedMessage): Buffer {
-  const writer = new Writer().hex(message.migration, ID_BYTES);
+  const writer = new Writer().hex('migration' in message ? message.migration : message.group, ID_BYTES);
   switch (message.type) {
+    case 'introduce':
+      return encodeIntroduce(writer, message);
+    case 'introduced':
+      return encodeIntroduced(writer, message);
     case 'suspend':
       return encodeSuspend(writer, message);
     case 'suspended':
@@ -53,26 +64,66 @@ export function encodePayload(message: SealedMessage): Buffer {
 /** Throws MalformedMessage, and nothing else. */
 export function decodePayload(type: SealedType, payload: Buffer): SealedMessage {
   const reader = new Reader(payload);
-  const migration = reader.hex(ID_BYTES);
+  const id = reader.hex(ID_BYTES);
   switch (type) {
+    case 'introduce':
+      return decodeIntroduce(reader, id);
+    case 'introduced':
+      return decodeIntroduced(reader, id);
     case 'suspend':
-      return decodeSuspend(reader, migration);
+      return decodeSuspend(reader, id);
     case 'suspended':
-      return decodeSuspended(reader, migration);
+      return decodeSuspended(reader, id);
     case 'resume':
-      return decodeResume(reader, migration);
+      return decodeResume(reader, id);
     case 'resumed':
-      return decodeResumed(reader, migration);
+      return decodeResumed(reader, id);
     case 'cancel':
     case 'cancelled':
       reader.end();
-      return { type, migration };
+      return { type, migration: id };
   }
 }
 
-/** Which migration a payload belongs to; the move key must be known before the rest is worth reading. */
+/** Which migration a payload of one belongs to; the move key must be known before the rest is worth reading. */
 export function migrationOf(payload: Buffer): string {
   return new Reader(payload).hex(ID_BYTES);
+}
+
+function encodeIntroduce(writer: Writer, message: Introduce): Buffer {
+  writer.u32(message.nonce);
+  encodeAddress(encodeAddress(writer, message.address), message.peerAddress);
+  encodePart(writer, message);
+  for (const { token, port, peerPort, sndUna, rcvNxt } of message.entries) {
+    writer.hex(token, TOKEN_BYTES).u16(port).u16(peerPort).u32(sndUna).u32(rcvNxt);
+  }
+  return bounded(writer);
+}
+
+function decodeIntroduce(reader: Reader, group: string): Introduce {
+  const nonce = reader.u32();
+  const address = decodeAddress(reader);
+  const peerAddress = decodeAddress(reader);
+  const { part, parts } = decodePart(reader);
+  const entries = decodeEntries(reader, INTRODUCE_ENTRY, () => ({
+    token: reader.hex(TOKEN_BYTES),
+    port: reader.u16(),
+    peerPort: reader.u16(),
+    sndUna: reader.u32(),
+    rcvNxt: reader.u32(),
+  }));
+  return { type: 'introduce', group, nonce, address, peerAddress, part, parts, entries };
+}
+
+function encodeIntroduced(writer: Writer, message: Introduced): Buffer {
+  encodePart(writer.u32(message.nonce), message);
+  return encodeStatuses(writer, message.entries);
+}
+
+function decodeIntroduced(reader: Reader, group: string): Introduced {
+  const nonce = reader.u32();
+  const { part, parts } = decodePart(reader);
+  return { type: 'introduced', group, nonce, part, parts, entries: decodeStatuses(reader) };
 }
 
 function encodeSuspend(writer: Writer, message: Suspend): Buffer {
@@ -114,8 +165,7 @@ function decodeSuspended(reader: Reader, migration: string): Suspended {
 }
 
 function encodeResume(writer: Writer, message: Resume): Buffer {
-  const address = addressToBytes(message.address);
-  writer.hex(message.group, ID_BYTES).u8(address.length).bytes(address);
+  encodeAddress(writer.hex(message.group, ID_BYTES), message.address);
   encodePart(writer, message);
   for (const entry of message.entries) {
     writer.hex(entry.token, TOKEN_BYTES).u16(entry.port).u32(entry.peerHas);
@@ -125,7 +175,7 @@ function encodeResume(writer: Writer, message: Resume): Buffer {
 
 function decodeResume(reader: Reader, migration: string): Resume {
   const group = reader.hex(ID_BYTES);
-  const address = addressFromBytes(reader.take(reader.u8()));
+  const address = decodeAddress(reader);
   const { part, parts } = decodePart(reader);
   const entries = decodeEntries(reader, RESUME_ENTRY, () => ({
     token: reader.hex(TOKEN_BYTES),
@@ -137,17 +187,30 @@ function decodeResume(reader: Reader, migration: string): Resume {
 
 function encodeResumed(writer: Writer, message: Resumed): Buffer {
   encodePart(writer, message);
-  for (const entry of message.entries) encodeStatus(writer.hex(entry.token, TOKEN_BYTES), entry.status);
-  return bounded(writer);
+  return encodeStatuses(writer, message.entries);
 }
 
 function decodeResumed(reader: Reader, migration: string): Resumed {
   const { part, parts } = decodePart(reader);
-  const entries = decodeEntries(reader, RESUMED_ENTRY, () => ({
-    token: reader.hex(TOKEN_BYTES),
-    status: decodeStatus(reader),
-  }));
-  return { type: 'resumed', migration, part, parts, entries };
+  return { type: 'resumed', migration, part, parts, entries: decodeStatuses(reader) };
+}
+
+function encodeAddress(writer: Writer, address: string): Writer {
+  const bytes = addressToBytes(address);
+  return writer.u8(bytes.length).bytes(bytes);
+}
+
+function decodeAddress(reader: Reader): string {
+  return addressFromBytes(reader.take(reader.u8()));
+}
+
+function encodeStatuses(writer: Writer, entries: Introduced['entries']): Buffer {
+  for (const { token, status } of entries) encodeStatus(writer.hex(token, TOKEN_BYTES), status);
+  return bounded(writer);
+}
+
+function decodeStatuses(reader: Reader): Introduced['entries'] {
+  return decodeEntries(reader, STATUS_ENTRY, () => ({ token: reader.hex(TOKEN_BYTES), status: decodeStatus(reader) }));
 }
 
 function encodePart(writer: Writer, { part, parts }: { part: number; parts: number }): void {

@@ -117,10 +117,33 @@ describe('introduce', () => {
     expect(world.agents.peer.facts().registered).toBe(3);
   });
 
-  test('to a host without an agent', async () => {
-    const world = new World(3);
+  test.each([3, 50])('%i to a host without an agent', async (count) => {
+    const world = new World(count);
     world.agents.peer.close();
-    expect(statuses(await world.introduce())).toEqual(all(3, 'no-agent'));
+    expect(statuses(await world.introduce())).toEqual(all(count, 'no-agent'));
+  });
+
+  test('a thousand take some dozen segments', async () => {
+    const world = new World(1_000);
+    expect(statuses(await world.introduce())).toEqual(all(1_000, 'ok'));
+    expect(world.source.sent.length).toBeLessThan(40);
+    expect(world.agents.peer.facts().registered).toBe(1_000);
+  });
+
+  test('those whose streams ran on meanwhile speak for themselves', async () => {
+    const world = new World(300);
+    const running = world.clients.slice(100, 150);
+    for (const client of running) client.rcvNxt += 1 << 24;
+    expect(statuses(await world.introduce())).toEqual(all(300, 'ok'));
+    expect(world.agents.peer.facts().registered).toBe(300);
+  });
+
+  test('the first ones are gone on both sides', async () => {
+    const world = new World(30);
+    const own = world.source.processes.get(SERVER_PID)!;
+    const ended = [...own.keys()].slice(0, 6);
+    for (const fd of ended) own.delete(fd);
+    expect(statuses(await world.introduce())).toEqual([...all(6, 'no-socket'), ...all(24, 'ok')]);
   });
 
   test('says what cannot follow', async () => {

@@ -119,6 +119,13 @@ describe('Channel', () => {
     expect(await again).toEqual({ type: 'pong', number: 2 });
   });
 
+  test('a failure with too much to say arrives with what there is room for', async () => {
+    const asked = one.request({ type: 'ping', number: 1 });
+    const request = await receiveRequest(other);
+    await request.fail(new MigrunError('E_PEER', 'x'.repeat(100_000), { hint: 'y'.repeat(100_000) }));
+    await expect(asked).rejects.toMatchObject({ code: 'E_PEER', message: 'x'.repeat(16_384) });
+  });
+
   test('the end fails what is asked and what is sent', async () => {
     const asked = one.request({ type: 'ping', number: 1 });
     other.destroy();

@@ -7,7 +7,7 @@ import {
   RESUME_ENTRIES,
   splitIntoParts,
   SUSPENDED_ENTRIES,
-  type Introduced,
+  type Welcomed,
   type Outcome,
   type Resume,
   type ResumedEntry,
@@ -71,6 +71,17 @@ describe('retransmission', () => {
     conversation.accept(0, 0, 2, 'half');
     clock.advance(100);
     expect(times).toEqual([0, 20, 60, 140, 300, 420, 460]);
+  });
+
+  test('the deadline begins anew with each sign of progress', async () => {
+    const { clock, conversation } = silence(2000);
+    for (const part of [0, 1, 2]) {
+      clock.advance(1900);
+      conversation.accept(0, part, 4, `part ${part}`);
+    }
+    clock.advance(1999);
+    conversation.accept(0, 3, 4, 'part 3');
+    await expect(conversation.outcome).resolves.toMatchObject({ complete: true });
   });
 
   test('what does not belong to the answer is ignored', async () => {
@@ -264,7 +275,7 @@ describe('Introduction', () => {
           });
         }),
     });
-    const outcome: Introduced | null = await settled(clock, introduction.run());
+    const outcome: Welcomed | null = await settled(clock, introduction.run());
     return { outcome, registered, network, b };
   }
 

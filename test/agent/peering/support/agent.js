@@ -19,7 +19,7 @@ let frozen;
 
 /** Descriptors of ours for these connections of this process. */
 function take(pid, connections) {
-  const inodes = connections.map((connection) => native.connectionInode(connection));
+  const inodes = native.connectionInodes(connections);
   const owners = new Map(native.findOwners(inodes).map((owner) => [owner.inode, owner]));
   const pidfd = native.pidfdOpen(pid);
   try {

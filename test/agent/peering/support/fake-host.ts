@@ -1,6 +1,6 @@
 /** A host whose kernel is a few maps: sockets of processes, and a network that may lose, repeat and reorder. */
 
-import type { Connection, InbandSegment, Native, ReviveRequest, SavedSocket } from '../../../../src/native/contract';
+import type { Connection, InbandSegment, Native, ReviveRequest, SavedSocket, SocketOwner } from '../../../../src/native/contract';
 import { connectionName } from '../../../../src/agent/peering/connections';
 import type { FakeNetwork } from '../../../protocol/inband/fake-network';
 
@@ -66,9 +66,17 @@ export class FakeHost {
         const socket = this.find(connection);
         return socket === undefined ? null : { sndNxt: socket.sndNxt, sndUna: socket.sndUna, rcvNxt: socket.rcvNxt };
       },
-      connectionInode: (connection) => this.find(connection)?.inode ?? null,
+      connectionInodes: (connections) => connections.map((connection) => this.find(connection)?.inode ?? null),
       tcpConnections: () => this.all().map(({ inode, state, connection }) => ({ inode, state, connection, unacknowledged: 0, hasKeys: false })),
       findOwners: (inodes) => this.owners().filter(({ inode }) => inodes.includes(inode)),
+      lookAround: () => {
+        const seen = this.owners();
+        const isSo = ({ inode, pid, fd }: SocketOwner) => this.processes.get(pid)?.get(fd)?.inode === inode;
+        return (inodes) => {
+          const changed = new Set(seen.filter((owner) => !isSo(owner)).map(({ inode }) => inode));
+          return seen.filter(({ inode }) => inodes.includes(inode) && !changed.has(inode));
+        };
+      },
       pidfdOpen: (pid) => this.hold(this.processes.has(pid) ? null : undefined, pid),
       pidfdGetfd: (pidfd, fd) => this.hold(this.processes.get(this.pids.get(pidfd)!)?.get(fd)),
       closeFd: (fd) => void this.held.delete(fd),
@@ -146,7 +154,7 @@ export class FakeHost {
     return [...this.processes.values()].flatMap((descriptors) => [...descriptors.values()]);
   }
 
-  private owners(): { inode: number; pid: number; fd: number }[] {
+  private owners(): SocketOwner[] {
     return [...this.processes].flatMap(([pid, descriptors]) =>
       [...descriptors].map(([fd, { inode }]) => ({ inode, pid, fd })),
     );

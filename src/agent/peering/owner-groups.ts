@@ -1,0 +1,49 @@
+/** Sockets in groups that share no process: while those of one group are worked on, the owners of all others run. */
+
+export interface Owned<Request> {
+  readonly request: Request;
+  readonly pids: readonly number[];
+}
+
+export interface OwnerGroup<Request> {
+  readonly pids: readonly number[];
+  readonly members: readonly Owned<Request>[];
+}
+
+/** `programOf` gives what processes have in common that stand still together only; null: the process is on its own. */
+export function groupByOwners<Request>(owned: readonly Owned<Request>[], programOf: (pid: number) => object | null): OwnerGroup<Request>[] {
+  const sets = new DisjointSets<object | number>();
+  const parties = new Map<number, object | number>();
+  const partyOf = (pid: number): object | number => {
+    const party = parties.get(pid) ?? programOf(pid) ?? pid;
+    parties.set(pid, party);
+    return party;
+  };
+  for (const { pids } of owned) for (const pid of pids) sets.join(partyOf(pids[0]!), partyOf(pid));
+  const groups = new Map<object | number | undefined, { pids: Set<number>; members: Owned<Request>[] }>();
+  for (const one of owned) {
+    const [first] = one.pids;
+    const root = first === undefined ? undefined : sets.rootOf(partyOf(first));
+    const group = groups.get(root) ?? { pids: new Set(), members: [] };
+    groups.set(root, group);
+    group.members.push(one);
+    for (const pid of one.pids) group.pids.add(pid);
+  }
+  return [...groups.values()].map(({ pids, members }) => ({ pids: [...pids], members }));
+}
+
+class DisjointSets<Item> {
+  private readonly parents = new Map<Item, Item>();
+
+  rootOf(item: Item): Item {
+    let root = item;
+    for (let parent = this.parents.get(root); parent !== undefined; parent = this.parents.get(root)) root = parent;
+    if (root !== item) this.parents.set(item, root);
+    return root;
+  }
+
+  join(one: Item, other: Item): void {
+    const [root, under] = [this.rootOf(one), this.rootOf(other)];
+    if (root !== under) this.parents.set(under, root);
+  }
+}

@@ -1,0 +1,64 @@
+/** The asking side of INTRODUCE: connections between two addresses, to an agent that has answered a HELLO there. */
+
+import { randomBytes } from 'node:crypto';
+import type { Connection, Sequences } from '../../native/contract';
+import { Conversation, INTRODUCE_ENTRIES, splitIntoParts } from '../../protocol/inband';
+import type { Clock, Introduced, Pair, Status } from '../../protocol/inband';
+import type { Segments } from './segments';
+
+/** The other side looks through all its processes to answer. */
+const FIRST_INTERVAL_MS = 150;
+
+/** On the wire. */
+export interface Named {
+  readonly ends: Connection;
+  readonly token: string;
+  readonly sequences: Sequences;
+}
+
+export class Together {
+  private readonly running = new Map<string, Conversation<Introduced>>();
+  private closed = false;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly segments: Segments,
+  ) {}
+
+  /** By token, what became of those that were answered for. All are between the same two addresses. */
+  async introduce(group: string, pair: Pair, named: readonly Named[], patienceMs: number): Promise<Map<string, Status>> {
+    const [first] = named;
+    if (first === undefined || this.closed) return new Map();
+    const carriers = named.map(({ ends }) => ends);
+    const nonce = randomBytes(4).readUInt32BE();
+    const parts = splitIntoParts(named, INTRODUCE_ENTRIES);
+    const addresses = { address: first.ends.local.address, peerAddress: first.ends.remote.address };
+    const conversation = new Conversation<Introduced>({
+      clock: this.clock,
+      deadlineMs: patienceMs,
+      firstIntervalMs: FIRST_INTERVAL_MS,
+      requests: parts.length,
+      transmit: (part) => {
+        const entries = (parts[part]?.entries ?? []).map(({ ends: { local, remote }, token, sequences: { sndUna, rcvNxt } }) => ({ token, port: local.port, peerPort: remote.port, sndUna, rcvNxt }));
+        this.segments.sendOnOne(pair.seal({ type: 'introduce', group, nonce, ...addresses, part, parts: parts.length, entries }), carriers);
+      },
+    });
+    const name = runName(pair, { group, nonce });
+    this.running.set(name, conversation);
+    const { answers } = await conversation.start().outcome.finally(() => this.running.delete(name));
+    return new Map(answers.flat().flatMap(({ entries }) => entries.map(({ token, status }) => [token, status])));
+  }
+
+  onIntroduced(message: Introduced, pair: Pair): void {
+    this.running.get(runName(pair, message))?.accept(message.part, 0, 1, message);
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const conversation of this.running.values()) conversation.stop();
+  }
+}
+
+function runName({ peerId }: Pair, { group, nonce }: { group: string; nonce: number }): string {
+  return `${peerId} ${group} ${nonce}`;
+}
