@@ -1,6 +1,7 @@
 #include "bpf_program.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,26 +49,75 @@ int bpf_program_run(int program, void *packet, uint32_t length, unsigned interfa
     return bpf(BPF_PROG_TEST_RUN, &attributes);
 }
 
-static int has_name(uint32_t id, const char *name) {
+/* A map with these keys; its values say nothing. A descriptor or -errno. */
+static int make_set(const uint64_t *keys, size_t count) {
+    union bpf_attr map = {
+        .map_type = BPF_MAP_TYPE_HASH, .key_size = sizeof *keys, .value_size = 1, .max_entries = (uint32_t)count};
+    union bpf_attr update = {0};
+    uint8_t *values = calloc(count, 1);
+    int fd = values ? bpf(BPF_MAP_CREATE, &map) : -ENOMEM, result;
+
+    if (fd < 0) goto out;
+    update.batch.map_fd = (uint32_t)fd;
+    update.batch.keys = (uint64_t)(uintptr_t)keys;
+    update.batch.values = (uint64_t)(uintptr_t)values;
+    update.batch.count = (uint32_t)count;
+    result = bpf(BPF_MAP_UPDATE_BATCH, &update);
+    if (result < 0) {
+        close(fd);
+        fd = result;
+    }
+out:
+    free(values);
+    return fd;
+}
+
+int bpf_program_note(int program, const uint64_t *keys, size_t count) {
+    union bpf_attr bind = {.prog_bind_map = {.prog_fd = (uint32_t)program}};
+    int set = make_set(keys, count), result;
+
+    if (set < 0) return set;
+    bind.prog_bind_map.map_fd = (uint32_t)set;
+    result = bpf(BPF_PROG_BIND_MAP, &bind);
+    close(set); /* the program holds it */
+    return result;
+}
+
+static bool has_key(uint32_t map, uint64_t key) {
+    union bpf_attr by_id = {.map_id = map}, lookup = {0};
+    int fd = bpf(BPF_MAP_GET_FD_BY_ID, &by_id), result;
+    uint8_t value;
+
+    if (fd < 0) return false;
+    lookup.map_fd = (uint32_t)fd;
+    lookup.key = (uint64_t)(uintptr_t)&key;
+    lookup.value = (uint64_t)(uintptr_t)&value;
+    result = bpf(BPF_MAP_LOOKUP_ELEM, &lookup);
+    close(fd);
+    return result == 0;
+}
+
+static bool has_noted(uint32_t id, const char *name, uint64_t key) {
     union bpf_attr by_id = {.prog_id = id}, query = {0};
-    struct bpf_prog_info info = {0};
+    uint32_t map = 0;
+    struct bpf_prog_info info = {.nr_map_ids = 1, .map_ids = (uint64_t)(uintptr_t)&map};
     int fd = bpf(BPF_PROG_GET_FD_BY_ID, &by_id), result;
 
-    if (fd < 0) return 0;
+    if (fd < 0) return false;
     query.info.bpf_fd = (uint32_t)fd;
     query.info.info_len = sizeof info;
     query.info.info = (uint64_t)(uintptr_t)&info;
     result = bpf(BPF_OBJ_GET_INFO_BY_FD, &query);
     close(fd);
-    return result == 0 && strncmp(info.name, name, sizeof info.name) == 0;
+    return result == 0 && strncmp(info.name, name, sizeof info.name) == 0 && info.nr_map_ids == 1 && has_key(map, key);
 }
 
-int bpf_program_exists(const char *name) {
+bool bpf_program_noted(const char *name, uint64_t key) {
     union bpf_attr position = {0};
 
     while (bpf(BPF_PROG_GET_NEXT_ID, &position) == 0) {
-        if (has_name(position.next_id, name)) return 1;
+        if (has_noted(position.next_id, name, key)) return true;
         position.start_id = position.next_id;
     }
-    return 0;
+    return false;
 }

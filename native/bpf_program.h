@@ -6,6 +6,7 @@
 #pragma once
 
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,5 +43,8 @@ int bpf_program_load(enum bpf_prog_type type, const char *name, const struct bpf
  */
 int bpf_program_run(int program, void *packet, uint32_t length, unsigned interface);
 
-/** 1 where any loaded program of the system has this name, else 0. */
-int bpf_program_exists(const char *name);
+/** Notes keys with a program, in a map that lives as long: others can find out what it is for. 0 or -errno. */
+int bpf_program_note(int program, const uint64_t *keys, size_t count);
+
+/** Whether any loaded program of the system that has this name has noted this key. */
+bool bpf_program_noted(const char *name, uint64_t key);

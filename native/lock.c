@@ -66,6 +66,16 @@ static int lock_one(int fd, int program, uint64_t lease_end, bool *renewed) {
     return result;
 }
 
+static int load_lease(uint64_t lease_end, const int *fds, size_t count) {
+    uint64_t *cookies = calloc(count ? count : 1, sizeof *cookies);
+    int result = cookies ? 0 : -ENOMEM;
+
+    for (size_t i = 0; result == 0 && i < count; i++) result = socket_cookie(fds[i], &cookies[i]);
+    if (result == 0) result = lock_lease_load(lease_end, cookies, count);
+    free(cookies);
+    return result;
+}
+
 int socket_lock_all(const int *fds, size_t count, uint32_t lease_ms, struct failure *failure) {
     uint64_t lease_end = lease_ms ? now() + lease_ms * NANOSECONDS_PER_MS : 0;
     bool *renewed = calloc(count ? count : 1, sizeof *renewed);
@@ -73,7 +83,7 @@ int socket_lock_all(const int *fds, size_t count, uint32_t lease_ms, struct fail
     size_t done = 0;
 
     *failure = (struct failure){.step = "BPF_PROG_LOAD"};
-    if (result == 0 && lease_end) program = result = lock_lease_load(lease_end);
+    if (result == 0 && lease_end) program = result = load_lease(lease_end, fds, count);
     if (result < 0) goto out;
     failure->step = "SO_ATTACH_FILTER";
     for (result = 0; done < count; done++) {

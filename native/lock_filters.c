@@ -1,11 +1,13 @@
 #include "lock_filters.h"
 
 #include "bpf_program.h"
+#include "sockets_table.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define LEASE_NAME "migrun_lock"
 
@@ -52,7 +54,7 @@ static const struct {
     [LOCK_LOCAL] = {local, sizeof local / sizeof local[0]},
 };
 
-int lock_lease_load(uint64_t lease_end) {
+int lock_lease_load(uint64_t lease_end, const uint64_t *cookies, size_t count) {
     const struct bpf_insn code[] = {
         BPF_CALL_HELPER(BPF_FUNC_ktime_get_ns),
         BPF_MOVE_IMM64(BPF_REG_1, lease_end),
@@ -63,7 +65,12 @@ int lock_lease_load(uint64_t lease_end) {
         BPF_RETURN(),
     };
 
-    return bpf_program_load(BPF_PROG_TYPE_SOCKET_FILTER, LEASE_NAME, code, sizeof code / sizeof code[0]);
+    int program = bpf_program_load(BPF_PROG_TYPE_SOCKET_FILTER, LEASE_NAME, code, sizeof code / sizeof code[0]);
+    int result = program < 0 || count == 0 ? 0 : bpf_program_note(program, cookies, count);
+
+    if (result == 0) return program;
+    close(program);
+    return result;
 }
 
 int lock_lease_attach(int fd, int program) {
@@ -108,14 +115,17 @@ static enum lock_kind classic_kind(const struct sock_filter *code, uint16_t leng
 int lock_identify(int fd, enum lock_kind *kind, struct own_filter *own) {
     struct sock_filter code[BPF_MAXINSNS];
     socklen_t length = BPF_MAXINSNS; /* in instructions: sk_get_filter() in net/core/filter.c */
+    uint64_t cookie;
     uint16_t prefix;
+    int result;
 
     *kind = LOCK_NONE;
     *own = (struct own_filter){0};
     if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, code, &length)) {
         if (errno != EACCES) return -errno;
-        /* An eBPF filter. It is a lease that another process left where leases exist at all. */
-        if (!bpf_program_exists(LEASE_NAME)) return -EBUSY;
+        /* An eBPF filter: a lease that another process left, or the program's own. */
+        if ((result = socket_cookie(fd, &cookie)) < 0) return result;
+        if (!bpf_program_noted(LEASE_NAME, cookie)) return -EBUSY;
         *kind = LOCK_LEASE;
         return 0;
     }

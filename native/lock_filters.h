@@ -2,6 +2,7 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum lock_kind { LOCK_NONE, LOCK_PLAIN, LOCK_RESETS, LOCK_LOCAL, LOCK_LEASE };
@@ -12,8 +13,8 @@ struct own_filter {
     uint16_t length;
 };
 
-/** Loads a lease program; shared by any number of sockets. A descriptor that the caller closes, or -errno. */
-int lock_lease_load(uint64_t lease_end);
+/** Loads a lease program for the sockets of these cookies. A descriptor that the caller closes, or -errno. */
+int lock_lease_load(uint64_t lease_end, const uint64_t *cookies, size_t count);
 
 /** Attaches a loaded lease program. 0 or -errno. */
 int lock_lease_attach(int fd, int program);
