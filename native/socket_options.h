@@ -6,8 +6,8 @@
  * other socket has something else: what the program never touched stays under the other kernel's own rules.
  *
  * Not among them: the sizes of buffers, which CRIU carries with their locks (SO_BUF_LOCK), so that the kernel goes on
- * tuning those that the program did not set; SO_REUSEADDR (tcp_repair.h); filters (lock.h); what names an interface or
- * a program of this host (socket_obstacles.h); what only tells what the socket is doing.
+ * tuning those that the program did not set; filters (lock.h); what names an interface or a program of this host
+ * (socket_obstacles.h); what only tells what the socket is doing. TCP_REPAIR changes SO_REUSEADDR: it is to be read before.
  *
  * All functions return 0 or -errno.
  */

@@ -54,6 +54,16 @@ int socket_local(int fd, union socket_address *address) {
     return getsockname(fd, &address->any, &length) ? -errno : 0;
 }
 
+int socket_former_remote(int fd, int family, union socket_address *address) {
+    socklen_t length;
+
+    memset(address, 0, sizeof *address);
+    address->any.sa_family = (sa_family_t)family;
+    length = socket_address_length(address); /* EINVAL for more (sk_getsockopt in net/core/sock.c) */
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, address, &length) == 0) return 0;
+    return errno == ENOTCONN ? 0 : -errno;
+}
+
 int socket_remote(int fd, int family, union socket_address *address) {
     socklen_t length = sizeof *address;
 

@@ -36,3 +36,6 @@ int socket_local(int fd, union socket_address *address);
 
 /** getpeername(2); a socket that is not connected has the zero address of its family. 0 or -errno. */
 int socket_remote(int fd, int family, union socket_address *address);
+
+/** Also of a TCP socket that is being connected, or was (inet_getname in net/ipv4/af_inet.c). 0 or -errno. */
+int socket_former_remote(int fd, int family, union socket_address *address);

@@ -50,7 +50,19 @@ int socket_describe(int fd, struct held_socket *socket) {
     if ((result = socket_local(fd, &socket->local)) < 0) return result;
     if ((result = socket_remote(fd, socket->family, &socket->remote)) < 0) return result;
     if (socket->protocol == IPPROTO_TCP && socket->type == SOCK_STREAM) result = describe_tcp(fd, socket);
+    if (socket->state == TCP_SYN_SENT) result = socket_former_remote(fd, socket->family, &socket->remote);
     socket->obstacles = socket_obstacles(fd, socket->state);
+    return result;
+}
+
+int socket_tcp_state(int fd, int *state) {
+    struct held_socket socket = {0};
+    int type, result;
+
+    if ((result = socket_get(fd, SOL_SOCKET, SO_TYPE, &type)) < 0) return result;
+    if ((result = socket_get(fd, SOL_SOCKET, SO_PROTOCOL, &socket.protocol)) < 0) return result;
+    if (socket.protocol == IPPROTO_TCP && type == SOCK_STREAM) result = describe_tcp(fd, &socket);
+    *state = socket.state;
     return result;
 }
 

@@ -29,5 +29,8 @@ struct held_socket {
 int sockets_collect(const pid_t *pids, size_t count, struct held_socket **sockets, size_t *found,
                     struct failure *failure);
 
+/** The field `state` alone. 0 or -errno. */
+int socket_tcp_state(int fd, int *state);
+
 /** Describes one descriptor of ours. 0 or -errno: EAFNOSUPPORT for a socket that is not inet, ENOTSOCK. */
 int socket_describe(int fd, struct held_socket *socket);

@@ -56,3 +56,22 @@ int tcp_window_get(int fd, struct tcp_repair_window *window) {
 int tcp_window_set(int fd, const struct tcp_repair_window *window) {
     return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window, sizeof *window) ? -errno : 0;
 }
+
+int tcp_disconnect(int fd) {
+    const struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
+    int ignored;
+
+    if (connect(fd, &unspecified, sizeof unspecified)) return -errno;
+    return socket_get(fd, SOL_SOCKET, SO_ERROR, &ignored); /* reading clears it: ECONNABORTED */
+}
+
+int tcp_bind(int fd, const union socket_address *local) {
+    union socket_address bound;
+    int result;
+
+    if (bind(fd, &local->any, socket_address_length(local)) == 0) return 0;
+    if (errno != EINVAL) return -errno;
+    result = socket_local(fd, &bound);
+    if (result < 0) return result;
+    return socket_address_port(&bound) == socket_address_port(local) ? 0 : -EADDRNOTAVAIL;
+}

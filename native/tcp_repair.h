@@ -1,6 +1,7 @@
 /* TCP_REPAIR and its options, one call each (tcp_state.h says in which order). 0 or -errno. */
 #pragma once
 
+#include "sockets_address.h"
 #include "sockets_table.h"
 
 #include <stdint.h>
@@ -21,6 +22,15 @@ int tcp_queue_end(int fd, int queue, uint32_t *sequence);
 
 /** Selects a queue and sets the sequence number at which it starts; closed sockets only. */
 int tcp_queue_start(int fd, int queue, uint32_t sequence);
+
+/** Back to a socket that was never connected: no packet in repair, and the same struct file. */
+int tcp_disconnect(int fd);
+
+/**
+ * bind(2). Where a disconnect left the port bound (SOCK_BINDPORT_LOCK), it can be neither bound again nor given up: if it
+ * is the wanted one, connect() finds the address by itself. EADDRNOTAVAIL: it is another one.
+ */
+int tcp_bind(int fd, const union socket_address *local);
 
 int tcp_window_get(int fd, struct tcp_repair_window *window);
 int tcp_window_set(int fd, const struct tcp_repair_window *window);

@@ -65,30 +65,6 @@ static int check_socket(int fd, const struct socket_record *record, bool *closed
     return socket_is_locked(record) ? 0 : -ETIME;
 }
 
-/* Back to a socket that was never connected: no packet in TCP_REPAIR, and the same struct file. */
-static int disconnect(int fd) {
-    const struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
-    int ignored;
-
-    if (connect(fd, &unspecified, sizeof unspecified)) return -errno;
-    return socket_get(fd, SOL_SOCKET, SO_ERROR, &ignored); /* reading clears it: ECONNABORTED */
-}
-
-/*
- * EINVAL: the disconnect left the port bound (SOCK_BINDPORT_LOCK), and it can be neither bound again
- * nor given up. Where it is the wanted one, connect() finds the address by itself.
- */
-static int bind_local(int fd, const union socket_address *local) {
-    union socket_address bound;
-    int result;
-
-    if (bind(fd, &local->any, socket_address_length(local)) == 0) return 0;
-    if (errno != EINVAL) return -errno;
-    result = socket_local(fd, &bound);
-    if (result < 0) return result;
-    return socket_address_port(&bound) == socket_address_port(local) ? 0 : -EADDRNOTAVAIL;
-}
-
 /*
  * connect() computes the segment size, for the smallest MSS, and TCP_REPAIR_OPTIONS does not do it
  * again: unless TCP_MAXSEG says so, every segment of the connection's life has 536 bytes
@@ -156,7 +132,7 @@ static int clear(int fd, const struct tcp_saved *saved, bool closed, uint32_t pe
     if ((result = tcp_repair_on(fd, record)) < 0) return result;
     if (closed && saved->reuse_address >= 0) record->reuse_address = saved->reuse_address;
     failure->step = "connect(AF_UNSPEC)";
-    if ((result = disconnect(fd)) < 0) return result;
+    if ((result = tcp_disconnect(fd)) < 0) return result;
     failure->step = "SO_ATTACH_FILTER";
     if ((result = socket_lock_resets(fd, record)) < 0) return result;
     failure->step = "TCP_QUEUE_SEQ";
@@ -194,7 +170,7 @@ int tcp_revive(int fd, const struct tcp_saved *saved, const union socket_address
     if (!closed) keep_options(fd, &kept);
     if ((result = clear(fd, saved, closed, peer_has, record, failure)) < 0) return result;
     failure->step = "bind";
-    if ((result = bind_local(fd, local)) < 0) return result;
+    if ((result = tcp_bind(fd, local)) < 0) return result;
     failure->step = "connect";
     if ((result = connect_remote(fd, saved, local, remote)) < 0) return result;
     failure->step = "TCP_REPAIR_OPTIONS";

@@ -3,7 +3,7 @@
 
 #include <napi.h>
 
-/** watchExit, watchDeath (watch.cc). */
+/** watchExit, watchDeath, watchTcpEnds (watch.cc). */
 void register_watches(Napi::Env env, Napi::Object exports);
 /** openInband (inband.cc). */
 void register_inband(Napi::Env env, Napi::Object exports);

@@ -13,6 +13,7 @@ extern "C" {
 #include "sequences.h"
 #include "socket_obstacles.h"
 #include "sockets_collect.h"
+#include "tcp_connecting.h"
 #include "tcp_state.h"
 }
 
@@ -154,6 +155,17 @@ Napi::Value describe_socket(const Napi::CallbackInfo &info) {
     return from_held(info.Env(), socket);
 }
 
+Napi::Value tcp_states(const Napi::CallbackInfo &info) {
+    std::vector<int> fds = to_integers(info[0]);
+    Napi::Array out = Napi::Array::New(info.Env(), fds.size());
+    for (size_t i = 0; i < fds.size(); i++) {
+        int state = 0;
+        ::check(info.Env(), socket_tcp_state(fds[i], &state), "TCP_INFO");
+        out.Set(uint32_t(i), Napi::Number::New(info.Env(), state));
+    }
+    return out;
+}
+
 void lock(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     struct failure failure = {};
@@ -200,6 +212,16 @@ void revive(const Napi::CallbackInfo &info) {
     if (!info[1].ToBoolean()) check(info.Env(), tcp_release_all(fds.data(), fds.size(), &failure), failure);
 }
 
+void connect_again(const Napi::CallbackInfo &info) {
+    int fd = info[0].ToNumber().Int32Value(), family = info[1].ToNumber().Int32Value();
+    Napi::Object connection = object(info[2], "connection");
+    union socket_address local = to_address_of(family, connection.Get("local"));
+    union socket_address remote = to_address_of(family, connection.Get("remote"));
+    const char *step = nullptr;
+    int result = tcp_connect_again(fd, &local, &remote, &step);
+    ::check(info.Env(), result, step);
+}
+
 void close_silently(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     tcp_close_silently(fds.data(), fds.size());
@@ -225,12 +247,14 @@ Napi::Value sequences(const Napi::CallbackInfo &info) {
 void register_sockets(Napi::Env env, Napi::Object exports) {
     exports.Set("collectSockets", Napi::Function::New(env, collect_sockets, "collectSockets"));
     exports.Set("describeSocket", Napi::Function::New(env, describe_socket, "describeSocket"));
+    exports.Set("tcpStates", Napi::Function::New(env, tcp_states, "tcpStates"));
     exports.Set("lock", Napi::Function::New(env, lock, "lock"));
     exports.Set("unlock", Napi::Function::New(env, run<socket_unlock_all>, "unlock"));
     exports.Set("save", Napi::Function::New(env, save, "save"));
     exports.Set("unsave", Napi::Function::New(env, run<tcp_unsave_all>, "unsave"));
     exports.Set("revive", Napi::Function::New(env, revive, "revive"));
     exports.Set("release", Napi::Function::New(env, run<tcp_release_all>, "release"));
+    exports.Set("connectAgain", Napi::Function::New(env, connect_again, "connectAgain"));
     exports.Set("closeSilently", Napi::Function::New(env, close_silently, "closeSilently"));
     exports.Set("sequences", Napi::Function::New(env, sequences, "sequences"));
 }

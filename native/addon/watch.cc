@@ -1,4 +1,4 @@
-/* The end of a process as an event: a pidfd turns readable when it has ended. */
+/* Ends as events: of a process (a pidfd turns readable when it has ended), and of TCP sockets. */
 
 #include <fcntl.h>
 
@@ -10,6 +10,7 @@
 #include "values.h"
 
 extern "C" {
+#include "diag_ends.h"
 #include "process.h"
 }
 
@@ -43,7 +44,18 @@ static Napi::Value watch_death(const Napi::CallbackInfo &info) {
     }));
 }
 
+static Napi::Value watch_tcp_ends(const Napi::CallbackInfo &info) {
+    auto callback = std::make_shared<Callback>(info[0], "migrun.watchTcpEnds");
+    int fd = check(info.Env(), diag_ends_open(), "sock_diag");
+
+    return watch_object(Poller::open(info.Env(), fd, [callback](Poller &poller, int) {
+        diag_ends_take(poller.fd());
+        callback->call({});
+    }));
+}
+
 void register_watches(Napi::Env env, Napi::Object exports) {
     exports.Set("watchExit", Napi::Function::New(env, watch_exit, "watchExit"));
+    exports.Set("watchTcpEnds", Napi::Function::New(env, watch_tcp_ends, "watchTcpEnds"));
     exports.Set("watchDeath", Napi::Function::New(env, watch_death, "watchDeath"));
 }

@@ -63,8 +63,8 @@ function whyNotBound(family: number, { address, port }: Endpoint, v6only: boolea
   });
 }
 
-function judgeRoutes({ connections }: Arrival): Reason[] {
-  const addresses = [...new Set(connections.map(({ remote }) => remote.address))];
+function judgeRoutes({ connections, connecting }: Arrival): Reason[] {
+  const addresses = [...new Set([...connections, ...connecting].map(({ remote }) => remote.address))];
   return addresses.filter((address) => native.routeSource(address) === null).map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no route to the peer ${address}` }));
 }
 

@@ -10,14 +10,17 @@ import { cpuFlags, gatherFacts, namespacesOf, ownAddresses, type ProgramFacts, t
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type Arrival } from '../protocol/control/index';
 import { openTarget } from './open-target';
+import { awaitOrphans } from './orphans';
 import { introducePeers } from './peers';
 import { rehearseTransfer } from './rehearsal';
 import { reasonOfError, reasonsOfPeers, refusal } from './refusal';
-import { reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
+import { isConnecting, reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
 import type { SourceContext } from './source-context';
 import { isUdp } from './udp-rules';
 
 const JUDGE_TIMEOUT_MS = 10_000;
+/** The program runs meanwhile. */
+const ORPHANS_PATIENCE_MS = 5_000;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 
@@ -30,8 +33,8 @@ export async function preflight(context: SourceContext): Promise<void> {
     addresses: new Set(ownAddresses()),
   });
   mkdirSync(context.folder, { recursive: true, mode: 0o700 });
-  const [target, peers] = await Promise.allSettled([askTarget(context), askPeers(context)]);
-  for (const asked of [target, peers]) {
+  const questions = await Promise.allSettled([askTarget(context), askPeers(context), awaitOrphans(program.cgroup, ORPHANS_PATIENCE_MS)]);
+  for (const asked of questions) {
     if (asked.status === 'fulfilled') reasons.push(...asked.value);
     else if (asked.reason instanceof MigrunError) reasons.push(reasonOfError(asked.reason));
     else throw asked.reason;
@@ -63,6 +66,7 @@ function describeArrival(context: SourceContext): Arrival {
     connections: context.connections,
     udp: sockets.filter(isUdp).map(({ family, local, remote, options, interfaces }) => ({ family, local, remote, v6only: options.some(isV6only), interfaces: [...interfaces] })),
     addresses: ownAddresses(),
+    connecting: sockets.filter(isConnecting).map(({ local, remote }) => ({ local, remote })),
     options: distinctOptions(sockets),
     terminal: program.terminal === undefined ? null : { key: criuKeyOf(program.terminal), rows: program.terminal.rows, columns: program.terminal.columns },
   };

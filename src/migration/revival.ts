@@ -4,7 +4,9 @@
  */
 import { fstatSync } from 'node:fs';
 import { MigrunError } from '../errors';
+import type { Logger } from '../log';
 import { native, type Endpoint, type ReviveRequest } from '../native/index';
+import { connectAgain } from './connecting';
 import { RestoredSockets, type Place } from './restored-sockets';
 import { addressesOf, reviveRequest } from './udp';
 import type { MovingState } from './state';
@@ -52,9 +54,10 @@ export class Revival {
     return this.state.sockets.map((socket) => [socket.inode, fstatSync(this.at(socket)).ino]);
   }
 
-  release(): void {
+  release(log: Logger): void {
     native.release(this.revived);
     native.unlock(this.state.listeners.map((place) => this.at(place)));
+    connectAgain(this.state, this.sockets, log);
     this.sockets.close();
   }
 

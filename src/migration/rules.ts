@@ -12,6 +12,7 @@ export type RuledProcess = Pick<ProcessFact, 'innerPid' | 'name' | 'descriptors'
 export type RuledSocket = Pick<HeldSocket, 'inode' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'backlog' | 'obstacles'>;
 
 export const TCP_ESTABLISHED = 1;
+const TCP_SYN_SENT = 2;
 const TCP_FIN_WAIT1 = 4;
 const TCP_FIN_WAIT2 = 5;
 export const TCP_CLOSE = 7;
@@ -25,7 +26,7 @@ const SOCK_STREAM = 1;
 const SOCK_RAW = 3;
 const IPPROTO_TCP = 6;
 const CONNECTED = [TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING];
-const CARRIED_STATES = [...CONNECTED, TCP_CLOSE, TCP_LISTEN];
+const CARRIED_STATES = [...CONNECTED, TCP_SYN_SENT, TCP_CLOSE, TCP_LISTEN];
 
 /** What CRIU carries among descriptors that are neither files nor sockets; anything else is refused by its name. */
 const CARRIED_INODES = ['eventfd', 'eventpoll', 'timerfd', 'signalfd', 'inotify', 'pidfd'];
@@ -67,6 +68,11 @@ export function isTcp(socket: RuledSocket): boolean {
 /** A connection that moves as such: it is suspended, saved and revived. */
 export function isConnection(socket: RuledSocket): boolean {
   return isTcp(socket) && CONNECTED.includes(socket.state);
+}
+
+/** A connect in progress: it is made again, from the other host. */
+export function isConnecting(socket: RuledSocket): boolean {
+  return isTcp(socket) && socket.state === TCP_SYN_SENT;
 }
 
 export interface RuleContext {
@@ -141,7 +147,7 @@ function reasonsOfKind(socket: RuledSocket): Reason[] {
     return [{ code: 'E_TCP_STATE', message: `${connectionText(socket)} is in ${tcpStateName(socket.state)}, which does not move yet; try again when it has passed` }];
   }
   if (socket.state === TCP_LISTEN) return reasonsOfListener(socket);
-  if (isConnection(socket) && isLocal(socket)) {
+  if ((isConnection(socket) || isConnecting(socket)) && isLocal(socket)) {
     return [{ code: 'E_LOCAL_CONNECTION', message: `${connectionText(socket)} stays on one host; such a connection does not move yet` }];
   }
   return [];

@@ -9,7 +9,7 @@ import type { PeerTicket, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
 import type { Target } from './open-target';
 import type { MigrationTools, MovingProgram } from './program';
-import { isConnection, TCP_LISTEN } from './rules';
+import { isConnecting, isConnection, TCP_LISTEN } from './rules';
 import type { MovingUdp } from './moving-udp';
 import type { MovingConnection } from './state';
 
@@ -69,9 +69,9 @@ export class SourceContext {
     return (this.facts?.sockets ?? []).filter(isConnection).map(({ local, remote }) => ({ local, remote }));
   }
 
-  /** Our descriptors of the sockets that are locked: connections and listeners. */
+  /** Our descriptors of the sockets that are locked: connections, those to be, and listeners. */
   get liveFds(): number[] {
-    return this.held.filter((socket) => isConnection(socket) || socket.state === TCP_LISTEN).map(({ fd }) => fd);
+    return this.held.filter((socket) => isConnection(socket) || isConnecting(socket) || socket.state === TCP_LISTEN).map(({ fd }) => fd);
   }
 
   /** Where the target finds this socket: the same descriptor of the process with the same pid in its own namespace. */

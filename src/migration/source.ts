@@ -21,17 +21,18 @@ import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native, type Connection, type HeldSocket, type SavedSocket } from '../native/index';
 import { ownAddresses } from '../program/facts';
-import { innerPids, pidsOf } from '../program/pod';
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type ResumedPeer } from '../protocol/control/index';
 import type { Step } from './driver';
+import { holdSockets } from './hold-sockets';
 import { sendImages } from './images';
 import { armReset, lostPeers, untilUnlocked } from './lost-peers';
+import { awaitOrphans } from './orphans';
 import { awaitOutcome } from './outcome';
 import { cancelPeers, endLease, introducePeers, keepLease, LEASE_MS, requireLeases, suspendPeers } from './peers';
 import { preflight, undoPreflight } from './preflight';
 import { reasonsOfPeers, refusal } from './refusal';
-import { connectionText, isConnection, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
+import { connectionText, isConnecting, isConnection, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
 import { encodeState, movedConnections, STATE_FILE } from './state';
 import { reasonsOfUnsent, saveUdp } from './udp';
@@ -42,6 +43,8 @@ const RESUME_DEADLINE_MS = 5_000;
 /** The target tells the peers too, and mostly is the first; twice the work for everybody would take longer. */
 const HEAD_START_MS = 30;
 const FREEZE_TIMEOUT_MS = 2_000;
+/** What the program closed just before its freeze has mostly arrived by now. */
+const LAST_ORPHANS_PATIENCE_MS = 1_000;
 
 // suspend
 
@@ -79,19 +82,10 @@ function undoFreeze(context: SourceContext): void {
 // lock
 
 async function lock(context: SourceContext): Promise<void> {
-  context.held = native.collectSockets(pidsOf(context.program.cgroup));
-  context.innerPids = innerPids(context.program.cgroup);
-  context.locked = true;
-  native.lock(context.liveFds, LEASE_MS);
-  context.leased = true;
-  const late = reasonsAgainst([], context.held.map(({ fd, ...socket }) => ({ ...socket, ...(socket.state === TCP_LISTEN ? { backlog: native.describeSocket(fd).backlog } : {}) })), {
-    namespaces: {},
-    terminal: undefined,
-    addresses: new Set(ownAddresses()),
-  });
+  holdSockets(context);
+  const late = reasonsAgainst([], context.held, { namespaces: {}, terminal: undefined, addresses: new Set(ownAddresses()) });
   late.push(...reasonsOfUnsent(context.held));
   if (late.length > 0) throw refusal(late);
-
   await suspendNewcomers(context, context.held.filter(isConnection));
 }
 
@@ -177,6 +171,7 @@ async function transfer(context: SourceContext): Promise<void> {
     connections: context.saved,
     udp: context.savedUdp,
     addresses: ownAddresses(),
+    connecting: context.held.filter(isConnecting).map((socket) => ({ ...context.placeOf(socket), family: socket.family, local: socket.local, remote: socket.remote })),
     listeners: context.held.filter(({ state: is }) => is === TCP_LISTEN).map((socket) => context.placeOf(socket)),
     sockets: context.held.map((socket, index) => ({ ...context.placeOf(socket), inode: socket.inode, options: context.options[index] ?? [] })),
     tickets: context.tickets,
@@ -197,8 +192,13 @@ function peerHas(context: SourceContext, connection: Connection): number {
 // restore
 
 async function restore(context: SourceContext): Promise<void> {
-  const [answer] = await Promise.all([context.openTarget().channel.request({ type: 'restore' }), context.received]);
+  const [answer, orphans] = await Promise.all([
+    context.openTarget().channel.request({ type: 'restore' }),
+    awaitOrphans(context.program.cgroup, LAST_ORPHANS_PATIENCE_MS),
+    context.received,
+  ]);
   context.locals = expectType(answer, 'restored').locals;
+  if (orphans.length > 0) throw refusal(orphans);
 }
 
 // commit

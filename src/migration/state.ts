@@ -9,8 +9,10 @@ import { movingUdp } from './moving-udp';
 
 const sequenceNumber = sequence;
 
+const addressFamily = z.int().refine((family) => [2, 10].includes(family));
+
 const savedSocket = z.object({
-  family: z.int().refine((family) => [2, 10].includes(family)),
+  family: addressFamily,
   state: z.int().min(1).max(12),
   local: endpoint,
   remote: endpoint,
@@ -34,6 +36,10 @@ const place = z.object({ innerPid: z.int().positive(), fd: z.int().nonnegative()
 
 /** Any socket, with its inode here: the shim's registry names sockets by inode, and a restored one has another. */
 const movingSocket = place.extend({ inode: z.int().nonnegative(), options: z.array(socketOption) });
+
+/** A connect in progress, as it was: it is made again. */
+const connectingSocket = place.extend({ family: addressFamily, local: endpoint, remote: endpoint });
+export type ConnectingSocket = z.infer<typeof connectingSocket>;
 
 /** One connection of the program and where its socket is: descriptor `fd` of the process with pid `innerPid`. */
 const movingConnection = z.object({
@@ -65,6 +71,8 @@ const movingState = z.object({
   udp: z.array(movingUdp),
   /** Of the host that it left. */
   addresses: z.array(z.string().max(64)).max(4096),
+  /** Locked as well. */
+  connecting: z.array(connectingSocket),
   /** They arrive locked, as the dump found them. */
   listeners: z.array(place),
   sockets: z.array(movingSocket),
@@ -107,6 +115,7 @@ export function practiceState(): MovingState {
     connections: [{ ...place, peerHas: 0, saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) } }],
     udp: [{ ...place, saved: { family: 10 as const, local, remote: local, multicastInterface: '0.0.0.0', interfaces: [], memberships: [], datagrams: [{ source: local, destination: '::', hopLimit: 0, trafficClass: 0, bytes: Buffer.alloc(1) }] } }],
     addresses: ['::'],
+    connecting: [{ ...place, family: 10, local, remote: local }],
     listeners: [place],
     sockets: [{ ...place, inode: 1, options: [{ level: 0, name: 0, value: Buffer.alloc(1) }] }],
     tickets: [{ ticket: { migration: id, sourceId: '0'.repeat(16), peerId: '0'.repeat(16), key: id.repeat(2) }, connections: [{ connection: { local, remote: local }, token: id }] }],

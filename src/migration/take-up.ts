@@ -5,6 +5,7 @@
 import { fstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { native, type HeldSocket, type Registry } from '../native/index';
+import { connectAgain } from './connecting';
 import type { MigrationTools } from './program';
 import { RestoredSockets } from './restored-sockets';
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from './rules';
@@ -39,6 +40,7 @@ export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Pro
     for (const one of taken) if (owesFin(one)) reviveWithFin(one);
     native.release(taken.map(({ socket }) => socket.fd));
     native.unlock(state.listeners.flatMap((place) => sockets.find(place) ?? []));
+    connectAgain(state, sockets, tools.log);
   } finally {
     sockets.close();
     arrival.registry?.endFreeze();

@@ -145,7 +145,7 @@ export class TargetMigration {
   async resume(): Promise<ResumedPeer[]> {
     const state = this.state as MovingState;
     const peers = await tellPeers(this.tools, state, movedConnections(state.connections, this.locals));
-    this.revival?.release();
+    this.revival?.release(this.tools.log);
     return peers;
   }
 

@@ -102,6 +102,8 @@ export interface NativeSockets {
   collectSockets(pids: readonly number[]): HeldSocket[];
   /** One descriptor of ours described, without `pid`/`pfd` (both -1). */
   describeSocket(fd: number): HeldSocket;
+  /** As `HeldSocket.state`, and nothing else of them. */
+  tcpStates(fds: readonly number[]): number[];
   /** Drop everything that arrives; by itself again after leaseMs (0: no lease). A program's own filter is remembered per call result. Locking a locked socket renews. */
   lock(fds: readonly number[], leaseMs: number): void;
   /** Detaches the lock (and puts a program's own filter back where there was one). */
@@ -114,6 +116,11 @@ export interface NativeSockets {
   revive(requests: readonly ReviveRequest[], stayLocked: boolean): void;
   /** After revive(…, true): unlock, leave repair, send what is unsent, redo shutdowns. */
   release(fds: readonly number[]): void;
+  /**
+   * Starts a connect again that was in progress, from a closed socket and without waiting (native/tcp_connecting.h).
+   * Throws what connect(2) refuses.
+   */
+  connectAgain(fd: number, family: number, connection: Connection): void;
   /** Puts sockets in repair mode and closes our descriptors: where we hold the last reference, no FIN and no RST. */
   closeSilently(fds: readonly number[]): void;
   /** Live sequence numbers of a connection of this network namespace, without touching the socket (bpf_sk_lookup_tcp in BPF_PROG_TEST_RUN). null: no such connection. */
@@ -227,6 +234,8 @@ export interface NativeHost {
   connectionInodes(connections: readonly Connection[]): (number | null)[];
   /** All established-or-closing TCP connections of these socket inodes or of all (empty list), by inet_diag dump. */
   tcpConnections(): DiagSocket[];
+  /** Calls back when any of them has ended, and needs no acknowledgement any more. */
+  watchTcpEnds(onEnd: () => void): Watch;
   /** Those of a cgroup (its folder's inode number), in these states; also those whose program has closed them. */
   tcpOfCgroup(cgroup: bigint, states: readonly number[]): DiagSocket[];
   /** The source address that a packet to `address` would have here (route look-up); null: no route. */

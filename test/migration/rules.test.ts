@@ -1,4 +1,4 @@
-import { connectionText, endpointText, isConnection, reasonsAgainst, tcpStateName, type RuledProcess, type RuledSocket } from '../../src/migration/rules';
+import { connectionText, endpointText, isConnecting, isConnection, reasonsAgainst, tcpStateName, type RuledProcess, type RuledSocket } from '../../src/migration/rules';
 
 const NAMESPACES = { net: 'net:[1]', mnt: 'mnt:[2]', pid: 'pid:[3]' };
 const CONTEXT = { namespaces: NAMESPACES, terminal: undefined, addresses: new Set(['10.0.0.1', 'fd00::1']) };
@@ -90,10 +90,17 @@ describe('sockets', () => {
     expect(codesOf([], [connected({ state })])).toEqual([]);
   });
 
-  test.each([2, 3, 6, 12])('a connection in state %i waits until that has passed', (state) => {
+  test.each([3, 6, 12])('a connection in state %i waits until that has passed', (state) => {
     expect(isConnection(connected({ state }))).toBe(false);
     const [reason] = reasonsAgainst([], [connected({ state })], CONTEXT);
     expect(reason).toEqual({ code: 'E_TCP_STATE', message: expect.stringContaining(tcpStateName(state)) as string });
+  });
+
+  test('a connect in progress is carried, and is no connection yet', () => {
+    const socket = connected({ state: 2 });
+    expect(codesOf([], [socket])).toEqual([]);
+    expect([isConnection(socket), isConnecting(socket)]).toEqual([false, true]);
+    expect(codesOf([], [connected({ state: 2, remote: { address: '127.0.0.1', port: 80 } })])).toEqual(['E_LOCAL_CONNECTION']);
   });
 
   test('a closed one is carried, and is no connection', () => {
@@ -159,7 +166,7 @@ describe('sockets', () => {
 
 test('all reasons are given at once', () => {
   const process = processWith({ tracer: 5 }, 'anon_inode:[io_uring]', '/dev/kvm');
-  const sockets = [connected({ state: 2 }), listening({ backlog: 1, local: { address: '10.0.0.1', port: 80 } })];
+  const sockets = [connected({ state: 3 }), listening({ backlog: 1, local: { address: '10.0.0.1', port: 80 } })];
   expect(codesOf([process], sockets)).toEqual(['E_TRACED', 'E_IO_URING', 'E_DEVICE', 'E_TCP_STATE', 'E_LISTEN_ADDRESS', 'E_ACCEPT_QUEUE']);
 });
 

@@ -23,6 +23,7 @@ export function modestArrival(change: Partial<Arrival> = {}): Arrival {
     cpuFlags: [],
     files: [],
     workingDirectories: ['/'],
+    connecting: [],
     listeners: [],
     connections: [],
     udp: [],

@@ -24,6 +24,7 @@ export const arrival = z.object({
   udp: z.array(z.object({ family: z.int(), local: endpoint, remote: endpoint, v6only: z.boolean(), interfaces: z.array(z.string().max(15)) })),
   /** Of the host that it leaves. */
   addresses: z.array(z.string().max(64)),
+  connecting: z.array(connection),
   /** What programs set on their sockets, each combination once. */
   options: z.array(z.object({ family: z.int(), type: z.int(), protocol: z.int(), options: z.array(socketOption) })),
   terminal: z.object({ key: z.string(), rows: z.int(), columns: z.int() }).nullable(),

@@ -19,7 +19,7 @@ export class SocketBox {
     createInterface({ input: started.child.stdout! }).on('line', (line) => this.take(line));
     void started.ended.then(() => {
       this.ended = true;
-      for (const settle of this.waiting.values()) settle('it has ended');
+      for (const settle of this.waiting.values()) settle(`it has ended: ${started.stderr.all}`);
     });
   }
 
@@ -34,7 +34,7 @@ export class SocketBox {
 
   /** Resolves with what it says: "ok 1000", "error ECONNRESET". */
   async run(command: string): Promise<string> {
-    if (this.ended) return 'it has ended';
+    if (this.ended) return `it has ended: ${this.started.stderr.all}`;
     const id = String(++this.commands);
     const answer = new Promise<string>((resolve) => {
       const timer = setTimeout(() => settle(`no answer in ${PATIENCE_MS / 1000} s`), PATIENCE_MS);

@@ -1,0 +1,28 @@
+/** Getting hold of a frozen program's sockets: from here on nothing reaches them. */
+import { native, type HeldSocket } from '../native/index';
+import { innerPids, pidsOf } from '../program/pod';
+import { LEASE_MS } from './peers';
+import { TCP_LISTEN } from './rules';
+import type { SourceContext } from './source-context';
+
+export function holdSockets(context: SourceContext): void {
+  context.held = native.collectSockets(pidsOf(context.program.cgroup));
+  context.innerPids = innerPids(context.program.cgroup);
+  context.locked = true;
+  const locked = context.liveFds;
+  native.lock(locked, LEASE_MS);
+  context.leased = true;
+  context.held = asLocked(context.held);
+  const live = new Set(context.liveFds);
+  native.unlock(locked.filter((fd) => !live.has(fd)));
+}
+
+/** What arrived between the look and the lock may have opened or ended a connection, or filled an accept queue. */
+function asLocked(held: readonly HeldSocket[]): HeldSocket[] {
+  const states = native.tcpStates(held.map(({ fd }) => fd));
+  return held.map((socket, index) => {
+    if (states[index] === socket.state && socket.state !== TCP_LISTEN) return socket;
+    const { pid, pfd } = socket;
+    return { ...native.describeSocket(socket.fd), pid, pfd };
+  });
+}

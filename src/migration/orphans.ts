@@ -1,0 +1,55 @@
+/**
+ * Connections that the program has closed, and whose last bytes, or whose end, the other side has not acknowledged. They
+ * are in the kernel of this host alone: nobody can get hold of them, so they do not move; but when a program has moved,
+ * nothing of it may depend on the host that it left. They are waited for, and where that takes too long, it stays.
+ */
+import { statSync } from 'node:fs';
+import { native, type DiagSocket } from '../native/index';
+import { connectionText, type Reason } from './rules';
+
+/** TCP_FIN_WAIT1, TCP_LAST_ACK, TCP_CLOSING: in all others nothing of ours is on its way. */
+const STATES = [4, 9, 11];
+
+/** Those that are there now, and still when the time is over. */
+export async function awaitOrphans(cgroup: string, patienceMs: number): Promise<Reason[]> {
+  const { ino } = statSync(cgroup, { bigint: true });
+  const first = new Set(orphansOf(ino).map(nameOf));
+  const left = (): DiagSocket[] => orphansOf(ino).filter((orphan) => first.has(nameOf(orphan)));
+  if (first.size > 0) await until(() => left().length === 0, patienceMs);
+  return left().map(reasonOf);
+}
+
+function orphansOf(cgroup: bigint): DiagSocket[] {
+  return native.tcpOfCgroup(cgroup, STATES).filter(({ inode, unacknowledged }) => inode === 0 && unacknowledged > 0);
+}
+
+function nameOf({ connection }: DiagSocket): string {
+  return connectionText(connection);
+}
+
+function reasonOf({ connection, unacknowledged }: DiagSocket): Reason {
+  const { address, port } = connection.remote;
+  const how = `ss -K dst '[${address}]' dport = :${port}`;
+  return { code: 'E_ORPHAN', message: `the program has closed ${connectionText(connection)}, and ${unacknowledged} bytes of it have not arrived; try again when they have, or give them up: ${how}` };
+}
+
+/** Asked again at each end of a socket; no longer than that. */
+async function until(isSo: () => boolean, patienceMs: number): Promise<void> {
+  let onEnd: () => void = () => undefined;
+  const watch = native.watchTcpEnds(() => onEnd());
+  const deadline = performance.now() + patienceMs;
+  try {
+    // Asked after the watch has begun, and after each wait: none ends unseen.
+    while (!isSo() && performance.now() < deadline) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, deadline - performance.now());
+        onEnd = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  } finally {
+    watch.close();
+  }
+}
