@@ -15,9 +15,11 @@ static int bpf(enum bpf_cmd command, union bpf_attr *attributes) {
     return result < 0 ? -errno : (int)result;
 }
 
-int bpf_program_load(enum bpf_prog_type type, const char *name, const struct bpf_insn *code, size_t count) {
+int bpf_program_load(enum bpf_prog_type type, enum bpf_attach_type attach, const char *name, const struct bpf_insn *code,
+                     size_t count) {
     union bpf_attr attributes = {
         .prog_type = type,
+        .expected_attach_type = attach,
         .insns = (uint64_t)(uintptr_t)code,
         .insn_cnt = (uint32_t)count,
         .license = (uint64_t)(uintptr_t)"Dual MIT/GPL",
@@ -33,6 +35,31 @@ int bpf_program_load(enum bpf_prog_type type, const char *name, const struct bpf
         if (program != -EAGAIN) break;
     }
     return program;
+}
+
+int bpf_program_link(int program, int target, enum bpf_attach_type attach) {
+    union bpf_attr attributes = {0};
+
+    attributes.link_create.prog_fd = (uint32_t)program;
+    attributes.link_create.target_fd = (uint32_t)target;
+    attributes.link_create.attach_type = attach;
+    return bpf(BPF_LINK_CREATE, &attributes);
+}
+
+int bpf_value_create(const char *name, uint32_t size) {
+    union bpf_attr attributes = {
+        .map_type = BPF_MAP_TYPE_ARRAY, .key_size = sizeof(uint32_t), .value_size = size, .max_entries = 1};
+
+    strncpy(attributes.map_name, name, sizeof attributes.map_name - 1);
+    return bpf(BPF_MAP_CREATE, &attributes);
+}
+
+int bpf_value_set(int map, const void *value) {
+    const uint32_t first = 0;
+    union bpf_attr attributes = {
+        .map_fd = (uint32_t)map, .key = (uint64_t)(uintptr_t)&first, .value = (uint64_t)(uintptr_t)value};
+
+    return bpf(BPF_MAP_UPDATE_ELEM, &attributes);
 }
 
 int bpf_program_run(int program, void *packet, uint32_t length, unsigned interface) {

@@ -20,8 +20,21 @@
 #define BPF_MOVE_IMM64(to, value)                                                                        \
     ((struct bpf_insn){.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = (to), .imm = (int32_t)(value)}),    \
         ((struct bpf_insn){.imm = (int32_t)((uint64_t)(value) >> 32)})
+/* Two instructions: the address of the one value of an array map, with `map` its descriptor. */
+#define BPF_MOVE_MAP_VALUE(to, map)                                                                      \
+    ((struct bpf_insn){.code = BPF_LD | BPF_DW | BPF_IMM,                                                \
+                       .dst_reg = (to),                                                                  \
+                       .src_reg = BPF_PSEUDO_MAP_VALUE,                                                  \
+                       .imm = (map)}),                                                                   \
+        ((struct bpf_insn){0})
 #define BPF_LOAD32(to, base, offset) \
     ((struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = (to), .src_reg = (base), .off = (offset)})
+#define BPF_LOAD8(to, base, offset) \
+    ((struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_B, .dst_reg = (to), .src_reg = (base), .off = (offset)})
+#define BPF_AND_IMM(to, value) \
+    ((struct bpf_insn){.code = BPF_ALU64 | BPF_AND | BPF_K, .dst_reg = (to), .imm = (value)})
+#define BPF_SHIFT_LEFT_IMM(to, value) \
+    ((struct bpf_insn){.code = BPF_ALU64 | BPF_LSH | BPF_K, .dst_reg = (to), .imm = (value)})
 #define BPF_STORE32(base, offset, from) \
     ((struct bpf_insn){.code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = (base), .src_reg = (from), .off = (offset)})
 #define BPF_STORE32_IMM(base, offset, value) \
@@ -34,8 +47,20 @@
 #define BPF_CALL_HELPER(id) ((struct bpf_insn){.code = BPF_JMP | BPF_CALL, .imm = (id)})
 #define BPF_RETURN() ((struct bpf_insn){.code = BPF_JMP | BPF_EXIT})
 
-/** BPF_PROG_LOAD. A descriptor that the caller closes, or -errno (EPERM without CAP_BPF or CAP_SYS_ADMIN). */
-int bpf_program_load(enum bpf_prog_type type, const char *name, const struct bpf_insn *code, size_t count);
+/** BPF_PROG_LOAD; `attach` is where it will be attached, 0 where it is not or the type says it. A descriptor that the
+ * caller closes, or -errno (EPERM without CAP_BPF or CAP_SYS_ADMIN). */
+int bpf_program_load(enum bpf_prog_type type, enum bpf_attach_type attach, const char *name, const struct bpf_insn *code,
+                     size_t count);
+
+/** BPF_LINK_CREATE: attaches a program to a cgroup or a network namespace until the link is closed, by whomever or by
+ * the end of this process. The link's descriptor or -errno. */
+int bpf_program_link(int program, int target, enum bpf_attach_type attach);
+
+/** A map with one value of `size` bytes, zeros at first. A descriptor that the caller closes, or -errno. */
+int bpf_value_create(const char *name, uint32_t size);
+
+/** Sets it. 0 or -errno. */
+int bpf_value_set(int map, const void *value);
 
 /**
  * BPF_PROG_TEST_RUN once over `packet` (at least 14 bytes), which the program may change in place, as if it came over

@@ -26,9 +26,10 @@ struct request {
     uint64_t cgroup;
 } __attribute__((packed, aligned(4)));
 
-/* What a dump asks for. */
+/* What is asked for. */
 struct question {
     uint32_t states;
+    bool info;       /* what tcp_info(7) says */
     uint64_t cgroup; /* 0: all */
 };
 
@@ -52,7 +53,7 @@ static int send_request(int fd, int family, uint16_t flags, const struct inet_di
                    .nlmsg_flags = NLM_F_REQUEST | flags},
         .body = {.sdiag_family = (uint8_t)family,
                  .sdiag_protocol = IPPROTO_TCP,
-                 .idiag_ext = question->cgroup ? 1 << (INET_DIAG_INFO - 1) : 0,
+                 .idiag_ext = question->info ? 1 << (INET_DIAG_INFO - 1) : 0,
                  .idiag_states = question->states,
                  .id = *id},
         .bytecode = {.nla_len = (uint16_t)(sizeof(struct nlattr) + program), .nla_type = INET_DIAG_REQ_BYTECODE},
@@ -114,10 +115,35 @@ static void fill_id(const union socket_address *endpoint, __be32 *address, __be1
     }
 }
 
-static int look_up(int fd, int family, const struct inet_diag_sockid *id, uint32_t *inode) {
+/* An attribute of the message, of at least `size` bytes; NULL: not there. */
+static const void *attribute_of(const struct nlmsghdr *message, unsigned short type, size_t size) {
+    const char *at = (const char *)NLMSG_DATA(message) + NLMSG_ALIGN(sizeof(struct inet_diag_msg));
+    const char *end = (const char *)message + message->nlmsg_len;
+
+    while (at + sizeof(struct nlattr) <= end) {
+        const struct nlattr *attribute = (const struct nlattr *)at;
+
+        if (attribute->nla_len < sizeof *attribute || at + attribute->nla_len > end) return NULL;
+        if (attribute->nla_type == type) return attribute->nla_len < sizeof *attribute + size ? NULL : attribute + 1;
+        at += NLA_ALIGN(attribute->nla_len);
+    }
+    return NULL;
+}
+
+static void read_facts(const struct nlmsghdr *message, const struct inet_diag_msg *socket, struct diag_facts *facts) {
+    const struct tcp_info *info = attribute_of(message, INET_DIAG_INFO, offsetof(struct tcp_info, tcpi_rto));
+
+    *facts = (struct diag_facts){.inode = socket->idiag_inode, .state = socket->idiag_state};
+    if (!info) return;
+    facts->options = info->tcpi_options;
+    facts->snd_wscale = info->tcpi_snd_wscale;
+    facts->rcv_wscale = info->tcpi_rcv_wscale;
+}
+
+static int look_up(int fd, int family, const struct inet_diag_sockid *id, bool info, struct diag_facts *facts) {
     _Alignas(struct nlmsghdr) char reply[4096];
     const struct nlmsghdr *message = (const struct nlmsghdr *)reply;
-    int result = send_request(fd, family, 0, id, &(struct question){.states = CONNECTED});
+    int result = send_request(fd, family, 0, id, &(struct question){.states = CONNECTED, .info = info});
 
     if (result == 0) result = receive_reply(fd, reply, sizeof reply);
     if (result < 0) return result;
@@ -125,63 +151,68 @@ static int look_up(int fd, int family, const struct inet_diag_sockid *id, uint32
     if (message->nlmsg_type == NLMSG_ERROR) return error_of(message);
     const struct inet_diag_msg *socket = found(message);
     /* Where no connection is found, the kernel answers with the listener of that address. */
-    if (!socket || !socket->idiag_inode || !(1 << socket->idiag_state & CONNECTED)) return -ENOENT;
-    *inode = socket->idiag_inode;
+    if (!socket || socket->idiag_state == TCP_LISTEN) return -ENOENT;
+    read_facts(message, socket, facts);
     return 0;
 }
 
-/* One that is bound to a device is found by that alone. */
-static int look_up_on_devices(int fd, int family, struct inet_diag_sockid id, const struct if_nameindex *devices,
-                              uint32_t *inode) {
+/* What many look-ups share. */
+struct search {
+    int fd;
+    struct if_nameindex *devices;
+};
+
+/* A socket that is bound to a device is found by that alone. */
+static int look_up_on_devices(struct search *search, int family, struct inet_diag_sockid id, bool info,
+                              struct diag_facts *facts) {
     int result = -ENOENT;
 
-    for (const struct if_nameindex *one = devices; one && one->if_index && result == -ENOENT; one++) {
+    if (!search->devices) search->devices = if_nameindex();
+    for (const struct if_nameindex *one = search->devices; one && one->if_index && result == -ENOENT; one++) {
         id.idiag_if = one->if_index;
-        result = look_up(fd, family, &id, inode);
+        result = look_up(search->fd, family, &id, info, facts);
     }
     return result;
+}
+
+static int find(struct search *search, const struct diag_ends *ends, bool info, struct diag_facts *facts) {
+    struct inet_diag_sockid id = {.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}};
+    int family = ends->local.any.sa_family, result;
+
+    *facts = (struct diag_facts){0};
+    if (ends->remote.any.sa_family != family) return -EINVAL;
+    fill_id(&ends->local, id.idiag_src, &id.idiag_sport);
+    fill_id(&ends->remote, id.idiag_dst, &id.idiag_dport);
+    result = look_up(search->fd, family, &id, info, facts);
+    if (result == -ENOENT) result = look_up_on_devices(search, family, id, info, facts);
+    return result == -ENOENT ? 0 : result;
+}
+
+static void end(struct search *search) {
+    if (search->devices) if_freenameindex(search->devices);
+    if (search->fd >= 0) close(search->fd);
 }
 
 int diag_connection_inodes(const struct diag_ends *ends, size_t count, uint32_t *inodes) {
-    struct if_nameindex *devices = NULL;
-    int fd = open_diag();
-    int result = fd < 0 ? fd : 0;
+    struct search search = {.fd = open_diag()};
+    int result = search.fd < 0 ? search.fd : 0;
 
     for (size_t i = 0; result == 0 && i < count; i++) {
-        struct inet_diag_sockid id = {.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}};
-        int family = ends[i].local.any.sa_family;
+        struct diag_facts facts;
 
-        inodes[i] = 0;
-        if (ends[i].remote.any.sa_family != family) {
-            result = -EINVAL;
-            break;
-        }
-        fill_id(&ends[i].local, id.idiag_src, &id.idiag_sport);
-        fill_id(&ends[i].remote, id.idiag_dst, &id.idiag_dport);
-        result = look_up(fd, family, &id, &inodes[i]);
-        if (result != -ENOENT) continue;
-        if (!devices) devices = if_nameindex();
-        result = look_up_on_devices(fd, family, id, devices, &inodes[i]);
-        if (result == -ENOENT) result = 0;
+        result = find(&search, &ends[i], false, &facts);
+        inodes[i] = 1 << facts.state & CONNECTED ? facts.inode : 0;
     }
-    if (devices) if_freenameindex(devices);
-    if (fd >= 0) close(fd);
+    end(&search);
     return result;
 }
 
-/* The kernel adds this to INET_DIAG_INFO for CAP_NET_ADMIN (inet_sk_diag_fill in net/ipv4/inet_diag.c). */
-static bool has_keys(const struct nlmsghdr *message) {
-    const char *at = (const char *)NLMSG_DATA(message) + NLMSG_ALIGN(sizeof(struct inet_diag_msg));
-    const char *end = (const char *)message + message->nlmsg_len;
+int diag_connection_facts(const struct diag_ends *ends, struct diag_facts *facts) {
+    struct search search = {.fd = open_diag()};
+    int result = search.fd < 0 ? search.fd : find(&search, ends, true, facts);
 
-    while (at + sizeof(struct nlattr) <= end) {
-        const struct nlattr *attribute = (const struct nlattr *)at;
-
-        if (attribute->nla_len < sizeof *attribute) return false;
-        if (attribute->nla_type == INET_DIAG_MD5SIG) return true;
-        at += NLA_ALIGN(attribute->nla_len);
-    }
-    return false;
+    end(&search);
+    return result;
 }
 
 static int append(struct list *list, const struct nlmsghdr *message, const struct inet_diag_msg *socket) {
@@ -200,7 +231,8 @@ static int append(struct list *list, const struct nlmsghdr *message, const struc
     item->inode = socket->idiag_inode;
     item->state = socket->idiag_state;
     item->unacknowledged = socket->idiag_wqueue;
-    item->has_keys = has_keys(message);
+    /* The kernel adds it to INET_DIAG_INFO for CAP_NET_ADMIN (inet_sk_diag_fill in net/ipv4/inet_diag.c). */
+    item->has_keys = attribute_of(message, INET_DIAG_MD5SIG, 0) != NULL;
     return 0;
 }
 
@@ -260,5 +292,5 @@ int diag_tcp_connections(struct diag_connection **list, size_t *count) {
 }
 
 int diag_tcp_of_cgroup(uint64_t cgroup, uint32_t states, struct diag_connection **list, size_t *count) {
-    return dump_both(&(struct question){.states = states, .cgroup = cgroup}, list, count);
+    return dump_both(&(struct question){.states = states, .info = true, .cgroup = cgroup}, list, count);
 }

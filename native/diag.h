@@ -30,6 +30,18 @@ struct diag_ends {
  * look-ups in the kernel's table, not a dump. */
 int diag_connection_inodes(const struct diag_ends *ends, size_t count, uint32_t *inodes);
 
+/* What is known of a connection that there may be no descriptor of. */
+struct diag_facts {
+    /* 0: no descriptor belongs to it. */
+    uint32_t inode;
+    /* TCP_* of netinet/tcp.h, TCP_SYN_RECV and TCP_TIME_WAIT too; 0: there is no such connection. */
+    uint8_t state;
+    /* As tcp_info has them; 0 in TCP_SYN_RECV and TCP_TIME_WAIT. */
+    uint8_t options, snd_wscale, rcv_wscale;
+};
+
+int diag_connection_facts(const struct diag_ends *ends, struct diag_facts *facts);
+
 /** Every connection of both families from ESTABLISHED on until both FINs are acknowledged; those without a
  * descriptor as well. *list is the caller's to free(3). */
 int diag_tcp_connections(struct diag_connection **list, size_t *count);

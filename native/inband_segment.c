@@ -1,10 +1,12 @@
 #include "inband_segment.h"
 
+#include "tcp_header.h"
+
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
-/* Offsets in the headers (RFC 791, RFC 9293). */
+/* Offsets in the IP header (RFC 791). */
 enum {
     IP_TOTAL_LENGTH = 2,
     IP_FRAGMENT = 6,
@@ -12,56 +14,7 @@ enum {
     IP_SOURCE = 12,
     IP_DESTINATION = 16,
     IP_HEADER = 20,
-    TCP_SOURCE_PORT = 0,
-    TCP_DESTINATION_PORT = 2,
-    TCP_SEQUENCE = 4,
-    TCP_ACKNOWLEDGEMENT = 8,
-    TCP_OFFSET = 12,
-    TCP_FLAGS = 13,
-    TCP_WINDOW_FIELD = 14,
-    TCP_CHECKSUM = 16,
-    TCP_HEADER = 20,
 };
-
-static uint16_t get16(const uint8_t *bytes) {
-    return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
-static uint32_t get32(const uint8_t *bytes) {
-    return (uint32_t)get16(bytes) << 16 | get16(bytes + 2);
-}
-
-static void put16(uint8_t *bytes, uint16_t value) {
-    bytes[0] = (uint8_t)(value >> 8);
-    bytes[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *bytes, uint32_t value) {
-    put16(bytes, (uint16_t)(value >> 16));
-    put16(bytes + 2, (uint16_t)value);
-}
-
-static uint64_t sum16(const uint8_t *bytes, size_t length) {
-    uint64_t sum = 0;
-
-    for (; length > 1; bytes += 2, length -= 2) sum += get16(bytes);
-    return length ? sum + ((uint64_t)bytes[0] << 8) : sum;
-}
-
-/* The complement sum over pseudo header and TCP segment (RFC 9293 3.1); 0 for a segment with a right checksum. */
-static uint16_t checksum(const struct inband_segment *segment, const uint8_t *tcp, size_t length) {
-    uint64_t sum = IPPROTO_TCP + (uint64_t)length + sum16(tcp, length);
-
-    if (segment->source.any.sa_family == AF_INET6) {
-        sum += sum16((const uint8_t *)&segment->source.v6.sin6_addr, 16);
-        sum += sum16((const uint8_t *)&segment->destination.v6.sin6_addr, 16);
-    } else {
-        sum += sum16((const uint8_t *)&segment->source.v4.sin_addr, 4);
-        sum += sum16((const uint8_t *)&segment->destination.v4.sin_addr, 4);
-    }
-    while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)~sum;
-}
 
 static void set_ipv4(const uint8_t *address, union socket_address *endpoint) {
     memset(endpoint, 0, sizeof *endpoint);
@@ -103,7 +56,7 @@ int inband_parse(int family, const uint8_t *packet, size_t length, struct inband
     size_t option_size = option[1];
     if (option[0] != INBAND_KIND || get32(option + 2) != INBAND_EXID) return -EBADMSG;
     if (option_size < INBAND_OPTION_HEAD || option_size > header - TCP_HEADER) return -EBADMSG;
-    if (checksum(segment, tcp, length) != 0) return -EBADMSG;
+    if (tcp_checksum(&segment->source, &segment->destination, tcp, length) != 0) return -EBADMSG;
 
     set_port(get16(tcp + TCP_SOURCE_PORT), &segment->source);
     set_port(get16(tcp + TCP_DESTINATION_PORT), &segment->destination);
@@ -140,6 +93,6 @@ int inband_build(const struct inband_segment *segment, uint8_t *out, size_t capa
     put32(option + 2, INBAND_EXID);
     if (segment->option_length > 0) memcpy(option + INBAND_OPTION_HEAD, segment->option, segment->option_length);
     if (segment->body_length > 0) memcpy(out + header, segment->body, segment->body_length);
-    put16(out + TCP_CHECKSUM, checksum(segment, out, header + segment->body_length));
+    put16(out + TCP_CHECKSUM, tcp_checksum(&segment->source, &segment->destination, out, header + segment->body_length));
     return (int)(header + segment->body_length);
 }

@@ -65,7 +65,7 @@ int lock_lease_load(uint64_t lease_end, const uint64_t *cookies, size_t count) {
         BPF_RETURN(),
     };
 
-    int program = bpf_program_load(BPF_PROG_TYPE_SOCKET_FILTER, LEASE_NAME, code, sizeof code / sizeof code[0]);
+    int program = bpf_program_load(BPF_PROG_TYPE_SOCKET_FILTER, 0, LEASE_NAME, code, sizeof code / sizeof code[0]);
     int result = program < 0 || count == 0 ? 0 : bpf_program_note(program, cookies, count);
 
     if (result == 0) return program;

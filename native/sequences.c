@@ -63,33 +63,23 @@ static const struct bpf_insn lookup[] = {
 
 static int program = -1; /* loaded once, for the life of the process */
 
-static bool is_mapped(const union socket_address *address) {
-    return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr);
-}
-
-static struct in_addr v4_of(const union socket_address *address) {
-    struct in_addr v4 = address->v4.sin_addr;
-
-    if (address->any.sa_family == AF_INET6) memcpy(&v4, &address->v6.sin6_addr.s6_addr[12], sizeof v4);
-    return v4;
-}
-
 /* As a packet that arrives at the connection has them: from remote to local. */
 static void ask(struct question *question, const union socket_address *local, const union socket_address *remote) {
+    union socket_address source = socket_address_plain(remote), destination = socket_address_plain(local);
     struct bpf_sock_tuple *tuple = &question->tuple;
 
     memset(question, 0, sizeof *question);
-    question->is_v6 = local->any.sa_family == AF_INET6 && !is_mapped(local);
+    question->is_v6 = destination.any.sa_family == AF_INET6;
     if (question->is_v6) {
-        memcpy(tuple->ipv6.saddr, &remote->v6.sin6_addr, sizeof tuple->ipv6.saddr);
-        memcpy(tuple->ipv6.daddr, &local->v6.sin6_addr, sizeof tuple->ipv6.daddr);
-        tuple->ipv6.sport = htons(socket_address_port(remote));
-        tuple->ipv6.dport = htons(socket_address_port(local));
+        memcpy(tuple->ipv6.saddr, &source.v6.sin6_addr, sizeof tuple->ipv6.saddr);
+        memcpy(tuple->ipv6.daddr, &destination.v6.sin6_addr, sizeof tuple->ipv6.daddr);
+        tuple->ipv6.sport = source.v6.sin6_port;
+        tuple->ipv6.dport = destination.v6.sin6_port;
     } else {
-        tuple->ipv4.saddr = v4_of(remote).s_addr;
-        tuple->ipv4.daddr = v4_of(local).s_addr;
-        tuple->ipv4.sport = htons(socket_address_port(remote));
-        tuple->ipv4.dport = htons(socket_address_port(local));
+        tuple->ipv4.saddr = source.v4.sin_addr.s_addr;
+        tuple->ipv4.daddr = destination.v4.sin_addr.s_addr;
+        tuple->ipv4.sport = source.v4.sin_port;
+        tuple->ipv4.dport = destination.v4.sin_port;
     }
 }
 
@@ -123,7 +113,8 @@ int tcp_sequences(const union socket_address *local, const union socket_address 
     int result;
 
     if (program < 0) {
-        result = bpf_program_load(BPF_PROG_TYPE_SCHED_CLS, "migrun_sequence", lookup, sizeof lookup / sizeof *lookup);
+        result = bpf_program_load(BPF_PROG_TYPE_SCHED_CLS, 0, "migrun_sequence", lookup,
+                                  sizeof lookup / sizeof *lookup);
         if (result < 0) return result;
         program = result;
     }

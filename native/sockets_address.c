@@ -39,6 +39,17 @@ int socket_address_parse(union socket_address *address, int family, const char *
     return inet_pton(AF_INET6, text, &address->v6.sin6_addr) == 1 ? 0 : -EINVAL;
 }
 
+union socket_address socket_address_plain(const union socket_address *address) {
+    union socket_address plain = *address;
+
+    if (address->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr)) return plain;
+    memset(&plain, 0, sizeof plain);
+    plain.v4.sin_family = AF_INET;
+    plain.v4.sin_port = address->v6.sin6_port;
+    memcpy(&plain.v4.sin_addr, &address->v6.sin6_addr.s6_addr[12], sizeof plain.v4.sin_addr);
+    return plain;
+}
+
 bool socket_address_equal(const union socket_address *a, const union socket_address *b) {
     if (a->any.sa_family != b->any.sa_family) return false;
     if (a->any.sa_family == AF_INET6)

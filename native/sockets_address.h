@@ -28,6 +28,9 @@ void socket_address_text(const union socket_address *address, char text[INET6_AD
  */
 int socket_address_parse(union socket_address *address, int family, const char *text, uint16_t port);
 
+/** As it is on the wire: an IPv4-mapped address as the IPv4 one. */
+union socket_address socket_address_plain(const union socket_address *address);
+
 /** Same family, address and port; flow label and scope do not count. */
 bool socket_address_equal(const union socket_address *a, const union socket_address *b);
 

@@ -75,9 +75,17 @@ export function cgroupMount(mounts = readFileSync('/proc/self/mounts', 'utf8')):
 
 /** Where programs' cgroups live. */
 export function cgroupRoot(): string {
+  return join(requireCgroupMount(), 'migrun');
+}
+
+/** The cgroup v2 that this process is in. */
+export function ownCgroup(): string {
+  const path = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+  return join(requireCgroupMount(), path);
+}
+
+function requireCgroupMount(): string {
   const mount = cgroupMount();
-  if (mount === undefined) {
-    throw new MigrunError('E_CGROUP', 'no cgroup v2 is mounted here', { hint: 'mount one: mount -t cgroup2 none /sys/fs/cgroup/unified' });
-  }
-  return join(mount, 'migrun');
+  if (mount !== undefined) return mount;
+  throw new MigrunError('E_CGROUP', 'no cgroup v2 is mounted here', { hint: 'mount one: mount -t cgroup2 none /sys/fs/cgroup/unified' });
 }

@@ -5,6 +5,8 @@
 
 /** NativeSockets (sockets.cc). */
 void register_sockets(Napi::Env env, Napi::Object exports);
+/** NativeAcceptQueues (accept_queue.cc). */
+void register_accept_queue(Napi::Env env, Napi::Object exports);
 /** NativeUdp (udp.cc). */
 void register_udp(Napi::Env env, Napi::Object exports);
 /** NativePatience (patience.cc). */

@@ -2,7 +2,6 @@
 import { native, type HeldSocket } from '../native/index';
 import { innerPids, pidsOf } from '../program/pod';
 import { LEASE_MS } from './peers';
-import { TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
 
 export function holdSockets(context: SourceContext): void {
@@ -17,11 +16,11 @@ export function holdSockets(context: SourceContext): void {
   native.unlock(locked.filter((fd) => !live.has(fd)));
 }
 
-/** What arrived between the look and the lock may have opened or ended a connection, or filled an accept queue. */
+/** What arrived between the look and the lock may have opened or ended a connection. */
 function asLocked(held: readonly HeldSocket[]): HeldSocket[] {
   const states = native.tcpStates(held.map(({ fd }) => fd));
   return held.map((socket, index) => {
-    if (states[index] === socket.state && socket.state !== TCP_LISTEN) return socket;
+    if (states[index] === socket.state) return socket;
     const { pid, pfd } = socket;
     return { ...native.describeSocket(socket.fd), pid, pfd };
   });

@@ -1,5 +1,5 @@
 /** What a target host lacks for a program that wants to come. */
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { arch } from 'node:os';
@@ -12,7 +12,7 @@ import { judgeUdp } from './udp';
 
 export async function judgeArrival(arrival: Arrival, config: Config): Promise<Reason[]> {
   const listeners = await Promise.all(arrival.listeners.map(judgeListener));
-  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...listeners.flat(), ...(await judgeUdp(arrival, whyNotBound)), ...judgeRoutes(arrival), ...judgeOptions(arrival)];
+  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...listeners.flat(), ...(await judgeUdp(arrival, whyNotBound)), ...judgeQueues(arrival), ...judgeRoutes(arrival), ...judgeOptions(arrival)];
 }
 
 function judgeCpu({ architecture, cpuFlags: needed }: Arrival): Reason[] {
@@ -61,6 +61,14 @@ function whyNotBound(family: number, { address, port }: Endpoint, v6only: boolea
     });
     socket.bind({ address, port, exclusive: true }, () => socket.close(() => resolve(null)));
   });
+}
+
+/** A queue takes one more than its backlog, which listen(2) cuts to net.core.somaxconn. */
+function judgeQueues({ listeners }: Arrival): Reason[] {
+  const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8')) + 1;
+  return listeners
+    .filter(({ waiting }) => waiting > most)
+    .map(({ local, waiting }) => ({ code: 'E_ACCEPT_QUEUE', message: `${waiting} connections wait at ${endpointText(local)}, and net.core.somaxconn of the target allows ${most}` }));
 }
 
 function judgeRoutes({ connections, connecting }: Arrival): Reason[] {

@@ -17,6 +17,7 @@ import { reasonOfError, reasonsOfPeers, refusal } from './refusal';
 import { isConnecting, reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
 import type { SourceContext } from './source-context';
 import { isUdp } from './udp-rules';
+import { isLeftAlone } from './waiting';
 
 const JUDGE_TIMEOUT_MS = 10_000;
 /** The program runs meanwhile. */
@@ -62,7 +63,7 @@ function describeArrival(context: SourceContext): Arrival {
     cpuFlags: cpuFlags(),
     files: [...files.values()],
     workingDirectories: [...new Set(processes.map(({ workingDirectory }) => workingDirectory))],
-    listeners: sockets.filter(({ state }) => state === TCP_LISTEN).map(({ family, local }) => ({ family, local })),
+    listeners: sockets.filter(({ state }) => state === TCP_LISTEN).map(({ family, local, backlog }) => ({ family, local, waiting: backlog })),
     connections: context.connections,
     udp: sockets.filter(isUdp).map(({ family, local, remote, options, interfaces }) => ({ family, local, remote, v6only: options.some(isV6only), interfaces: [...interfaces] })),
     addresses: ownAddresses(),
@@ -89,8 +90,9 @@ function distinctOptions(sockets: readonly SocketFact[]): Arrival['options'] {
 }
 
 async function askPeers(context: SourceContext): Promise<Reason[]> {
+  const { waiting } = context.facts as ProgramFacts;
   const peers = await introducePeers(context, context.connections);
-  return reasonsOfPeers(peers.filter(({ status }) => status !== 'ok'));
+  return reasonsOfPeers(peers.filter((peer) => peer.status !== 'ok' && !isLeftAlone(context, peer, waiting)));
 }
 
 export function undoPreflight(context: SourceContext): void {

@@ -6,7 +6,9 @@ import { fstatSync } from 'node:fs';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
 import { native, type Endpoint, type ReviveRequest } from '../native/index';
+import { fillQueues } from './accept-queue';
 import { connectAgain } from './connecting';
+import { localEnds } from './local-end';
 import { RestoredSockets, type Place } from './restored-sockets';
 import { addressesOf, reviveRequest } from './udp';
 import type { MovingState } from './state';
@@ -14,12 +16,13 @@ import type { MovingState } from './state';
 export class Revival {
   private readonly sockets: RestoredSockets;
   private revived: number[] = [];
-  private locals: Endpoint[] = [];
+  /** The RESUME to a peer that has not followed yet is answered with a reset. */
+  private resetsDropped: number | undefined;
   /** Datagrams that waited to be received and did not come through. */
   lost = 0;
 
   constructor(
-    cgroup: string,
+    private readonly cgroup: string,
     private readonly state: MovingState,
   ) {
     this.sockets = new RestoredSockets(cgroup);
@@ -27,20 +30,18 @@ export class Revival {
 
   /** Whatever is complete when this returns stays locked. Gives the connections' local ends. */
   revive(): Endpoint[] {
+    const locals = localEnds(this.state.connections);
     this.writeOptions(true);
-    const remotes = new Set(this.state.connections.map(({ saved }) => saved.remote.address));
-    const addresses = new Map([...remotes].map((remote) => [remote, ownAddressTowards(remote)]));
-    const requests = this.state.connections.map((connection): ReviveRequest => {
-      const { saved, peerHas } = connection;
-      const address = addresses.get(saved.remote.address) as string;
-      return { fd: this.at(connection), saved, local: { address, port: saved.local.port }, remote: saved.remote, peerHas };
+    const requests = this.state.connections.flatMap((connection, index): ReviveRequest[] => {
+      const { saved, peerHas, waiting } = connection;
+      return waiting === null ? [{ fd: this.at(connection), saved, local: locals[index] as Endpoint, remote: saved.remote, peerHas }] : [];
     });
     this.revived = requests.map(({ fd }) => fd);
     native.revive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
     this.reviveUdp();
     this.writeOptions(false);
-    this.locals = requests.map(({ local }) => local);
-    return this.locals;
+    this.fillQueues(locals);
+    return locals;
   }
 
   private reviveUdp(): void {
@@ -58,12 +59,28 @@ export class Revival {
     native.release(this.revived);
     native.unlock(this.state.listeners.map((place) => this.at(place)));
     connectAgain(this.state, this.sockets, log);
+    this.letResetsPass();
     this.sockets.close();
   }
 
   /** Nobody hears that they were here. The program must be dead. */
   abandon(): void {
+    this.letResetsPass();
     this.sockets.closeSilently();
+  }
+
+  /** Last: what is in them has taken over the listening sockets' options, and cannot be locked. */
+  private fillQueues(locals: readonly Endpoint[]): void {
+    const waiting = this.state.connections.flatMap((connection, index) => (connection.waiting === null ? [] : [{ connection, listener: this.at(connection), local: locals[index] }]));
+    if (waiting.length === 0) return;
+    const { failure } = fillQueues(waiting, this.cgroup);
+    if (failure !== undefined) throw failure;
+    this.resetsDropped = native.dropResets(this.cgroup);
+  }
+
+  private letResetsPass(): void {
+    if (this.resetsDropped !== undefined) native.closeFd(this.resetsDropped);
+    this.resetsDropped = undefined;
   }
 
   private writeOptions(early: boolean): void {
@@ -81,10 +98,4 @@ export class Revival {
     if (fd === undefined) throw new MigrunError('E_IMAGE', 'a socket belongs to a process that was not restored');
     return fd;
   }
-}
-
-function ownAddressTowards(remote: string): string {
-  const address = native.routeSource(remote);
-  if (address === null) throw new MigrunError('E_NO_ROUTE', `no route to the peer ${remote}`, { hint: 'does this host reach it?' });
-  return address;
 }

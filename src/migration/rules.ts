@@ -9,7 +9,7 @@ export { connectionText, endpointText, type Reason };
 
 /** The part of the facts that the rules read. */
 export type RuledProcess = Pick<ProcessFact, 'innerPid' | 'name' | 'descriptors' | 'namespaces' | 'tracer'>;
-export type RuledSocket = Pick<HeldSocket, 'inode' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'backlog' | 'obstacles'>;
+export type RuledSocket = Pick<HeldSocket, 'inode' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'obstacles'>;
 
 export const TCP_ESTABLISHED = 1;
 const TCP_SYN_SENT = 2;
@@ -153,15 +153,9 @@ function reasonsOfKind(socket: RuledSocket): Reason[] {
   return [];
 }
 
-function reasonsOfListener({ local, backlog }: RuledSocket): Reason[] {
-  const reasons: Reason[] = [];
-  if (!isAnyAddress(local.address)) {
-    reasons.push({ code: 'E_LISTEN_ADDRESS', message: `it listens on ${endpointText(local)}, an address of this host; only listening on any address moves yet` });
-  }
-  if (backlog > 0) {
-    reasons.push({ code: 'E_ACCEPT_QUEUE', message: `${backlog} connections to ${endpointText(local)} wait to be accepted; try again when they are` });
-  }
-  return reasons;
+function reasonsOfListener({ local }: RuledSocket): Reason[] {
+  if (isAnyAddress(local.address)) return [];
+  return [{ code: 'E_LISTEN_ADDRESS', message: `it listens on ${endpointText(local)}, an address of this host; only listening on any address moves yet` }];
 }
 
 function isLocal({ local, remote }: RuledSocket): boolean {

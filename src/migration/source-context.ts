@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import type { Connection, Endpoint, HeldSocket, SocketOption } from '../native/index';
+import type { Connection, Endpoint, HeldSocket, SocketOption, TakenSocket } from '../native/index';
 import type { ProgramFacts } from '../program/facts';
 import type { PeerTicket, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
@@ -12,6 +12,12 @@ import type { MigrationTools, MovingProgram } from './program';
 import { isConnecting, isConnection, TCP_LISTEN } from './rules';
 import type { MovingUdp } from './moving-udp';
 import type { MovingConnection } from './state';
+
+/** A connection that the program has not accepted, taken out of the accept queue of a listening socket. */
+export interface WaitingSocket {
+  readonly socket: TakenSocket;
+  readonly listener: HeldSocket;
+}
 
 export class SourceContext {
   readonly migration = randomBytes(16).toString('hex');
@@ -29,6 +35,10 @@ export class SourceContext {
   options: SocketOption[][] = [];
   /** Of the frozen program. */
   innerPids: ReadonlyMap<number, number> = new Map();
+  /** Out of the accept queues. */
+  waiting: WaitingSocket[] = [];
+  /** Waiting connections, by text, whose other ends are closed: nobody is told of them. */
+  readonly alone = new Set<string>();
   locked = false;
   /** With `peerHas` from the transfer on. */
   saved: MovingConnection[] = [];
@@ -65,13 +75,24 @@ export class SourceContext {
     return this.program.identity.group;
   }
 
+  /** As the preflight found them, those that wait to be accepted as well. */
   get connections(): Connection[] {
-    return (this.facts?.sockets ?? []).filter(isConnection).map(({ local, remote }) => ({ local, remote }));
+    const { sockets, waiting } = this.facts ?? { sockets: [], waiting: [] };
+    return [...sockets.filter(isConnection), ...waiting].map(({ local, remote }) => ({ local, remote }));
+  }
+
+  get listeners(): HeldSocket[] {
+    return this.held.filter(({ state }) => state === TCP_LISTEN);
+  }
+
+  /** All that we hold: the program's sockets, and what waited for it. */
+  get sockets(): HeldSocket[] {
+    return [...this.held, ...this.waiting.map(({ socket }) => socket)];
   }
 
   /** Our descriptors of the sockets that are locked: connections, those to be, and listeners. */
   get liveFds(): number[] {
-    return this.held.filter((socket) => isConnection(socket) || isConnecting(socket) || socket.state === TCP_LISTEN).map(({ fd }) => fd);
+    return this.sockets.filter((socket) => isConnection(socket) || isConnecting(socket) || socket.state === TCP_LISTEN).map(({ fd }) => fd);
   }
 
   /** Where the target finds this socket: the same descriptor of the process with the same pid in its own namespace. */

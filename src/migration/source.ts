@@ -6,11 +6,11 @@
  *   preflight  facts, rules; ask target and peers         judge, start CRIU           HELLO
  *   suspend    SUSPEND to all                                                         lock with a lease
  *   freeze     freeze the cgroup
- *   lock       lock all sockets
+ *   lock       lock all sockets; empty the accept queues
  *   dump       CRIU, leaving it frozen
  *   save       save all sockets
  *   transfer   stream the images                          write, check the hash
- *   restore                                               CRIU, revive, still frozen
+ *   restore                                               CRIU, revive, fill queues
  *   commit     journal; locks permanent; ask              journal; answer             the point of no return
  *   resume     RESUME on the old path; kill the copy      RESUME on the new; thaw     rebind
  */
@@ -32,11 +32,12 @@ import { awaitOutcome } from './outcome';
 import { cancelPeers, endLease, introducePeers, keepLease, LEASE_MS, requireLeases, suspendPeers } from './peers';
 import { preflight, undoPreflight } from './preflight';
 import { reasonsOfPeers, refusal } from './refusal';
-import { connectionText, isConnecting, isConnection, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
+import { connectionText, isConnecting, isConnection, reasonOfObstacle, reasonsAgainst } from './rules';
 import type { SourceContext } from './source-context';
-import { encodeState, movedConnections, STATE_FILE } from './state';
+import { encodeState, hasPeer, movedConnections, STATE_FILE } from './state';
 import { reasonsOfUnsent, saveUdp } from './udp';
 import { isBound, isUdp } from './udp-rules';
+import { isLeftAlone, returnWaiting, saveWaiting, takeWaiting, withPeers } from './waiting';
 
 const COMMIT_TIMEOUT_MS = 10_000;
 const RESUME_DEADLINE_MS = 5_000;
@@ -50,7 +51,7 @@ const LAST_ORPHANS_PATIENCE_MS = 1_000;
 
 /** Asked here, answered while we freeze, save and dump: what each peer has received is needed for the transfer only. */
 function suspend(context: SourceContext): void {
-  context.suspending = suspendPeers(context, context.connections);
+  context.suspending = suspendPeers(context, withPeers(context, context.connections));
   context.suspending.catch(() => undefined); // who awaits it hears of it
   keepLease(context);
 }
@@ -83,29 +84,35 @@ function undoFreeze(context: SourceContext): void {
 
 async function lock(context: SourceContext): Promise<void> {
   holdSockets(context);
-  const late = reasonsAgainst([], context.held, { namespaces: {}, terminal: undefined, addresses: new Set(ownAddresses()) });
+  takeWaiting(context);
+  const late = reasonsAgainst([], context.sockets, { namespaces: {}, terminal: undefined, addresses: new Set(ownAddresses()) });
   late.push(...reasonsOfUnsent(context.held));
   if (late.length > 0) throw refusal(late);
-  await suspendNewcomers(context, context.held.filter(isConnection));
+  await suspendNewcomers(context, context.sockets.filter(isConnection));
 }
 
-/** Connections that were accepted or made between the preflight and the freeze. */
+/** Connections that came between the preflight and the freeze. */
 async function suspendNewcomers(context: SourceContext, connections: readonly HeldSocket[]): Promise<void> {
   const known = new Set(context.connections.map(connectionText));
   const newcomers = connections.filter((socket) => !known.has(connectionText(socket))).map(({ local, remote }) => ({ local, remote }));
   if (newcomers.length === 0) return;
   await context.suspending;
-  const refused = (await introducePeers(context, newcomers)).filter(({ status }) => status !== 'ok');
+  const waiting = context.waiting.map(({ socket }) => socket);
+  const refused = (await introducePeers(context, newcomers)).filter((peer) => peer.status !== 'ok' && !isLeftAlone(context, peer, waiting));
   if (refused.length > 0) throw refusal(reasonsOfPeers(refused));
   context.round++;
-  await suspendPeers(context, connections.map(({ local, remote }) => ({ local, remote })));
+  await suspendPeers(context, withPeers(context, connections));
 }
 
 function undoLock(context: SourceContext): void {
   context.leased = false;
-  if (context.locked) native.unlock(context.liveFds);
-  for (const { fd } of context.held) native.closeFd(fd);
-  context.held = [];
+  try {
+    returnWaiting(context);
+  } finally {
+    if (context.locked) native.unlock(context.liveFds);
+    for (const { fd } of context.held) native.closeFd(fd);
+    context.held = [];
+  }
 }
 
 // dump
@@ -139,7 +146,9 @@ function save(context: SourceContext): void {
   context.savedFds = connections.map(({ fd }) => fd);
   const saved = saveAll(context.savedFds, connections);
   context.savedUdp = saveUdp(context.held);
-  context.saved = connections.map((socket, index) => ({ ...context.placeOf(socket), saved: saved[index] as SavedSocket, peerHas: 0 }));
+  context.saved = connections.map((socket, index) => ({ ...context.placeOf(socket), saved: saved[index] as SavedSocket, peerHas: 0, waiting: null }));
+  context.saved.push(...saveWaiting(context));
+  context.savedFds.push(...context.waiting.map(({ socket }) => socket.fd));
 }
 
 /** Where urgent data came too late for the preflight to see it, only this finds it. */
@@ -162,7 +171,7 @@ function undoSave(context: SourceContext): void {
 async function transfer(context: SourceContext): Promise<void> {
   const { program } = context;
   await context.suspending;
-  context.saved = context.saved.map((connection) => ({ ...connection, peerHas: peerHas(context, connection.saved) }));
+  context.saved = context.saved.map((connection) => (hasPeer(connection) ? { ...connection, peerHas: peerHas(context, connection.saved) } : connection));
   const state = encodeState({
     version: 1,
     migration: context.migration,
@@ -172,7 +181,7 @@ async function transfer(context: SourceContext): Promise<void> {
     udp: context.savedUdp,
     addresses: ownAddresses(),
     connecting: context.held.filter(isConnecting).map((socket) => ({ ...context.placeOf(socket), family: socket.family, local: socket.local, remote: socket.remote })),
-    listeners: context.held.filter(({ state: is }) => is === TCP_LISTEN).map((socket) => context.placeOf(socket)),
+    listeners: context.listeners.map((socket) => context.placeOf(socket)),
     sockets: context.held.map((socket, index) => ({ ...context.placeOf(socket), inode: socket.inode, options: context.options[index] ?? [] })),
     tickets: context.tickets,
     console: program.consoleState(),
@@ -229,12 +238,12 @@ async function resume(context: SourceContext): Promise<void> {
   const { program, journal, migration } = context;
   const target = awaitResumed(context);
   const [told, answered] = await Promise.allSettled([tellPeers(context, target), target]);
-  context.lost = lostPeers(context.saved, [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : [])));
+  context.lost = lostPeers(context.saved.filter(hasPeer), [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : [])));
   // Where the target did not say, whoever takes over there may still reach them.
   const reset = new Set(answered.status === 'fulfilled' ? await resetLost(context) : []);
   const silent = new Set(context.savedFds.filter((fd) => !reset.has(fd)));
   native.closeSilently([...silent]);
-  for (const { fd } of context.held) if (!silent.has(fd)) native.closeFd(fd);
+  for (const { fd } of context.sockets) if (!silent.has(fd)) native.closeFd(fd);
   context.worker?.close();
   context.target?.channel.destroy();
   if (existsSync(program.cgroup)) writeFileSync(join(program.cgroup, 'cgroup.kill'), '1');
@@ -264,8 +273,8 @@ async function resetLost({ lost, saved, savedFds, tools, renewedAt }: SourceCont
 /** RESUME on the old path, for those whom the target did not reach at once. */
 async function tellPeers({ migration, group, saved, locals, tickets, tools }: SourceContext, target: Promise<ResumedPeer[]>): Promise<ResumedPeer[]> {
   const reached = await Promise.race([target.catch(() => []), new Promise<[]>((resolve) => setTimeout(resolve, HEAD_START_MS, []))]);
-  if (reached.filter(({ status }) => status === 'ok').length === saved.length) return [];
   const moved = movedConnections(saved, locals);
+  if (reached.filter(({ status }) => status === 'ok').length === moved.length) return [];
   const answer = await tools.agent.ask({ type: 'resume', migration, group, role: 'source', tickets, moved, deadlineMs: RESUME_DEADLINE_MS });
   return expectType(answer, 'resumed').peers;
 }

@@ -8,6 +8,8 @@ import { endpoint, hexId, peerTicket, programId, sequence, socketOption } from '
 import { movingUdp } from './moving-udp';
 
 const sequenceNumber = sequence;
+/** SO_RCVBUF is an int. */
+const MAX_RECEIVE_BUFFER = 2 ** 31 - 1;
 
 const addressFamily = z.int().refine((family) => [2, 10].includes(family));
 
@@ -48,8 +50,15 @@ const movingConnection = z.object({
   saved: savedSocket,
   /** What the peer has received of our stream: its rcv_nxt at the suspension. */
   peerHas: sequenceNumber,
+  /** It has not been accepted: its place is the listening socket's. Alone: nobody is at its other end any more. */
+  waiting: z.object({ receiveBuffer: z.int().positive().max(MAX_RECEIVE_BUFFER), alone: z.boolean() }).nullable(),
 });
 export type MovingConnection = z.infer<typeof movingConnection>;
+
+/** A connection whose other end follows. */
+export function hasPeer({ waiting }: Pick<MovingConnection, 'waiting'>): boolean {
+  return waiting?.alone !== true;
+}
 
 const keptOutput = z.object({ acknowledged: z.int().nonnegative(), kept: z.instanceof(Uint8Array), ended: z.boolean() });
 
@@ -112,7 +121,7 @@ export function practiceState(): MovingState {
     migration: id,
     program: '00000000',
     group: id,
-    connections: [{ ...place, peerHas: 0, saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) } }],
+    connections: [{ ...place, peerHas: 0, waiting: { receiveBuffer: 1, alone: false }, saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) } }],
     udp: [{ ...place, saved: { family: 10 as const, local, remote: local, multicastInterface: '0.0.0.0', interfaces: [], memberships: [], datagrams: [{ source: local, destination: '::', hopLimit: 0, trafficClass: 0, bytes: Buffer.alloc(1) }] } }],
     addresses: ['::'],
     connecting: [{ ...place, family: 10, local, remote: local }],
@@ -125,10 +134,9 @@ export function practiceState(): MovingState {
 }
 
 /** What the peers are told: each connection as it was, as it will be, and what of the peer's stream has arrived. */
-export function movedConnections(connections: readonly Pick<MovingConnection, 'saved'>[], locals: readonly Endpoint[]): { connection: Connection; to: Connection; peerHas: number }[] {
-  return connections.map(({ saved: { local, remote, rcvNxt } }, index) => ({
-    connection: { local, remote },
-    to: { local: locals[index] ?? local, remote },
-    peerHas: rcvNxt,
-  }));
+export function movedConnections(connections: readonly Pick<MovingConnection, 'saved' | 'waiting'>[], locals: readonly Endpoint[]): { connection: Connection; to: Connection; peerHas: number }[] {
+  return connections.flatMap(({ saved: { local, remote, rcvNxt }, waiting }, index) => {
+    if (!hasPeer({ waiting })) return [];
+    return [{ connection: { local, remote }, to: { local: locals[index] ?? local, remote }, peerHas: rcvNxt }];
+  });
 }

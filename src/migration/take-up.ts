@@ -6,6 +6,7 @@ import { fstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { native, type HeldSocket, type Registry } from '../native/index';
 import { connectAgain } from './connecting';
+import { localEnds } from './local-end';
 import type { MigrationTools } from './program';
 import { RestoredSockets } from './restored-sockets';
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from './rules';
@@ -29,12 +30,15 @@ interface Taken {
 export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Promise<MovingState> {
   const state = decodeState(readFileSync(join(arrival.folder, STATE_FILE)));
   const sockets = new RestoredSockets(arrival.cgroup);
+  // These stand in the accept queues since before the commit, and no descriptor is theirs.
+  const waiting = state.connections.filter((connection) => connection.waiting !== null);
+  const resetsDropped = waiting.length === 0 ? undefined : native.dropResets(arrival.cgroup);
   try {
     const taken = state.connections.flatMap((connection): Taken[] => {
-      const fd = sockets.find(connection);
+      const fd = connection.waiting === null ? sockets.find(connection) : undefined;
       return fd === undefined ? [] : [{ connection, socket: native.describeSocket(fd) }];
     });
-    const peers = await tellPeers(tools, state, moved(taken));
+    const peers = await tellPeers(tools, state, [...moved(taken), ...movedConnections(waiting, localEnds(waiting))]);
     tools.log.info({ peers }, 'resumed after a crash');
     moveInodes(arrival.registry, state, sockets);
     for (const one of taken) if (owesFin(one)) reviveWithFin(one);
@@ -42,6 +46,7 @@ export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Pro
     native.unlock(state.listeners.flatMap((place) => sockets.find(place) ?? []));
     connectAgain(state, sockets, tools.log);
   } finally {
+    if (resetsDropped !== undefined) native.closeFd(resetsDropped);
     sockets.close();
     arrival.registry?.endFreeze();
     native.cgroupThaw(arrival.cgroup);

@@ -3,7 +3,7 @@
  *
  *   arrive   judge: what this host lacks, all at once; start CRIU in the program's new cgroup
  *   images   write them, check the hash
- *   restore  CRIU; in its pre-resume stage freeze the cgroup; revive every connection, still locked
+ *   restore  CRIU; in its pre-resume stage freeze the cgroup; revive every connection, still locked; fill the accept queues
  *   commit   journal
  *   resume   RESUME to the peers; release the connections that follow; thaw
  *

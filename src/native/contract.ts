@@ -29,6 +29,12 @@ export interface HeldSocket {
   readonly obstacles: readonly SocketObstacle[];
 }
 
+/** A connection that was taken out of an accept queue. */
+export interface TakenSocket extends HeldSocket {
+  /** SO_RCVBUF. */
+  readonly receiveBuffer: number;
+}
+
 /** What a socket has that nobody can carry (native/socket_obstacles.h). */
 export type SocketObstacle =
   | 'ebpf-filter'
@@ -125,6 +131,30 @@ export interface NativeSockets {
   closeSilently(fds: readonly number[]): void;
   /** Live sequence numbers of a connection of this network namespace, without touching the socket (bpf_sk_lookup_tcp in BPF_PROG_TEST_RUN). null: no such connection. */
   sequences(connection: Connection): Sequences | null;
+}
+
+/** A saved connection on its way into an accept queue. */
+export interface WaitingRequest {
+  /** Our descriptor of the listening socket, which is locked. */
+  readonly listener: number;
+  readonly saved: SavedSocket;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly receiveBuffer: number;
+  /** The other end is not revived, so what it has told (a FIN) counts. */
+  readonly peerStays: boolean;
+}
+
+/** Connections that nobody has accepted yet (native/accept_queue.h). */
+export interface NativeAcceptQueues {
+  /** What waits in a listening socket's accept queue, taken out of it in order, as far as there are descriptors for it. Nobody else may accept. */
+  takeWaiting(listener: number): TakenSocket[];
+  /** The state of a taken connection that its other end had reset meanwhile (TCP_CLOSE). */
+  saveReset(fd: number, remote: Endpoint): SavedSocket;
+  /** Puts connections into accept queues, in order, by handshakes that nobody outside hears; the listening sockets are locked without a lease then. `pod` and `own` are the cgroups of the listening sockets and of this process. */
+  fillQueues(requests: readonly WaitingRequest[], pod: string, own: string): void;
+  /** No reset reaches a socket of this cgroup until the descriptor that is returned is closed: the lock of connections that have no descriptor. */
+  dropResets(pod: string): number;
 }
 
 /** Connections that are to outlive a long lock (native/tcp_patience.h). Times are in milliseconds. */
@@ -273,4 +303,4 @@ export interface NativeRegistry {
   watchEvents(eventfd: number, onEvent: () => void): Watch;
 }
 
-export type Native = NativeSockets & NativeUdp & NativeOptions & NativePatience & NativeHost & NativeRegistry;
+export type Native = NativeSockets & NativeAcceptQueues & NativeUdp & NativeOptions & NativePatience & NativeHost & NativeRegistry;

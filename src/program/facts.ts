@@ -3,7 +3,7 @@ import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { isLoopback } from '../addresses';
-import { native, type HeldSocket, type SocketOption } from '../native/index';
+import { native, type Connection, type DiagSocket, type HeldSocket, type SocketOption } from '../native/index';
 import { innerPid, pidsOf } from './pod';
 
 export interface DescriptorFact {
@@ -32,20 +32,29 @@ export interface SocketFact extends Omit<HeldSocket, 'fd' | 'cookie'> {
   readonly interfaces: readonly string[];
 }
 
+/** A connection that the kernel has completed and the program has not accepted. */
+export interface WaitingFact extends Connection {
+  readonly state: number;
+}
+
 export interface ProgramFacts {
   readonly processes: readonly ProcessFact[];
   readonly sockets: readonly SocketFact[];
+  readonly waiting: readonly WaitingFact[];
 }
 
 /** TCP_ESTABLISHED to TCP_CLOSING without TIME_WAIT and CLOSE: those that inet_diag shows as sockets. */
-const STATES_WITH_KEYS = [1, 2, 4, 5, 8, 9, 10, 11];
+const STATES_OF_SOCKETS = [1, 2, 4, 5, 8, 9, 10, 11];
+/** ESTABLISHED and CLOSE_WAIT. Without a descriptor in any other state there are those that were closed. */
+const STATES_OF_WAITING = [1, 8];
 
 const IPPROTO_UDP = 17;
 const NAMESPACES = ['net', 'mnt', 'user', 'ipc', 'uts', 'pid', 'cgroup'];
 
 export function gatherFacts(cgroup: string): ProgramFacts {
   const processes = pidsOf(cgroup).map(describeProcess).filter((fact) => fact !== undefined);
-  return { processes, sockets: describeSockets(processes, withKeys(cgroup)) };
+  const known = native.tcpOfCgroup(statSync(cgroup, { bigint: true }).ino, STATES_OF_SOCKETS);
+  return { processes, sockets: describeSockets(processes, withKeys(known)), waiting: describeWaiting(known) };
 }
 
 /** Our own namespaces, to compare with. */
@@ -95,9 +104,12 @@ function mappedFiles(pid: number): { path: string; size: number }[] {
 }
 
 /** Inodes of those that sign their segments (RFC 2385); only inet_diag tells. */
-function withKeys(cgroup: string): Set<number> {
-  const { ino } = statSync(cgroup, { bigint: true });
-  return new Set(native.tcpOfCgroup(ino, STATES_WITH_KEYS).filter(({ hasKeys }) => hasKeys).map(({ inode }) => inode));
+function withKeys(known: readonly DiagSocket[]): Set<number> {
+  return new Set(known.filter(({ hasKeys }) => hasKeys).map(({ inode }) => inode));
+}
+
+function describeWaiting(known: readonly DiagSocket[]): WaitingFact[] {
+  return known.filter(({ inode, state }) => inode === 0 && STATES_OF_WAITING.includes(state)).map(({ state, connection }) => ({ ...connection, state }));
 }
 
 function describeSockets(processes: readonly ProcessFact[], signed: ReadonlySet<number>): SocketFact[] {

@@ -3,15 +3,12 @@
  * Source: bpf_prog_test_run_skb() in net/bpf/test_run.c runs in the caller's network namespace; bpf_sk_lookup_tcp() and
  * bpf_tcp_sock() in net/core/filter.c take the socket by its addresses, with no repair mode and no lock.
  * Relied on by: the in-band endpoint, which needs a connection's sequence numbers without its process or its fd. */
+#include "harness/bpf.h"
 #include "harness/hosts.h"
 #include "harness/result.h"
 #include "harness/tap.h"
 #include "harness/tcp.h"
 
-#include <errno.h>
-#include <linux/bpf.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,18 +17,8 @@ struct sequences {
 	uint32_t found, snd_nxt, rcv_nxt, snd_una;
 };
 
-enum { R0, R1, R2, R3, R4, R5, R6, R7, R10 = 10 };
 enum { RESULT = -16, TUPLE = -56 };	/* on the program's stack */
 
-#define MOVE(to, from) { .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = to, .src_reg = from }
-#define SET(to, value) { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = to, .imm = value }
-#define ADD(to, value) { .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = to, .imm = value }
-#define CALL(function) { .code = BPF_JMP | BPF_CALL, .imm = function }
-#define IF_ZERO(reg, skip) { .code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = reg, .off = skip }
-#define LOAD(to, from, offset) { .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = to, .src_reg = from, .off = offset }
-#define STORE(offset, from) { .code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = R10, .src_reg = from, .off = offset }
-#define STORE_VALUE(offset, value) { .code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = R10, .off = offset, .imm = value }
-#define EXIT { .code = BPF_JMP | BPF_EXIT }
 #define COPY(field, member) \
 	LOAD(R1, R0, offsetof(struct bpf_tcp_sock, field)), STORE(RESULT + (int)offsetof(struct sequences, member), R1)
 
@@ -53,13 +40,6 @@ static int load(const struct bpf_sock_tuple *tuple, size_t size)
 	};
 	struct bpf_insn program[sizeof(lookup) / sizeof(*lookup) + sizeof(tuple->ipv6) / 4];
 	const int words = size / 4;
-	char log[4096] = "";
-	union bpf_attr attributes = {
-		.prog_type = BPF_PROG_TYPE_SCHED_CLS, .insns = (uintptr_t)program, .license = (uintptr_t)"GPL",
-		.insn_cnt = sizeof(lookup) / sizeof(*lookup) + words,
-		.log_buf = (uintptr_t)log, .log_size = sizeof(log), .log_level = 1,
-	};
-	int fd;
 
 	for (int i = 0; i < words; i++) {
 		int32_t value;
@@ -68,12 +48,7 @@ static int load(const struct bpf_sock_tuple *tuple, size_t size)
 		program[i] = (struct bpf_insn)STORE_VALUE(TUPLE + i * 4, value);
 	}
 	memcpy(program + words, lookup, sizeof(lookup));
-	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes));
-	if (fd < 0 && errno != EPERM)
-		fputs(log, stderr);
-	if (fd < 0 && (errno == EPERM || errno == ENOSYS))
-		missing("bpf(): %s", strerror(errno));
-	return need(fd);
+	return bpf_load(BPF_PROG_TYPE_SCHED_CLS, 0, program, sizeof(lookup) / sizeof(*lookup) + words);
 }
 
 /* Looks the socket up as a segment that arrives for it would be: from its remote address to its local one. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -47,7 +47,7 @@ test('one from this very host may come back', async () => {
     cpuFlags: cpuFlags(),
     files: [{ path, size: 7 }],
     workingDirectories: [folder],
-    listeners: [{ family: 2, local: { address: '0.0.0.0', port: await freePort() } }],
+    listeners: [{ family: 2, local: { address: '0.0.0.0', port: await freePort() }, waiting: 0 }],
     connections: [{ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 2 } }],
   };
   expect(await judge(change)).toEqual([]);
@@ -115,20 +115,27 @@ describe('files', () => {
   });
 });
 
+test('an accept queue is not longer than this host lets one be', async () => {
+  const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8')) + 1;
+  const local = { address: '0.0.0.0', port: await freePort() };
+  expect(await judge({ listeners: [{ family: 2, local, waiting: most }] })).toEqual([]);
+  expect(await judge({ listeners: [{ family: 2, local, waiting: most + 1 }] })).toEqual([{ code: 'E_ACCEPT_QUEUE', message: expect.stringContaining(`${most + 1} connections wait`) as string }]);
+});
+
 describe('ports', () => {
   test('one that is taken is refused, and one that is free is free again afterwards', async () => {
     await listening('0.0.0.0', async (port) => {
-      const listeners = [{ family: 2, local: { address: '0.0.0.0', port } }];
+      const listeners = [{ family: 2, local: { address: '0.0.0.0', port }, waiting: 0 }];
       expect(await judge({ listeners })).toEqual([{ code: 'E_PORT', message: expect.stringContaining(`0.0.0.0:${port}`) as string }]);
     });
-    const listeners = [{ family: 2, local: { address: '0.0.0.0', port: await freePort() } }];
+    const listeners = [{ family: 2, local: { address: '0.0.0.0', port: await freePort() }, waiting: 0 }];
     expect(await judge({ listeners })).toEqual([]);
     expect(await judge({ listeners })).toEqual([]);
   });
 
   test('taken on one address is taken for all', async () => {
     await listening('127.0.0.1', async (port) => {
-      const reasons = await judge({ listeners: [{ family: 2, local: { address: '0.0.0.0', port } }] });
+      const reasons = await judge({ listeners: [{ family: 2, local: { address: '0.0.0.0', port }, waiting: 0 }] });
       expect(reasons.map(({ code }) => code)).toEqual(['E_PORT']);
     });
   });

@@ -16,7 +16,6 @@ function connected(change: Partial<RuledSocket> = {}): RuledSocket {
     state: 1,
     local: { address: '10.0.0.1', port: 4884 },
     remote: { address: '10.0.0.3', port: 50000 },
-    backlog: 0,
     obstacles: [],
     ...change,
   };
@@ -147,11 +146,6 @@ describe('sockets', () => {
     expect(codesOf([], [listening({ local: { address, port: 80 } })])).toEqual(['E_LISTEN_ADDRESS']);
   });
 
-  test('connections that nobody has accepted yet are in the way', () => {
-    const [reason] = reasonsAgainst([], [listening({ backlog: 3 })], CONTEXT);
-    expect(reason).toEqual({ code: 'E_ACCEPT_QUEUE', message: expect.stringContaining('3 connections') as string });
-  });
-
   test.each([
     ['loopback', '127.0.0.1', '127.0.0.1'],
     ['another loopback address', '127.0.0.1', '127.0.0.9'],
@@ -166,8 +160,8 @@ describe('sockets', () => {
 
 test('all reasons are given at once', () => {
   const process = processWith({ tracer: 5 }, 'anon_inode:[io_uring]', '/dev/kvm');
-  const sockets = [connected({ state: 3 }), listening({ backlog: 1, local: { address: '10.0.0.1', port: 80 } })];
-  expect(codesOf([process], sockets)).toEqual(['E_TRACED', 'E_IO_URING', 'E_DEVICE', 'E_TCP_STATE', 'E_LISTEN_ADDRESS', 'E_ACCEPT_QUEUE']);
+  const sockets = [connected({ state: 3 }), listening({ local: { address: '10.0.0.1', port: 80 } })];
+  expect(codesOf([process], sockets)).toEqual(['E_TRACED', 'E_IO_URING', 'E_DEVICE', 'E_TCP_STATE', 'E_LISTEN_ADDRESS']);
 });
 
 describe('texts', () => {

@@ -25,7 +25,7 @@ function connection(change: Partial<MovingConnection['saved']> = {}): MovingConn
     window: { sndWl1: 1, sndWnd: 65535, maxWindow: 65535, rcvWnd: 32768, rcvWup: 17 },
     ...change,
   };
-  return { innerPid: 2, fd: 4, saved, peerHas: 0xfffffff5 };
+  return { innerPid: 2, fd: 4, saved, peerHas: 0xfffffff5, waiting: null };
 }
 
 function state(change: Partial<MovingState> = {}): MovingState {
@@ -73,6 +73,7 @@ describe('is refused where', () => {
     ['a port does not fit', state({ connections: [connection({ local: { address: '10.0.0.1', port: 65536 } })] })],
     ['a window scale is beyond RFC 7323', state({ connections: [connection({ sndWscale: 15 })] })],
     ['a queue is no bytes', { ...state(), connections: [{ ...connection(), saved: { ...connection().saved, sendQueue: 'text' } }] }],
+    ['a receive buffer does not fit', state({ connections: [{ ...connection(), waiting: { receiveBuffer: 2 ** 31, alone: false } }] })],
     ['a descriptor is negative', state({ listeners: [{ innerPid: 2, fd: -1 }] })],
     ['the console\'s token is none', { ...state(), console: { ...state().console, token: '' } }],
     ['a program\'s id is a path', { ...state(), program: '../../x' }],
@@ -107,6 +108,13 @@ test('whatever is altered, it is a state or it is refused', () => {
 });
 
 describe('movedConnections', () => {
+  test('leaves out those that nobody is at the other end of', () => {
+    const alone = { ...connection(), waiting: { receiveBuffer: 131072, alone: true } };
+    const waiting = { ...connection(), waiting: { receiveBuffer: 131072, alone: false } };
+    const locals = [1, 2, 3].map((port) => ({ address: '10.0.0.2', port }));
+    expect(movedConnections([connection(), alone, waiting], locals).map(({ to }) => to.local.port)).toEqual([1, 3]);
+  });
+
   test('says each connection as it was, as it will be, and what of the peer\'s stream has arrived', () => {
     expect(movedConnections([connection()], [{ address: '10.0.0.2', port: 4884 }])).toEqual([
       {

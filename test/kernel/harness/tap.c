@@ -139,6 +139,11 @@ void inject(const union address *from, const union address *to, const struct seg
 	expect(size <= sizeof(packet), "a segment of %zu bytes", size);
 	if (from->any.sa_family == AF_INET6)
 		source.v6.sin6_port = target.v6.sin6_port = 0;	/* it would be taken for the protocol */
+	need(setsockopt(raw, SOL_SOCKET, SO_PRIORITY, &(int){ INJECTED }, sizeof(int)));
+	if (from->any.sa_family == AF_INET)
+		need(setsockopt(raw, IPPROTO_IP, IP_TRANSPARENT, &(int){ 1 }, sizeof(int)));
+	else
+		need(setsockopt(raw, IPPROTO_IPV6, IPV6_TRANSPARENT, &(int){ 1 }, sizeof(int)));
 	need(bind(raw, &source.any, address_size(&source)));
 	tcp.th_flags = segment->flags;
 	memcpy(packet, &tcp, sizeof(tcp));

@@ -28,7 +28,9 @@ bool tap_next(int tap, bool out, int milliseconds, struct segment *segment);
 int tap_count(int tap, bool out);
 
 /* Sends a TCP segment from the host that is entered, through a raw socket, with sum and all. `options` has a
- * multiple of four bytes, at most 40. Addresses carry the ports. */
+ * multiple of four bytes, at most 40. Addresses carry the ports; `from` may be another host's. Its packet has the
+ * priority INJECTED. */
+enum { INJECTED = 4711 };
 void inject(const union address *from, const union address *to, const struct segment *segment,
 	    const uint8_t *options, size_t options_size);
 

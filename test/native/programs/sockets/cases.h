@@ -11,7 +11,8 @@ struct test_case {
 };
 
 /* One table a file; each ends with an empty name. */
-extern const struct test_case lock_cases[], move_cases[], half_closed_cases[], socket_cases[], udp_cases[];
+extern const struct test_case lock_cases[], move_cases[], half_closed_cases[], socket_cases[], udp_cases[],
+    accept_queue_cases[];
 
 /* Ends the case as failed where the condition does not hold. */
 #define expect(condition, ...)                                                  \

@@ -138,7 +138,7 @@ static void unlock_leaves_a_programs_filter(void) {
 
 static void attach_ebpf(int fd) {
     const struct bpf_insn all[] = {BPF_MOVE_IMM(BPF_REG_0, -1), BPF_RETURN()};
-    int program = (int)need(bpf_program_load(BPF_PROG_TYPE_SOCKET_FILTER, "its_own", all, 2));
+    int program = (int)need(bpf_program_load(BPF_PROG_TYPE_SOCKET_FILTER, 0, "its_own", all, 2));
 
     need(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof program));
     close(program);
