@@ -1,7 +1,8 @@
 /** Connections that wait to be accepted when their program moves. */
+import { FAULTY_CRIU, setFault } from '../support/faulty-criu.js';
+import type { Host } from '../support/host.js';
 import { useLab } from '../support/lab.js';
 import { SocketBox } from '../support/socket-box.js';
-import type { Host } from '../support/host.js';
 
 const KINDS = [
   { name: 'IPv4', families: { server: 4, client: 4 }, any: '0.0.0.0', addresses: { hostA: '10.77.0.1', hostB: '10.77.0.2' }, port: 5104 },
@@ -52,7 +53,11 @@ async function move(from: Host, to: Host): Promise<void> {
   await from.migrate(server.id!, to);
 }
 
-beforeAll(() => lab.startAgents());
+beforeAll(async () => {
+  await lab.hostA.startAgent();
+  await lab.hostC.startAgent();
+  await lab.hostB.startAgent(FAULTY_CRIU);
+});
 
 afterEach(() => Promise.all([server.end(), client.end()]));
 
@@ -63,4 +68,35 @@ test.each(KINDS)('they move, and move again, and are accepted in order ($name)',
   await join(4, kind, kind.addresses.hostB, 10);
   await move(lab.hostB, lab.hostA);
   for (const [index, bytes] of [0, 1, 40_000, 10].entries()) await expectNext(FIRST + index, bytes);
+});
+
+test('where the migration is undone they are where they were', async () => {
+  const [kind] = KINDS;
+  await openBoxes(kind, 10);
+  for (const [index, bytes] of [0, 1, 40_000].entries()) await join(FIRST + index, kind, kind.addresses.hostA, bytes);
+  const fault = setFault(lab.hostB, 'fails when all is restored');
+  expect(await lab.hostA.refusal(server.id!, 'hostB')).toMatchObject({ code: 'E_CRIU' });
+  fault.mend();
+  for (const [index, bytes] of [0, 1, 40_000].entries()) await expectNext(FIRST + index, bytes);
+});
+
+test('two hundred of them move', async () => {
+  const [kind] = KINDS;
+  await openBoxes(kind, 256);
+  const slots = Array.from({ length: 200 }, (_, index) => FIRST + index);
+  for (const slot of slots) await join(slot, kind, kind.addresses.hostA, slot * 10);
+  await move(lab.hostA, lab.hostB);
+  for (const slot of slots) await expectNext(slot, slot * 10);
+});
+
+test('a client that has said all and is closed, and one that has reset', async () => {
+  const [kind] = KINDS;
+  await openBoxes(kind, 10);
+  for (const slot of [1, 2]) await join(slot, kind, kind.addresses.hostA, 5000);
+  await all(client, 'close 1', 'reset 2');
+  await move(lab.hostA, lab.hostB);
+  await all(server, `accept 1 ${LISTENER}`, `accept 2 ${LISTENER}`);
+  expect(await server.run('end 1')).toBe('ok 5000');
+  expect(await server.run('recv 2 5000')).toBe('ok 5000');
+  expect(await server.run('recv 2 1')).toBe('error ECONNRESET');
 });
