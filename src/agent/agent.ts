@@ -15,6 +15,7 @@ import { listen, readClusterKey, type Channel, type IncomingMessage, type Listen
 import { agentMessage, hostMessage, listenLocal, serve, type AgentMessage } from '../protocol/control/index';
 import { VERSION } from '../version';
 import { Door } from './door';
+import { resumeProgram, suspendProgram } from './pausing';
 import { Peering } from './peering/index';
 import { Programs } from './programs';
 import { Recovery } from './recovery';
@@ -66,6 +67,7 @@ export class Agent {
   /** What needs the cluster key. Without one the host follows others' migrations, but takes no program. */
   private async open(): Promise<void> {
     this.key = this.readKey();
+    this.programs.pauseLeft = (group) => this.peering?.pauseLeft(group);
     this.peering = new Peering({ native, clusterKey: this.key, log: this.log, programs: this.programs, holdsDir: this.config.holdsDir });
     if (this.key === null) return;
     const door = new Door(this.config, this.journal, this.log);
@@ -104,11 +106,11 @@ export class Agent {
   }
 
   private serveLocal(channel: Channel<AgentMessage>): void {
-    let registered: { id: string; cgroup: string } | undefined;
+    let registered: { id: string; group: string; cgroup: string } | undefined;
     const handle = async ({ message }: IncomingMessage<AgentMessage>): Promise<AgentMessage> => {
       switch (message.type) {
         case 'register':
-          registered = { id: message.program.id, cgroup: message.cgroup };
+          registered = { id: message.program.id, group: message.program.group, cgroup: message.cgroup };
           this.programs.register(message.program, message.cgroup, message.socket);
           this.recovery.watch(message.program.id);
           return { type: 'done' };
@@ -124,17 +126,31 @@ export class Agent {
       }
     };
     void channel.closed.then(() => {
-      if (registered !== undefined) this.programs.remove(registered.id);
+      if (registered === undefined) return;
+      this.programs.remove(registered.id);
+      this.endPauseOf(registered);
     });
     void serve(channel, handle).catch((error: unknown) => this.log.debug({ err: error }, 'a local channel broke'));
+  }
+
+  /** A paused program that ended: its peers are to hear of it now. */
+  private endPauseOf({ group, cgroup }: { group: string; cgroup: string }): void {
+    if (existsSync(cgroup) || this.peering?.pauseLeft(group) === undefined) return;
+    this.peering.endPause(group).catch((error: unknown) => this.log.warn({ err: error }, 'a pause outlives its program'));
   }
 
   private async askPeers(message: AgentMessage): Promise<AgentMessage> {
     const peering = this.openPeering();
     switch (message.type) {
       case 'introduce':
+        if (peering.pauseLeft(message.group) !== undefined) return { type: 'introduced', peers: message.connections.map((connection) => ({ connection, status: 'suspended', agent: '', token: '' })) };
         return { type: 'introduced', peers: [...(await peering.introduce(message))] };
+      case 'suspend-program':
+        return { type: 'program-held', report: await suspendProgram(this.programs, peering, message.program, message.holdMs) };
+      case 'resume-program':
+        return { type: 'program-held', report: await resumeProgram(this.programs, peering, message.program) };
       case 'suspend': {
+        if (peering.pauseLeft(message.group) !== undefined) throw new MigrunError('E_SUSPENDED', 'the program was suspended just now', { hint: 'go on with: migrun resume' });
         const peers = await peering.suspend(message);
         return { type: 'suspended', peers: [...peers], tickets: [...peering.tickets(message.migration)] };
       }

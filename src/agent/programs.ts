@@ -18,6 +18,8 @@ interface Entry {
 
 export class Programs implements LocalPrograms {
   private readonly entries = new Map<string, Entry>();
+  /** How long the program of this group is paused yet, in milliseconds; undefined: it is not. */
+  pauseLeft: (group: string) => number | undefined = () => undefined;
 
   register(summary: ProgramSummary, cgroup: string, socket: string): void {
     this.entries.set(summary.id, { summary, cgroup, socket, freezer: undefined });
@@ -35,7 +37,13 @@ export class Programs implements LocalPrograms {
   }
 
   list(): ProgramSummary[] {
-    return [...this.entries.values()].map(({ summary }) => summary).sort((one, other) => one.startedAt - other.startedAt);
+    return [...this.entries.values()].map((entry) => this.shown(entry)).sort((one, other) => one.startedAt - other.startedAt);
+  }
+
+  /** undefined: no such program runs here. */
+  find(id: string): { readonly summary: ProgramSummary; readonly cgroup: string } | undefined {
+    const entry = this.entries.get(id);
+    return entry && { summary: this.shown(entry), cgroup: entry.cgroup };
   }
 
   freezerOf(pid: number): PeerFreezer | null {
@@ -48,6 +56,17 @@ export class Programs implements LocalPrograms {
   isMigrating(pid: number): boolean {
     const state = this.entryOf(pid)?.summary.state;
     return state === 'migrating' || state === 'arriving';
+  }
+
+  isPaused(pid: number): boolean {
+    const group = this.entryOf(pid)?.summary.group;
+    return group !== undefined && (this.pauseLeft(group) ?? 0) > 0;
+  }
+
+  private shown({ summary }: Entry): ProgramSummary {
+    const left = this.pauseLeft(summary.group);
+    if (left === undefined || summary.state !== 'running') return summary;
+    return { ...summary, state: 'suspended', suspendedForMs: left };
   }
 
   private entryOf(pid: number): Entry | undefined {
@@ -68,6 +87,8 @@ function cgroupNameOf(pid: number): string | undefined {
 /** Stops all of a wrapped program at once; its shim is told, and hides what a freeze lets show. */
 class CgroupFreezer implements PeerFreezer {
   private readonly registry: Registry | undefined;
+  /** A program may be a peer in several migrations, and be paused itself, at the same time. */
+  private freezes = 0;
 
   constructor(private readonly cgroup: string) {
     const init = pidsOf(cgroup).find((pid) => innerPid(pid) === 1);
@@ -75,6 +96,18 @@ class CgroupFreezer implements PeerFreezer {
   }
 
   freeze(): void {
+    if (this.freezes === 0) this.stop();
+    this.freezes += 1;
+  }
+
+  thaw(): void {
+    this.freezes -= 1;
+    if (this.freezes > 0) return;
+    this.registry?.endFreeze();
+    native.cgroupThaw(this.cgroup);
+  }
+
+  private stop(): void {
     this.registry?.beginFreeze();
     try {
       native.cgroupFreeze(this.cgroup, FREEZE_TIMEOUT_MS);
@@ -82,10 +115,5 @@ class CgroupFreezer implements PeerFreezer {
       this.registry?.endFreeze();
       throw error;
     }
-  }
-
-  thaw(): void {
-    this.registry?.endFreeze();
-    native.cgroupThaw(this.cgroup);
   }
 }

@@ -24,12 +24,18 @@ export async function listPrograms(config: Config): Promise<ProgramSummary[]> {
 }
 
 /** The program with this id, or whose id starts so. Throws E_NO_PROGRAM. */
-export async function openProgram(config: Config, id: string): Promise<{ summary: ProgramSummary; channel: Channel<SupervisorMessage> }> {
+export async function findProgram(config: Config, id: string): Promise<ProgramSummary> {
   const programs = await listPrograms(config);
   const found = /^[0-9a-f]+$/.test(id) ? programs.filter((program) => program.id.startsWith(id)) : [];
   const [summary, another] = found;
   if (summary === undefined) throw new MigrunError('E_NO_PROGRAM', `no program ${id} runs here`, { hint: 'see them: migrun ls' });
   if (another !== undefined) throw new MigrunError('E_NO_PROGRAM', `${id} could be ${found.map((program) => program.id).join(' or ')}`, { hint: 'give more of the id' });
+  return summary;
+}
+
+/** It, and a channel to its supervisor. */
+export async function openProgram(config: Config, id: string): Promise<{ summary: ProgramSummary; channel: Channel<SupervisorMessage> }> {
+  const summary = await findProgram(config, id);
   const channel = await connectLocal(join(config.programsDir, `${summary.id}.sock`), supervisorMessage, `the supervisor of ${summary.id}`);
   return { summary, channel };
 }

@@ -13,6 +13,7 @@ import { keygenCommand } from './commands/keygen';
 import { listCommand } from './commands/list';
 import { migrateCommand } from './commands/migrate';
 import { runCommand } from './commands/run';
+import { resumeCommand, suspendCommand } from './commands/suspend';
 import { superviseCommand } from './commands/supervise';
 
 // A schema that is used a few times is checked faster than it is compiled: 4 ms, not 28, for the state of a program that
@@ -31,7 +32,7 @@ Examples:
 
 Every error has a stable code, E_...; with --json it is {"error": {"code", "message", "hint"}} on stderr.`;
 
-const COMMANDS = [runCommand, listCommand, inspectCommand, migrateCommand, checkCommand, agentCommand, keygenCommand, superviseCommand];
+const COMMANDS = [runCommand, listCommand, inspectCommand, migrateCommand, suspendCommand, resumeCommand, checkCommand, agentCommand, keygenCommand, superviseCommand];
 
 function buildProgram(done: (status: number) => void): Command {
   const program = new Command('migrun')

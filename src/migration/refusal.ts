@@ -11,9 +11,12 @@ const WHY_NOT: Record<string, (address: string) => string> = {
   'no-agent': (address) => `no migrun agent answers on ${address}; start one there: migrun agent`,
   'no-socket': (address) => `${address} knows no such connection; is there address translation between?`,
   'no-owner': (address) => `on ${address} no process holds its end`,
-  busy: () => 'the program at its other end is migrating itself; try again',
+  busy: () => 'the program at its other end is migrating itself, or suspended; try again later',
+  suspended: () => 'the program is suspended; migrun resume comes first',
   'not-permitted': (address) => `${address} does not permit it`,
 };
+
+const CODES: Record<string, string> = { busy: 'E_PEER_BUSY', suspended: 'E_SUSPENDED' };
 
 /** One for all connections to a host that cannot follow for the same cause. */
 export function reasonsOfPeers(peers: readonly { connection: Connection; status: string }[]): Reason[] {
@@ -27,7 +30,7 @@ export function reasonsOfPeers(peers: readonly { connection: Connection; status:
   return [...alike.values()].map(({ connection, status, others }) => {
     const which = `${connectionText(connection)}${others === 0 ? '' : ` and ${others} more to that host`}`;
     const why = WHY_NOT[status]?.(connection.remote.address) ?? status;
-    return { code: status === 'busy' ? 'E_PEER_BUSY' : 'E_PEER', message: `${which} cannot follow: ${why}` };
+    return { code: CODES[status] ?? 'E_PEER', message: `${which} cannot follow: ${why}` };
   });
 }
 

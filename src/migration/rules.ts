@@ -1,6 +1,6 @@
 /** What cannot move, decided from facts alone: all reasons at once, each with a stable code. No I/O. */
 import { isAnyAddress } from '../addresses';
-import type { HeldSocket, SocketObstacle } from '../native/index';
+import type { Connection, HeldSocket, SocketObstacle } from '../native/index';
 import type { ProcessFact } from '../program/facts';
 import { connectionText, endpointText, type Reason } from './reason';
 import { isUdp, reasonsOfUdp } from './udp-rules';
@@ -158,6 +158,7 @@ function reasonsOfListener({ local }: RuledSocket): Reason[] {
   return [{ code: 'E_LISTEN_ADDRESS', message: `it listens on ${endpointText(local)}, an address of this host; only listening on any address moves yet` }];
 }
 
-function isLocal({ local, remote }: RuledSocket): boolean {
+/** Both ends are on this host. */
+export function isLocal({ local, remote }: Connection): boolean {
   return local.address === remote.address || remote.address.startsWith('127.') || remote.address === '::1' || remote.address.startsWith('::ffff:127.');
 }

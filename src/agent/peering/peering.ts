@@ -8,22 +8,25 @@
  * Only what the keyring has checked comes further than onSegment.
  */
 
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { InbandSegment, Native } from '../../native/contract';
 import { Keyring, systemClock, type Clock, type Pair, type PairMessage, type Received } from '../../protocol/inband';
 import { isOwnAddress } from './connections';
-import { HoldFiles } from './hold-files';
-import { Holds } from './holds';
+import { holdRecord, Holds } from './holds';
 import { Introductions } from './introductions';
 import { Moves } from './moves';
 import { Owners } from './owners';
+import { Patience } from './patience';
+import { pauseRecord, Pauses } from './pauses';
 import { Rebinder } from './rebind';
 import { Registrations } from './registrations';
 import { Resumptions } from './resumptions';
 import { Segments } from './segments';
 import { Sockets } from './sockets';
+import { StateFiles } from './state-files';
 import { Suspensions } from './suspensions';
-import type { CancelledAgent, CancelRequest, IntroducedConnection, IntroduceRequest, LocalPrograms } from './types';
+import type { CancelledAgent, CancelRequest, IntroducedConnection, IntroduceRequest, LocalPrograms, PauseRequest } from './types';
 import type { PeeringFacts, PeerTicket, ResumedConnection, ResumeRequest } from './types';
 import type { SuspendedConnection, SuspendRequest } from './types';
 import { Welcomes } from './welcomes';
@@ -48,6 +51,7 @@ export class Peering {
   private readonly welcomes: Welcomes;
   private readonly suspensions: Suspensions;
   private readonly resumptions: Resumptions;
+  private readonly pauses: Pauses;
 
   /** Opens the raw sockets in this process's network namespace: needs CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF. */
   constructor({ native, clusterKey, log, programs, holdsDir = null, clock = systemClock }: PeeringOptions) {
@@ -64,8 +68,11 @@ export class Peering {
     this.welcomes = new Welcomes(native, clock, this.segments, sockets, this.registrations);
     const owners = new Owners(native);
     const rebinder = new Rebinder(native, programs, owners, log);
-    const holds = new Holds(native, this.keyring, owners, rebinder, new HoldFiles(holdsDir, log), log);
-    this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations, owners, holds);
+    const patience = new Patience(native, rebinder, log);
+    const holds = new Holds(this.keyring, owners, patience, new StateFiles(holdsDir && join(holdsDir, 'peers'), holdRecord, log));
+    this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations, owners, holds, patience);
+    const pauseFiles = new StateFiles(holdsDir && join(holdsDir, 'programs'), pauseRecord, log);
+    this.pauses = new Pauses(native, clock, log, this.introductions, this.moves, sockets, rebinder, patience, pauseFiles);
     this.resumptions = new Resumptions(this.segments, sockets, this.registrations, this.suspensions, rebinder);
   }
 
@@ -97,6 +104,21 @@ export class Peering {
     this.moves.forget(migration);
   }
 
+  /** Holds a program's connections at both ends; where any status is not ok, nothing is held. */
+  pause(request: PauseRequest): Promise<ResumedConnection[]> {
+    return this.pauses.pause(request);
+  }
+
+  /** Ends that. The status is how the peer took it. */
+  endPause(group: string): Promise<ResumedConnection[]> {
+    return this.pauses.resume(group);
+  }
+
+  /** How long this program is paused yet, in milliseconds; undefined: it is not. */
+  pauseLeft(group: string): number | undefined {
+    return this.pauses.left(group);
+  }
+
   /** Whether a connection of this process is locked for another host's migration now. */
   isSuspended(pid: number): boolean {
     return this.suspensions.isSuspended(pid);
@@ -118,6 +140,7 @@ export class Peering {
     this.introductions.close();
     this.moves.close();
     this.suspensions.close();
+    this.pauses.close();
     this.segments.close();
   }
 

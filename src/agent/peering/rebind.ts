@@ -39,7 +39,35 @@ export class Rebinder {
   ) {}
 
   rebind(requests: readonly Rebind[]): Rebound[] {
-    return this.whileStopped(requests, (stopped) => this.follow(stopped));
+    return this.whileStopped(requests, (stopped) => {
+      const revived = this.reviveAll(stopped);
+      this.releaseAll(revived);
+      return stopped.map((request) => (revived.has(request) ? 'ok' : 'failed'));
+    });
+  }
+
+  /**
+   * The same, but nothing is released before `tell` has settled: it has the other ends follow, and neither end sends
+   * before both are there. It is given each revived connection's rcvNxt; all programs stand still until it is done.
+   * Where one cannot, nothing is touched.
+   */
+  async rebindTogether(requests: readonly Rebind[], tell: (revived: ReadonlyMap<Rebind, number>) => Promise<void>): Promise<Rebound[]> {
+    const freeze = new Freeze(this.native, this.programs, this.log);
+    try {
+      const pids = this.owners.find(requests.map(({ inode }) => inode)).map(({ pid }) => pid);
+      freeze.stop([...new Set(pids)].filter((pid) => pid !== process.pid));
+      const [refusal] = freeze.refusals.values();
+      if (refusal !== undefined) return requests.map(() => refusal);
+      const revived = this.reviveAll(requests);
+      try {
+        await tell(revived);
+      } finally {
+        this.releaseAll(revived);
+      }
+      return requests.map((request) => (revived.has(request) ? 'ok' : 'failed'));
+    } finally {
+      freeze.release();
+    }
   }
 
   /** Of locked sockets (native/tcp_patience.h). */
@@ -79,20 +107,32 @@ export class Rebinder {
     }
   }
 
-  private follow(requests: readonly Rebind[]): Rebound[] {
+  /** Those that are at their new address now, still held, each with its rcvNxt. The others are unlocked. */
+  private reviveAll(requests: readonly Rebind[]): Map<Rebind, number> {
     const saved = batched(requests, (some) => {
       const fds = some.map(({ fd }) => fd);
       // For good: a lease that ended from here on would let the old path's bytes into a saved socket.
       this.native.lock(fds, 0);
       return this.native.save(fds);
     });
-    const revived = requests.map((request, index) => this.revive(request, saved[index]!));
-    const released = batched(requests.filter((_request, index) => revived[index]), (some) => {
+    return new Map(
+      requests.flatMap((request, index) => {
+        const one = saved[index]!;
+        return this.revive(request, one) && !(one instanceof Failure) ? [[request, one.rcvNxt] as const] : [];
+      }),
+    );
+  }
+
+  /** Forgets those that cannot be released. */
+  private releaseAll(revived: Map<Rebind, number>): void {
+    const requests = [...revived.keys()];
+    const released = batched(requests, (some) => {
       this.native.release(some.map(({ fd }) => fd));
       return some;
     });
-    const done = new Set(released.filter((request) => !(request instanceof Failure)));
-    return requests.map((request) => (done.has(request) ? 'ok' : 'failed'));
+    requests.forEach((request, index) => {
+      if (released[index] instanceof Failure) revived.delete(request);
+    });
   }
 
   private revive({ fd, remote, peerHas, windowIsShut }: Rebind, found: SavedSocket | Failure): boolean {

@@ -134,7 +134,7 @@ class Refusals {
   }
 
   private ask(pid: number): Status | null {
-    if (this.programs.isMigrating(pid)) return 'busy';
+    if (this.programs.isMigrating(pid) || this.programs.isPaused(pid)) return 'busy';
     return this.programs.freezerOf(pid) === null && isTraced(pid) ? 'not-permitted' : null;
   }
 }

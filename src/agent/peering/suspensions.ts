@@ -10,9 +10,9 @@ import type { InbandSegment, Native } from '../../native/contract';
 import { answerWindow, freshCounter, Move, Replies, splitIntoParts, SUSPENDED_ENTRIES } from '../../protocol/inband';
 import type { Clock, Keyring, Pair, Status, Suspend, Suspended, SuspendedEntry } from '../../protocol/inband';
 import { batched, Failure } from './batch';
-import type { HoldRecord } from './hold-files';
-import type { Holds } from './holds';
+import type { HoldRecord, Holds } from './holds';
 import type { Owners } from './owners';
+import type { Patience } from './patience';
 import type { Registrations } from './registrations';
 import type { Segments } from './segments';
 import type { Sockets } from './sockets';
@@ -37,6 +37,7 @@ export class Suspensions {
     private readonly registrations: Registrations,
     private readonly owners: Owners,
     private readonly holds: Holds,
+    private readonly patience: Patience,
   ) {
     for (const { record, leftMs } of holds.records()) this.takeUp(record, leftMs);
   }
@@ -95,7 +96,7 @@ export class Suspensions {
 
   /** A member that is rebound and unlocked. */
   followed(member: Member): void {
-    this.holds.impatient([member]);
+    this.patience.end([member]);
     this.drop([member]);
   }
 
@@ -260,7 +261,7 @@ export class Suspensions {
     suspension.endLease = () => undefined;
     suspension.state = state;
     const members = [...suspension.members.values()];
-    this.release(this.holds.startAnew(members));
+    this.release(this.patience.startAnew(members));
     this.drop(members);
     this.holds.forget(suspension);
   }

@@ -64,6 +64,13 @@ export interface ResumedConnection {
   readonly status: PeerStatus;
 }
 
+/** A program of this host whose connections are to be held at both ends. */
+export interface PauseRequest {
+  readonly group: string;
+  readonly connections: readonly Connection[];
+  readonly leaseMs: number;
+}
+
 export interface CancelRequest {
   readonly migration: string;
   readonly deadlineMs: number;
@@ -113,6 +120,8 @@ export interface LocalPrograms {
   /** The program that this process belongs to, the same object each time; null: a process like any other. */
   freezerOf(pid: number): PeerFreezer | null;
   isMigrating(pid: number): boolean;
+  /** Its connections are held at both ends. */
+  isPaused(pid: number): boolean;
 }
 
 /** active: locked. lapsed: its lease ended, but it may still be resumed. */

@@ -12,9 +12,10 @@ export function inspectCommand(program: Command, config: Config): void {
     .argument('<id>', 'its id, or the start of it')
     .option('--json', 'for scripts')
     .action(async (id: string, { json }: { json?: boolean }) => {
-      const { channel } = await openProgram(config, id);
-      const { inspection } = expectType(await channel.request({ type: 'inspect' }), 'inspected');
+      const { summary, channel } = await openProgram(config, id);
+      const { inspection: seen } = expectType(await channel.request({ type: 'inspect' }), 'inspected');
       channel.destroy();
+      const inspection = { ...seen, program: summary }; // the agent knows more of its state
       if (json === true) printJson(inspection);
       else show(inspection);
     });

@@ -16,6 +16,7 @@ export function listCommand(program: Command, config: Config): void {
     });
 }
 
-function row({ id, state, pid, connections, startedAt, command }: ProgramSummary): string[] {
-  return [id, state, String(pid), String(connections), duration(Date.now() - startedAt), command.join(' ')];
+function row({ id, state, suspendedForMs, pid, connections, startedAt, command }: ProgramSummary): string[] {
+  const shown = suspendedForMs === undefined ? state : `${state}, ${duration(suspendedForMs)} left`;
+  return [id, shown, String(pid), String(connections), duration(Date.now() - startedAt), command.join(' ')];
 }

@@ -5,7 +5,7 @@ import { connectionText } from '../../migration/rules';
 import type { MigrationReport, SupervisorMessage } from '../../protocol/control/index';
 import type { Channel } from '../../protocol/channel/index';
 import { openProgram } from '../local';
-import { printJson, printLine, printTable } from '../print';
+import { count, printJson, printLine, printTable } from '../print';
 
 export function migrateCommand(program: Command, config: Config): void {
   program
@@ -46,7 +46,7 @@ async function followProgress(channel: Channel<SupervisorMessage>, quiet: boolea
 
 function show({ program, target, phases, connections, bytes, frozenMs, lost }: MigrationReport, command: readonly string[]): void {
   printTable(['PHASE', 'MS'], phases.map(({ name, ms }) => [name, ms.toFixed(1).padStart(7)]));
-  const what = connections === 1 ? '1 connection' : `${connections} connections`;
+  const what = count(connections, 'connection');
   printLine(`\n${program} (${command.join(' ')}) runs on ${target} now, with ${what}; ${Math.ceil(bytes / 1024)} KiB moved, ${frozenMs.toFixed(1)} ms from its freeze to its first answer there`);
   for (const { connection, status } of lost) printLine(`lost: ${connectionText(connection)}: its peer did not follow (${status})`);
 }

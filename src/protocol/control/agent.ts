@@ -1,7 +1,7 @@
 /** What supervisors and the command line say to the agent of their host, over its UNIX socket. */
 import { z } from 'zod';
 import { moveTicketSchema } from '../inband/index';
-import { connection, hexId, programSummary, sequence } from './common';
+import { connection, hexId, programId, programSummary, sequence } from './common';
 
 const status = z.string().max(32);
 
@@ -11,6 +11,10 @@ const movedConnection = z.object({ connection, to: connection, peerHas: sequence
 /** What the target needs to speak to one peer in the source's name. */
 export const peerTicket = z.object({ ticket: moveTicketSchema, connections: z.array(z.object({ connection, token: z.string().max(64) })) });
 export type PeerTicket = z.infer<typeof peerTicket>;
+
+/** What became of a program's connections when it was suspended or resumed where it is. */
+export const pauseReport = z.object({ program: programId, connections: z.array(z.object({ connection, status })), leftMs: z.number() });
+export type PauseReport = z.infer<typeof pauseReport>;
 
 export const agentMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('done') }),
@@ -46,6 +50,9 @@ export const agentMessage = z.discriminatedUnion('type', [
     deadlineMs: z.number(),
   }),
   z.object({ type: z.literal('resumed'), peers: z.array(z.object({ connection, status })) }),
+  z.object({ type: z.literal('suspend-program'), program: programId, holdMs: z.int().min(1) }),
+  z.object({ type: z.literal('resume-program'), program: programId }),
+  z.object({ type: z.literal('program-held'), report: pauseReport }),
   z.object({ type: z.literal('cancel'), migration: hexId, deadlineMs: z.number() }),
 ]);
 export type AgentMessage = z.infer<typeof agentMessage>;

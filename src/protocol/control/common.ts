@@ -18,7 +18,9 @@ export const programSummary = z.object({
   group: hexId,
   command: z.array(z.string()),
   pid: z.int(),
-  state: z.enum(['running', 'migrating', 'arriving', 'moved', 'ended']),
+  state: z.enum(['running', 'migrating', 'arriving', 'moved', 'ended', 'suspended']),
+  /** How long its connections are held yet, where it is suspended. */
+  suspendedForMs: z.number().optional(),
   connections: z.int().min(0),
   startedAt: z.number(),
 });

@@ -41,6 +41,7 @@ class World {
     const programs: LocalPrograms = {
       freezerOf: (pid) => this.freezers.get(pid) ?? null,
       isMigrating: (pid) => this.migrating.has(pid),
+      isPaused: () => false,
     };
     const open = ({ native }: FakeHost) => new Peering({ native, clusterKey: null, log, programs, clock: this.clock });
     this.agents = { source: open(this.source), target: open(this.target), peer: open(this.peer) };

@@ -27,7 +27,7 @@ function setUp() {
     answer: (carried) => answers.push(received('pair', a.receive(carried, ends(1))).message as Introduced),
   } as Partial<Segments> as Segments;
   const registrations = new Registrations(host.native);
-  const programs = { freezerOf: () => null, isMigrating: () => false };
+  const programs = { freezerOf: () => null, isMigrating: () => false, isPaused: () => false };
   const welcomes = new Welcomes(host.native, clock, segments, new Sockets(host.native, programs), registrations);
   const ask = (change: (entry: Introduce['entries'][number]) => object = () => ({}), from = SERVER, to = PEER): Status[] | undefined => {
     const entries = TOKENS.map((token, index) => {
