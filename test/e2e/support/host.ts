@@ -115,7 +115,7 @@ export class Host {
   }
 
   private async logs(): Promise<string> {
-    const { stdout } = await this.run(['sh', '-c', 'tail -n 40 /run/migrun/log/* 2>&1']);
+    const { stdout } = await this.run(['sh', '-c', 'tail -n 40 /run/migrun/log/* 2>&1 | cut -c 1-400']);
     const agents = this.started.filter(({ child }) => child.spawnargs.includes('agent')).map(({ stderr }) => stderr.all);
     return `--- ${this.name}\n${stdout}\n${agents.join('\n')}\n`;
   }

@@ -32,10 +32,10 @@ export class Text {
     return this.lines.at(-1) ?? '';
   }
 
-  /** The first line that matches, printed already or still to come. */
-  async match(pattern: RegExp): Promise<RegExpExecArray> {
+  /** The first line that matches, printed already or still to come; of lines from number `from` on. */
+  async match(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
     let found: RegExpExecArray | null = null;
-    let looked = 0;
+    let looked = from;
     await this.until(`a line like ${pattern}`, () => {
       while (found === null && looked < this.lines.length) found = pattern.exec(this.lines[looked++]!);
       return found !== null;
