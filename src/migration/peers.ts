@@ -8,9 +8,10 @@ import type { SourceContext } from './source-context';
 
 /** Peers hold this long without hearing of us again; our own locks likewise. */
 export const LEASE_MS = 10_000;
-/** A peer that can follow answers at once; what takes longer has no agent. */
-const HELLO_DEADLINE_MS = 1_500;
-const SUSPEND_DEADLINE_MS = 2_000;
+/** A peer that can follow answers at once, on a host that has no CPU to spare within seconds; what takes longer has no agent. */
+const HELLO_DEADLINE_MS = 5_000;
+const SUSPEND_DEADLINE_MS = 5_000;
+const CANCEL_DEADLINE_MS = 2_000;
 
 /** HELLO: which of these connections' other ends can follow. */
 export async function introducePeers({ tools, group }: SourceContext, connections: Connection[]): Promise<{ connection: Connection; status: string }[]> {
@@ -67,5 +68,5 @@ export function endLease(context: SourceContext): void {
 
 /** CANCEL: the peers go on where they were. */
 export async function cancelPeers({ tools, migration }: SourceContext): Promise<void> {
-  await tools.agent.ask({ type: 'cancel', migration, deadlineMs: SUSPEND_DEADLINE_MS });
+  await tools.agent.ask({ type: 'cancel', migration, deadlineMs: CANCEL_DEADLINE_MS });
 }

@@ -73,7 +73,7 @@ export class Peering {
     this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations, owners, holds, patience);
     const pauseFiles = new StateFiles(holdsDir && join(holdsDir, 'programs'), pauseRecord, log);
     this.pauses = new Pauses(native, clock, log, this.introductions, this.moves, sockets, rebinder, patience, pauseFiles);
-    this.resumptions = new Resumptions(this.segments, sockets, this.registrations, this.suspensions, rebinder);
+    this.resumptions = new Resumptions(this.segments, sockets, this.registrations, this.suspensions, rebinder, log);
   }
 
   /** Names this program's connections to the agents at their other ends. May be repeated; must precede suspend. */

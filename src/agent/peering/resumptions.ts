@@ -1,8 +1,10 @@
 /**
  * The answering side of RESUME. It comes from the source and from the target, in parts, repeated: what a connection
- * is worth an answer for is remembered with the connection, so it is rebound once, whoever asks how often.
+ * is worth an answer for is remembered with the connection, so it is rebound once, whoever asks how often. Where a
+ * program could not be stopped in time there is no answer: it is asked again, and on a busy host that is enough.
  */
 
+import type { Logger } from 'pino';
 import type { Endpoint, InbandSegment } from '../../native/contract';
 import type { Move, Resume, Status } from '../../protocol/inband';
 import { endpointName } from './connections';
@@ -37,22 +39,31 @@ export class Resumptions {
     private readonly registrations: Registrations,
     private readonly suspensions: Suspensions,
     private readonly rebinder: Rebinder,
+    private readonly log: Logger,
   ) {}
 
   onResume(message: Resume, move: Move, segment: InbandSegment): void {
     const suspension = this.suspensions.find(move);
     if (suspension === undefined || suspension.group !== message.group) return;
     const one = { message, move, suspension, segment };
-    if (this.waiting.push(one) === 1) setImmediate(() => this.resume());
+    if (this.waiting.push(one) === 1) setImmediate(() => this.resumeWaiting());
   }
 
   close(): void {
     this.waiting = [];
   }
 
-  private resume(): void {
+  private resumeWaiting(): void {
     const batch = this.waiting;
     this.waiting = [];
+    try {
+      this.resume(batch);
+    } catch (error) {
+      this.log.error({ err: error }, 'no peer was resumed; they are asked for again');
+    }
+  }
+
+  private resume(batch: readonly Asked[]): void {
     const following = new Map<Member, Following>();
     for (const { message, suspension } of batch) {
       this.suspensions.beginResumption(suspension);
@@ -103,8 +114,10 @@ export class Resumptions {
     const { migration, part, parts, address } = message;
     const entries = message.entries.map(({ token, port }) => {
       const member = suspension.members.get(token);
-      return { token, status: member === undefined ? 'no-socket' : statusOf(member, { address, port }, statuses) };
+      const status: Status = member === undefined ? 'no-socket' : statusOf(member, { address, port }, statuses);
+      return { token, status };
     });
+    if (entries.some(({ status }) => status === 'busy')) return;
     this.segments.answer(move.seal({ type: 'resumed', migration, part, parts, entries }), segment);
   }
 }

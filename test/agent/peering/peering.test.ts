@@ -326,10 +326,21 @@ describe('resume', () => {
     expect(statuses((await world.resume('source'))[0]!)).toEqual(['not-permitted']);
     expect(world.clients[0]!).toMatchObject({ locked: true, inRepair: false });
     world.peer.failing.clear();
-    world.migrating.add(CLIENT_PID);
-    expect(statuses((await world.resume('source'))[0]!)).toEqual(['busy']);
-    world.migrating.clear();
     expect(statuses((await world.resume('source'))[0]!)).toEqual(['ok']);
+    world.expectNothingLeft();
+  });
+
+  test.each([
+    ['whose program does not stop in time', 'ptraceFreeze', 'ETIMEDOUT'],
+    ['that cannot be looked for', 'findOwners', 'EMFILE'],
+  ])('one %s is asked for again until it follows', async (_what, call, code) => {
+    const world = new World(2);
+    await world.introduce();
+    await world.suspend();
+    world.peer.failing.set(call, { code });
+    const resumed = world.resume('source');
+    world.clock.after(400, () => world.peer.failing.clear());
+    expect(statuses((await resumed)[0]!)).toEqual(['ok', 'ok']);
     world.expectNothingLeft();
   });
 

@@ -68,7 +68,10 @@ export class FakeHost {
       },
       connectionInodes: (connections) => connections.map((connection) => this.find(connection)?.inode ?? null),
       tcpConnections: () => this.all().map(({ inode, state, connection }) => ({ inode, state, connection, unacknowledged: 0, hasKeys: false })),
-      findOwners: (inodes) => this.owners().filter(({ inode }) => inodes.includes(inode)),
+      findOwners: (inodes) => {
+        if (this.failing.has('findOwners')) throw failure(this.failing.get('findOwners')!.code);
+        return this.owners().filter(({ inode }) => inodes.includes(inode));
+      },
       lookAround: () => {
         const seen = this.owners();
         const isSo = ({ inode, pid, fd }: SocketOwner) => this.processes.get(pid)?.get(fd)?.inode === inode;
