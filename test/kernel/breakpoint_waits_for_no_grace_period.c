@@ -1,5 +1,4 @@
-/* While somebody holds a perf event of a task, setting a hardware breakpoint does not sleep; without one, it waits for
- * an RCU grace period.
+/* While somebody holds a perf event of a task, a hardware breakpoint is set without sleeping; else it may wait for an RCU grace period.
  *
  * Source: perf_event_alloc() and account_event() in kernel/events/core.c (synchronize_rcu() where perf_sched_count was
  * 0), which ptrace_register_breakpoint() in arch/x86/kernel/ptrace.c comes to; perf_sched_delayed() lets go after HZ.
