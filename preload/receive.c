@@ -1,5 +1,6 @@
 /* Calls that take data from sockets, and descriptors. */
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "shim.h"
 
@@ -18,18 +19,63 @@ ssize_t shim___recvfrom_chk(int fd, void *buffer, size_t size, size_t room, int 
                        : shim_recvfrom(fd, buffer, size, flags, from, length);
 }
 
-/* MSG_WAITALL promises everything unless a signal, an error or the end comes; a freeze is none of them. */
-static ssize_t receive_rest(const struct attempt *attempt, int fd, char *buffer, size_t size, int flags, size_t done) {
+static bool is_stream(int fd) {
+    const struct registry_record *record = table_record(fd);
+
+    return record && record->type == SOCK_STREAM;
+}
+
+/*
+ * Of `size` bytes, how many a call that blocks promises unless a signal, an error or the end comes, none of which a
+ * freeze is: all with MSG_WAITALL, else up to the low-water mark. A datagram is whole as it is, and what was only looked
+ * at is there to be looked at again. errno untouched.
+ */
+static size_t promised(int fd, int flags, size_t size) {
+    int mark = 0, error = errno;
+    socklen_t length = sizeof mark;
+
+    if (!is_stream(fd) || (flags & MSG_PEEK)) return 0;
+    if (flags & MSG_WAITALL) return size;
+    getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, &length);
+    errno = error;
+    return (size_t)mark < size ? (size_t)mark : size;
+}
+
+/* Until `least` bytes are there. The new count. errno untouched. */
+static size_t receive_rest(const struct attempt *attempt, int fd, char *buffer, size_t least, int flags, size_t done) {
     int error = errno;
 
-    while (done < size && (flags & MSG_WAITALL) && !(flags & MSG_PEEK) && attempt_frozen(attempt) &&
-           is_blocking(fd, flags)) {
-        ssize_t more = libc.recv(fd, buffer + done, size - done, flags);
+    while (done < least && attempt_frozen(attempt) && is_blocking(fd, flags)) {
+        ssize_t more = libc.recv(fd, buffer + done, least - done, flags);
         if (more < 0 && attempt_again(attempt)) continue;
         if (more <= 0) break;
         done += (size_t)more;
     }
     errno = error;
+    return done;
+}
+
+static ssize_t receive_whole(const struct attempt *attempt, int fd, char *buffer, size_t size, int flags,
+                             ssize_t result) {
+    if (result <= 0 || (size_t)result >= size || !unlikely(attempt_frozen(attempt))) return result;
+    return (ssize_t)receive_rest(attempt, fd, buffer, promised(fd, flags, size), flags, (size_t)result);
+}
+
+static ssize_t receive_parts(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, int flags,
+                             ssize_t result) {
+    size_t done = (size_t)result, size = 0, start = 0;
+
+    if (result <= 0 || !unlikely(attempt_frozen(attempt))) return result;
+    for (size_t i = 0; i < count; i++) size += parts[i].iov_len;
+    size_t least = promised(fd, flags, size);
+    for (size_t i = 0; i < count && done < least; i++) {
+        size_t end = start + parts[i].iov_len;
+        size_t wanted = end < least ? end : least;
+        if (done < wanted)
+            done = start + receive_rest(attempt, fd, parts[i].iov_base, wanted - start, flags, done - start);
+        if (done < wanted) break;
+        start = end;
+    }
     return (ssize_t)done;
 }
 
@@ -40,7 +86,7 @@ ssize_t shim_read(int fd, void *buffer, size_t size) {
     if (hold(fd, 0) < 0) return -1;
     do result = libc.read(fd, buffer, size);
     while (result < 0 && attempt_again(&attempt));
-    return result;
+    return receive_whole(&attempt, fd, buffer, size, 0, result);
 }
 
 ssize_t shim_readv(int fd, const struct iovec *parts, int count) {
@@ -50,7 +96,7 @@ ssize_t shim_readv(int fd, const struct iovec *parts, int count) {
     if (hold(fd, 0) < 0) return -1;
     do result = libc.readv(fd, parts, count);
     while (result < 0 && attempt_again(&attempt));
-    return result;
+    return receive_parts(&attempt, fd, parts, (size_t)count, 0, result);
 }
 
 ssize_t shim_preadv2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
@@ -70,9 +116,7 @@ ssize_t shim_recv(int fd, void *buffer, size_t size, int flags) {
     if (hold(fd, flags) < 0) return -1;
     do result = libc.recv(fd, buffer, size, flags);
     while (result < 0 && attempt_again(&attempt));
-    if (unlikely((flags & MSG_WAITALL) && result > 0 && (size_t)result < size))
-        return receive_rest(&attempt, fd, buffer, size, flags, (size_t)result);
-    return result;
+    return receive_whole(&attempt, fd, buffer, size, flags, result);
 }
 
 ssize_t shim_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *from, socklen_t *length) {
@@ -82,9 +126,7 @@ ssize_t shim_recvfrom(int fd, void *buffer, size_t size, int flags, struct socka
     if (hold(fd, flags) < 0) return -1;
     do result = libc.recvfrom(fd, buffer, size, flags, from, length);
     while (result < 0 && attempt_again(&attempt));
-    if (unlikely((flags & MSG_WAITALL) && result > 0 && (size_t)result < size))
-        return receive_rest(&attempt, fd, buffer, size, flags, (size_t)result);
-    return result;
+    return receive_whole(&attempt, fd, buffer, size, flags, result);
 }
 
 /* Descriptors that came along (SCM_RIGHTS, unix(7)). */
@@ -102,22 +144,6 @@ static void arrivals(struct msghdr *message) {
     }
 }
 
-/* A MSG_WAITALL cut short: the parts of the message that are not full yet. */
-static ssize_t receive_parts(const struct attempt *attempt, int fd, const struct msghdr *message, int flags,
-                             size_t done) {
-    size_t start = 0;
-
-    for (size_t i = 0; i < message->msg_iovlen; i++) {
-        const struct iovec *part = &message->msg_iov[i];
-        size_t end = start + part->iov_len;
-        if (done < end)
-            done = start + (size_t)receive_rest(attempt, fd, part->iov_base, part->iov_len, flags, done - start);
-        if (done < end) break;
-        start = end;
-    }
-    return (ssize_t)done;
-}
-
 ssize_t shim_recvmsg(int fd, struct msghdr *message, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
@@ -126,29 +152,83 @@ ssize_t shim_recvmsg(int fd, struct msghdr *message, int flags) {
     do result = libc.recvmsg(fd, message, flags);
     while (result < 0 && attempt_again(&attempt));
     if (result >= 0) arrivals(message);
-    if (unlikely((flags & MSG_WAITALL) && result > 0 && attempt_frozen(&attempt)))
-        return receive_parts(&attempt, fd, message, flags, (size_t)result);
-    return result;
+    return receive_parts(&attempt, fd, message->msg_iov, message->msg_iovlen, flags, result);
 }
 
+/* Something to receive, or nothing ever again. False: an error, which the next call is to find, a signal or the end of
+ * SO_RCVTIMEO came first. errno untouched. */
+static bool await_message(const struct attempt *attempt, int fd) {
+    struct timeval time = {0};
+    socklen_t length = sizeof time;
+    int error = errno, result;
+
+    getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, &length);
+    struct timespec limit = {time.tv_sec, time.tv_usec * 1000};
+    struct deadline deadline = deadline_start(time.tv_sec || time.tv_usec ? from_timespec(&limit) : -1);
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
+    do {
+        struct timespec rest = to_timespec(deadline_left(&deadline));
+        result = libc.ppoll(&poller, 1, deadline.budget < 0 ? NULL : &rest, NULL);
+    } while (result < 0 && attempt_again(attempt));
+    errno = error;
+    return result > 0 && !(poller.revents & POLLERR);
+}
+
+/*
+ * A call that blocks waits for all messages. In the kernel a signal between two of them, and so a freeze, would become
+ * the socket's error (do_recvmmsg() in net/socket.c): ERESTARTSYS, for poll and the next call to show. So a call never
+ * waits there once it has one. On a stream each waits for as much as was promised, so they come one by one.
+ */
 int shim_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout) {
     struct attempt attempt = attempt_begin();
+    bool all = registry && count > 1 && !(flags & MSG_WAITFORONE) && is_blocking(fd, flags);
+    bool one_by_one = all && is_stream(fd);
+    unsigned int done = 0;
     int result;
 
     if (hold(fd, flags) < 0) return -1;
-    do result = libc.recvmmsg(fd, messages, count, flags, timeout);
-    while (result < 0 && attempt_again(&attempt));
-    for (int i = 0; i < result; i++) arrivals(&messages[i].msg_hdr);
-    return result;
+    do {
+        do
+            result = libc.recvmmsg(fd, messages + done, one_by_one ? 1 : count - done,
+                                   all && !one_by_one ? flags | MSG_WAITFORONE : flags, timeout);
+        while (result < 0 && attempt_again(&attempt));
+        if (result <= 0) break;
+        for (int i = 0; i < result; i++) arrivals(&messages[done++].msg_hdr);
+        struct mmsghdr *last = &messages[done - 1];
+        last->msg_len = (unsigned int)receive_parts(&attempt, fd, last->msg_hdr.msg_iov, last->msg_hdr.msg_iovlen,
+                                                    flags, (ssize_t)last->msg_len);
+    } while (all && done < count && !(timeout && !timeout->tv_sec && !timeout->tv_nsec) && await_message(&attempt, fd));
+    if (!done) return result;
+    errno = attempt.error;
+    return (int)done;
+}
+
+/* What is in a pipe goes to a socket that blocks whole. */
+static bool splice_goes_on(const struct attempt *attempt, int in, int out) {
+    int type, error = errno;
+    int left = 0;
+    socklen_t length = sizeof type;
+    bool goes_on = attempt_frozen(attempt) && getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+                   ioctl(in, FIONREAD, &left) == 0 && left > 0 && is_blocking(out, 0);
+
+    errno = error;
+    return goes_on;
 }
 
 ssize_t shim_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned int flags) {
     struct attempt attempt = attempt_begin();
     int nowait = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
+    size_t done = 0;
     ssize_t result;
 
     if (hold(in, nowait) < 0 || hold(out, nowait) < 0) return -1;
-    do result = libc.splice(in, in_offset, out, out_offset, size, flags);
-    while (result < 0 && attempt_again(&attempt));
-    return result;
+    for (;;) {
+        result = libc.splice(in, in_offset, out, out_offset, size - done, flags);
+        if (result < 0 && attempt_again(&attempt)) continue;
+        if (result > 0) done += (size_t)result;
+        if (result <= 0 || done >= size || nowait || !splice_goes_on(&attempt, in, out)) break;
+    }
+    if (!done) return result;
+    errno = attempt.error;
+    return (ssize_t)done;
 }

@@ -82,6 +82,28 @@ static long in_waitall(void) { return recv(near_end, small, 8, MSG_WAITALL); }
 static long in_waitall_parts(void) {
     return recvmsg(near_end, &(struct msghdr){.msg_iov = small_parts(), .msg_iovlen = 2}, MSG_WAITALL);
 }
+static void have_lowat(void) { CHECK(setsockopt(near_end, SOL_SOCKET, SO_RCVLOWAT, &(int){8}, sizeof(int)) == 0); }
+static long in_lowat(void) {
+    have_lowat();
+    return recv(near_end, small, sizeof small, 0);
+}
+static long in_lowat_read(void) {
+    have_lowat();
+    return read(near_end, small, sizeof small);
+}
+static long in_lowat_readv(void) {
+    have_lowat();
+    return readv(near_end, small_parts(), 2);
+}
+/* The bytes of both messages; what stopped it must not be left behind as an error of the socket. */
+static long in_recvmmsg(void) {
+    struct mmsghdr messages[2] = {{.msg_hdr = {.msg_iov = small_parts(), .msg_iovlen = 1}},
+                                  {.msg_hdr = {.msg_iov = small_parts() + 1, .msg_iovlen = 1}}};
+    int count = recvmmsg(near_end, messages, 2, 0, NULL), error = 0;
+
+    CHECK(getsockopt(near_end, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof error}) == 0 && error == 0);
+    return count < 0 ? count : (long)messages[0].msg_len + (count > 1 ? (long)messages[1].msg_len : 0);
+}
 static long in_accept(void) {
     struct sockaddr_in at;
     struct timeval timeout = {.tv_usec = SHORT_MS * 1000};
@@ -104,6 +126,14 @@ static long in_sendfile(void) {
     int file = memfd_create("bulk", MFD_CLOEXEC);
     CHECK(pwrite(file, bulk, BULK, 0) == BULK);
     return sendfile(near_end, file, &(off_t){0}, BULK);
+}
+#define PIPE_SIZE (1 << 20)
+static long in_splice(void) {
+    int ends[2];
+    CHECK(setsockopt(near_end, SOL_SOCKET, SO_SNDBUF, &(int){1 << 16}, sizeof(int)) == 0);
+    CHECK(pipe(ends) == 0 && fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE) == PIPE_SIZE);
+    CHECK(write(ends[1], bulk, PIPE_SIZE) == PIPE_SIZE);
+    return splice(ends[0], NULL, near_end, NULL, PIPE_SIZE, 0);
 }
 static long in_nanosleep(void) { return nanosleep(&short_time, NULL); }
 static long in_clock_nanosleep(void) {
@@ -129,6 +159,8 @@ static long in_semtimedop(void) { return semtimedop(semaphores, &(struct sembuf)
 /* What ends the call, once all is over. */
 static void by_byte(pid_t child) { (void)child; CHECK(write(far_end, small, 1) == 1); }
 static void by_rest(pid_t child) { (void)child; CHECK(write(far_end, small, 5) == 5); }
+/* As much as the low-water mark, which is what wakes a reader, however much it has (tcp_data_ready() in tcp_input.c). */
+static void by_mark(pid_t child) { (void)child; CHECK(write(far_end, small, 8) == 8); }
 static void by_time(pid_t child) { (void)child; }
 static void by_reading(pid_t child) {
     static char sink[1 << 16];
@@ -156,10 +188,13 @@ static const struct {
     {"ppoll", in_ppoll, by_byte},                  {"select", in_select, by_byte},
     {"read", in_read, by_byte},                    {"recv", in_recv, by_byte},
     {"recvmsg", in_recvmsg, by_byte},              {"waitall", in_waitall, by_rest},
-    {"waitall_parts", in_waitall_parts, by_rest},  {"accept", in_accept, by_time},
+    {"waitall_parts", in_waitall_parts, by_rest},  {"lowat", in_lowat, by_mark},
+    {"lowat_read", in_lowat_read, by_mark},        {"lowat_readv", in_lowat_readv, by_mark},
+    {"recvmmsg", in_recvmmsg, by_rest},            {"accept", in_accept, by_time},
     {"send", in_send, by_reading},                 {"write", in_write, by_reading},
     {"writev", in_writev, by_reading},             {"sendmsg", in_sendmsg, by_reading},
     {"sendmmsg", in_sendmmsg, by_reading},         {"sendfile", in_sendfile, by_reading},
+    {"splice", in_splice, by_reading},
     {"nanosleep", in_nanosleep, by_time},          {"clock_nanosleep", in_clock_nanosleep, by_time},
     {"sleep", in_sleep, by_time},                  {"usleep", in_usleep, by_time},
     {"thrd_sleep", in_thrd_sleep, by_time},        {"sem_timedwait", in_sem_timedwait, by_time},

@@ -82,7 +82,7 @@ static void connect_ends(const char *name) {
     struct timeval timeout = {.tv_sec = 60};
     int ends[2];
 
-    if (strcmp(name, "read") == 0 || strstr(name, "recv")) {
+    if (strcmp(name, "read") == 0 || strcmp(name, "recv") == 0 || strcmp(name, "recvmsg") == 0) {
         tcp_pair(ends);
         CHECK(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0);
     } else {
@@ -115,7 +115,7 @@ int main(int argc, char **argv) {
     connect_ends(argv[2]);
     semaphores = semget(IPC_PRIVATE, 1, 0600);
     CHECK(semaphores >= 0 && atexit(clean_up) == 0 && pipe(report) == 0);
-    if (cases[which].end == by_rest) CHECK(write(far_end, small, 3) == 3);
+    if (cases[which].end == by_rest || cases[which].end == by_mark) CHECK(write(far_end, small, 3) == 3);
     child = start(argv[0], argv[1], argv[2], report[1]);
     close(report[1]);
     close(near_end);
