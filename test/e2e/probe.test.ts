@@ -1,0 +1,61 @@
+import { untilGone } from './support/counting.js';
+import type { Host } from './support/host.js';
+import { useLab } from './support/lab.js';
+import { rounds, startProbes, type Probe, type ProbePair } from './support/probing.js';
+
+/** Of each end. */
+const MOVES = 2;
+
+/** What an edge-triggered set may do at any time (docs/sockets.md). */
+const OLD_EDGE = 'old edge: epoll_wait tells of nothing';
+
+/** What signal(7) says of a stop, of calls that are not restarted and of bytes that were moved already; and the address. */
+const SHOWN = [
+  /: epoll_p?wait2? EINTR$/,
+  /with a timeout: \w+ EINTR$/,
+  /^silence: recv with a timeout EINTR$/,
+  /^(send|send with a timeout|sendto|write|writev|sendmsg|sendmmsg|sendfile|splice out): \w+ is short$/,
+  /^(recv all|recvmsg all|recv above a low-water mark|read above a low-water mark|recvmmsg|recvmmsg with a timeout): \w+ is short$/,
+  /: getpeername changed$/,
+];
+
+const lab = useLab();
+
+beforeAll(() => lab.startAgents());
+
+async function endPair({ server, client }: ProbePair): Promise<{ server: string[]; client: string[] }> {
+  const seen = { server: await seenBy(server), client: await seenBy(client) };
+  await Promise.all([server, client].map((end) => end.quit()));
+  for (const { id } of [server, client]) if (id !== undefined) await untilGone(id);
+  return seen;
+}
+
+async function seenBy(end: Probe): Promise<string[]> {
+  return [...(await end.report()).keys()].filter((what) => what !== OLD_EDGE);
+}
+
+test('no call of a wrapped program shows that it moved, or that its peer did', async () => {
+  const { hostA, hostB, hostC } = lab;
+  const pair = await startProbes({ from: hostA, to: hostC, wrapped: true });
+  const at: Record<'server' | 'client', Host> = { server: hostA, client: hostC };
+  let free = hostB;
+  for (let moves = 0; moves < 2 * MOVES; moves++) {
+    const end = moves % 2 === 0 ? 'server' : 'client';
+    await at[end].migrate(pair[end].id!, free);
+    [at[end], free] = [free, at[end]];
+    await rounds(pair);
+  }
+  expect(await endPair(pair)).toEqual({ server: [], client: [] });
+});
+
+test('a peer that is not wrapped sees only what signal(7) says of a stop, and where its peer is', async () => {
+  const { hostA, hostB, hostC } = lab;
+  const pair = await startProbes({ from: hostA, to: hostC, wrapped: false });
+  for (let [from, to, moves] = [hostA, hostB, 0]; moves < MOVES; [from, to] = [to, from], moves++) {
+    await from.migrate(pair.server.id, to);
+    await rounds(pair);
+  }
+  const { server, client } = await endPair(pair);
+  expect(server).toEqual([]);
+  expect(client.filter((what) => !SHOWN.some((allowed) => allowed.test(what)))).toEqual([]);
+});
