@@ -30,7 +30,7 @@
 struct entry {
     const struct waiting_connection *waiting;
     const struct tcp_saved *saved;
-    const struct gate *gate;
+    struct gate *gate;
     struct peer_segments peer;
     uint32_t isn, peer_isn, received; /* `received`: rcv_nxt when all is said */
     uint32_t segment_size;
@@ -231,6 +231,16 @@ static int check_room(int listener) {
     return info.tcpi_unacked > info.tcpi_sacked ? -ENOSPC : 0;
 }
 
+/* Which of a group gets a connection is the kernel's choice otherwise, by a hash. */
+static int choose_listener(const struct entry *entry) {
+    const struct waiting_connection *waiting = entry->waiting;
+    int shared, result = socket_get(waiting->listener, SOL_SOCKET, SO_REUSEPORT, &shared);
+
+    if (result < 0 || !shared) return result;
+    return gate_steer(entry->gate, waiting->listener, socket_address_port(&waiting->local),
+                      socket_address_port(&waiting->remote));
+}
+
 static int shake_hands(struct entry *entry, const struct settings *settings, const char **step) {
     const struct waiting_connection *waiting = entry->waiting;
     int result;
@@ -239,6 +249,8 @@ static int shake_hands(struct entry *entry, const struct settings *settings, con
     result = time_wait_make(&waiting->local, &waiting->remote, &entry->peer, entry->isn, entry->peer_isn,
                             &entry->segment_size);
     if (result < 0) return result;
+    *step = "SO_REUSEPORT";
+    if ((result = choose_listener(entry)) < 0) return result;
     *step = "SYN";
     if ((result = request(entry, settings)) < 0) return result;
     *step = "ACK";
@@ -259,7 +271,7 @@ static int read_settings(int listener, struct settings *settings) {
 }
 
 /* TCP_DEFER_ACCEPT would leave a connection without data out of the queue. */
-static int fill_one(const struct waiting_connection *waiting, const struct gate *gate, const char **step) {
+static int fill_one(const struct waiting_connection *waiting, struct gate *gate, const char **step) {
     const struct tcp_saved *saved = waiting->saved;
     struct entry entry = {
         .waiting = waiting,
@@ -289,7 +301,7 @@ static int fill_one(const struct waiting_connection *waiting, const struct gate 
 }
 
 /* The new socket takes the listening one's filter over, so that has no lock meanwhile: the gate is shut. */
-static int fill_unlocked(const struct waiting_connection *waiting, const struct gate *gate, struct failure *failure) {
+static int fill_unlocked(const struct waiting_connection *waiting, struct gate *gate, struct failure *failure) {
     struct failure locking = {0};
     int result = socket_unlock_all(&waiting->listener, 1, &locking), locked;
 

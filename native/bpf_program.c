@@ -46,13 +46,17 @@ int bpf_program_link(int program, int target, enum bpf_attach_type attach) {
     return bpf(BPF_LINK_CREATE, &attributes);
 }
 
-int bpf_value_create(const char *name, uint32_t size) {
+static int make_single(enum bpf_map_type type, const char *name, uint32_t size) {
     union bpf_attr attributes = {
-        .map_type = BPF_MAP_TYPE_ARRAY, .key_size = sizeof(uint32_t), .value_size = size, .max_entries = 1};
+        .map_type = type, .key_size = sizeof(uint32_t), .value_size = size, .max_entries = 1};
 
     strncpy(attributes.map_name, name, sizeof attributes.map_name - 1);
     return bpf(BPF_MAP_CREATE, &attributes);
 }
+
+int bpf_value_create(const char *name, uint32_t size) { return make_single(BPF_MAP_TYPE_ARRAY, name, size); }
+
+int bpf_socket_create(const char *name) { return make_single(BPF_MAP_TYPE_SOCKMAP, name, sizeof(uint32_t)); }
 
 int bpf_value_set(int map, const void *value) {
     const uint32_t first = 0;

@@ -20,6 +20,13 @@
 #define BPF_MOVE_IMM64(to, value)                                                                        \
     ((struct bpf_insn){.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = (to), .imm = (int32_t)(value)}),    \
         ((struct bpf_insn){.imm = (int32_t)((uint64_t)(value) >> 32)})
+/* Two instructions: a map, by its descriptor, for the helpers that take one. */
+#define BPF_MOVE_MAP(to, map)                                                                            \
+    ((struct bpf_insn){.code = BPF_LD | BPF_DW | BPF_IMM,                                                \
+                       .dst_reg = (to),                                                                  \
+                       .src_reg = BPF_PSEUDO_MAP_FD,                                                     \
+                       .imm = (map)}),                                                                   \
+        ((struct bpf_insn){0})
 /* Two instructions: the address of the one value of an array map, with `map` its descriptor. */
 #define BPF_MOVE_MAP_VALUE(to, map)                                                                      \
     ((struct bpf_insn){.code = BPF_LD | BPF_DW | BPF_IMM,                                                \
@@ -29,6 +36,8 @@
         ((struct bpf_insn){0})
 #define BPF_LOAD32(to, base, offset) \
     ((struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = (to), .src_reg = (base), .off = (offset)})
+#define BPF_LOAD16(to, base, offset) \
+    ((struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_H, .dst_reg = (to), .src_reg = (base), .off = (offset)})
 #define BPF_LOAD8(to, base, offset) \
     ((struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_B, .dst_reg = (to), .src_reg = (base), .off = (offset)})
 #define BPF_AND_IMM(to, value) \
@@ -58,6 +67,9 @@ int bpf_program_link(int program, int target, enum bpf_attach_type attach);
 
 /** A map with one value of `size` bytes, zeros at first. A descriptor that the caller closes, or -errno. */
 int bpf_value_create(const char *name, uint32_t size);
+
+/** The same with a socket for a value: bpf_value_set() takes the descriptor of one. */
+int bpf_socket_create(const char *name);
 
 /** Sets it. 0 or -errno. */
 int bpf_value_set(int map, const void *value);

@@ -13,6 +13,10 @@
 
 #define ETHERTYPE_IP_BIG_ENDIAN __builtin_bswap16(ETHERTYPE_IP)
 
+struct ports {
+    uint32_t local, remote_big_endian;
+};
+
 enum { DROP = 0, LET_PASS = 1 }; /* verdicts of a cgroup_skb program */
 
 static const struct bpf_insn mute[] = {
@@ -127,7 +131,7 @@ static int shut(struct gate *gate, int pod, int own) {
 int gate_shut(struct gate *gate, const char *pod, const char *own) {
     int pod_fd = open_cgroup(pod), own_fd = open_cgroup(own), result;
 
-    *gate = (struct gate){.links = {-1, -1, -1, -1}, .window = -1};
+    *gate = (struct gate){.links = {-1, -1, -1, -1, -1}, .window = -1, .listener = -1, .ports = -1};
     result = pod_fd < 0 ? pod_fd : own_fd < 0 ? own_fd : shut(gate, pod_fd, own_fd);
     if (pod_fd >= 0) close(pod_fd);
     if (own_fd >= 0) close(own_fd);
@@ -144,13 +148,68 @@ int gate_resets(const char *pod) {
     return link;
 }
 
+/* r6: context, r7: socket */
+static int attach_steering(const struct gate *gate, int network) {
+    const struct bpf_insn code[] = {
+        BPF_MOVE_REG(BPF_REG_6, BPF_REG_1),
+        BPF_MOVE_MAP_VALUE(BPF_REG_2, gate->ports),
+        BPF_LOAD32(BPF_REG_3, BPF_REG_2, offsetof(struct ports, local)),
+        BPF_LOAD32(BPF_REG_4, BPF_REG_6, offsetof(struct bpf_sk_lookup, local_port)),
+        BPF_JUMP_REG(BPF_JNE, BPF_REG_3, BPF_REG_4, 17), /* to the end */
+        BPF_LOAD32(BPF_REG_3, BPF_REG_2, offsetof(struct ports, remote_big_endian)),
+        BPF_LOAD16(BPF_REG_4, BPF_REG_6, offsetof(struct bpf_sk_lookup, remote_port)),
+        BPF_JUMP_REG(BPF_JNE, BPF_REG_3, BPF_REG_4, 14), /* to the end */
+        BPF_STORE32_IMM(BPF_REG_10, ON_STACK, 0),
+        BPF_MOVE_MAP(BPF_REG_1, gate->listener),
+        BPF_MOVE_REG(BPF_REG_2, BPF_REG_10),
+        BPF_ADD_IMM(BPF_REG_2, ON_STACK),
+        BPF_CALL_HELPER(BPF_FUNC_map_lookup_elem),
+        BPF_JUMP_IMM(BPF_JEQ, BPF_REG_0, 0, 7), /* to the end */
+        BPF_MOVE_REG(BPF_REG_7, BPF_REG_0),
+        BPF_MOVE_REG(BPF_REG_1, BPF_REG_6),
+        BPF_MOVE_REG(BPF_REG_2, BPF_REG_7),
+        BPF_MOVE_IMM(BPF_REG_3, BPF_SK_LOOKUP_F_NO_REUSEPORT),
+        BPF_CALL_HELPER(BPF_FUNC_sk_assign),
+        BPF_MOVE_REG(BPF_REG_1, BPF_REG_7),
+        BPF_CALL_HELPER(BPF_FUNC_sk_release),
+        BPF_MOVE_IMM(BPF_REG_0, SK_PASS), /* the end */
+        BPF_RETURN(),
+    };
+
+    return attach(BPF_PROG_TYPE_SK_LOOKUP, BPF_SK_LOOKUP, "migrun_steer", code, COUNT(code), network);
+}
+
+static int begin_steering(struct gate *gate) {
+    int *link = &gate->links[GATE_LINKS - 1], network, result;
+
+    if ((result = gate->ports = bpf_value_create("migrun_ports", sizeof(struct ports))) < 0) return result;
+    if ((result = gate->listener = bpf_socket_create("migrun_listener")) < 0) return result;
+    network = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (network < 0) return -errno;
+    result = *link = attach_steering(gate, network);
+    close(network);
+    return result < 0 ? result : 0;
+}
+
+int gate_steer(struct gate *gate, int listener, uint16_t local_port, uint16_t remote_port) {
+    const struct ports ports = {.local = local_port, .remote_big_endian = __builtin_bswap16(remote_port)};
+    uint32_t socket = (uint32_t)listener;
+    int result = gate->links[GATE_LINKS - 1] < 0 ? begin_steering(gate) : 0;
+
+    if (result == 0) result = bpf_value_set(gate->listener, &socket);
+    return result < 0 ? result : bpf_value_set(gate->ports, &ports);
+}
+
 int gate_offer(const struct gate *gate, uint32_t segments) { return bpf_value_set(gate->window, &segments); }
 
+static void let_go(int *fd) {
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+}
+
 void gate_open(struct gate *gate) {
-    for (size_t i = 0; i < GATE_LINKS; i++) {
-        if (gate->links[i] >= 0) close(gate->links[i]);
-        gate->links[i] = -1;
-    }
-    if (gate->window >= 0) close(gate->window);
-    gate->window = -1;
+    for (size_t i = 0; i < GATE_LINKS; i++) let_go(&gate->links[i]);
+    let_go(&gate->window);
+    let_go(&gate->listener);
+    let_go(&gate->ports);
 }

@@ -17,11 +17,11 @@
  * would do as well, but a mark also chooses routes (ip-rule(8)), and new sockets may take it over (tcp_fwmark_accept). */
 enum { GATE_PASS = 0x6d676761, GATE_HUSH = 0x6d676768 };
 
-enum { GATE_LINKS = 4 };
+enum { GATE_LINKS = 5 };
 
 struct gate {
     int links[GATE_LINKS]; /* -1: none */
-    int window;
+    int window, listener, ports;
 };
 
 /** Shuts it. `pod` and `own` are directories: the pod's cgroup v2, and that of this process. After a failure it is open. */
@@ -30,6 +30,10 @@ int gate_shut(struct gate *gate, const char *pod, const char *own);
 /** The receive window that the pod's listeners offer in the handshakes from now on, in full segments; 0: the kernel's
  * choice. */
 int gate_offer(const struct gate *gate, uint32_t segments);
+
+/** Leads a SYN between these ports to this listening socket, whichever of an SO_REUSEPORT group its addresses would
+ * choose. */
+int gate_steer(struct gate *gate, int listener, uint16_t local_port, uint16_t remote_port);
 
 void gate_open(struct gate *gate);
 

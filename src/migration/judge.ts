@@ -11,7 +11,7 @@ import { endpointText, type Reason } from './rules';
 import { judgeUdp } from './udp';
 
 export async function judgeArrival(arrival: Arrival, config: Config): Promise<Reason[]> {
-  const listeners = await Promise.all(arrival.listeners.map(judgeListener));
+  const listeners = await Promise.all(distinct(arrival.listeners).map(judgeListener));
   return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...listeners.flat(), ...(await judgeUdp(arrival, whyNotBound)), ...judgeQueues(arrival), ...judgeRoutes(arrival), ...judgeOptions(arrival)];
 }
 
@@ -38,6 +38,11 @@ function judgeFiles({ files, workingDirectories }: Arrival): Reason[] {
 function judgeCriu({ criu }: Config): Reason[] {
   if (statSync(criu, { throwIfNoEntry: false }) !== undefined) return [];
   return [{ code: 'E_NO_CRIU', message: `this host has no CRIU at ${criu}; run tools/setup there` }];
+}
+
+/** The sockets of an SO_REUSEPORT group would be in each other's way here. */
+function distinct(listeners: Arrival['listeners']): Arrival['listeners'] {
+  return [...new Map(listeners.map((listener) => [`${listener.family} ${endpointText(listener.local)}`, listener])).values()];
 }
 
 /** By listening for a moment: nothing else knows all that can be in the way. */

@@ -133,6 +133,11 @@ describe('ports', () => {
     expect(await judge({ listeners })).toEqual([]);
   });
 
+  test('one that several sockets share is tried once', async () => {
+    const listener = { family: 2, local: { address: '0.0.0.0', port: await freePort() }, waiting: 0 };
+    expect(await judge({ listeners: [listener, listener] })).toEqual([]);
+  });
+
   test('taken on one address is taken for all', async () => {
     await listening('127.0.0.1', async (port) => {
       const reasons = await judge({ listeners: [{ family: 2, local: { address: '0.0.0.0', port }, waiting: 0 }] });

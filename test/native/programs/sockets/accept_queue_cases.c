@@ -289,6 +289,59 @@ static void edge_is_seen(void) {
     serve(0);
 }
 
+/* Whichever of a group its addresses choose: another host's kernel chooses another one. */
+static void one_of_a_group(void) {
+    union socket_address address = address_of(V4, 1, 0);
+    int group[4], waiting_at[4][40], one = 1;
+    struct waiting_connection waiting[40];
+    size_t total = 0;
+
+    open_queue(V4, 1);
+    pod_enter();
+    for (int i = 0; i < 4; i++) {
+        group[i] = (int)need(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        need(setsockopt(group[i], SOL_SOCKET, SO_REUSEPORT, &one, sizeof one));
+        need(bind(group[i], &address.any, socket_address_length(&address)));
+        if (i == 0) need(socket_local(group[0], &address));
+        need(listen(group[i], 40));
+    }
+    pod_leave();
+    close(queue.listener);
+    queue.listener = group[0];
+    for (int i = 0; i < 40; i++) join(10);
+    returns(socket_lock_all(group, 4, 0, &failure), 0);
+    returns(socket_lock_all(queue.clients, queue.count, 0, &failure), 0);
+    for (int i = 0; i < 4; i++) {
+        struct taken_connection *taken;
+        size_t count;
+
+        returns(accept_queue_take(group[i], &taken, &count), 0);
+        waiting_at[i][0] = (int)count;
+        for (size_t k = 0; k < count; k++, total++) {
+            returns(socket_lock_all(&taken[k].socket.fd, 1, 0, &failure), 0);
+            returns(tcp_save_all(&taken[k].socket.fd, 1, &queue.saved[total], &failure), 0);
+            waiting[total] = (struct waiting_connection){
+                .listener = group[3 - i], .saved = &queue.saved[total], .local = queue.saved[total].local,
+                .remote = queue.saved[total].remote, .receive_buffer = taken[k].receive_buffer, .peer_stays = true};
+            tcp_close_silently(&taken[k].socket.fd, 1);
+        }
+        free(taken);
+    }
+    expect(total == 40, "%zu were taken", total);
+    returns(accept_queue_fill(waiting, total, pod_path(), own_path(), &failure), 0);
+    total = 0;
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < waiting_at[i][0]; k++, total++) {
+            int fd = (int)need(accept4(group[3 - i], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+            union socket_address seen;
+
+            need(socket_remote(fd, AF_INET, &seen));
+            expect(socket_address_equal(&seen, &queue.saved[total].remote), "another one at %d", i);
+            close(fd);
+            tcp_saved_clear(&queue.saved[total]);
+        }
+}
+
 static void two_hundred(void) {
     open_queue(V4, CLIENTS_MAX);
     for (size_t i = 0; i < CLIENTS_MAX; i++) join(i * 10);
@@ -404,6 +457,7 @@ const struct test_case accept_queue_cases[] = {
     {"waiting connections go into another queue, and their peers follow (IPv6)", move_v6},
     {"waiting connections go into another queue, and their peers follow (IPv4 in IPv6)", move_mapped},
     {"an edge-triggered epoll set reports what was put back", edge_is_seen},
+    {"a connection goes into the queue of one socket of an SO_REUSEPORT group", one_of_a_group},
     {"two hundred waiting connections go back", two_hundred},
     {"a queue takes as many as before and no more", as_full_as_before},
     {"a listening socket's settings are as they were", settings_stay},
