@@ -13,7 +13,6 @@
 #include "values.h"
 
 extern "C" {
-#include "breakpoints.h"
 #include "cgroup.h"
 #include "descriptors.h"
 #include "diag.h"
@@ -62,12 +61,6 @@ static void freeze_cgroup(const Napi::CallbackInfo &info) {
 static void thaw_cgroup(const Napi::CallbackInfo &info) {
     std::string path = info[0].As<Napi::String>();
     check(info.Env(), cgroup_thaw(path.c_str()), "cgroup.freeze");
-}
-
-/* Nothing depends on it but time. */
-static Napi::Value hasten_breakpoints(const Napi::CallbackInfo &info) {
-    int fd = breakpoints_hasten();
-    return fd < 0 ? info.Env().Null() : Napi::Number::New(info.Env(), fd);
 }
 
 /* Released once: by release(), else with the last reference to it. */
@@ -254,7 +247,6 @@ void register_host(Napi::Env env, Napi::Object exports) {
     add("becomeSubreaper", become_subreaper);
     add("cgroupFreeze", freeze_cgroup);
     add("cgroupThaw", thaw_cgroup);
-    add("hastenBreakpoints", hasten_breakpoints);
     add("ptraceFreeze", freeze_by_ptrace);
     add("findOwners", owners_of);
     add("lookAround", look_around);

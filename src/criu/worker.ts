@@ -11,6 +11,13 @@ import { native, type MessageSocket } from '../native/index';
 import { decodeResponse, encodeFeatureCheck, encodeNotifyAnswer, encodeRequest, rehearseMessages, type CriuOptions, type CriuResponse } from './rpc';
 
 /**
+ * CRIU stops a task by its system calls, not by a hardware breakpoint (FI_NO_BREAKPOINTS in its fault-injection.h, meant
+ * for its tests). A breakpoint stays with the task as a perf event, at which the kernel looks at each of its context
+ * switches for the rest of its life, and the first of a system waits for an RCU grace period, 4 to 26 ms of a pause.
+ */
+const NO_BREAKPOINTS = { CRIU_FAULT: '130' };
+
+/**
  * What is awaited before CRIU goes on from this stage. A rejection is the request's, and CRIU stays where it is, holding
  * what it has restored: told of a failure in its last stage, pre-resume, it only logs it and lets everything run
  * (criu/cr-restore.c). Kill that first, then close the worker.
@@ -27,7 +34,6 @@ export class CriuWorker {
   private onResponse: ((response: CriuResponse) => void) | undefined;
   private onEnd: ((error: MigrunError) => void) | undefined;
   private ended = false;
-  private breakpoints: number | null = null;
 
   /** `inherited` become the worker's descriptors 4, 5, ...; they stay the caller's. */
   constructor(
@@ -43,7 +49,7 @@ export class CriuWorker {
     const errors = openSync(join(imagesDir, 'criu.stderr'), 'w', 0o600);
     try {
       // In a session of its own: Ctrl-C at our terminal is the program's, and would end CRIU in the middle of a dump.
-      this.child = spawn(criu, ['swrk', '3'], { stdio: ['ignore', errors, errors, theirs, ...inherited], detached: true });
+      this.child = spawn(criu, ['swrk', '3'], { stdio: ['ignore', errors, errors, theirs, ...inherited], detached: true, env: { ...process.env, ...NO_BREAKPOINTS } });
     } finally {
       closeSync(errors);
       native.closeFd(theirs);
@@ -66,7 +72,6 @@ export class CriuWorker {
    * where CRIU cannot work here.
    */
   async warm(): Promise<void> {
-    this.breakpoints ??= native.hastenBreakpoints();
     rehearseMessages();
     await this.exchange(encodeFeatureCheck());
   }
@@ -95,8 +100,6 @@ export class CriuWorker {
   close(): void {
     this.ended = true;
     this.socket.close();
-    if (this.breakpoints !== null) native.closeFd(this.breakpoints);
-    this.breakpoints = null;
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
   }
 

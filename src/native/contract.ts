@@ -252,8 +252,6 @@ export interface NativeHost {
   /** Writes cgroup.freeze and waits (poll on cgroup.events) until it is so; throws ETIMEDOUT, having thawed it again. */
   cgroupFreeze(path: string, timeoutMs: number): void;
   cgroupThaw(path: string): void;
-  /** A descriptor; while it is open, setting a hardware breakpoint waits for no RCU grace period (native/breakpoints.h). null: cannot be. */
-  hastenBreakpoints(): number | null;
   /** PTRACE_SEIZE + INTERRUPT of every thread of these processes; returns a handle. Must be released from the same thread. */
   ptraceFreeze(pids: readonly number[]): { release(): void };
   /** Who holds these socket inodes: one look at the descriptors of all processes, or of some. */

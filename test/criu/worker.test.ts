@@ -1,10 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config';
 import { CriuWorker } from '../../src/criu/worker';
+import { compile } from '../native/support/compile';
 import { threadStates } from '../native/support/target';
 import { until } from '../native/support/until';
 
@@ -96,6 +97,21 @@ describe('the CRIU of this host', () => {
       expect(restored).toBe(pid);
       expect(waited).toBe(true);
       expect(readFileSync(`/proc/${pid}/comm`, 'utf8').trim()).toBe('sleep');
+    });
+
+    test('it leaves no breakpoint in the process, which would be looked at whenever that is scheduled', async () => {
+      const slots = compile(['test/criu/breakpoint_slots.c']);
+      const free = (task: number): number => Number(execFileSync(slots.path, [String(task)], { encoding: 'utf8' }));
+      try {
+        const all = free(process.pid);
+        expect(all).toBeGreaterThan(0);
+        await start().restore({}, () => undefined);
+        expect(free(pid)).toBe(all);
+        await start().dump({ pid, leave_running: true });
+        expect(free(pid)).toBe(all);
+      } finally {
+        slots.remove();
+      }
     });
 
     test('after a stage that we refuse nothing runs', async () => {
