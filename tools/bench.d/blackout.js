@@ -5,21 +5,23 @@
  * dumped, killed and restored by CRIU's command line with the options that migrun gives it.
  */
 
-const { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } = require('node:fs');
+const { readdirSync, rmdirSync } = require('node:fs');
 const { join } = require('node:path');
 const { cgroupRoot, loadConfig } = require('../../dist/config');
 const { native } = require('../../dist/native/index');
 const { innerPid, pidsOf } = require('../../dist/program/pod');
 const { longestGap, more, now } = require('../demo.d/numbers');
-const { nothingWithin } = require('../demo.d/evidence');
+const { kill, timed } = require('./criu');
+const { startAgents } = require('./network');
+const { makeCgroup } = require('./pod');
 const { median, summary } = require('./stats');
 
 const PER_SECOND = 1000;
 const FIRST_PORT = 5000;
 const OPTIONS = '--tcp-close --network-lock skip --manage-cgroups=ignore --file-locks -v2 -o criu.log';
 
-async function blackout(lab, runs) {
-  await lab.start('hostB', 'migrun', 'agent').says(/agent started/);
+async function blackout(lab, { runs }) {
+  await startAgents(lab, ['hostA', 'hostB', 'hostC']);
   const samples = [];
   for (let run = -1; run < runs; run++) {
     const sample = await oneRun(lab, FIRST_PORT + run + 1);
@@ -55,35 +57,20 @@ async function dumpAndRestore(lab, cgroup) {
   const { criu } = loadConfig();
   const pid = pidsOf(cgroup).find((one) => innerPid(one) === 1);
   const images = `/run/bench-${pid}`;
-  const stay = join(cgroupRoot(), `bench-${pid}`);
-  mkdirSync(stay);
+  const stay = makeCgroup(pid);
   try {
     await lab.run('hostB', 'mkdir', images);
     // Frozen before, as in a migration: where CRIU freezes a cgroup itself, it looks only every 100 ms whether it is.
     native.cgroupFreeze(cgroup, 1_000);
-    const dump = await timed(lab, cgroupRoot(), `${criu} dump -t ${pid} -D ${images} ${OPTIONS} --freeze-cgroup ${cgroup} --leave-running`);
+    const dump = await timed(lab, 'hostB', cgroupRoot(), `${criu} dump -t ${pid} -D ${images} ${OPTIONS} --freeze-cgroup ${cgroup} --leave-running`);
     await kill(cgroup);
-    const restore = await timed(lab, stay, `${criu} restore -d -D ${images} ${OPTIONS}`);
+    const restore = await timed(lab, 'hostB', stay, `${criu} restore -d -D ${images} ${OPTIONS}`);
     await lab.run('hostB', 'rm', '-r', images);
     return { dump, restore };
   } finally {
     await kill(stay);
     rmdirSync(stay);
   }
-}
-
-/** How long a command takes on hostB, in milliseconds, started by a shell in this cgroup. */
-async function timed(lab, cgroup, command) {
-  const script = `echo $$ >${cgroup}/cgroup.procs; from=$EPOCHREALTIME; ${command} >&2 </dev/null || exit; echo $from $EPOCHREALTIME; echo $$ >${cgroupRoot()}/cgroup.procs`;
-  const [from, to] = (await lab.run('hostB', 'bash', '-c', script)).split(' ').map(Number);
-  return (to - from) * 1000;
-}
-
-async function kill(cgroup) {
-  if (!existsSync(cgroup)) return;
-  writeFileSync(join(cgroup, 'cgroup.kill'), '1');
-  const left = await nothingWithin(5_000, () => (existsSync(cgroup) ? readFileSync(join(cgroup, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean) : []));
-  if (left.length > 0) throw new Error(`still in ${cgroup}: ${left.join(' ')}`);
 }
 
 module.exports = { blackout };

@@ -1,61 +1,92 @@
 'use strict';
 
 /**
- * What the shim costs: the same pair of programs under migrun and without it, on the same hosts, pinned to the same
- * CPUs, in turns. The times are the programs' own, taken after they are connected.
+ * What it costs to be movable, before any move: the same pair of programs under migrun and on hosts that never saw it,
+ * and, between the two, what of migrun each step adds. All pairs of a round stand side by side and work in turns.
+ *
+ * On two CPUs, one for each program, they are as two hosts would be, but most of a response's time is the waking of a
+ * sleeping CPU. On one CPU the time is that of the work alone.
  */
 
-const { summary } = require('./stats');
+const { bulk, echo } = require('./loads');
+const { startAgents } = require('./network');
+const { Pair, interleaved } = require('./pair');
+const { estimateOf, summary } = require('./stats');
 
-const FIRST_PORT = 6000;
+const TARGET = 1.02;
 
-/** Request and response: what one packet there and back takes. */
-const echo = {
-  what: 'request and response of 64 bytes',
-  unit: 'us',
-  server: (port) => ['echo_server', '0.0.0.0', port, '64'],
-  client: (port) => ['echo_client', 'hostA', port, '30000', '64'],
-  read: (text) => (Number(/ in ([\d.]+) ms/.exec(text)[1]) * 1000) / 30_000,
+/** The first is what all are compared with; the second says what a ratio is worth where nothing differs. */
+const VARIANTS = [
+  { name: 'without migrun', on: 'hostD', from: 'hostE' },
+  { name: 'without migrun, again', on: 'hostE', from: 'hostD' },
+  { name: 'an agent on both hosts', on: 'hostA', from: 'hostC' },
+  { name: 'agents; in a cgroup and a PID namespace', on: 'hostA', from: 'hostC', wrapping: 'pod' },
+  { name: 'under migrun', on: 'hostA', from: 'hostC', wrapping: 'migrun' },
+];
+
+const PLACEMENTS = [
+  { name: 'two CPUs', cpus: [0, 1] },
+  { name: 'one CPU', cpus: [1, 1] },
+];
+
+const PACKET_BYTES = 64;
+const EXCHANGE_MIB = 16;
+
+const LOADS = {
+  echo: { what: `request and response of ${PACKET_BYTES} bytes`, load: echo(PACKET_BYTES), units: 1000 },
+  bulk: { what: 'bulk, both ways, per MiB', load: bulk(EXCHANGE_MIB), units: EXCHANGE_MIB },
 };
+const SWEEPS = { quick: 2, usual: 12, full: 12 };
 
-/** Full speed both ways at once: what one MiB each way takes. */
-const bulk = {
-  what: 'bulk, both ways, per MiB',
-  unit: 'us',
-  server: (port) => ['bulk_server', port, '512'],
-  client: (port) => ['bulk_client', 'hostA', port, '512'],
-  read: (text) => 1e6 / Number(/, ([\d.]+) MiB\/s/.exec(text)[1]),
-};
-
-let port = FIRST_PORT;
-
-async function oneRun(lab, load, wrapping) {
-  port++;
-  const server = lab.start('hostA', ...wrapping, 'taskset', '-c', '0', ...load.server(String(port)));
-  await server.says(/^listening on/);
-  const text = await lab.run('hostC', ...wrapping, 'taskset', '-c', '1', ...load.client(String(port)));
-  await lab.finish(server);
-  return load.read(text);
+/** One set of pairs, in each placement: samples[placement][variant] is a list of batches. */
+async function oneRound(lab, { load, units }, sweeps) {
+  const pairs = [];
+  for (const variant of VARIANTS) pairs.push(await Pair.open(lab, { load, ...variant }));
+  await interleaved(pairs, 1, units);
+  for (const pair of pairs) await pair.settle();
+  const samples = [];
+  for (const { cpus } of PLACEMENTS) {
+    for (const pair of pairs) pair.pin(cpus);
+    await interleaved(pairs, 2, units);
+    samples.push(await interleaved(pairs, sweeps, units));
+  }
+  for (const pair of pairs) await pair.close();
+  return samples;
 }
 
-async function costOf(lab, runs, load) {
-  const times = { with: [], without: [] };
-  const wrappings = { with: ['migrun', 'run', '-q', '--'], without: [] };
-  for (let run = -1; run < runs; run++) {
-    // In turns, and each first in every other run, so that whatever drifts hits both alike.
-    const order = run % 2 === 0 ? ['with', 'without'] : ['without', 'with'];
-    for (const side of order) {
-      const time = await oneRun(lab, load, wrappings[side]);
-      if (run >= 0) times[side].push(time);
-    }
-  }
-  const ratios = summary(times.with.map((time, run) => time / times.without[run]));
-  return { what: load.what, unit: load.unit, ours: summary(times.with), theirs: { what: 'without migrun', ...summary(times.without) }, ratios, target: { ratio: 1.02 } };
+/** What a variant's batches take as a ratio of the first's next to them; and the same of CPU time. */
+function compared(rounds, placement, variant) {
+  const of = (which, clock) => rounds.map((samples) => samples[placement][which].map((batch) => batch[clock]));
+  const ratio = (clock) => estimateOf(of(variant, clock), of(0, clock), (one, base) => one / base);
+  return { name: VARIANTS[variant].name, wall: ratio('wall'), cpu: ratio('cpu') };
+}
+
+function rowsOf(what, rounds, placement) {
+  const { name } = PLACEMENTS[placement];
+  const last = VARIANTS.length - 1;
+  const all = (which, clock) => summary(rounds.flatMap((samples) => samples[placement][which].map((batch) => batch[clock])));
+  const steps = VARIANTS.map((_, variant) => compared(rounds, placement, variant)).slice(1);
+  const row = (clock, extra) => ({
+    what: `${what}, ${name}${clock === 'cpu' ? ', CPU time' : ''}`,
+    unit: 'us',
+    ours: all(last, clock),
+    theirs: { what: VARIANTS[0].name, ...all(0, clock) },
+    ratios: steps[last - 1][clock],
+    ...extra,
+  });
+  return [row('wall', { target: { ratio: TARGET }, steps }), row('cpu')];
+}
+
+async function costOf(lab, { runs, effort }, { what, ...load }) {
+  await startAgents(lab, ['hostA', 'hostC']);
+  const rounds = [];
+  for (let run = 0; run < runs; run++) rounds.push(await oneRound(lab, load, SWEEPS[effort]));
+  return PLACEMENTS.flatMap((_, placement) => rowsOf(what, rounds, placement));
 }
 
 const shim = {
-  echo: async (lab, runs) => [await costOf(lab, runs, echo)],
-  bulk: async (lab, runs) => [await costOf(lab, runs, bulk)],
+  echo: (lab, options) => costOf(lab, options, LOADS.echo),
+  bulk: (lab, options) => costOf(lab, options, LOADS.bulk),
 };
 
 module.exports = { shim };

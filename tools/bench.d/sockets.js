@@ -8,7 +8,7 @@ const { summary } = require('./stats');
 /** MIGSOCK II's own measurement, table 6.1: one socket, suspend and save, restore and wake, in milliseconds. */
 const MIGSOCK = { suspend: 1.53, restart: 2.79 };
 
-async function sockets(lab, runs) {
+async function sockets(lab, { runs }) {
   const { suspend, restart } = JSON.parse(await lab.run('hostA', process.execPath, join(__dirname, 'sockets-worker.js'), String(runs)));
   const before = MIGSOCK.suspend + MIGSOCK.restart;
   return [

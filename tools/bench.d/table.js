@@ -12,11 +12,13 @@ function ratioOf({ ours, theirs, ratios }) {
   return theirs === undefined ? undefined : ours.median / (theirs.value ?? theirs.median);
 }
 
-/** undefined: there is no target. */
+/** "yes", "NO", or "open" where the ratio's interval holds the target; undefined: there is no target. */
 function isMet(result) {
-  const { target, ours } = result;
+  const { target, ours, ratios } = result;
   if (target === undefined) return undefined;
-  return target.atMost !== undefined ? ours.median <= target.atMost : ratioOf(result) <= target.ratio;
+  if (ratios?.low !== undefined && ratios.low <= target.ratio && ratios.high > target.ratio) return 'open';
+  const met = target.atMost !== undefined ? ours.median <= target.atMost : ratioOf(result) <= target.ratio;
+  return met ? 'yes' : 'NO';
 }
 
 function targetText({ target, unit }) {
@@ -24,11 +26,17 @@ function targetText({ target, unit }) {
   return target.atMost !== undefined ? `<= ${target.atMost} ${unit}` : `ratio <= ${target.ratio}`;
 }
 
-/** With quartiles where each run has a ratio of its own. */
+/** With quartiles where each run has a ratio of its own, or the 95 % interval of the median where that is known. */
 function ratioText(result) {
   const { ratios } = result;
+  if (result.theirs === undefined) return '';
+  if (ratios?.low !== undefined) return intervalText(ratios);
   const spread = ratios === undefined ? '' : ` (${ratios.q1.toFixed(2)} - ${ratios.q3.toFixed(2)})`;
-  return result.theirs === undefined ? '' : `${ratioOf(result).toFixed(3)}${spread}`;
+  return `${ratioOf(result).toFixed(3)}${spread}`;
+}
+
+function intervalText({ median, low, high }) {
+  return `${median.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 }
 
 function amount(value, unit) {
@@ -46,19 +54,32 @@ function row(result) {
     theirs === undefined ? '' : amount(theirs.value ?? theirs.median, unit),
     ratioText(result),
     targetText(result),
-    met === undefined ? '' : met ? 'yes' : 'NO',
+    met ?? '',
   ];
 }
 
-function plainTable(results) {
-  const rows = [COLUMNS, ...results.map(row)];
-  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((cells) => cells[column].length)));
+/** What each step from no migrun to all of it adds: of the results that were measured in steps. */
+function stepTable(results) {
+  const lines = results.filter(({ steps }) => steps !== undefined).flatMap(({ what, steps }) =>
+    steps.map(({ name, wall, cpu }) => [what, name, intervalText(wall), intervalText(cpu)]),
+  );
+  return lines.length === 0 ? undefined : [['against hosts without migrun', 'with', 'time, ratio', 'CPU time, ratio'], ...lines];
+}
+
+/** All tables of these results, the main one first: each a list of rows, of which the first is its head. */
+function tables(results) {
+  const main = results.length === 0 ? [] : [[COLUMNS, ...results.map(row)]];
+  return [...main, stepTable(results)].filter((table) => table !== undefined);
+}
+
+function plainTable(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((cells) => cells[column].length)));
   return rows.map((cells) => cells.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd()).join('\n');
 }
 
-function markdownTable(results) {
+function markdownTable([head, ...rows]) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
-  return [line(COLUMNS), line(COLUMNS.map(() => '---')), ...results.map((result) => line(row(result)))].join('\n');
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
 /** What the numbers depend on; to be called before the first measurement. */
@@ -72,7 +93,7 @@ function machineText({ cpus: count, model, kernel, node, load }) {
 
 function phasesText(results) {
   const phases = results.find((result) => result.phases !== undefined)?.phases ?? [];
-  return phases.map(([name, ms]) => `${name} ${ms.toFixed(1)}`).join(', ');
+  return phases.length === 0 ? '' : `Phases of a move, median ms: ${phases.map(([name, ms]) => `${name} ${ms.toFixed(1)}`).join(', ')}.`;
 }
 
-module.exports = { isMet, machine, machineText, markdownTable, phasesText, plainTable };
+module.exports = { isMet, machine, machineText, markdownTable, phasesText, plainTable, tables };

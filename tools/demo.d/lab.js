@@ -93,6 +93,11 @@ class Lab {
     return this.spawn(tool, ['exec', '--prefix', this.prefix, host, '--', ...command]);
   }
 
+  /** As start(); its standard input is ours to write to. */
+  converse(host, ...command) {
+    return this.spawn(tool, ['exec', '--prefix', this.prefix, host, '--', ...command], 'pipe');
+  }
+
   /** Runs a command on a host and resolves with what it prints. */
   run(host, ...command) {
     return this.finish(this.start(host, ...command));
@@ -127,9 +132,9 @@ class Lab {
   }
 
   /** In a process group of its own: a Ctrl-C in the terminal is ours to handle, by `down`. */
-  spawn(command, args) {
+  spawn(command, args, stdin = 'ignore') {
     if (this.closing) throw new Error('the lab is going down');
-    const running = new Running(spawn(command, args, { cwd: repo, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }), args[0] === 'exec' ? args.slice(5) : [command, ...args]);
+    const running = new Running(spawn(command, args, { cwd: repo, detached: true, stdio: [stdin, 'pipe', 'pipe'] }), args[0] === 'exec' ? args.slice(5) : [command, ...args]);
     this.running.add(running);
     void running.ended.then(() => this.running.delete(running));
     return running;

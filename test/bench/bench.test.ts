@@ -1,0 +1,66 @@
+import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { cgroupRoot } from '../../src/config.js';
+import { ended, repo, run, startAndSee, temporary } from '../tools/shell';
+
+const bench = join(repo, 'tools/bench');
+// Labs of our own: other benchmarks may run on this machine.
+const base = temporary();
+process.env['MIGRUN_LAB_DIR'] = base;
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+const labs = (): string[] => (existsSync(base) ? readdirSync(base).filter((name) => name.startsWith('bench-')) : []);
+const cgroups = (pid: number): string[] => (existsSync(cgroupRoot()) ? readdirSync(cgroupRoot()).filter((name) => name.startsWith(`bench-${pid}-`)) : []);
+
+describe('the benchmark', () => {
+  test.each([
+    [['--only', 'nothing'], '--only nothing: there is no such part'],
+    [['--only', 'toString'], '--only toString: there is no such part'],
+    [['--runs', '0'], '--runs 0: not a number of runs'],
+    [['--runs', '1.5'], '--runs 1.5: not a number of runs'],
+    [['--full', '--quick'], '--full and --quick: only one of them'],
+    [['--what'], "Unknown option '--what'"],
+  ])('refuses %j before it makes anything', (args, message) => {
+    const { status, stdout, stderr } = run(bench, args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain(`bench: ${message}`);
+    expect(stderr).toContain('Usage: tools/bench');
+  });
+
+  test('says how it is used', () => {
+    expect(run(bench, ['--help'])).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('table61, paths, rules') });
+  });
+
+  test('measures each part, in one run, and leaves nothing behind', () => {
+    const folder = temporary();
+    const { status, stdout, stderr, pid } = run(bench, ['--quick', '--json', join(folder, 'all.json')]);
+    expect({ status, stderr: stderr.replace(/^bench: \w+, 1 run$/gm, '').trim() }).toEqual({ status: 0, stderr: '' });
+    const all = JSON.parse(readFileSync(join(folder, 'all.json'), 'utf8'));
+    rmSync(folder, { recursive: true });
+    expect(all.sockets).toHaveLength(3);
+    expect(all.blackout).toHaveLength(2);
+    for (const part of ['echo', 'bulk']) {
+      expect(all[part].map(({ what }: { what: string }) => what)).toHaveLength(4);
+      for (const { ours, theirs, ratios } of all[part]) for (const value of [ours.median, theirs.median, ratios.low, ratios.high]) expect(value).toBeGreaterThan(0);
+    }
+    expect(all.table61.values.ours.length).toBeGreaterThanOrEqual(10);
+    expect(all.paths.sizes.map(({ bytes }: { bytes: number }) => bytes)).toEqual([200, 400, 800]);
+    expect(all.rules.kinds).toHaveLength(6);
+    expect(all.breakEven).toHaveLength(3);
+    expect(stdout).toContain('netfilter, three chains of type filter');
+    expect(labs()).toEqual([]);
+    expect(cgroups(pid)).toEqual([]);
+  }, 600_000);
+
+  test.each([
+    ['table61', 'SIGINT', 130],
+    ['paths', 'SIGTERM', 143],
+  ] as const)('leaves nothing behind where it is interrupted in %s', async (part, signal, status) => {
+    const { child } = await startAndSee(`bench: ${part}`, bench, ['--quick', '--only', part]);
+    expect(labs()).toHaveLength(1);
+    child.kill(signal);
+    expect(await ended(child)).toMatchObject({ status });
+    expect(labs()).toEqual([]);
+    expect(cgroups(child.pid ?? 0)).toEqual([]);
+  });
+});
