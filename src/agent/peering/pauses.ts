@@ -26,8 +26,8 @@ import { monotonicMs, type StateFiles } from './state-files';
 import type { Member } from './suspension';
 import { peerTicketSchema, type PauseRequest, type PeerStatus, type ResumedConnection } from './types';
 
-const HELLO_MS = 1_500;
-const SUSPEND_MS = 2_000;
+const HELLO_MS = 5_000;
+const SUSPEND_MS = 5_000;
 const RESUME_MS = 3_000;
 
 export const pauseRecord = z.object({
