@@ -70,7 +70,7 @@ async function checkCriu(config: Config): Promise<Finding> {
   try {
     const worker = new CriuWorker(config.criu, folder, join(config.runDir, 'criu-check.log'));
     const version = await worker.version();
-    worker.close();
+    void worker.close();
     return { state: 'ok', what: 'CRIU', is: `${version}, ${config.criu}` };
   } catch (error) {
     return { state: 'missing', what: 'CRIU', is: (error as Error).message, todo: error instanceof MigrunError ? (error.hint ?? '') : 'tools/setup' };

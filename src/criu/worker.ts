@@ -34,6 +34,7 @@ export class CriuWorker {
   private onResponse: ((response: CriuResponse) => void) | undefined;
   private onEnd: ((error: MigrunError) => void) | undefined;
   private ended = false;
+  private readonly gone: Promise<void>;
 
   /** `inherited` become the worker's descriptors 4, 5, ...; they stay the caller's. */
   constructor(
@@ -54,6 +55,9 @@ export class CriuWorker {
       closeSync(errors);
       native.closeFd(theirs);
     }
+    this.gone = new Promise((resolve) => {
+      this.child.once('exit', () => resolve()).once('error', () => resolve());
+    });
     this.child.on('error', (cause) => this.end(new MigrunError('E_CRIU', `CRIU does not start: ${cause.message}`, { cause })));
     this.socket = native.openMessageSocket(
       ours,
@@ -96,11 +100,15 @@ export class CriuWorker {
     return version === undefined ? 'unknown' : [version.major_number, version.minor_number, version.sublevel ?? 0].join('.');
   }
 
-  /** Ends CRIU wherever it is. What it was restoring is to be killed by its cgroup. */
-  close(): void {
+  /**
+   * Ends CRIU wherever it is. What it was restoring is to be killed by its cgroup. Resolves when the process is no more:
+   * what it has restored is a child of ours only then, and CRIU may linger after its last answer.
+   */
+  close(): Promise<void> {
     this.ended = true;
     this.socket.close();
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
+    return this.gone;
   }
 
   private complete(options: CriuOptions): CriuOptions {

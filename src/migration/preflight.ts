@@ -96,7 +96,7 @@ async function askPeers(context: SourceContext): Promise<Reason[]> {
 }
 
 export function undoPreflight(context: SourceContext): void {
-  context.worker?.close();
+  void context.worker?.close();
   context.target?.channel.destroy();
   rmSync(context.folder, { recursive: true, force: true });
 }

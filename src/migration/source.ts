@@ -244,7 +244,7 @@ async function resume(context: SourceContext): Promise<void> {
   const silent = new Set(context.savedFds.filter((fd) => !reset.has(fd)));
   native.closeSilently([...silent]);
   for (const { fd } of context.sockets) if (!silent.has(fd)) native.closeFd(fd);
-  context.worker?.close();
+  void context.worker?.close();
   context.target?.channel.destroy();
   if (existsSync(program.cgroup)) writeFileSync(join(program.cgroup, 'cgroup.kill'), '1');
   journal.answered(migration); // not before: whoever follows us must not take the frozen copy for one that stays

@@ -161,6 +161,11 @@ export class TargetMigration {
     return { arrival, state: this.state as MovingState, pod: { id: arrival.program.id, cgroup, initPid, stdio } };
   }
 
+  /** After the thaw, and before anyone watches for the program's end: it becomes a child of this process by it. */
+  async inherit(): Promise<void> {
+    await this.worker?.close();
+  }
+
   /** The shim knows sockets by their inodes, which are others here, and that its program was frozen. */
   private moveRegistry(revival: Revival): void {
     const registry = mapRegistry(this.initPid);
@@ -171,7 +176,6 @@ export class TargetMigration {
 
   /** Removes what only the way here needed. */
   finish(): void {
-    this.worker?.close();
     this.receiver?.close();
     if (this.terminal !== undefined) native.closeFd(this.terminal.slave);
     rmSync(this.folder, { recursive: true, force: true });
@@ -181,6 +185,7 @@ export class TargetMigration {
   async abort(): Promise<void> {
     // Killed first: without CRIU, what it holds would run.
     const destroyed = this.cgroup === undefined ? undefined : destroyCgroup(this.cgroup);
+    void this.worker?.close();
     this.finish();
     await destroyed;
     this.revival?.abandon();

@@ -84,6 +84,7 @@ export class Arrivals {
     const peers = await resumed;
     migration.thaw();
     // What else there is to do is done while it runs.
+    await migration.inherit();
     await this.attempt(() => this.events.runs(program));
     migration.finish();
     this.tools.log.info({ peers }, 'resumed');

@@ -21,8 +21,8 @@ beforeEach(() => {
   keptLog = join(folder, 'kept.log');
   mkdirSync(images);
 });
-afterEach(() => {
-  for (const worker of workers.splice(0)) worker.close();
+afterEach(async () => {
+  for (const worker of workers.splice(0)) await worker.close();
   rmSync(folder, { recursive: true });
 });
 
@@ -122,7 +122,7 @@ describe('the CRIU of this host', () => {
       await expect(refused).rejects.toThrow('not here');
       expect(threadStates(pid)).toEqual(['t']);
       process.kill(pid, 'SIGKILL');
-      worker.close();
+      await worker.close();
       await until(() => !existsSync(`/proc/${pid}`));
     });
 
@@ -167,8 +167,8 @@ describe('the CRIU of this host', () => {
 
   test('is gone when its worker is closed', async () => {
     const worker = start();
-    worker.close();
-    await until(() => !existsSync(`/proc/${worker.pid}`));
+    await worker.close();
+    expect(existsSync(`/proc/${worker.pid}`)).toBe(false);
   });
 });
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { endPair, expectCounting, startPair, untilGone } from './support/counting.js';
+import { FAULTY_CRIU, linger } from './support/faulty-criu.js';
 import type { Started } from './support/started.js';
 import { useLab } from './support/lab.js';
 
@@ -10,7 +11,7 @@ const PIECE = 64 * 1024;
 
 const lab = useLab();
 
-beforeAll(() => lab.startAgents());
+beforeAll(() => Promise.all([lab.hostA.startAgent(), lab.hostB.startAgent(FAULTY_CRIU), lab.hostC.startAgent()]));
 
 test.each([
   ['ends with 0', 'true', 0],
@@ -67,6 +68,16 @@ test('the end of the input reaches a program that moved, and its status comes ba
   console.stdin.end('two\n');
   expect(await console.ended).toEqual({ status: 3, signal: null });
   expect(console.stdout.lines).toEqual(['got one', 'two']);
+  await untilGone(id);
+});
+
+test('the status comes back from a host whose CRIU is slow to end', async () => {
+  const slow = linger(lab.hostB);
+  const { id, console } = await lab.hostA.startWrapped(['sh', '-c', 'cat; exit 3']);
+  await lab.hostA.migrate(id, lab.hostB);
+  slow.mend();
+  console.stdin.end();
+  expect(await console.ended).toEqual({ status: 3, signal: null });
   await untilGone(id);
 });
 
