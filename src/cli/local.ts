@@ -5,7 +5,7 @@ import { MigrunError } from '../errors';
 import type { Channel } from '../protocol/channel/index';
 import { agentMessage, connectLocal, expectType, supervisorMessage, type AgentMessage, type ProgramSummary, type SupervisorMessage } from '../protocol/control/index';
 
-export async function askAgent(config: Config, message: AgentMessage): Promise<AgentMessage> {
+export async function askAgent(config: Config, message: AgentMessage, timeoutMs = 10_000): Promise<AgentMessage> {
   let channel: Channel<AgentMessage>;
   try {
     channel = await connectLocal(config.agentSocket, agentMessage, 'the agent');
@@ -13,7 +13,7 @@ export async function askAgent(config: Config, message: AgentMessage): Promise<A
     throw new MigrunError('E_NOT_RUNNING', 'no agent runs on this host', { hint: 'start it: migrun agent', cause: error });
   }
   try {
-    return await channel.request(message, { timeoutMs: 10_000 });
+    return await channel.request(message, { timeoutMs });
   } finally {
     channel.destroy();
   }

@@ -34,7 +34,8 @@ export async function preflight(context: SourceContext): Promise<void> {
     addresses: new Set(ownAddresses()),
   });
   mkdirSync(context.folder, { recursive: true, mode: 0o700 });
-  const questions = await Promise.allSettled([askTarget(context), askPeers(context), awaitOrphans(program.cgroup, ORPHANS_PATIENCE_MS)]);
+  // Told in this order: of the program itself, of its peers, of the target.
+  const questions = await Promise.allSettled([awaitOrphans(program.cgroup, ORPHANS_PATIENCE_MS), askPeers(context), askTarget(context)]);
   for (const asked of questions) {
     if (asked.status === 'fulfilled') reasons.push(...asked.value);
     else if (asked.reason instanceof MigrunError) reasons.push(reasonOfError(asked.reason));

@@ -26,9 +26,11 @@ import { monotonicMs, type StateFiles } from './state-files';
 import type { Member } from './suspension';
 import { peerTicketSchema, type PauseRequest, type PeerStatus, type ResumedConnection } from './types';
 
+/** Nothing stands still while the peers are asked, so that a host with much to do has its time to answer. */
 const HELLO_MS = 5_000;
 const SUSPEND_MS = 5_000;
-const RESUME_MS = 3_000;
+/** The program does, until all have answered. A RESUME that is read later is followed all the same. */
+const RESUME_MS = 5_000;
 
 export const pauseRecord = z.object({
   version: z.literal(1),

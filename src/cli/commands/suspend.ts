@@ -7,6 +7,8 @@ import { askAgent, findProgram } from '../local';
 import { count, duration, printJson, printLine } from '../print';
 
 const DEFAULT_HOLD = '1h';
+/** More than the agent takes for all that it says to the peers. */
+const TIMEOUT_MS = 30_000;
 
 export function suspendCommand(program: Command, config: Config): void {
   program
@@ -17,7 +19,7 @@ export function suspendCommand(program: Command, config: Config): void {
     .option('--json', 'for scripts')
     .action(async (id: string, { hold, json }: { hold: number; json?: boolean }) => {
       const { id: program } = await findProgram(config, id);
-      const { report } = expectType(await askAgent(config, { type: 'suspend-program', program, holdMs: hold }), 'program-held');
+      const { report } = expectType(await askAgent(config, { type: 'suspend-program', program, holdMs: hold }, TIMEOUT_MS), 'program-held');
       if (json === true) printJson(report);
       else printLine(`${report.program}: ${count(report.connections.length, 'connection')} held for ${duration(report.leftMs)}; go on with: migrun resume ${report.program}`);
     });
@@ -31,7 +33,7 @@ export function resumeCommand(program: Command, config: Config): void {
     .option('--json', 'for scripts')
     .action(async (id: string, { json }: { json?: boolean }) => {
       const { id: program } = await findProgram(config, id);
-      const { report } = expectType(await askAgent(config, { type: 'resume-program', program }), 'program-held');
+      const { report } = expectType(await askAgent(config, { type: 'resume-program', program }, TIMEOUT_MS), 'program-held');
       if (json === true) printJson(report);
       else showResumed(report);
     });
