@@ -28,9 +28,20 @@ static int describe_tcp(int fd, struct held_socket *socket) {
 
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length)) return -errno;
     socket->state = info.tcpi_state;
-    /* tcp_get_info() in net/ipv4/tcp.c: of a listening socket this is the accept queue. */
-    if (socket->state == TCP_LISTEN) socket->backlog = info.tcpi_unacked;
+    /* tcp_get_info() in net/ipv4/tcp.c: of a listening socket these are of the accept queue. */
+    if (socket->state == TCP_LISTEN) {
+        socket->backlog = info.tcpi_unacked;
+        socket->backlog_limit = info.tcpi_sacked;
+    }
     return 0;
+}
+
+static int describe_closed(int fd, struct held_socket *socket) {
+    union socket_address former;
+    int result = socket_former_remote(fd, socket->family, &former);
+
+    socket->ended = result == 0 && socket_address_port(&former) != 0;
+    return result;
 }
 
 int socket_describe(int fd, struct held_socket *socket) {
@@ -50,7 +61,8 @@ int socket_describe(int fd, struct held_socket *socket) {
     if ((result = socket_local(fd, &socket->local)) < 0) return result;
     if ((result = socket_remote(fd, socket->family, &socket->remote)) < 0) return result;
     if (socket->protocol == IPPROTO_TCP && socket->type == SOCK_STREAM) result = describe_tcp(fd, socket);
-    if (socket->state == TCP_SYN_SENT) result = socket_former_remote(fd, socket->family, &socket->remote);
+    if (result == 0 && socket->state == TCP_SYN_SENT) result = socket_former_remote(fd, socket->family, &socket->remote);
+    if (result == 0 && socket->state == TCP_CLOSE) result = describe_closed(fd, socket);
     socket->obstacles = socket_obstacles(fd, socket->state);
     return result;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 extern "C" {
+#include "socket_bind.h"
 #include "socket_options.h"
 }
 
@@ -85,10 +86,24 @@ Napi::Value refused_option(const Napi::CallbackInfo &info) {
     return result < 0 ? Napi::Value(Napi::String::New(info.Env(), refused)) : info.Env().Null();
 }
 
+Napi::Value why_not_bound(const Napi::CallbackInfo &info) {
+    int family = info[0].ToNumber().Int32Value();
+    std::vector<struct socket_option> options = to_options(info[1]);
+    union socket_address local = to_address_of(family, info[2]);
+    const char *ignored = nullptr;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) check(info.Env(), -errno, "socket");
+    socket_options_write(fd, options.data(), options.size(), true, &ignored);
+    int result = socket_bind(fd, &local, info[3].ToBoolean() ? 1 : -1, &ignored);
+    close(fd);
+    return result < 0 ? Napi::Value(Napi::String::New(info.Env(), strerrorname_np(-result))) : info.Env().Null();
+}
+
 } // namespace
 
 void register_options(Napi::Env env, Napi::Object exports) {
     exports.Set("readOptions", Napi::Function::New(env, read_options, "readOptions"));
     exports.Set("writeOptions", Napi::Function::New(env, write_options, "writeOptions"));
+    exports.Set("whyNotBound", Napi::Function::New(env, why_not_bound, "whyNotBound"));
     exports.Set("refusedOption", Napi::Function::New(env, refused_option, "refusedOption"));
 }

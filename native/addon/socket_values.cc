@@ -44,6 +44,8 @@ Napi::Object from_held(Napi::Env env, const struct held_socket &socket) {
     out.Set("local", from_address(env, socket.local));
     out.Set("remote", from_address(env, socket.remote));
     out.Set("backlog", Napi::Number::New(env, socket.backlog));
+    out.Set("backlogLimit", Napi::Number::New(env, socket.backlog_limit));
+    out.Set("ended", Napi::Boolean::New(env, socket.ended));
     out.Set("obstacles", from_obstacles(env, socket.obstacles));
     return out;
 }

@@ -10,6 +10,7 @@
 extern "C" {
 #include "lock.h"
 #include "sequences.h"
+#include "socket_bind.h"
 #include "tcp_connecting.h"
 }
 
@@ -101,6 +102,15 @@ void connect_again(const Napi::CallbackInfo &info) {
     ::check(info.Env(), result, step);
 }
 
+void bind_socket(const Napi::CallbackInfo &info) {
+    int fd = info[0].ToNumber().Int32Value();
+    union socket_address local = to_address_of(info[1].ToNumber().Int32Value(), info[2]);
+    int backlog = info[3].IsNumber() ? info[3].As<Napi::Number>().Int32Value() : -1;
+    const char *step = nullptr;
+    int result = socket_bind(fd, &local, backlog, &step);
+    ::check(info.Env(), result, step);
+}
+
 void close_silently(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     tcp_close_silently(fds.data(), fds.size());
@@ -134,6 +144,7 @@ void register_sockets(Napi::Env env, Napi::Object exports) {
     exports.Set("revive", Napi::Function::New(env, revive, "revive"));
     exports.Set("release", Napi::Function::New(env, run<tcp_release_all>, "release"));
     exports.Set("connectAgain", Napi::Function::New(env, connect_again, "connectAgain"));
+    exports.Set("bindSocket", Napi::Function::New(env, bind_socket, "bindSocket"));
     exports.Set("closeSilently", Napi::Function::New(env, close_silently, "closeSilently"));
     exports.Set("sequences", Napi::Function::New(env, sequences, "sequences"));
 }

@@ -1,18 +1,18 @@
 /** What a target host lacks for a program that wants to come. */
 import { readFileSync, statSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
-import { createServer } from 'node:net';
 import { arch } from 'node:os';
 import type { Config } from '../config';
 import { native, type Endpoint } from '../native/index';
 import type { Arrival } from '../protocol/control/index';
 import { cpuFlags } from '../program/facts';
-import { endpointText, type Reason } from './rules';
-import { judgeUdp } from './udp';
+import { judgeBound } from './bound';
+import { endpointText, type Reason } from './reason';
+import { addressesOf, judgeUdp } from './udp';
 
 export async function judgeArrival(arrival: Arrival, config: Config): Promise<Reason[]> {
-  const listeners = await Promise.all(distinct(arrival.listeners).map(judgeListener));
-  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...listeners.flat(), ...(await judgeUdp(arrival, whyNotBound)), ...judgeQueues(arrival), ...judgeRoutes(arrival), ...judgeOptions(arrival)];
+  const addresses = addressesOf(arrival.addresses, []);
+  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...judgeBound(arrival, addresses), ...(await judgeUdp(arrival, whyNotBound)), ...judgeQueues(arrival), ...judgeRoutes(arrival), ...judgeOptions(arrival)];
 }
 
 function judgeCpu({ architecture, cpuFlags: needed }: Arrival): Reason[] {
@@ -40,22 +40,6 @@ function judgeCriu({ criu }: Config): Reason[] {
   return [{ code: 'E_NO_CRIU', message: `this host has no CRIU at ${criu}; run tools/setup there` }];
 }
 
-/** The sockets of an SO_REUSEPORT group would be in each other's way here. */
-function distinct(listeners: Arrival['listeners']): Arrival['listeners'] {
-  return [...new Map(listeners.map((listener) => [`${listener.family} ${endpointText(listener.local)}`, listener])).values()];
-}
-
-/** By listening for a moment: nothing else knows all that can be in the way. */
-function judgeListener({ family, local }: Arrival['listeners'][number]): Promise<Reason[]> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      resolve([{ code: 'E_PORT', message: `cannot listen on ${endpointText(local)} there: ${error.code ?? error.message}` }]);
-    });
-    server.listen({ host: local.address, port: local.port, ipv6Only: family === 10, exclusive: true, backlog: 1 }, () => server.close(() => resolve([])));
-  });
-}
-
 /** null: it can be. */
 function whyNotBound(family: number, { address, port }: Endpoint, v6only: boolean): Promise<string | null> {
   return new Promise((resolve) => {
@@ -69,9 +53,9 @@ function whyNotBound(family: number, { address, port }: Endpoint, v6only: boolea
 }
 
 /** A queue takes one more than its backlog, which listen(2) cuts to net.core.somaxconn. */
-function judgeQueues({ listeners }: Arrival): Reason[] {
+function judgeQueues({ bound }: Arrival): Reason[] {
   const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8')) + 1;
-  return listeners
+  return bound
     .filter(({ waiting }) => waiting > most)
     .map(({ local, waiting }) => ({ code: 'E_ACCEPT_QUEUE', message: `${waiting} connections wait at ${endpointText(local)}, and net.core.somaxconn of the target allows ${most}` }));
 }

@@ -6,9 +6,10 @@ import { criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import type { SocketOption } from '../native/index';
-import { cpuFlags, gatherFacts, namespacesOf, ownAddresses, type ProgramFacts, type SocketFact } from '../program/facts';
+import { cpuFlags, gatherFacts, namespacesOf, ownAddresses, type ProgramFacts } from '../program/facts';
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type Arrival } from '../protocol/control/index';
+import { isBoundTcp } from './bound';
 import { openTarget } from './open-target';
 import { awaitOrphans } from './orphans';
 import { introducePeers } from './peers';
@@ -64,12 +65,12 @@ function describeArrival(context: SourceContext): Arrival {
     cpuFlags: cpuFlags(),
     files: [...files.values()],
     workingDirectories: [...new Set(processes.map(({ workingDirectory }) => workingDirectory))],
-    listeners: sockets.filter(({ state }) => state === TCP_LISTEN).map(({ family, local, backlog }) => ({ family, local, waiting: backlog })),
+    bound: distinct(sockets.filter(isBoundTcp).map(({ family, local, state, backlog, options }) => ({ family, local, waiting: backlog, listens: state === TCP_LISTEN, options: [...options] }))),
     connections: context.connections,
     udp: sockets.filter(isUdp).map(({ family, local, remote, options, interfaces }) => ({ family, local, remote, v6only: options.some(isV6only), interfaces: [...interfaces] })),
     addresses: ownAddresses(),
     connecting: sockets.filter(isConnecting).map(({ local, remote }) => ({ local, remote })),
-    options: distinctOptions(sockets),
+    options: distinct(sockets.filter(({ options }) => options.length > 0).map(({ family, type, protocol, options }) => ({ family, type, protocol, options: [...options] }))),
     terminal: program.terminal === undefined ? null : { key: criuKeyOf(program.terminal), rows: program.terminal.rows, columns: program.terminal.columns },
   };
 }
@@ -79,15 +80,9 @@ function isV6only({ level, name, value }: SocketOption): boolean {
   return level === IPPROTO_IPV6 && name === IPV6_V6ONLY && value[0] === 1;
 }
 
-/** Many sockets have the same. */
-function distinctOptions(sockets: readonly SocketFact[]): Arrival['options'] {
-  const found = new Map<string, Arrival['options'][number]>();
-  for (const { family, type, protocol, options } of sockets) {
-    if (options.length === 0) continue;
-    const name = JSON.stringify([family, type, protocol, options.map((option) => [option.level, option.name, option.value.toString('hex')])]);
-    found.set(name, { family, type, protocol, options: [...options] });
-  }
-  return [...found.values()];
+/** Many sockets have the same; a group of SO_REUSEPORT is one. */
+function distinct<Item>(items: readonly Item[]): Item[] {
+  return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
 }
 
 async function askPeers(context: SourceContext): Promise<Reason[]> {

@@ -7,8 +7,10 @@ import { MigrunError } from '../errors';
 import type { Logger } from '../log';
 import { native, type Endpoint, type ReviveRequest } from '../native/index';
 import { fillQueues } from './accept-queue';
+import { bindAgain } from './bound';
 import { connectAgain } from './connecting';
 import { localEnds } from './local-end';
+import type { NewAddresses } from './new-addresses';
 import { RestoredSockets, type Place } from './restored-sockets';
 import { addressesOf, reviveRequest } from './udp';
 import type { MovingState } from './state';
@@ -32,22 +34,22 @@ export class Revival {
   revive(): Endpoint[] {
     const locals = localEnds(this.state.connections);
     this.writeOptions(true);
+    const moved = addressesOf(this.state.addresses, this.state.udp.map(({ saved }) => saved.local));
+    bindAgain(this.state, moved, (socket) => this.at(socket));
     const requests = this.state.connections.flatMap((connection, index): ReviveRequest[] => {
       const { saved, peerHas, waiting } = connection;
       return waiting === null ? [{ fd: this.at(connection), saved, local: locals[index] as Endpoint, remote: saved.remote, peerHas }] : [];
     });
     this.revived = requests.map(({ fd }) => fd);
     native.revive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
-    this.reviveUdp();
+    this.reviveUdp(moved);
     this.writeOptions(false);
     this.fillQueues(locals);
     return locals;
   }
 
-  private reviveUdp(): void {
-    const { udp, addresses } = this.state;
-    const moved = addressesOf(addresses, udp.map(({ saved }) => saved.local));
-    this.lost = native.reviveUdp(udp.map((socket) => reviveRequest(socket, this.at(socket), moved))).reduce((sum, count) => sum + count, 0);
+  private reviveUdp(moved: NewAddresses): void {
+    this.lost = native.reviveUdp(this.state.udp.map((socket) => reviveRequest(socket, this.at(socket), moved))).reduce((sum, count) => sum + count, 0);
   }
 
   /** Each socket's inode at the source and here. */

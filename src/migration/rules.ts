@@ -1,5 +1,5 @@
 /** What cannot move, decided from facts alone: all reasons at once, each with a stable code. No I/O. */
-import { isAnyAddress } from '../addresses';
+import { isLinkLocal } from '../addresses';
 import type { Connection, HeldSocket, SocketObstacle } from '../native/index';
 import type { ProcessFact } from '../program/facts';
 import { connectionText, endpointText, type Reason } from './reason';
@@ -61,7 +61,7 @@ export function tcpStateName(state: number): string {
   return TCP_STATE_NAMES[state] ?? `state ${state}`;
 }
 
-export function isTcp(socket: RuledSocket): boolean {
+export function isTcp(socket: Pick<HeldSocket, 'type' | 'protocol'>): boolean {
   return socket.type === SOCK_STREAM && socket.protocol === IPPROTO_TCP;
 }
 
@@ -146,16 +146,13 @@ function reasonsOfKind(socket: RuledSocket): Reason[] {
   if (!CARRIED_STATES.includes(socket.state)) {
     return [{ code: 'E_TCP_STATE', message: `${connectionText(socket)} is in ${tcpStateName(socket.state)}, which does not move yet; try again when it has passed` }];
   }
-  if (socket.state === TCP_LISTEN) return reasonsOfListener(socket);
+  if (isLinkLocal(socket.local.address) || isLinkLocal(socket.remote.address)) {
+    return [{ code: 'E_ADDRESS', message: `${socketText(socket)} uses link-local addresses, which mean nothing on another link` }];
+  }
   if ((isConnection(socket) || isConnecting(socket)) && isLocal(socket)) {
     return [{ code: 'E_LOCAL_CONNECTION', message: `${connectionText(socket)} stays on one host; such a connection does not move yet` }];
   }
   return [];
-}
-
-function reasonsOfListener({ local }: RuledSocket): Reason[] {
-  if (isAnyAddress(local.address)) return [];
-  return [{ code: 'E_LISTEN_ADDRESS', message: `it listens on ${endpointText(local)}, an address of this host; only listening on any address moves yet` }];
 }
 
 /** Both ends are on this host. */

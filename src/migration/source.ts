@@ -23,6 +23,7 @@ import { native, type Connection, type HeldSocket, type SavedSocket } from '../n
 import { ownAddresses } from '../program/facts';
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type ResumedPeer } from '../protocol/control/index';
+import { isNamedHere } from './bound';
 import type { Step } from './driver';
 import { holdSockets } from './hold-sockets';
 import { sendImages } from './images';
@@ -32,7 +33,7 @@ import { awaitOutcome } from './outcome';
 import { cancelPeers, endLease, introducePeers, keepLease, LEASE_MS, requireLeases, suspendPeers } from './peers';
 import { preflight, undoPreflight } from './preflight';
 import { reasonsOfPeers, refusal } from './refusal';
-import { connectionText, isConnecting, isConnection, reasonOfObstacle, reasonsAgainst } from './rules';
+import { connectionText, isConnecting, isConnection, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
 import { encodeState, hasPeer, movedConnections, STATE_FILE } from './state';
 import { reasonsOfUnsent, saveUdp } from './udp';
@@ -131,7 +132,7 @@ async function dump(context: SourceContext): Promise<void> {
   });
   native.lock(context.liveFds, LEASE_MS);
   context.leased = true;
-  unbindSockets(context.folder, context.held.filter((socket) => isUdp(socket) && isBound(socket)).map(({ inode }) => inode));
+  unbindSockets(context.folder, context.held.filter((socket) => isNamedHere(socket) || (isUdp(socket) && isBound(socket))).map(({ inode }) => inode));
 }
 
 // save
@@ -180,6 +181,7 @@ async function transfer(context: SourceContext): Promise<void> {
     connections: context.saved,
     udp: context.savedUdp,
     addresses: ownAddresses(),
+    bound: context.held.filter(isNamedHere).map((socket) => ({ ...context.placeOf(socket), family: socket.family, local: socket.local, backlog: socket.state === TCP_LISTEN ? socket.backlogLimit : null })),
     connecting: context.held.filter(isConnecting).map((socket) => ({ ...context.placeOf(socket), family: socket.family, local: socket.local, remote: socket.remote })),
     listeners: context.listeners.map((socket) => context.placeOf(socket)),
     sockets: context.held.map((socket, index) => ({ ...context.placeOf(socket), inode: socket.inode, options: context.options[index] ?? [] })),

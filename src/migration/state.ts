@@ -39,6 +39,9 @@ const place = z.object({ innerPid: z.int().positive(), fd: z.int().nonnegative()
 /** Any socket, with its inode here: the shim's registry names sockets by inode, and a restored one has another. */
 const movingSocket = place.extend({ inode: z.int().nonnegative(), options: z.array(socketOption) });
 
+/** A socket that has a name and no connection; the backlog is of one that listens. */
+const boundSocket = place.extend({ family: addressFamily, local: endpoint, backlog: z.int().nonnegative().nullable() });
+
 /** A connect in progress, as it was: it is made again. */
 const connectingSocket = place.extend({ family: addressFamily, local: endpoint, remote: endpoint });
 export type ConnectingSocket = z.infer<typeof connectingSocket>;
@@ -80,9 +83,11 @@ const movingState = z.object({
   udp: z.array(movingUdp),
   /** Of the host that it left. */
   addresses: z.array(z.string().max(64)).max(4096),
-  /** Locked as well. */
+  /** Those that CRIU leaves without a name. */
+  bound: z.array(boundSocket),
+  /** Locked, as the dump found them. */
   connecting: z.array(connectingSocket),
-  /** They arrive locked, as the dump found them. */
+  /** Likewise. */
   listeners: z.array(place),
   sockets: z.array(movingSocket),
   tickets: z.array(peerTicket),
@@ -124,6 +129,7 @@ export function practiceState(): MovingState {
     connections: [{ ...place, peerHas: 0, waiting: { receiveBuffer: 1, alone: false }, saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) } }],
     udp: [{ ...place, saved: { family: 10 as const, local, remote: local, multicastInterface: '0.0.0.0', interfaces: [], memberships: [], datagrams: [{ source: local, destination: '::', hopLimit: 0, trafficClass: 0, bytes: Buffer.alloc(1) }] } }],
     addresses: ['::'],
+    bound: [{ ...place, family: 10, local, backlog: 1 }],
     connecting: [{ ...place, family: 10, local, remote: local }],
     listeners: [place],
     sockets: [{ ...place, inode: 1, options: [{ level: 0, name: 0, value: Buffer.alloc(1) }] }],

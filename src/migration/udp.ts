@@ -2,7 +2,8 @@
 import { native, type Endpoint, type HeldSocket, type ReviveUdpRequest, type SavedUdp } from '../native/index';
 import type { Arrival } from '../protocol/control/index';
 import { innerPid } from '../program/pod';
-import { NewAddresses, type MovingUdp } from './moving-udp';
+import type { MovingUdp } from './moving-udp';
+import { NewAddresses } from './new-addresses';
 import { endpointText, type Reason } from './reason';
 import { isUdp } from './udp-rules';
 

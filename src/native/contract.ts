@@ -26,6 +26,10 @@ export interface HeldSocket {
   readonly remote: Endpoint;
   /** Connections waiting in the accept queue; listening sockets only, else 0. */
   readonly backlog: number;
+  /** listen(2)'s; listening sockets only, else 0. */
+  readonly backlogLimit: number;
+  /** TCP: it was connected once, or tried to be, and is closed now. */
+  readonly ended: boolean;
   readonly obstacles: readonly SocketObstacle[];
 }
 
@@ -127,6 +131,8 @@ export interface NativeSockets {
    * Throws what connect(2) refuses.
    */
   connectAgain(fd: number, family: number, connection: Connection): void;
+  /** Gives a restored socket a local address, and makes it listen where there is a backlog; also where only connections have the port. */
+  bindSocket(fd: number, family: number, local: Endpoint, backlog: number | null): void;
   /** Puts sockets in repair mode and closes our descriptors: where we hold the last reference, no FIN and no RST. */
   closeSilently(fds: readonly number[]): void;
   /** Live sequence numbers of a connection of this network namespace, without touching the socket (bpf_sk_lookup_tcp in BPF_PROG_TEST_RUN). null: no such connection. */
@@ -180,6 +186,8 @@ export interface NativeOptions {
    * is the option's name.
    */
   writeOptions(fd: number, options: readonly SocketOption[], early: boolean): void;
+  /** Binds a new TCP socket with these options for a moment, and listens on it: the errno name of what does not go, or null. */
+  whyNotBound(family: number, options: readonly SocketOption[], local: Endpoint, listens: boolean): string | null;
   /** Tries them on a new socket: the name of the first that this kernel does not take, or null. */
   refusedOption(family: number, type: number, protocol: number, options: readonly SocketOption[]): string | null;
 }

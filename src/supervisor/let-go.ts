@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../log';
-import { isConnection, TCP_LISTEN } from '../migration/rules';
+import { isConnecting, isConnection, TCP_LISTEN } from '../migration/rules';
 import { native, type HeldSocket, type Registry } from '../native/index';
 import { pidsOf } from '../program/pod';
 
@@ -19,7 +19,7 @@ export function letGo(cgroup: string, registry: Registry | undefined, log: Logge
   const held = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];
   const fdsOf = (which: (socket: HeldSocket) => boolean): number[] => held.filter(which).map(({ fd }) => fd);
   attempt(log, () => native.release(fdsOf(isConnection)));
-  attempt(log, () => native.unlock(fdsOf(({ state }) => state === TCP_LISTEN)));
+  attempt(log, () => native.unlock(fdsOf((socket) => isConnecting(socket) || socket.state === TCP_LISTEN)));
   for (const { fd } of held) native.closeFd(fd);
   registry?.endFreeze();
   native.cgroupThaw(cgroup);

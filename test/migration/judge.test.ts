@@ -47,7 +47,7 @@ test('one from this very host may come back', async () => {
     cpuFlags: cpuFlags(),
     files: [{ path, size: 7 }],
     workingDirectories: [folder],
-    listeners: [{ family: 2, local: { address: '0.0.0.0', port: await freePort() }, waiting: 0 }],
+    bound: [{ ...LISTENING, local: { address: '0.0.0.0', port: await freePort() } }],
     connections: [{ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 2 } }],
   };
   expect(await judge(change)).toEqual([]);
@@ -115,32 +115,34 @@ describe('files', () => {
   });
 });
 
+const LISTENING = { family: 2, listens: true, options: [], waiting: 0 };
+
 test('an accept queue is not longer than this host lets one be', async () => {
   const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8')) + 1;
   const local = { address: '0.0.0.0', port: await freePort() };
-  expect(await judge({ listeners: [{ family: 2, local, waiting: most }] })).toEqual([]);
-  expect(await judge({ listeners: [{ family: 2, local, waiting: most + 1 }] })).toEqual([{ code: 'E_ACCEPT_QUEUE', message: expect.stringContaining(`${most + 1} connections wait`) as string }]);
+  expect(await judge({ bound: [{ ...LISTENING, local, waiting: most }] })).toEqual([]);
+  expect(await judge({ bound: [{ ...LISTENING, local, waiting: most + 1 }] })).toEqual([{ code: 'E_ACCEPT_QUEUE', message: expect.stringContaining(`${most + 1} connections wait`) as string }]);
 });
 
 describe('ports', () => {
   test('one that is taken is refused, and one that is free is free again afterwards', async () => {
     await listening('0.0.0.0', async (port) => {
-      const listeners = [{ family: 2, local: { address: '0.0.0.0', port }, waiting: 0 }];
-      expect(await judge({ listeners })).toEqual([{ code: 'E_PORT', message: expect.stringContaining(`0.0.0.0:${port}`) as string }]);
+      const bound = [{ ...LISTENING, local: { address: '0.0.0.0', port } }];
+      expect(await judge({ bound })).toEqual([{ code: 'E_PORT', message: expect.stringContaining(`0.0.0.0:${port}`) as string }]);
     });
-    const listeners = [{ family: 2, local: { address: '0.0.0.0', port: await freePort() }, waiting: 0 }];
-    expect(await judge({ listeners })).toEqual([]);
-    expect(await judge({ listeners })).toEqual([]);
+    const bound = [{ ...LISTENING, local: { address: '0.0.0.0', port: await freePort() } }];
+    expect(await judge({ bound })).toEqual([]);
+    expect(await judge({ bound })).toEqual([]);
   });
 
-  test('one that several sockets share is tried once', async () => {
-    const listener = { family: 2, local: { address: '0.0.0.0', port: await freePort() }, waiting: 0 };
-    expect(await judge({ listeners: [listener, listener] })).toEqual([]);
+  test('one that several sockets share is not in their own way', async () => {
+    const listener = { ...LISTENING, local: { address: '0.0.0.0', port: await freePort() } };
+    expect(await judge({ bound: [listener, listener] })).toEqual([]);
   });
 
   test('taken on one address is taken for all', async () => {
     await listening('127.0.0.1', async (port) => {
-      const reasons = await judge({ listeners: [{ family: 2, local: { address: '0.0.0.0', port }, waiting: 0 }] });
+      const reasons = await judge({ bound: [{ ...LISTENING, local: { address: '0.0.0.0', port } }] });
       expect(reasons.map(({ code }) => code)).toEqual(['E_PORT']);
     });
   });

@@ -138,12 +138,13 @@ describe('sockets', () => {
     expect(others).toEqual([]);
   });
 
-  test.each(['0.0.0.0', '::'])('listening on %s moves', (address) => {
+  test.each(['0.0.0.0', '::', '10.0.0.1', '127.0.0.1', '::1', 'fd00::1'])('listening on %s moves', (address) => {
     expect(codesOf([], [listening({ local: { address, port: 80 } })])).toEqual([]);
   });
 
-  test.each(['10.0.0.1', '127.0.0.1', '::1', 'fd00::1'])('listening on %s, an address of this host, does not', (address) => {
-    expect(codesOf([], [listening({ local: { address, port: 80 } })])).toEqual(['E_LISTEN_ADDRESS']);
+  test('a link-local address is refused', () => {
+    expect(codesOf([], [listening({ local: { address: 'fe80::1', port: 80 } })])).toEqual(['E_ADDRESS']);
+    expect(codesOf([], [connected({ local: { address: 'fe80::1', port: 80 }, remote: { address: 'fe80::2', port: 90 } })])).toEqual(['E_ADDRESS']);
   });
 
   test.each([
@@ -160,8 +161,8 @@ describe('sockets', () => {
 
 test('all reasons are given at once', () => {
   const process = processWith({ tracer: 5 }, 'anon_inode:[io_uring]', '/dev/kvm');
-  const sockets = [connected({ state: 3 }), listening({ local: { address: '10.0.0.1', port: 80 } })];
-  expect(codesOf([process], sockets)).toEqual(['E_TRACED', 'E_IO_URING', 'E_DEVICE', 'E_TCP_STATE', 'E_LISTEN_ADDRESS']);
+  const sockets = [connected({ state: 3 }), listening({ local: { address: 'fe80::1', port: 80 } })];
+  expect(codesOf([process], sockets)).toEqual(['E_TRACED', 'E_IO_URING', 'E_DEVICE', 'E_TCP_STATE', 'E_ADDRESS']);
 });
 
 describe('texts', () => {

@@ -38,6 +38,7 @@ function state(change: Partial<MovingState> = {}): MovingState {
     connections: [connection()],
     udp: [],
     addresses: ['10.0.0.1'],
+    bound: [{ innerPid: 2, fd: 6, family: 2, local: { address: '10.0.0.1', port: 80 }, backlog: 128 }],
     connecting: [{ innerPid: 2, fd: 5, family: 2, local: { address: '10.0.0.1', port: 40000 }, remote: { address: '10.0.0.3', port: 80 } }],
     listeners: [{ innerPid: 2, fd: 3 }],
     sockets: [{ innerPid: 2, fd: 4, inode: 7711, options: [{ level: 6, name: 1, value: Buffer.from([1, 0, 0, 0]) }] }],
@@ -129,5 +130,5 @@ describe('movedConnections', () => {
 test('the state for practice is a valid one, and leaves no list out: what it lacks is slow when it counts', () => {
   const state = decodeState(encodeState(practiceState()));
   expect(state).toEqual(practiceState());
-  for (const list of [state.connections, state.listeners, state.sockets, state.tickets]) expect(list).toHaveLength(1);
+  for (const list of [state.connections, state.bound, state.connecting, state.listeners, state.sockets, state.tickets]) expect(list).toHaveLength(1);
 });

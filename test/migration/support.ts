@@ -24,7 +24,7 @@ export function modestArrival(change: Partial<Arrival> = {}): Arrival {
     files: [],
     workingDirectories: ['/'],
     connecting: [],
-    listeners: [],
+    bound: [],
     connections: [],
     udp: [],
     addresses: [],

@@ -19,7 +19,8 @@ export const arrival = z.object({
   cpuFlags: z.array(z.string()),
   files: z.array(file),
   workingDirectories: z.array(z.string().max(4096)),
-  listeners: z.array(z.object({ family: z.int(), local: endpoint, /** In its accept queue. */ waiting: z.int().nonnegative() })),
+  /** TCP sockets that are bound, and may listen. */
+  bound: z.array(z.object({ family: z.int(), local: endpoint, listens: z.boolean(), /** In its accept queue. */ waiting: z.int().nonnegative(), options: z.array(socketOption) })),
   connections: z.array(connection),
   udp: z.array(z.object({ family: z.int(), local: endpoint, remote: endpoint, v6only: z.boolean(), interfaces: z.array(z.string().max(15)) })),
   /** Of the host that it leaves. */

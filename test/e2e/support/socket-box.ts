@@ -2,8 +2,8 @@ import { createInterface } from 'node:readline';
 import type { Host } from './host.js';
 import type { Started } from './started.js';
 
-/** Longer than the fixture waits for anything. */
-const PATIENCE_MS = 40_000;
+/** Longer than the fixture waits for anything, and than two moves of a program take on a busy machine. */
+const PATIENCE_MS = 120_000;
 
 /** A running test/fixtures/socket_box.c, which does with sockets what it is told. */
 export class SocketBox {

@@ -1,0 +1,23 @@
+#include "socket_bind.h"
+
+#include "tcp_repair.h"
+
+#include <errno.h>
+
+/* As CRIU does it: what was bound before the connections were there needed no SO_REUSEADDR then (open_inet_sk). */
+int socket_bind(int fd, const union socket_address *local, int backlog, const char **step) {
+    int reuse, result, put_back;
+
+    *step = "SO_REUSEADDR";
+    result = socket_get(fd, SOL_SOCKET, SO_REUSEADDR, &reuse);
+    if (result == 0) result = socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (result < 0) return result;
+    *step = "bind";
+    if (bind(fd, &local->any, socket_address_length(local))) result = -errno;
+    if (result == 0 && backlog >= 0) {
+        *step = "listen";
+        if (listen(fd, backlog)) result = -errno;
+    }
+    put_back = socket_set(fd, SOL_SOCKET, SO_REUSEADDR, reuse);
+    return result < 0 ? result : put_back;
+}
