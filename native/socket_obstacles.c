@@ -60,6 +60,12 @@ static bool has_unacknowledged(int fd) {
     return ioctl(fd, SIOCOUTQ, &length) == 0 && length > 0;
 }
 
+static bool has_unread(int fd) {
+    int length = 0;
+
+    return ioctl(fd, SIOCINQ, &length) == 0 && length > 0;
+}
+
 /* A SYN that carries data is two segments to the kernel (tcp_send_syn_data in net/ipv4/tcp_output.c). */
 static bool is_fast_open(int fd) {
     struct tcp_info info = {0};
@@ -75,7 +81,8 @@ static uint32_t tcp_obstacles(int fd, int state, short events) {
     uint32_t found = bit(has_bytes(fd, IPPROTO_TCP, TCP_ULP), OBSTACLE_UPPER_LAYER);
 
     found |= bit(has_authentication(fd), OBSTACLE_AUTHENTICATION);
-    if (state == TCP_LISTEN || state == TCP_CLOSE) return found;
+    if (state == TCP_LISTEN) return found;
+    if (state == TCP_CLOSE) return found | bit(events & POLLERR, OBSTACLE_ERROR_QUEUE) | bit(has_unread(fd), OBSTACLE_ENDED);
     if (state == TCP_SYN_SENT) return found | bit(is_fast_open(fd), OBSTACLE_FAST_OPEN);
     found |= bit(has_urgent_data(fd, events), OBSTACLE_URGENT_DATA);
     found |= bit(events & POLLERR, OBSTACLE_ERROR_QUEUE);

@@ -20,6 +20,7 @@ enum socket_obstacle {
     OBSTACLE_INTERFACE,         /* IP_UNICAST_IF, IPV6_UNICAST_IF: an interface by its number here; not UDP (udp_interfaces.h) */
     OBSTACLE_EXTENSION_HEADERS, /* IPV6_RTHDR, IPV6_HOPOPTS, IPV6_DSTOPTS */
     OBSTACLE_FAST_OPEN,         /* connecting with data in hand, or not before there is some */
+    OBSTACLE_ENDED,             /* a closed connection with bytes to read: the queue of a closed socket cannot be filled */
     OBSTACLE_CORKED,            /* UDP_CORK: CRIU refuses it */
     OBSTACLE_ENCAPSULATION,     /* UDP_ENCAP: a protocol of the kernel's own uses it */
     OBSTACLES,

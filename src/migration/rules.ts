@@ -54,6 +54,7 @@ const OBSTACLES: Record<SocketObstacle, Reason> = {
   'extension-headers': { code: 'E_SOCKET_OPTION', message: 'has IPv6 extension headers set, which do not move' },
   corked: { code: 'E_SOCKET_OPTION', message: 'has UDP_CORK: a datagram in the making does not move' },
   encapsulation: { code: 'E_SOCKET_OPTION', message: "has UDP_ENCAP: a protocol of the kernel's own uses it" },
+  ended: { code: 'E_TCP_STATE', message: 'is closed, with bytes in it that the program has not read; try again when it has' },
   'fast-open': { code: 'E_TCP_STATE', message: 'is connecting with TCP Fast Open; try again when it has' },
 };
 

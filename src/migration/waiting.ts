@@ -4,11 +4,11 @@
  * those that they were in (native/accept_queue.h).
  */
 import { MigrunError } from '../errors';
-import { native, type Connection } from '../native/index';
+import { native, type Connection, type HeldSocket, type SocketObstacle } from '../native/index';
 import { innerPid } from '../program/pod';
 import { fillQueues, type Place } from './accept-queue';
 import { LEASE_MS } from './peers';
-import { connectionText, endpointText, isConnection, TCP_CLOSE_WAIT } from './rules';
+import { connectionText, endpointText, isConnection, TCP_CLOSE, TCP_CLOSE_WAIT } from './rules';
 import type { SourceContext, WaitingSocket } from './source-context';
 import type { MovingConnection } from './state';
 
@@ -18,7 +18,7 @@ const CLOSED = ['no-owner', 'no-socket'];
 /** Throws where some stay: they would be lost. */
 export function takeWaiting(context: SourceContext): void {
   for (const listener of context.listeners) {
-    for (const socket of native.takeWaiting(listener.fd)) context.waiting.push({ socket, listener });
+    for (const socket of native.takeWaiting(listener.fd)) context.waiting.push({ socket: { ...socket, obstacles: obstaclesOf(socket) }, listener });
     if (native.describeSocket(listener.fd).backlog > 0) {
       throw new MigrunError('E_ACCEPT_QUEUE', `not all connections that wait at ${endpointText(listener.local)} could be taken out of its queue`, { hint: 'try again' });
     }
@@ -27,6 +27,11 @@ export function takeWaiting(context: SourceContext): void {
   // What arrived before the lock may have ended one.
   const states = native.tcpStates(context.waiting.map(({ socket }) => socket.fd));
   context.waiting = context.waiting.map(({ socket, listener }, index) => ({ socket: { ...socket, state: states[index] ?? socket.state }, listener }));
+}
+
+/** One that was reset is made again as that, with all that is in it. */
+function obstaclesOf({ state, obstacles }: HeldSocket): SocketObstacle[] {
+  return obstacles.filter((obstacle) => state !== TCP_CLOSE || (obstacle !== 'error-queue' && obstacle !== 'ended'));
 }
 
 function liveOf({ waiting }: SourceContext): WaitingSocket[] {

@@ -51,6 +51,7 @@ export type SocketObstacle =
   | 'interface'
   | 'extension-headers'
   | 'fast-open'
+  | 'ended'
   | 'corked'
   | 'encapsulation';
 

@@ -132,6 +132,7 @@ describe('sockets', () => {
     ['interface', 'E_SOCKET_OPTION'],
     ['extension-headers', 'E_SOCKET_OPTION'],
     ['fast-open', 'E_TCP_STATE'],
+    ['ended', 'E_TCP_STATE'],
   ] as const)('one with %s is refused by its name', (obstacle, code) => {
     const [reason, ...others] = reasonsAgainst([], [connected({ obstacles: [obstacle] })], CONTEXT);
     expect(reason).toEqual({ code, message: expect.stringContaining('10.0.0.1:4884 - 10.0.0.3:50000') as string });

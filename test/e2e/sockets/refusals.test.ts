@@ -61,6 +61,18 @@ describe('a connection with', () => {
     if (after !== undefined) await actors.play(`${after}; m send 100; p recv 100; p send 100; m recv 100`);
   });
 
+  /** Each is read only after the refusal. */
+  test.each([
+    ['a reset', 'E_ERROR_QUEUE', 'p reset; m state CLOSE', 'm recv 1 -> error ECONNRESET'],
+    ['bytes and a reset', 'E_ERROR_QUEUE', 'p send 3000; m poll i 20000 -> ok i; p reset; m state CLOSE', 'm recv 3000; m recv 1 -> error ECONNRESET'],
+    ['bytes and the end', 'E_TCP_STATE', 'p send 3000; p shut w; m shut w; p end; p close; m state CLOSE', 'm end -> ok 3000'],
+  ])('a closed connection with %s that the program has not read stays', async (_name, code, before, after) => {
+    await actors.play(before);
+    expect(await lab.hostA.refusal(boxes.m.id!, 'hostB')).toMatchObject({ code, undone: ['preflight'] });
+    await actors.play(after);
+    await run('p', `socket ${SLOT} 4`);
+  });
+
   test.each([
     ['MPTCP', 'E_SOCKET_KIND', [`socket 3 4 ${MPTCP}`]],
     ['MD5 keys', 'E_TCP_KEYS', ['socket 3 4', 'bind 3 0.0.0.0 5005', 'listen 3 5', `set 3 6 14 ${MD5_KEY}`]],
