@@ -28,6 +28,7 @@ struct request {
 
 /* What is asked for. */
 struct question {
+    uint8_t protocol; /* 0: TCP */
     uint32_t states;
     bool info;       /* what tcp_info(7) says */
     uint64_t cgroup; /* 0: all */
@@ -52,7 +53,7 @@ static int send_request(int fd, int family, uint16_t flags, const struct inet_di
                    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
                    .nlmsg_flags = NLM_F_REQUEST | flags},
         .body = {.sdiag_family = (uint8_t)family,
-                 .sdiag_protocol = IPPROTO_TCP,
+                 .sdiag_protocol = question->protocol ? question->protocol : IPPROTO_TCP,
                  .idiag_ext = question->info ? 1 << (INET_DIAG_INFO - 1) : 0,
                  .idiag_states = question->states,
                  .id = *id},
@@ -293,4 +294,8 @@ int diag_tcp_connections(struct diag_connection **list, size_t *count) {
 
 int diag_tcp_of_cgroup(uint64_t cgroup, uint32_t states, struct diag_connection **list, size_t *count) {
     return dump_both(&(struct question){.states = states, .info = true, .cgroup = cgroup}, list, count);
+}
+
+int diag_udp_sockets(struct diag_connection **list, size_t *count) {
+    return dump_both(&(struct question){.protocol = IPPROTO_UDP, .states = UINT32_MAX}, list, count);
 }

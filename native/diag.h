@@ -1,4 +1,4 @@
-/* TCP connections of this network namespace, asked for with NETLINK_SOCK_DIAG (sock_diag(7)).
+/* TCP and UDP sockets of this network namespace, asked for with NETLINK_SOCK_DIAG (sock_diag(7)).
  *
  * All return 0 or -errno. */
 #pragma once
@@ -50,3 +50,6 @@ int diag_tcp_connections(struct diag_connection **list, size_t *count);
  * TCP_*), those without a descriptor as well. A socket belongs where it was made, or, accepted, where its listener does.
  * *list as above. */
 int diag_tcp_of_cgroup(uint64_t cgroup, uint32_t states, struct diag_connection **list, size_t *count);
+
+/** Every UDP socket that is bound; one that is connected is in TCP_ESTABLISHED. *list as above. */
+int diag_udp_sockets(struct diag_connection **list, size_t *count);

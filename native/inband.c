@@ -1,5 +1,7 @@
 #include "inband.h"
 
+#include "inband_datagram.h"
+
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/tcp.h>
@@ -24,18 +26,31 @@ enum {
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_EXID, 0, 1),     \
         BPF_STMT(BPF_RET | BPF_K, ALL), BPF_STMT(BPF_RET | BPF_K, 0)
 
+/* X is where the UDP header begins: the ExID is behind it. */
+#define PASS_OUR_DATAGRAM                                          \
+    BPF_STMT(BPF_LD | BPF_W | BPF_IND, 8),                         \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_EXID, 0, 1),    \
+        BPF_STMT(BPF_RET | BPF_K, ALL), BPF_STMT(BPF_RET | BPF_K, 0)
+
 /* A raw IPv4 socket's packets begin with the IP header, whose length is in its first byte. */
 static struct sock_filter filter_v4[] = {BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), PASS_OUR_OPTION};
 
-/* A raw IPv6 socket's begin with the TCP header. */
-static struct sock_filter filter_v6[] = {BPF_STMT(BPF_LDX | BPF_IMM, 0), PASS_OUR_OPTION};
+static struct sock_filter datagrams_v4[] = {BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), PASS_OUR_DATAGRAM};
 
-static int set_up(int fd, int family) {
+/* A raw IPv6 socket's begin with the TCP or UDP header. */
+static struct sock_filter filter_v6[] = {BPF_STMT(BPF_LDX | BPF_IMM, 0), PASS_OUR_OPTION};
+static struct sock_filter datagrams_v6[] = {BPF_STMT(BPF_LDX | BPF_IMM, 0), PASS_OUR_DATAGRAM};
+
+#define PROGRAM(code) ((struct sock_fprog){.len = sizeof(code) / sizeof *(code), .filter = (code)})
+
+static struct sock_fprog program_for(int family, int protocol) {
+    if (protocol == IPPROTO_UDP) return family == AF_INET ? PROGRAM(datagrams_v4) : PROGRAM(datagrams_v6);
+    return family == AF_INET ? PROGRAM(filter_v4) : PROGRAM(filter_v6);
+}
+
+static int set_up(int fd, int family, int protocol) {
     const int on = 1, size = RECEIVE_BUFFER;
-    struct sock_fprog program = {
-        .len = family == AF_INET ? sizeof filter_v4 / sizeof *filter_v4 : sizeof filter_v6 / sizeof *filter_v6,
-        .filter = family == AF_INET ? filter_v4 : filter_v6,
-    };
+    struct sock_fprog program = program_for(family, protocol);
 
     if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0) return -errno;
     /* Without CAP_NET_ADMIN in the first user namespace: as much as net.core.rmem_max allows. */
@@ -46,11 +61,11 @@ static int set_up(int fd, int family) {
     return 0;
 }
 
-int inband_open(int family) {
-    int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+int inband_open(int family, int protocol) {
+    int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
 
     if (fd < 0) return -errno;
-    int result = set_up(fd, family);
+    int result = set_up(fd, family, protocol);
     if (result < 0) {
         close(fd);
         return result;
@@ -85,13 +100,14 @@ static int is_plain(const union socket_address *endpoint) {
     return endpoint->any.sa_family == AF_INET || !IN6_IS_ADDR_V4MAPPED(&endpoint->v6.sin6_addr);
 }
 
-int inband_send(int fd, const struct inband_segment *segment) {
+int inband_send(int fd, int protocol, const struct inband_segment *segment) {
     uint8_t packet[INBAND_PACKET_MAX];
     union control control;
     union socket_address destination = segment->destination;
 
     if (!is_plain(&segment->source) || !is_plain(&destination)) return -EAFNOSUPPORT;
-    int length = inband_build(segment, packet, sizeof packet);
+    int length = protocol == IPPROTO_UDP ? inband_build_datagram(segment, packet, sizeof packet)
+                                         : inband_build(segment, packet, sizeof packet);
     if (length < 0) return length;
 
     /* In a raw socket's address the port is a protocol number. */
@@ -118,7 +134,7 @@ static int take_destination(struct msghdr *message, union socket_address *destin
     return 0;
 }
 
-int inband_receive(int fd, int family, uint8_t *buffer, struct inband_segment *segment) {
+int inband_receive(int fd, int family, int protocol, uint8_t *buffer, struct inband_segment *segment) {
     union control control;
     struct iovec data = {.iov_base = buffer, .iov_len = INBAND_PACKET_MAX};
     struct msghdr message = {.msg_name = &segment->source,
@@ -136,5 +152,6 @@ int inband_receive(int fd, int family, uint8_t *buffer, struct inband_segment *s
         if (!take_destination(&message, &segment->destination)) return 0;
         segment->source.v6.sin6_scope_id = 0;
     }
+    if (protocol == IPPROTO_UDP) return inband_parse_datagram(family, buffer, (size_t)length, segment) == 0;
     return inband_parse(family, buffer, (size_t)length, segment) == 0;
 }

@@ -1,13 +1,13 @@
 #include "udp_queue.h"
 
 #include "tcp_repair.h"
+#include "udp_header.h"
 
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
-#include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -48,30 +48,6 @@ static bool is_group(const union socket_address *address) {
     if (wire.any.sa_family == AF_INET6) return IN6_IS_ADDR_MULTICAST(&wire.v6.sin6_addr);
     v4 = ntohl(wire.v4.sin_addr.s_addr);
     return IN_MULTICAST(v4) || v4 == INADDR_BROADCAST;
-}
-
-/* Ones' complement sum of big-endian words (RFC 1071). */
-static uint64_t sum(const void *bytes, size_t length) {
-    const uint8_t *at = bytes;
-    uint64_t total = 0;
-
-    for (; length > 1; at += 2, length -= 2) total += (uint64_t)(at[0] << 8 | at[1]);
-    return length ? total + (uint64_t)(at[0] << 8) : total;
-}
-
-static uint16_t checksum(const union socket_address *from, const union socket_address *to, const struct udphdr *udp,
-                         const struct udp_datagram *datagram) {
-    size_t size = sizeof *udp + datagram->length;
-    uint64_t total = IPPROTO_UDP + (uint64_t)size + sum(udp, sizeof *udp) + sum(datagram->bytes, datagram->length);
-    uint16_t folded;
-
-    if (from->any.sa_family == AF_INET6)
-        total += sum(&from->v6.sin6_addr, 16) + sum(&to->v6.sin6_addr, 16);
-    else
-        total += sum(&from->v4.sin_addr, 4) + sum(&to->v4.sin_addr, 4);
-    while (total >> 16) total = (total & 0xffff) + (total >> 16);
-    folded = (uint16_t)~total;
-    return folded ? folded : UINT16_MAX; /* 0 would be none (RFC 768) */
 }
 
 static size_t write_ip(uint8_t *header, const union socket_address *from, const union socket_address *to,
@@ -129,7 +105,7 @@ static int send_packet(struct filling *filling, const union socket_address *to, 
     if (raw < 0) return raw;
     if (sizeof udp + datagram->length > PACKET_MAX - (from.any.sa_family == AF_INET ? sizeof(struct iphdr) : 0))
         return -EMSGSIZE;
-    udp.check = htons(checksum(&from, &wire, &udp, datagram));
+    udp.check = htons(udp_checksum(&from, &wire, &udp, datagram->bytes, datagram->length));
     if (destination.any.sa_family == AF_INET6) destination.v6.sin6_port = 0; /* rawv6_sendmsg() takes it for a protocol */
     return sendmsg(raw, &message, 0) < 0 ? -errno : 0;
 }

@@ -2,7 +2,7 @@
 import { isIPv4 } from 'node:net';
 
 const MAPPED = '::ffff:';
-const AF_INET = 2;
+const AF_INET6 = 10;
 
 /** An IPv4-mapped IPv6 address as the IPv4 address that its packets have. */
 export function plainAddress(address: string): string {
@@ -12,11 +12,11 @@ export function plainAddress(address: string): string {
 
 /** As a socket of this family (AF_INET, AF_INET6) has it. */
 export function addressOfFamily(address: string, family: number): string {
-  return family !== AF_INET && isIPv4(address) ? MAPPED + address : address;
+  return family === AF_INET6 && isIPv4(address) ? MAPPED + address : address;
 }
 
 export function anyAddress(family: number): string {
-  return family === AF_INET ? '0.0.0.0' : '::';
+  return family === AF_INET6 ? '::' : '0.0.0.0';
 }
 
 export function isAnyAddress(address: string): boolean {

@@ -179,6 +179,14 @@ static Napi::Value tcp_connections(const Napi::CallbackInfo &info) {
     return from_diag(info.Env(), DiagList(list, free), count);
 }
 
+static Napi::Value udp_sockets(const Napi::CallbackInfo &info) {
+    struct diag_connection *list = nullptr;
+    size_t count = 0;
+
+    check(info.Env(), diag_udp_sockets(&list, &count), "sock_diag");
+    return from_diag(info.Env(), DiagList(list, free), count);
+}
+
 static Napi::Value tcp_of_cgroup(const Napi::CallbackInfo &info) {
     struct diag_connection *list = nullptr;
     size_t count = 0;
@@ -252,6 +260,7 @@ void register_host(Napi::Env env, Napi::Object exports) {
     add("lookAround", look_around);
     add("connectionInodes", connection_inodes);
     add("tcpConnections", tcp_connections);
+    add("udpSockets", udp_sockets);
     add("tcpOfCgroup", tcp_of_cgroup);
     add("routeSource", source_of_route);
     add("seqpacketPair", seqpacket_pair);

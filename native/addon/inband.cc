@@ -26,10 +26,10 @@ static Napi::Object from_segment(Napi::Env env, const struct inband_segment &seg
     return object;
 }
 
-static void receive(Poller &poller, int family, uint8_t *buffer, const Callback &callback) {
+static void receive(Poller &poller, int family, int protocol, uint8_t *buffer, const Callback &callback) {
     for (int i = 0; i < kBatch && poller.fd() >= 0; i++) {
         struct inband_segment segment;
-        int result = inband_receive(poller.fd(), family, buffer, &segment);
+        int result = inband_receive(poller.fd(), family, protocol, buffer, &segment);
         if (result == -EAGAIN) return;
         if (result <= 0) continue;
         Napi::HandleScope scope(poller.env());
@@ -37,7 +37,7 @@ static void receive(Poller &poller, int family, uint8_t *buffer, const Callback 
     }
 }
 
-static void send(const Napi::CallbackInfo &info, const Poller &poller) {
+static void send(const Napi::CallbackInfo &info, int protocol, const Poller &poller) {
     Napi::Env env = info.Env();
     Napi::Object object = info[0].As<Napi::Object>();
     Napi::Buffer<uint8_t> option = object.Get("option").As<Napi::Buffer<uint8_t>>();
@@ -53,21 +53,22 @@ static void send(const Napi::CallbackInfo &info, const Poller &poller) {
     segment.option_length = option.Length();
     segment.body = body.Data();
     segment.body_length = body.Length();
-    check(env, inband_send(poller.fd(), &segment), "sendmsg");
+    check(env, inband_send(poller.fd(), protocol, &segment), "sendmsg");
 }
 
 static Napi::Value open_inband(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     int family = info[0].As<Napi::Number>().Int32Value() == 6 ? AF_INET6 : AF_INET;
+    int protocol = info[2].IsUndefined() ? IPPROTO_TCP : IPPROTO_UDP;
     auto callback = std::make_shared<Callback>(info[1], "migrun.inband");
     auto buffer = std::make_shared<std::vector<uint8_t>>(INBAND_PACKET_MAX);
-    int fd = check(env, inband_open(family), "socket");
+    int fd = check(env, inband_open(family, protocol), "socket");
 
-    std::shared_ptr<Poller> poller = Poller::open(env, fd, [family, callback, buffer](Poller &ready, int) {
-        receive(ready, family, buffer->data(), *callback);
+    std::shared_ptr<Poller> poller = Poller::open(env, fd, [family, protocol, callback, buffer](Poller &ready, int) {
+        receive(ready, family, protocol, buffer->data(), *callback);
     });
     Napi::Object endpoint = watch_object(poller);
-    auto send_one = [poller](const Napi::CallbackInfo &call) { send(call, *poller); };
+    auto send_one = [poller, protocol](const Napi::CallbackInfo &call) { send(call, protocol, *poller); };
     endpoint.Set("send", Napi::Function::New(env, send_one, "send"));
     return endpoint;
 }

@@ -238,6 +238,14 @@ Napi::Value await_sent(const Napi::CallbackInfo &info) {
     return sent ? info.Env().Null() : Napi::Value(Napi::Number::New(info.Env(), double(index)));
 }
 
+void reconnect(const Napi::CallbackInfo &info) {
+    int fd = info[0].ToNumber().Int32Value(), family = AF_UNSPEC;
+    socklen_t length = sizeof family;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length)) fail(info.Env(), -errno, "getsockopt");
+    union socket_address remote = to_address_of(family, info[1]);
+    if (connect(fd, &remote.any, socket_address_length(&remote))) fail(info.Env(), -errno, "connect");
+}
+
 Napi::Value has_interface(const Napi::CallbackInfo &info) {
     std::string name = info[0].ToString();
     return Napi::Boolean::New(info.Env(), if_nametoindex(name.c_str()) != 0);
@@ -249,6 +257,7 @@ void register_udp(Napi::Env env, Napi::Object exports) {
     exports.Set("hasInterface", Napi::Function::New(env, has_interface, "hasInterface"));
     exports.Set("udpInterfaces", Napi::Function::New(env, interfaces, "udpInterfaces"));
     exports.Set("udpAwaitSent", Napi::Function::New(env, await_sent, "udpAwaitSent"));
+    exports.Set("reconnectUdp", Napi::Function::New(env, reconnect, "reconnectUdp"));
     exports.Set("saveUdp", Napi::Function::New(env, save, "saveUdp"));
     exports.Set("reviveUdp", Napi::Function::New(env, revive, "reviveUdp"));
 }

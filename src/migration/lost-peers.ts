@@ -1,5 +1,5 @@
 /** Connections that did not follow a committed move: who they are, and that their peers learn of it. */
-import { native } from '../native/index';
+import { native, type Connection } from '../native/index';
 import type { ResumedPeer } from '../protocol/control/index';
 import { LEASE_MS } from './peers';
 import { connectionText } from './rules';
@@ -9,11 +9,10 @@ import type { MovingConnection } from './state';
 const LEASE_MARGIN_MS = 500;
 
 /** Those of whom neither path brought word that they follow. */
-export function lostPeers(connections: readonly MovingConnection[], answers: readonly ResumedPeer[]): ResumedPeer[] {
+export function lostPeers(peers: readonly Connection[], answers: readonly ResumedPeer[]): ResumedPeer[] {
   const following = new Set(answers.filter(({ status }) => status === 'ok').map(({ connection }) => connectionText(connection)));
   const statuses = new Map(answers.map(({ connection, status }) => [connectionText(connection), status]));
-  return connections
-    .map(({ saved: { local, remote } }) => ({ local, remote }))
+  return peers
     .filter((connection) => !following.has(connectionText(connection)))
     .map((connection) => ({ connection, status: statuses.get(connectionText(connection)) ?? 'no-agent' }));
 }

@@ -11,6 +11,6 @@ export function endpointText({ address, port }: Endpoint): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-export function connectionText({ local, remote }: Connection): string {
-  return `${endpointText(local)} - ${endpointText(remote)}`;
+export function connectionText({ local, remote, udp }: Connection): string {
+  return `${endpointText(local)} - ${endpointText(remote)}${udp === true ? ' (UDP)' : ''}`;
 }

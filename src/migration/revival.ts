@@ -10,6 +10,7 @@ import { fillQueues } from './accept-queue';
 import { bindAgain } from './bound';
 import { connectAgain } from './connecting';
 import { localEnds } from './local-end';
+import { udpWithPeers } from './moved-peers';
 import type { NewAddresses } from './new-addresses';
 import { RestoredSockets, type Place } from './restored-sockets';
 import { addressesOf, reviveRequest } from './udp';
@@ -30,7 +31,7 @@ export class Revival {
     this.sockets = new RestoredSockets(cgroup);
   }
 
-  /** Whatever is complete when this returns stays locked. Gives the connections' local ends. */
+  /** Whatever is complete when this returns stays locked. Gives the local ends of connections, then of UDP sockets with peers. */
   revive(): Endpoint[] {
     const locals = localEnds(this.state.connections);
     this.writeOptions(true);
@@ -45,7 +46,7 @@ export class Revival {
     this.reviveUdp(moved);
     this.writeOptions(false);
     this.fillQueues(locals);
-    return locals;
+    return [...locals, ...udpWithPeers(this.state).map((socket) => native.describeSocket(this.at(socket)).local)];
   }
 
   private reviveUdp(moved: NewAddresses): void {

@@ -130,7 +130,7 @@ export function reasonOfObstacle(obstacle: SocketObstacle, who: string): Reason 
 }
 
 function reasonsOfSocket(socket: RuledSocket, all: readonly RuledSocket[], { addresses }: RuleContext): Reason[] {
-  const reasons = isUdp(socket) ? reasonsOfUdp(socket, all, addresses) : reasonsOfKind(socket);
+  const reasons = isUdp(socket) ? reasonsOfUdp(socket, all.filter(isUdp).map(({ local }) => local), addresses) : reasonsOfKind(socket);
   return [...reasons, ...socket.obstacles.map((obstacle) => reasonOfObstacle(obstacle, socketText(socket)))];
 }
 

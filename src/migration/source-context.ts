@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import type { Connection, Endpoint, HeldSocket, SocketOption, TakenSocket } from '../native/index';
-import type { ProgramFacts } from '../program/facts';
+import { ownAddresses, type ProgramFacts } from '../program/facts';
 import type { PeerTicket, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
 import type { Target } from './open-target';
 import type { MigrationTools, MovingProgram } from './program';
 import { isConnecting, isConnection, TCP_LISTEN } from './rules';
+import { connectionsOf } from './moved-peers';
 import type { MovingUdp } from './moving-udp';
 import type { MovingConnection } from './state';
 
@@ -44,6 +45,8 @@ export class SourceContext {
   saved: MovingConnection[] = [];
   savedFds: number[] = [];
   savedUdp: MovingUdp[] = [];
+  /** This host's. */
+  readonly addresses = ownAddresses();
   /** Where the target has the connections' local ends, in the order of `saved`. */
   locals: Endpoint[] = [];
   /** Keeps the peers' leases, and ours, from ending while we work. */
@@ -78,7 +81,7 @@ export class SourceContext {
   /** As the preflight found them, those that wait to be accepted as well. */
   get connections(): Connection[] {
     const { sockets, waiting } = this.facts ?? { sockets: [], waiting: [] };
-    return [...sockets.filter(isConnection), ...waiting].map(({ local, remote }) => ({ local, remote }));
+    return [...waiting.map(({ local, remote }) => ({ local, remote })), ...connectionsOf(sockets, this.addresses)];
   }
 
   get listeners(): HeldSocket[] {

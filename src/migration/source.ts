@@ -20,7 +20,6 @@ import { unbindSockets } from '../criu/files-image';
 import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native, type Connection, type HeldSocket, type SavedSocket } from '../native/index';
-import { ownAddresses } from '../program/facts';
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type ResumedPeer } from '../protocol/control/index';
 import { isNamedHere } from './bound';
@@ -28,6 +27,7 @@ import type { Step } from './driver';
 import { holdSockets } from './hold-sockets';
 import { sendImages } from './images';
 import { armReset, lostPeers, untilUnlocked } from './lost-peers';
+import { connectionsOf, movedPeers, peersOf } from './moved-peers';
 import { awaitOrphans } from './orphans';
 import { awaitOutcome } from './outcome';
 import { cancelPeers, endLease, introducePeers, keepLease, LEASE_MS, requireLeases, suspendPeers } from './peers';
@@ -35,7 +35,7 @@ import { preflight, undoPreflight } from './preflight';
 import { reasonsOfPeers, refusal } from './refusal';
 import { connectionText, isConnecting, isConnection, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
-import { encodeState, hasPeer, movedConnections, STATE_FILE } from './state';
+import { encodeState, hasPeer, STATE_FILE, type MovingState } from './state';
 import { reasonsOfUnsent, saveUdp } from './udp';
 import { isBound, isUdp } from './udp-rules';
 import { isLeftAlone, returnWaiting, saveWaiting, takeWaiting, withPeers } from './waiting';
@@ -86,16 +86,16 @@ function undoFreeze(context: SourceContext): void {
 async function lock(context: SourceContext): Promise<void> {
   holdSockets(context);
   takeWaiting(context);
-  const late = reasonsAgainst([], context.sockets, { namespaces: {}, terminal: undefined, addresses: new Set(ownAddresses()) });
+  const late = reasonsAgainst([], context.sockets, { namespaces: {}, terminal: undefined, addresses: new Set(context.addresses) });
   late.push(...reasonsOfUnsent(context.held));
   if (late.length > 0) throw refusal(late);
-  await suspendNewcomers(context, context.sockets.filter(isConnection));
+  await suspendNewcomers(context, connectionsOf(context.sockets, context.addresses));
 }
 
 /** Connections that came between the preflight and the freeze. */
-async function suspendNewcomers(context: SourceContext, connections: readonly HeldSocket[]): Promise<void> {
+async function suspendNewcomers(context: SourceContext, connections: readonly Connection[]): Promise<void> {
   const known = new Set(context.connections.map(connectionText));
-  const newcomers = connections.filter((socket) => !known.has(connectionText(socket))).map(({ local, remote }) => ({ local, remote }));
+  const newcomers = connections.filter((connection) => !known.has(connectionText(connection)));
   if (newcomers.length === 0) return;
   await context.suspending;
   const waiting = context.waiting.map(({ socket }) => socket);
@@ -180,7 +180,7 @@ async function transfer(context: SourceContext): Promise<void> {
     group: context.group,
     connections: context.saved,
     udp: context.savedUdp,
-    addresses: ownAddresses(),
+    addresses: [...context.addresses],
     bound: context.held.filter(isNamedHere).map((socket) => ({ ...context.placeOf(socket), family: socket.family, local: socket.local, backlog: socket.state === TCP_LISTEN ? socket.backlogLimit : null })),
     connecting: context.held.filter(isConnecting).map((socket) => ({ ...context.placeOf(socket), family: socket.family, local: socket.local, remote: socket.remote })),
     listeners: context.listeners.map((socket) => context.placeOf(socket)),
@@ -240,7 +240,7 @@ async function resume(context: SourceContext): Promise<void> {
   const { program, journal, migration } = context;
   const target = awaitResumed(context);
   const [told, answered] = await Promise.allSettled([tellPeers(context, target), target]);
-  context.lost = lostPeers(context.saved.filter(hasPeer), [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : [])));
+  context.lost = lostPeers(peersOf(movingOf(context)), [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : [])));
   // Where the target did not say, whoever takes over there may still reach them.
   const reset = new Set(answered.status === 'fulfilled' ? await resetLost(context) : []);
   const silent = new Set(context.savedFds.filter((fd) => !reset.has(fd)));
@@ -272,10 +272,15 @@ async function resetLost({ lost, saved, savedFds, tools, renewedAt }: SourceCont
   });
 }
 
+function movingOf({ saved, savedUdp, addresses }: SourceContext): Pick<MovingState, 'connections' | 'udp' | 'addresses'> {
+  return { connections: saved, udp: savedUdp, addresses: [...addresses] };
+}
+
 /** RESUME on the old path, for those whom the target did not reach at once. */
-async function tellPeers({ migration, group, saved, locals, tickets, tools }: SourceContext, target: Promise<ResumedPeer[]>): Promise<ResumedPeer[]> {
+async function tellPeers(context: SourceContext, target: Promise<ResumedPeer[]>): Promise<ResumedPeer[]> {
+  const { migration, group, locals, tickets, tools } = context;
   const reached = await Promise.race([target.catch(() => []), new Promise<[]>((resolve) => setTimeout(resolve, HEAD_START_MS, []))]);
-  const moved = movedConnections(saved, locals);
+  const moved = movedPeers(movingOf(context), locals);
   if (reached.filter(({ status }) => status === 'ok').length === moved.length) return [];
   const answer = await tools.agent.ask({ type: 'resume', migration, group, role: 'source', tickets, moved, deadlineMs: RESUME_DEADLINE_MS });
   return expectType(answer, 'resumed').peers;

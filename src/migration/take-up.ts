@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { native, type HeldSocket, type Registry } from '../native/index';
 import { connectAgain } from './connecting';
 import { localEnds } from './local-end';
+import { movedUdp, udpWithPeers, type MovedPeer } from './moved-peers';
 import type { MigrationTools } from './program';
 import { RestoredSockets } from './restored-sockets';
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from './rules';
@@ -38,7 +39,7 @@ export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Pro
       const fd = connection.waiting === null ? sockets.find(connection) : undefined;
       return fd === undefined ? [] : [{ connection, socket: native.describeSocket(fd) }];
     });
-    const peers = await tellPeers(tools, state, [...moved(taken), ...movedConnections(waiting, localEnds(waiting))]);
+    const peers = await tellPeers(tools, state, [...moved(taken), ...movedConnections(waiting, localEnds(waiting)), ...movedDatagrams(state, sockets)]);
     tools.log.info({ peers }, 'resumed after a crash');
     moveInodes(arrival.registry, state, sockets);
     for (const one of taken) if (owesFin(one)) reviveWithFin(one);
@@ -58,6 +59,17 @@ function moved(taken: readonly Taken[]): ReturnType<typeof movedConnections> {
   return movedConnections(
     taken.map(({ connection }) => connection),
     taken.map(({ socket }) => socket.local),
+  );
+}
+
+function movedDatagrams(state: MovingState, sockets: RestoredSockets): MovedPeer[] {
+  const found = udpWithPeers(state).flatMap((socket) => {
+    const fd = sockets.find(socket);
+    return fd === undefined ? [] : [{ socket, local: native.describeSocket(fd).local }];
+  });
+  return movedUdp(
+    found.map(({ socket }) => socket),
+    found.map(({ local }) => local),
   );
 }
 

@@ -26,7 +26,8 @@ import type { Journal } from './journal';
 import { judgeArrival } from './judge';
 import type { MigrationTools } from './program';
 import { Revival } from './revival';
-import { decodeState, movedConnections, STATE_FILE, type MovingState } from './state';
+import { movedPeers } from './moved-peers';
+import { decodeState, STATE_FILE, type MovingState } from './state';
 import { tellPeers } from './tell-peers';
 import type { Reason } from './rules';
 import { ImageReceiver, type ImageFile } from './images';
@@ -144,7 +145,7 @@ export class TargetMigration {
   /** The peers follow; the program runs. Each connection that does not follow is let go like the others. */
   async resume(): Promise<ResumedPeer[]> {
     const state = this.state as MovingState;
-    const peers = await tellPeers(this.tools, state, movedConnections(state.connections, this.locals));
+    const peers = await tellPeers(this.tools, state, movedPeers(state, this.locals));
     this.revival?.release(this.tools.log);
     return peers;
   }

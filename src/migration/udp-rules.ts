@@ -20,15 +20,22 @@ export function isConnectedUdp(socket: UdpSocket): boolean {
   return isUdp(socket) && socket.remote.port !== 0;
 }
 
+/** Whether it talks to a socket of somebody else, which must follow. `locals`: the program's UDP sockets. `addresses`: this host's own. */
+export function hasUdpPeer(socket: UdpSocket, locals: readonly Endpoint[], addresses: ReadonlySet<string>): boolean {
+  const { address } = socket.remote;
+  if (!isConnectedUdp(socket) || isAnyAddress(address) || isGroup(address) || isLoopback(address)) return false;
+  return !addresses.has(plainAddress(address)) || !isInside(socket.remote, locals);
+}
+
 /** Whether what is sent to an address of this host comes to one of these sockets, by where they are bound. */
 export function isInside({ address, port }: Endpoint, locals: readonly Endpoint[]): boolean {
   const wanted = plainAddress(address);
   return locals.some((local) => local.port === port && (plainAddress(local.address) === wanted || isAnyAddress(local.address)));
 }
 
-/** `addresses`: the host's own. `all`: the program's sockets. */
-export function reasonsOfUdp(socket: UdpSocket, all: readonly UdpSocket[], addresses: ReadonlySet<string>): Reason[] {
-  return [...reasonsOfAddress(socket, addresses), ...reasonsOfRemote(socket, all, addresses)];
+/** `locals`: the program's UDP sockets. `addresses`: the host's own. */
+export function reasonsOfUdp(socket: UdpSocket, locals: readonly Endpoint[], addresses: ReadonlySet<string>): Reason[] {
+  return [...reasonsOfAddress(socket, addresses), ...reasonsOfRemote(socket, locals)];
 }
 
 function reasonsOfAddress(socket: UdpSocket, addresses: ReadonlySet<string>): Reason[] {
@@ -42,11 +49,8 @@ function reasonsOfAddress(socket: UdpSocket, addresses: ReadonlySet<string>): Re
   return [{ code: 'E_ADDRESS', message: `${who} is bound to an address that is not one of this host's, so there is none for it on another` }];
 }
 
-function reasonsOfRemote(socket: UdpSocket, all: readonly UdpSocket[], addresses: ReadonlySet<string>): Reason[] {
+function reasonsOfRemote(socket: UdpSocket, locals: readonly Endpoint[]): Reason[] {
   const { remote } = socket;
-  if (!isConnectedUdp(socket)) return [];
-  const isHere = isLoopback(remote.address) || addresses.has(plainAddress(remote.address));
-  if (!isHere) return [{ code: 'E_SOCKET_KIND', message: `${connectionText(socket)}, a connected UDP socket, does not move yet` }];
-  if (isInside(remote, all.filter(isUdp).map(({ local }) => local))) return [];
-  return [{ code: 'E_LOCAL_CONNECTION', message: `${connectionText(socket)} (UDP): its other end is on this host and stays here` }];
+  if (!isConnectedUdp(socket) || !isLoopback(remote.address) || isInside(remote, locals)) return [];
+  return [{ code: 'E_LOCAL_CONNECTION', message: `${connectionText({ ...socket, udp: true })}: its other end stays on this host, and is not reached from another at a loopback address` }];
 }

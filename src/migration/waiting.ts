@@ -51,7 +51,7 @@ export function isLeftAlone({ alone }: SourceContext, { connection, status }: { 
 
 /** Without those that `isLeftAlone` has noted. */
 export function withPeers({ alone }: SourceContext, connections: readonly Connection[]): Connection[] {
-  return connections.filter((connection) => !alone.has(connectionText(connection))).map(({ local, remote }) => ({ local, remote }));
+  return connections.filter((connection) => !alone.has(connectionText(connection)));
 }
 
 /** In the order of `context.waiting`. Leaves the sockets in TCP_REPAIR. */

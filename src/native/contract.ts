@@ -200,6 +200,7 @@ export interface Watch {
 export interface InbandSegment {
   readonly source: Endpoint;
   readonly destination: Endpoint;
+  /** 0 on UDP, as ack is. */
   readonly seq: number;
   readonly ack: number;
   /** The option's content after kind, length and ExID. */
@@ -273,12 +274,14 @@ export interface NativeHost {
   tcpConnections(): DiagSocket[];
   /** Calls back when any of them has ended, and needs no acknowledgement any more. */
   watchTcpEnds(onEnd: () => void): Watch;
+  /** All UDP sockets that are bound. */
+  udpSockets(): DiagSocket[];
   /** Those of a cgroup (its folder's inode number), in these states; also those whose program has closed them. */
   tcpOfCgroup(cgroup: bigint, states: readonly number[]): DiagSocket[];
   /** The source address that a packet to `address` would have here (route look-up); null: no route. */
   routeSource(address: string): string | null;
-  /** One raw socket of this family, filtered to our option (kind 253, ExID "MGSK"). */
-  openInband(family: 4 | 6, onSegment: (segment: InbandSegment) => void): InbandEndpoint;
+  /** One raw socket of this family, filtered to our option (kind 253, ExID "MGSK"), or on UDP to datagrams of ours. */
+  openInband(family: 4 | 6, onSegment: (segment: InbandSegment) => void, protocol?: 'udp'): InbandEndpoint;
   seqpacketPair(): [number, number];
   /** Message-wise reading and writing of a SOCK_SEQPACKET descriptor, which it takes over. onClose once at EOF or error. */
   openMessageSocket(fd: number, onMessage: (message: Buffer) => void, onClose: () => void): MessageSocket;

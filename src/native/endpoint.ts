@@ -9,4 +9,6 @@ export interface Endpoint {
 export interface Connection {
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** Of UDP; else of TCP. */
+  readonly udp?: boolean | undefined;
 }

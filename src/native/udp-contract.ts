@@ -56,6 +56,8 @@ export interface NativeUdp {
   udpInterfaces(fd: number): string[];
   /** Waits until the kernel has sent all that these sockets gave it. Gives the index of one that holds a datagram back, or null. */
   udpAwaitSent(fds: readonly number[], timeoutMs: number): number | null;
+  /** Another remote for a connected socket, of a program that may be running. */
+  reconnectUdp(fd: number, remote: Endpoint): void;
   /** Of sockets whose program stands still; they stay as they are. */
   saveUdp(fds: readonly number[]): SavedUdp[];
   /** All of a program's at once. They take from then on what comes. Gives how many datagrams of each did not come into its queue. */

@@ -1,4 +1,4 @@
-import { isConnectedUdp, isInside, isUdp, reasonsOfUdp, type UdpSocket } from '../../src/migration/udp-rules';
+import { hasUdpPeer, isConnectedUdp, isInside, isUdp, reasonsOfUdp, type UdpSocket } from '../../src/migration/udp-rules';
 
 const ADDRESSES = new Set(['10.0.0.1', 'fd00::1']);
 const at = (address: string, port = 5000) => ({ address, port });
@@ -7,7 +7,7 @@ function udp(change: Partial<UdpSocket> = {}): UdpSocket {
   return { type: 2, protocol: 17, local: at('0.0.0.0'), remote: at('0.0.0.0', 0), ...change };
 }
 
-const codesOf = (socket: UdpSocket, others: UdpSocket[] = []) => reasonsOfUdp(socket, [socket, ...others], ADDRESSES).map(({ code }) => code);
+const codesOf = (socket: UdpSocket, others: UdpSocket[] = []) => reasonsOfUdp(socket, [socket, ...others].filter(isUdp).map(({ local }) => local), ADDRESSES).map(({ code }) => code);
 
 test('what a UDP socket is', () => {
   expect([udp(), udp({ type: 1, protocol: 6 }), udp({ type: 2, protocol: 1 }), udp({ type: 3 })].map(isUdp)).toEqual([true, false, false, false]);
@@ -27,6 +27,21 @@ test.each(['10.0.0.9', '10.0.0.255', 'fe80::1', 'fd00::9'])('one at %s, which is
 });
 
 describe('one that is connected', () => {
+  test.each<[string, string, boolean, ReturnType<typeof at>[]]>([
+    ['another host', '10.0.0.3', true, []],
+    ['another host, mapped', '::ffff:10.0.0.3', true, []],
+    ['a neighbour on this host', '10.0.0.1', true, []],
+    ['the program itself', '10.0.0.1', false, [at('0.0.0.0')]],
+    ['loopback', '127.0.0.1', false, []],
+    ['a group', '239.1.2.3', false, []],
+  ])('to %s', (_name, address, hasPeer, locals) => {
+    expect(hasUdpPeer(udp({ remote: at(address) }), locals, ADDRESSES)).toBe(hasPeer);
+  });
+
+  test('to another host moves', () => {
+    expect(codesOf(udp({ local: at('10.0.0.1'), remote: at('10.0.0.3') }))).toEqual([]);
+  });
+
   const loopback = udp({ local: at('127.0.0.1', 6000) });
 
   test('to another socket of the program moves', () => {
@@ -34,9 +49,8 @@ describe('one that is connected', () => {
     expect(codesOf(udp({ local: at('10.0.0.1'), remote: at('10.0.0.1', 6001) }), [udp({ local: at('0.0.0.0', 6001) })])).toEqual([]);
   });
 
-  test('to a neighbour on the host does not', () => {
+  test('to a neighbour at a loopback address does not', () => {
     expect(codesOf(udp({ local: at('127.0.0.1'), remote: at('127.0.0.1', 6001) }), [loopback])).toEqual(['E_LOCAL_CONNECTION']);
-    expect(codesOf(udp({ local: at('10.0.0.1'), remote: at('::ffff:10.0.0.1', 6000) }), [loopback])).toEqual(['E_LOCAL_CONNECTION']);
   });
 });
 

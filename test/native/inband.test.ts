@@ -7,7 +7,7 @@ import { until } from './support/until.js';
 
 const numbersProgram = compile(['test/native/programs/tcp_numbers.c', 'native/process.c']);
 const filterProgram = compile(
-  ['test/native/programs/inband_filter.c', 'native/inband.c', 'native/inband_segment.c', 'native/sockets_address.c', 'native/tcp_header.c'],
+  ['inband', 'inband_datagram', 'inband_segment', 'sockets_address', 'tcp_header', 'udp_header'].map((name) => `native/${name}.c`).concat('test/native/programs/inband_filter.c'),
 );
 let hosts: [Host, Host];
 

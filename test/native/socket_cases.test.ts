@@ -26,6 +26,7 @@ const mechanics = [
   'tcp_revive',
   'tcp_save',
   'time_wait',
+  'udp_header',
   'udp_interfaces',
   'udp_memberships',
   'udp_queue',

@@ -2,25 +2,24 @@
 
 import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { addressOfFamily, plainAddress } from '../../addresses';
 import type { Connection, Endpoint } from '../../native/contract';
 
-const MAPPED = '::ffff:';
-const AF_INET6 = 10;
-
 /** IPv4-mapped IPv6 addresses as the IPv4 addresses that the packets have. */
-export function onTheWire({ local, remote }: Connection): Connection {
-  return { local: plain(local), remote: plain(remote) };
+export function onTheWire({ local, remote, udp }: Connection): Connection {
+  const ends = { local: plain(local), remote: plain(remote) };
+  return udp === true ? { ...ends, udp } : ends;
 }
 
 /** An address as a socket of this family takes it. */
 export function forFamily({ address, port }: Endpoint, family: number): Endpoint {
-  return { address: family === AF_INET6 && isIPv4(address) ? MAPPED + address : address, port };
+  return { address: addressOfFamily(address, family), port };
 }
 
 /** The same for both ways of writing. */
 export function connectionName(connection: Connection): string {
-  const { local, remote } = onTheWire(connection);
-  return `${endpointName(local)} ${endpointName(remote)}`;
+  const { local, remote, udp } = onTheWire(connection);
+  return `${udp === true ? 'udp ' : ''}${endpointName(local)} ${endpointName(remote)}`;
 }
 
 export function endpointName({ address, port }: Endpoint): string {
@@ -38,6 +37,5 @@ export function isOwnAddress(address: string): boolean {
 }
 
 function plain({ address, port }: Endpoint): Endpoint {
-  const tail = address.slice(MAPPED.length);
-  return { address: address.startsWith(MAPPED) && isIPv4(tail) ? tail : address, port };
+  return { address: plainAddress(address), port };
 }

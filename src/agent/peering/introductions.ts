@@ -50,8 +50,8 @@ export class Introductions {
   async introduce({ group, connections, deadlineMs }: IntroduceRequest): Promise<IntroducedConnection[]> {
     const between = new Map<string, Connection[]>();
     for (const connection of connections) {
-      const { local, remote } = onTheWire(connection);
-      const addresses = `${local.address} ${remote.address}`;
+      const { local, remote, udp } = onTheWire(connection);
+      const addresses = `${udp === true ? 'udp ' : ''}${local.address} ${remote.address}`;
       const known = between.get(addresses);
       if (known === undefined) between.set(addresses, [connection]);
       else known.push(connection);
@@ -86,6 +86,7 @@ export class Introductions {
 
   /** Connections between two addresses: some by HELLO, until one is answered, and then all others by INTRODUCE. */
   private async introduceAll(group: string, connections: readonly Connection[], deadlineMs: number): Promise<IntroducedConnection[]> {
+    if (connections[0]?.udp === true) return this.greet(group, connections, deadlineMs); // an INTRODUCE is believed by sequence numbers
     const greeted: IntroducedConnection[] = [];
     while (greeted.length < connections.length) {
       const scouts = connections.slice(greeted.length, greeted.length + SCOUTS);
@@ -138,7 +139,7 @@ export class Introductions {
     const acquaintance = this.acquaint(group, ends);
     const { token } = acquaintance;
     if (this.closed) return { connection, status: 'no-agent', agent: '', token };
-    if (this.native.sequences(ends) === null) return { connection, status: 'no-socket', agent: '', token };
+    if (ends.udp !== true && this.native.sequences(ends) === null) return { connection, status: 'no-socket', agent: '', token };
     const hello = { type: 'hello', group, token, nonce: randomBytes(4).readUInt32BE() } as const;
     const introduction = new Introduction({
       clock: this.clock,

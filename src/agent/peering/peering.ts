@@ -10,7 +10,7 @@
 
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { InbandSegment, Native } from '../../native/contract';
+import type { Native } from '../../native/contract';
 import { Keyring, systemClock, type Clock, type Pair, type PairMessage, type Received } from '../../protocol/inband';
 import { isOwnAddress } from './connections';
 import { holdRecord, Holds } from './holds';
@@ -22,13 +22,14 @@ import { pauseRecord, Pauses } from './pauses';
 import { Rebinder } from './rebind';
 import { Registrations } from './registrations';
 import { Resumptions } from './resumptions';
-import { Segments } from './segments';
+import { Segments, type ArrivedSegment } from './segments';
 import { Sockets } from './sockets';
 import { StateFiles } from './state-files';
 import { Suspensions } from './suspensions';
 import type { CancelledAgent, CancelRequest, IntroducedConnection, IntroduceRequest, LocalPrograms, PauseRequest } from './types';
 import type { PeeringFacts, PeerTicket, ResumedConnection, ResumeRequest } from './types';
 import type { SuspendedConnection, SuspendRequest } from './types';
+import { UdpPeers } from './udp-peers';
 import { Welcomes } from './welcomes';
 
 export interface PeeringOptions {
@@ -65,15 +66,16 @@ export class Peering {
     this.moves = new Moves(clock, this.keyring, this.segments, this.introductions);
     const sockets = new Sockets(native, programs);
     this.registrations = new Registrations(native);
-    this.welcomes = new Welcomes(native, clock, this.segments, sockets, this.registrations);
+    const udpPeers = new UdpPeers(native, programs, log);
+    this.welcomes = new Welcomes(native, clock, this.segments, sockets, this.registrations, udpPeers);
     const owners = new Owners(native);
     const rebinder = new Rebinder(native, programs, owners, log);
     const patience = new Patience(native, rebinder, log);
     const holds = new Holds(this.keyring, owners, patience, new StateFiles(holdsDir && join(holdsDir, 'peers'), holdRecord, log));
-    this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations, owners, holds, patience);
+    this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations, owners, holds, patience, udpPeers);
     const pauseFiles = new StateFiles(holdsDir && join(holdsDir, 'programs'), pauseRecord, log);
     this.pauses = new Pauses(native, clock, log, this.introductions, this.moves, sockets, rebinder, patience, pauseFiles);
-    this.resumptions = new Resumptions(this.segments, sockets, this.registrations, this.suspensions, rebinder, log);
+    this.resumptions = new Resumptions(this.segments, sockets, this.registrations, this.suspensions, rebinder, log, udpPeers);
   }
 
   /** Names this program's connections to the agents at their other ends. May be repeated; must precede suspend. */
@@ -144,13 +146,13 @@ export class Peering {
     this.segments.close();
   }
 
-  private onSegment(segment: InbandSegment): void {
-    const { option, body, source, destination } = segment;
-    const received = this.keyring.receive({ option, body }, { local: destination, remote: source });
+  private onSegment(segment: ArrivedSegment): void {
+    const { option, body, source, destination, udp } = segment;
+    const received = this.keyring.receive({ option, body }, { local: destination, remote: source, udp });
     if (received !== null) this.dispatch(received, segment);
   }
 
-  private dispatch(received: Received, segment: InbandSegment): void {
+  private dispatch(received: Received, segment: ArrivedSegment): void {
     switch (received.kind) {
       case 'hello':
         return this.welcomes.onHello(received.message, received.pair, received.proved, segment);
@@ -167,7 +169,7 @@ export class Peering {
     }
   }
 
-  private onPairMessage(message: PairMessage, pair: Pair, segment: InbandSegment): void {
+  private onPairMessage(message: PairMessage, pair: Pair, segment: ArrivedSegment): void {
     switch (message.type) {
       case 'introduce':
         return this.welcomes.onIntroduce(message, pair, segment);

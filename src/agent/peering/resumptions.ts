@@ -5,21 +5,22 @@
  */
 
 import type { Logger } from 'pino';
-import type { Endpoint, InbandSegment } from '../../native/contract';
+import type { Endpoint } from '../../native/contract';
 import type { Move, Resume, Status } from '../../protocol/inband';
 import { endpointName } from './connections';
 import type { Rebinder } from './rebind';
 import type { Registrations } from './registrations';
-import type { Segments } from './segments';
+import type { ArrivedSegment, Segments } from './segments';
 import type { Sockets } from './sockets';
 import type { Member, Suspension } from './suspension';
 import type { Suspensions } from './suspensions';
+import type { UdpPeers } from './udp-peers';
 
 interface Asked {
   readonly message: Resume;
   readonly move: Move;
   readonly suspension: Suspension;
-  readonly segment: InbandSegment;
+  readonly segment: ArrivedSegment;
 }
 
 interface Following {
@@ -40,9 +41,10 @@ export class Resumptions {
     private readonly suspensions: Suspensions,
     private readonly rebinder: Rebinder,
     private readonly log: Logger,
+    private readonly udpPeers: UdpPeers,
   ) {}
 
-  onResume(message: Resume, move: Move, segment: InbandSegment): void {
+  onResume(message: Resume, move: Move, segment: ArrivedSegment): void {
     const suspension = this.suspensions.find(move);
     if (suspension === undefined || suspension.group !== message.group) return;
     const one = { message, move, suspension, segment };
@@ -114,7 +116,9 @@ export class Resumptions {
     const { migration, part, parts, address } = message;
     const entries = message.entries.map(({ token, port }) => {
       const member = suspension.members.get(token);
-      const status: Status = member === undefined ? 'no-socket' : statusOf(member, { address, port }, statuses);
+      const remote = { address, port };
+      const ofUdp = (): Status => this.udpPeers.follow(suspension.agent, suspension.group, token, remote) ?? 'no-socket';
+      const status: Status = member === undefined ? ofUdp() : statusOf(member, remote, statuses);
       return { token, status };
     });
     if (entries.some(({ status }) => status === 'busy')) return;

@@ -5,6 +5,9 @@
  * sequence number (RFC 9293 3.10.7.4) before its acknowledgement and window are looked at, and no byte of its body
  * can be taken for the stream's. An answer is made from what it answers: it ends one byte before what the asker's
  * kernel has received, and acknowledges what is old there, which TCP ignores. It needs no socket to look at.
+ *
+ * On the addresses of a UDP conversation a message is a datagram that no kernel gives to a socket
+ * (native/inband_datagram.h), and needs no numbers at all.
  */
 
 import type { Logger } from 'pino';
@@ -12,35 +15,44 @@ import type { Connection, InbandEndpoint, InbandSegment, Native, Sequences } fro
 import { BoundedMap, type Carried } from '../../protocol/inband';
 import { connectionName, familyOf, onTheWire } from './connections';
 
+/** What the agent of another host has sent, and over what. */
+export type ArrivedSegment = InbandSegment & { readonly udp: boolean };
+
 /** Connections whose last sequence numbers are remembered: they serve when the socket itself is gone. */
 const MAX_REMEMBERED = 4096;
 
 export class Segments {
-  private readonly endpoints = new Map<4 | 6, InbandEndpoint>();
+  /** By family and protocol. */
+  private readonly endpoints = new Map<string, InbandEndpoint>();
   private readonly lastSequences = new BoundedMap<string, Sequences>(MAX_REMEMBERED);
 
   constructor(
     private readonly native: Native,
     private readonly log: Logger,
-    onSegment: (segment: InbandSegment) => void,
+    onSegment: (segment: ArrivedSegment) => void,
   ) {
-    this.endpoints.set(4, native.openInband(4, onSegment));
     try {
-      this.endpoints.set(6, native.openInband(6, onSegment));
+      this.open(4, onSegment);
+      this.open(6, onSegment);
     } catch (error) {
-      if ((error as { code?: unknown }).code !== 'EAFNOSUPPORT') {
-        this.close();
-        throw error;
-      }
+      if (this.endpoints.size > 0 && (error as { code?: unknown }).code === 'EAFNOSUPPORT') return;
+      this.close();
+      throw error;
     }
+  }
+
+  private open(family: 4 | 6, onSegment: (segment: ArrivedSegment) => void): void {
+    this.endpoints.set(endpointOf(family, false), this.native.openInband(family, (segment) => onSegment({ ...segment, udp: false })));
+    this.endpoints.set(endpointOf(family, true), this.native.openInband(family, (segment) => onSegment({ ...segment, udp: true }), 'udp'));
   }
 
   /** False: not sent. Never throws: what is lost here is as lost as on the way. */
   send(carried: Carried, connection: Connection): boolean {
-    const { local, remote } = onTheWire(connection);
+    const { local, remote, udp } = onTheWire(connection);
+    if (udp === true) return this.transmit(carried, true, { source: local, destination: remote, seq: 0, ack: 0 });
     const sequences = this.sequencesOf({ local, remote });
     if (sequences === null) return false;
-    return this.transmit(carried, {
+    return this.transmit(carried, false, {
       source: local,
       destination: remote,
       seq: before(sequences.sndUna, carried.body.length),
@@ -53,8 +65,8 @@ export class Segments {
     for (const connection of connections) if (this.send(carried, connection)) return;
   }
 
-  answer(carried: Carried, asked: InbandSegment): void {
-    this.transmit(carried, {
+  answer(carried: Carried, asked: ArrivedSegment): void {
+    this.transmit(carried, asked.udp, {
       source: asked.destination,
       destination: asked.source,
       seq: before(asked.ack, carried.body.length),
@@ -75,8 +87,8 @@ export class Segments {
     return sequences;
   }
 
-  private transmit(carried: Carried, header: Omit<InbandSegment, 'option' | 'body'>): boolean {
-    const endpoint = this.endpoints.get(familyOf(header.source.address));
+  private transmit(carried: Carried, udp: boolean, header: Omit<InbandSegment, 'option' | 'body'>): boolean {
+    const endpoint = this.endpoints.get(endpointOf(familyOf(header.source.address), udp));
     if (endpoint === undefined) return false;
     try {
       endpoint.send({ ...header, option: carried.option, body: carried.body });
@@ -86,6 +98,10 @@ export class Segments {
       return false;
     }
   }
+}
+
+function endpointOf(family: 4 | 6, udp: boolean): string {
+  return `${udp ? 'UDP' : 'TCP'} ${family}`;
 }
 
 /** Where a body of `length` bytes begins that ends one byte before `edge`. */

@@ -6,7 +6,7 @@
  */
 
 import type { Logger } from 'pino';
-import type { InbandSegment, Native } from '../../native/contract';
+import type { Native } from '../../native/contract';
 import { answerWindow, freshCounter, Move, Replies, splitIntoParts, SUSPENDED_ENTRIES } from '../../protocol/inband';
 import type { Clock, Keyring, Pair, Status, Suspend, Suspended, SuspendedEntry } from '../../protocol/inband';
 import { batched, Failure } from './batch';
@@ -14,10 +14,11 @@ import type { HoldRecord, Holds } from './holds';
 import type { Owners } from './owners';
 import type { Patience } from './patience';
 import type { Registrations } from './registrations';
-import type { Segments } from './segments';
+import type { ArrivedSegment, Segments } from './segments';
 import type { Sockets } from './sockets';
 import { newSuspension, type Member, type Suspension } from './suspension';
 import type { SuspensionFacts, SuspensionState } from './types';
+import type { UdpPeers } from './udp-peers';
 
 /** However long another host asks for. */
 const MAX_LEASE_MS = 7 * 24 * 3600_000;
@@ -38,11 +39,12 @@ export class Suspensions {
     private readonly owners: Owners,
     private readonly holds: Holds,
     private readonly patience: Patience,
+    private readonly udpPeers: UdpPeers,
   ) {
     for (const { record, leftMs } of holds.records()) this.takeUp(record, leftMs);
   }
 
-  onSuspend(message: Suspend, pair: Pair, segment: InbandSegment): void {
+  onSuspend(message: Suspend, pair: Pair, segment: ArrivedSegment): void {
     const { migration, round, from } = message;
     const scope = suspensionName(pair.peerId, migration);
     const request = `suspend ${round}`;
@@ -55,7 +57,7 @@ export class Suspensions {
     if (reply.state !== 'answered') this.noteOwners(scope);
   }
 
-  onCancel(move: Move, segment: InbandSegment): void {
+  onCancel(move: Move, segment: ArrivedSegment): void {
     const { migration, sourceId } = move.ticket;
     const suspension = this.suspensions.get(suspensionName(sourceId, migration));
     if (suspension !== undefined && suspension.state !== 'cancelled') this.end(suspension, 'cancelled');
@@ -158,7 +160,7 @@ export class Suspensions {
       const isStale = known.state === 'cancelled' || known.group !== group || round < known.round;
       return isStale ? 'refused' : known;
     }
-    if (this.registrations.of(pair.peerId, group).length === 0) return 'unknown group';
+    if (this.registrations.of(pair.peerId, group).length === 0 && !this.udpPeers.has(pair.peerId, group)) return 'unknown group';
     this.supersede(pair.peerId, group);
     if (!this.makeRoom()) return 'refused';
     const suspension = newSuspension(this.keyring.follow(pair, migration), group, round);
@@ -191,7 +193,8 @@ export class Suspensions {
     const entries = this.lockMembers(suspension, Math.min(Math.max(leaseMs, 1), MAX_LEASE_MS));
     suspension.round = round;
     const refused = [...statuses].map(([token, status]) => ({ token, status, rcvNxt: 0 }));
-    return [...entries, ...refused];
+    const udp = this.udpPeers.statuses(suspension.agent, suspension.group).map((entry) => ({ ...entry, rcvNxt: 0 }));
+    return [...entries, ...refused, ...udp];
   }
 
   private lockMembers(suspension: Suspension, lease: number): SuspendedEntry[] {

@@ -86,7 +86,7 @@ const endpointSchema = z.object({
   port: z.int().min(1).max(65535),
 });
 
-export const connectionSchema = z.object({ local: endpointSchema, remote: endpointSchema });
+export const connectionSchema = z.object({ local: endpointSchema, remote: endpointSchema, udp: z.boolean().optional() });
 
 /** One peer of a migration: what the target host needs to speak to it in the source's name. Secret. */
 export const peerTicketSchema = z.object({

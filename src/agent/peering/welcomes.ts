@@ -1,10 +1,11 @@
 /** The answering side of HELLO and INTRODUCE. */
 
-import type { InbandSegment, Native } from '../../native/contract';
+import type { Native } from '../../native/contract';
 import type { Clock, Ends, Hello, Introduce, IntroduceEntry, Pair, Status } from '../../protocol/inband';
 import type { Registrations } from './registrations';
-import type { Segments } from './segments';
+import type { ArrivedSegment, Segments } from './segments';
 import type { Sockets } from './sockets';
+import type { UdpPeers } from './udp-peers';
 
 /** Between two looks for owners; the longer one takes, the longer the pause, so that looking never fills the day. */
 const MIN_PAUSE_MS = 2;
@@ -43,13 +44,15 @@ export class Welcomes {
     private readonly segments: Segments,
     private readonly sockets: Sockets,
     private readonly registrations: Registrations,
+    private readonly udpPeers: UdpPeers,
   ) {}
 
-  onHello(hello: Hello, pair: Pair, proved: boolean, segment: InbandSegment): void {
+  onHello(hello: Hello, pair: Pair, proved: boolean, segment: ArrivedSegment): void {
     const { group, token } = hello;
-    const ends = { local: segment.destination, remote: segment.source };
+    const ends = { local: segment.destination, remote: segment.source, udp: segment.udp };
     const welcome = (registered: boolean, status: Status): void =>
       this.segments.answer(pair.welcome({ ...hello, type: 'welcome', registered, status }, ends), segment);
+    if (segment.udp) return welcome(proved, proved ? this.udpPeers.register(pair.peerId, group, token, ends) : 'ok');
     if (!proved) return welcome(false, this.native.sequences(ends) === null ? 'no-socket' : 'ok');
     this.await(`${pair.peerId} ${token}`, {
       claims: [{ pair, group, token, ends }],
@@ -58,7 +61,7 @@ export class Welcomes {
   }
 
   /** Of connections between the two addresses that it came from and to; of others anybody could have sent it. */
-  onIntroduce(message: Introduce, pair: Pair, segment: InbandSegment): void {
+  onIntroduce(message: Introduce, pair: Pair, segment: ArrivedSegment): void {
     const { group, nonce, address, peerAddress, part, parts, entries } = message;
     if (segment.source.address !== address || segment.destination.address !== peerAddress) return;
     this.await(`${pair.peerId} ${group} ${nonce} ${part}`, {

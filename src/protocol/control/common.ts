@@ -5,7 +5,8 @@ import { bytesSchema } from '../channel/index';
 export const programId = z.string().regex(/^[0-9a-f]{8}$/);
 export const hexId = z.string().regex(/^[0-9a-f]{32}$/);
 export const endpoint = z.object({ address: z.string().max(64), port: z.int().min(0).max(65535) });
-export const connection = z.object({ local: endpoint, remote: endpoint });
+/** `udp`: of UDP; else of TCP. */
+export const connection = z.object({ local: endpoint, remote: endpoint, udp: z.boolean().optional() });
 export const sequence = z.int().min(0).max(0xffffffff);
 export const reason = z.object({ code: z.string().max(64), message: z.string().max(4096) });
 

@@ -6,7 +6,8 @@
  *
  * A proof names the key that it was made for: an agent that has started anew in between sees that it was meant for
  * its predecessor, and answers as to an unproved HELLO, with its new key.
- * Both MACs cover the connection's four addresses: what was overheard on one connection says nothing about another.
+ * Both MACs cover the connection's four addresses, and whether it is UDP: what was overheard on one connection says
+ * nothing about another.
  */
 
 import { encodeAddresses, type Endpoint } from './address';
@@ -20,6 +21,7 @@ import { MalformedMessage, Reader, Writer } from './wire';
 
 const HELLO_LABEL = Buffer.from('migrun hello');
 const WELCOME_LABEL = Buffer.from('migrun welcome');
+const UDP_LABEL = Buffer.from('udp');
 
 /** Who says something about which connection. */
 export interface Parties {
@@ -27,6 +29,8 @@ export interface Parties {
   readonly answererKey: Buffer;
   readonly asker: Endpoint;
   readonly answerer: Endpoint;
+  /** They talk UDP. */
+  readonly udp: boolean;
 }
 
 export interface HelloProof {
@@ -146,5 +150,6 @@ function welcomeMac(welcome: Welcome, key: Buffer, parties: Parties): Buffer {
 }
 
 function partiesParts(parties: Parties): Buffer[] {
-  return [parties.askerKey, parties.answererKey, encodeAddresses(parties.asker, parties.answerer)];
+  const { askerKey, answererKey, asker, answerer, udp } = parties;
+  return [askerKey, answererKey, encodeAddresses(asker, answerer), ...(udp ? [UDP_LABEL] : [])];
 }

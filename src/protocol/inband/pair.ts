@@ -11,6 +11,8 @@ import { refuseSealed, seal, StampChecker, Stamper, type Refusal, type Sealed, t
 export interface Ends {
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** Of UDP; else of TCP. */
+  readonly udp?: boolean | undefined;
 }
 
 export class Pair {
@@ -60,11 +62,11 @@ export class Pair {
     return welcomeChecks(welcome, mac, this.receivingKey, this.asking(ends));
   }
 
-  private asking({ local, remote }: Ends): Parties {
-    return { askerKey: this.own.publicKey, answererKey: this.peerPublicKey, asker: local, answerer: remote };
+  private asking({ local, remote, udp }: Ends): Parties {
+    return { askerKey: this.own.publicKey, answererKey: this.peerPublicKey, asker: local, answerer: remote, udp: udp === true };
   }
 
-  private answering({ local, remote }: Ends): Parties {
-    return { askerKey: this.peerPublicKey, answererKey: this.own.publicKey, asker: remote, answerer: local };
+  private answering({ local, remote, udp }: Ends): Parties {
+    return { askerKey: this.peerPublicKey, answererKey: this.own.publicKey, asker: remote, answerer: local, udp: udp === true };
   }
 }

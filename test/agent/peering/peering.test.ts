@@ -253,7 +253,7 @@ describe('cancel', () => {
     world.hosts.set(PEER, world.peer);
     await world.settled(world.agents.source.cancel({ migration: MIGRATION, deadlineMs: 1000 }));
     const locks = world.peer.calls.filter((call) => call.startsWith('lock'));
-    world.peer.deliver(straggler);
+    world.peer.deliver(straggler, false);
     expect(world.peer.calls.filter((call) => call.startsWith('lock'))).toEqual(locks);
     world.expectNothingLeft();
   });

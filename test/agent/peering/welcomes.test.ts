@@ -1,10 +1,11 @@
 /** Who may name a connection as its own. */
 
+import { pino } from 'pino';
 import { Registrations } from '../../../src/agent/peering/registrations';
-import type { Segments } from '../../../src/agent/peering/segments';
+import type { ArrivedSegment, Segments } from '../../../src/agent/peering/segments';
 import { Sockets } from '../../../src/agent/peering/sockets';
+import { UdpPeers } from '../../../src/agent/peering/udp-peers';
 import { Welcomes } from '../../../src/agent/peering/welcomes';
-import type { InbandSegment } from '../../../src/native/contract';
 import type { Introduce, Introduced, Status } from '../../../src/protocol/inband';
 import { acquaint, GROUP, received } from '../../protocol/inband/agents';
 import { FakeClock, FakeNetwork } from '../../protocol/inband/fake-network';
@@ -28,14 +29,14 @@ function setUp() {
   } as Partial<Segments> as Segments;
   const registrations = new Registrations(host.native);
   const programs = { freezerOf: () => null, isMigrating: () => false, isPaused: () => false };
-  const welcomes = new Welcomes(host.native, clock, segments, new Sockets(host.native, programs), registrations);
+  const welcomes = new Welcomes(host.native, clock, segments, new Sockets(host.native, programs), registrations, new UdpPeers(host.native, programs, pino({ level: 'silent' })));
   const ask = (change: (entry: Introduce['entries'][number]) => object = () => ({}), from = SERVER, to = PEER): Status[] | undefined => {
     const entries = TOKENS.map((token, index) => {
       const entry = { token, port: 4884, peerPort: 40_000 + index, sndUna: 7000, rcvNxt: 4000 };
       return { ...entry, ...change(entry) };
     });
     const message: Introduce = { type: 'introduce', group: GROUP, nonce: 1, address: SERVER, peerAddress: PEER, part: 0, parts: 1, entries };
-    const segment = { source: { address: from, port: 4884 }, destination: { address: to, port: 40_000 } } as InbandSegment;
+    const segment = { source: { address: from, port: 4884 }, destination: { address: to, port: 40_000 } } as ArrivedSegment;
     welcomes.onIntroduce(message, ba, segment);
     clock.advance(1_000);
     return answers.pop()?.entries.map(({ status }) => status);

@@ -80,7 +80,7 @@ int main(void) {
 
     own_network();
     for (int f = 0; f < 2; f++) {
-        int fd = inband_open(families[f]);
+        int fd = inband_open(families[f], IPPROTO_TCP);
         require(fd >= 0, "inband_open");
         for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
             if (families[f] == AF_INET6 && variants[i].ip_options > 0) continue;

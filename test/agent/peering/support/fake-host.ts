@@ -32,6 +32,7 @@ export class FakeHost {
   readonly failing = new Map<string, { code: string; inode?: number }>();
   readonly sent: InbandSegment[] = [];
   private onSegment: (segment: InbandSegment) => void = () => undefined;
+  private onDatagram: (segment: InbandSegment) => void = () => undefined;
   private nextFd = 100;
   private nextInode = 1;
 
@@ -51,16 +52,25 @@ export class FakeHost {
     return socket;
   }
 
-  deliver(segment: InbandSegment): void {
-    this.onSegment(segment);
+  deliver(segment: InbandSegment, udp: boolean): void {
+    if (udp) this.onDatagram(segment);
+    else this.onSegment(segment);
   }
 
   /** The part of the addon that peering calls. */
   get native(): Native {
     const offered: Partial<Native> = {
-      openInband: (family, onSegment) => {
-        if (family === 4) this.onSegment = onSegment;
-        return { send: (segment) => this.send(segment), close: () => (this.onSegment = () => undefined) };
+      openInband: (family, onSegment, protocol) => {
+        const receiver = protocol === 'udp' ? 'onDatagram' : 'onSegment';
+        if (family === 4) this[receiver] = onSegment;
+        return { send: (segment) => this.send(segment, protocol === 'udp'), close: () => (this[receiver] = () => undefined) };
+      },
+      udpSockets: () => this.all().filter(({ connection }) => connection.udp === true).map(({ inode, state, connection: { local, remote } }) => ({ inode, state, connection: { local, remote }, unacknowledged: 0, hasKeys: false })),
+      reconnectUdp: (fd, remote) => {
+        const socket = this.socket(fd);
+        if (this.failing.has('reconnectUdp')) throw failure(this.failing.get('reconnectUdp')!.code);
+        this.calls.push(`reconnect ${socket.inode}`);
+        socket.connection = { ...socket.connection, remote };
       },
       sequences: (connection) => {
         const socket = this.find(connection);
@@ -144,9 +154,9 @@ export class FakeHost {
     return { family: 2, state, ...connection, sndUna, rcvNxt } as unknown as SavedSocket;
   }
 
-  private send(segment: InbandSegment): void {
+  private send(segment: InbandSegment, udp: boolean): void {
     this.sent.push(segment);
-    this.network.send(() => this.hosts.get(segment.destination.address)?.deliver(segment));
+    this.network.send(() => this.hosts.get(segment.destination.address)?.deliver(segment, udp));
   }
 
   private find(connection: Connection): FakeSocket | undefined {

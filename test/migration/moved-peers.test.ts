@@ -1,0 +1,46 @@
+import { connectionsOf, movedPeers, peersOf, udpWithPeers } from '../../src/migration/moved-peers';
+import { practiceState, type MovingState } from '../../src/migration/state';
+
+const ADDRESSES = ['10.0.0.1'];
+const at = (address: string, port: number) => ({ address, port });
+const [A, B, C] = [at('10.0.0.1', 4884), at('10.0.0.2', 4884), at('10.0.0.3', 50000)];
+const nobody = at('0.0.0.0', 0);
+
+function udpSocket(fd: number, local: typeof A, remote: typeof A): MovingState['udp'][number] {
+  return { innerPid: 2, fd, saved: { ...practiceState().udp[0]!.saved, family: 2, local, remote } };
+}
+
+function tcpConnection(): MovingState['connections'][number] {
+  const [connection] = practiceState().connections;
+  return { ...connection!, saved: { ...connection!.saved, local: A, remote: C, rcvNxt: 17 } };
+}
+
+const udp = [
+  udpSocket(3, A, C),
+  udpSocket(4, A, nobody),
+  udpSocket(5, at('127.0.0.1', 1), at('127.0.0.1', 2)),
+  udpSocket(6, A, at('10.0.0.1', 4884)),
+  udpSocket(7, A, at('239.1.2.3', 2)),
+];
+const state = { connections: [tcpConnection()], udp, addresses: ADDRESSES };
+
+test('a UDP socket has a peer where it is connected to a socket that is not the program\'s', () => {
+  expect(udpWithPeers(state).map(({ fd }) => fd)).toEqual([3]);
+});
+
+test('they are told of TCP and of UDP, each as it was and as it will be', () => {
+  expect(movedPeers(state, [B, B])).toEqual([
+    { connection: { local: A, remote: C }, to: { local: B, remote: C }, peerHas: 17 },
+    { connection: { local: A, remote: C, udp: true }, to: { local: B, remote: C, udp: true }, peerHas: 0 },
+  ]);
+});
+
+test('those of a program on its way', () => {
+  expect(peersOf(state)).toEqual([{ local: A, remote: C }, { local: A, remote: C, udp: true }]);
+});
+
+test('the sockets of a running program have the same peers', () => {
+  const ruled = (type: number, protocol: number, tcpState: number, local = A, remote = C) => ({ inode: 1, type, protocol, state: tcpState, local, remote, backlog: 0, obstacles: [] });
+  const sockets = [ruled(2, 17, 0), ruled(1, 6, 1), ruled(1, 6, 10, A, nobody), ...udp.slice(1).map(({ saved }) => ruled(2, 17, 0, saved.local, saved.remote))];
+  expect(connectionsOf(sockets, ADDRESSES)).toEqual([{ local: A, remote: C }, { local: A, remote: C, udp: true }]);
+});
