@@ -114,11 +114,14 @@ export class Resumptions {
 
   private answer({ message, move, suspension, segment }: Asked, statuses: ReadonlyMap<Member, Status>): void {
     const { migration, part, parts, address } = message;
-    const entries = message.entries.map(({ token, port }) => {
-      const member = suspension.members.get(token);
-      const remote = { address, port };
-      const ofUdp = (): Status => this.udpPeers.follow(suspension.agent, suspension.group, token, remote) ?? 'no-socket';
-      const status: Status = member === undefined ? ofUdp() : statusOf(member, remote, statuses);
+    const asked = message.entries.map(({ token, port }) => ({ token, remote: { address, port }, member: suspension.members.get(token) }));
+    const ofUdp = this.udpPeers.follow(
+      suspension.agent,
+      suspension.group,
+      asked.filter(({ member }) => member === undefined),
+    );
+    const entries = asked.map(({ token, remote, member }) => {
+      const status = member === undefined ? (ofUdp.get(token) ?? 'no-socket') : statusOf(member, remote, statuses);
       return { token, status };
     });
     if (entries.some(({ status }) => status === 'busy')) return;

@@ -7,7 +7,7 @@
  */
 
 import type { Logger } from 'pino';
-import type { Connection, Endpoint, Native } from '../../native/contract';
+import type { Connection, DiagSocket, Endpoint, LookAround, Native, SocketOwner } from '../../native/contract';
 import { BoundedMap, type Status } from '../../protocol/inband';
 import { connectionName, endpointName, forFamily } from './connections';
 import type { LocalPrograms } from './types';
@@ -23,15 +23,19 @@ interface Registration {
   moved: Endpoint | null;
 }
 
-interface Owner {
-  readonly inode: number;
-  readonly pid: number;
-  readonly fd: number;
+/** A conversation that an agent says is of its program. */
+interface Claim {
+  readonly agent: string;
+  readonly group: string;
+  readonly token: string;
+  readonly connection: Connection;
 }
 
 export class UdpPeers {
   /** By agent and group; then by token. */
   private readonly groups = new BoundedMap<string, Map<string, Registration>>(MAX_GROUPS);
+  /** What the last look around found. */
+  private seen: LookAround = () => [];
 
   constructor(
     private readonly native: Native,
@@ -39,13 +43,10 @@ export class UdpPeers {
     private readonly log: Logger,
   ) {}
 
-  register(agent: string, group: string, token: string, connection: Connection): Status {
-    const registrations = this.of(agent, group);
-    const [status] = this.statusesOf([connection]);
-    if (status !== 'ok') return status!;
-    if (registrations.size >= MAX_IN_GROUP && !registrations.has(token)) return 'failed';
-    this.groups.set(groupName(agent, group), registrations.set(token, { connection, moved: null }));
-    return 'ok';
+  /** At most one look at all processes, for any number of them. */
+  register(claims: readonly Claim[]): Status[] {
+    const statuses = this.statusesOf(claims.map(({ connection }) => connection));
+    return claims.map((claim, index) => (statuses[index] === 'ok' ? this.add(claim) : statuses[index]!));
   }
 
   has(agent: string, group: string): boolean {
@@ -59,14 +60,31 @@ export class UdpPeers {
     return waiting.map(([token], index) => ({ token, status: statuses[index]! }));
   }
 
-  /** A RESUME; done once, whoever asks how often. undefined: no such registration. */
-  follow(agent: string, group: string, token: string, remote: Endpoint): Status | undefined {
-    const registration = this.of(agent, group).get(token);
-    if (registration === undefined) return undefined;
-    if (registration.moved !== null) return endpointName(registration.moved) === endpointName(remote) ? 'ok' : 'failed';
-    const status = this.reconnect(registration.connection, remote);
-    if (status === 'ok') registration.moved = remote;
-    return status;
+  /** A RESUME; done once, whoever asks how often. Of tokens that are registered, by token. */
+  follow(agent: string, group: string, entries: readonly { token: string; remote: Endpoint }[]): Map<string, Status> {
+    const registrations = this.of(agent, group);
+    const known = entries.flatMap(({ token, remote }) => {
+      const registration = registrations.get(token);
+      return registration === undefined ? [] : [{ token, remote, registration }];
+    });
+    if (known.some(({ registration }) => registration.moved === null)) {
+      const byName = byConnection(this.native.udpSockets().filter(({ state }) => state === TCP_ESTABLISHED));
+      const socketsOf = ({ connection }: Registration): number[] => byName.get(connectionName(connection)) ?? [];
+      const owners = this.ownersOf(known.flatMap(({ registration }) => socketsOf(registration)));
+      for (const { registration, remote } of known) {
+        if (registration.moved !== null) continue;
+        const inodes = new Set(socketsOf(registration));
+        if (this.reconnect(owners.filter(({ inode }) => inodes.has(inode)), remote)) registration.moved = remote;
+      }
+    }
+    return new Map(known.map(({ token, remote, registration: { moved } }) => [token, moved !== null && endpointName(moved) === endpointName(remote) ? 'ok' : 'failed']));
+  }
+
+  private add({ agent, group, token, connection }: Claim): Status {
+    const registrations = this.of(agent, group);
+    if (registrations.size >= MAX_IN_GROUP && !registrations.has(token)) return 'failed';
+    this.groups.set(groupName(agent, group), registrations.set(token, { connection, moved: null }));
+    return 'ok';
   }
 
   private of(agent: string, group: string): Map<string, Registration> {
@@ -76,23 +94,23 @@ export class UdpPeers {
   /** busy: a program that has such a socket is migrating itself. No socket at all is nothing that could not follow. */
   private statusesOf(connections: readonly Connection[]): Status[] {
     if (connections.length === 0) return [];
-    const sockets = this.native.udpSockets();
-    const inodes = connections.map((connection) => sockets.filter((socket) => isEndOf(socket.connection, connection)).map(({ inode }) => inode));
-    const owners = this.ownersOf(inodes.flat());
-    const busy = new Set(owners.filter(({ pid }) => this.programs.isMigrating(pid)).map(({ inode }) => inode));
+    const sockets = new Map<number, DiagSocket[]>();
+    for (const socket of this.native.udpSockets()) {
+      const { port } = socket.connection.local;
+      sockets.set(port, [...(sockets.get(port) ?? []), socket]);
+    }
+    const inodes = connections.map((connection) => (sockets.get(connection.local.port) ?? []).filter((socket) => isEndOf(socket.connection, connection)).map(({ inode }) => inode));
+    const busy = new Set(this.ownersOf(inodes.flat()).filter(({ pid }) => this.programs.isMigrating(pid)).map(({ inode }) => inode));
     return inodes.map((some) => (some.some((inode) => busy.has(inode)) ? 'busy' : 'ok'));
   }
 
-  private reconnect(connection: Connection, remote: Endpoint): Status {
-    const name = connectionName(connection);
-    const sockets = this.native.udpSockets().filter((socket) => socket.state === TCP_ESTABLISHED && connectionName({ ...socket.connection, udp: true }) === name);
-    const owners = this.ownersOf(sockets.map(({ inode }) => inode));
-    // One descriptor for each; the others are of the same socket.
+  /** One descriptor for each socket; the others are of the same. */
+  private reconnect(owners: readonly SocketOwner[], remote: Endpoint): boolean {
     const descriptors = [...new Map(owners.map((owner) => [owner.inode, owner])).values()];
-    return descriptors.every((owner) => this.reconnectOne(owner, remote)) ? 'ok' : 'failed';
+    return descriptors.every((owner) => this.reconnectOne(owner, remote));
   }
 
-  private reconnectOne({ pid, fd }: Owner, remote: Endpoint): boolean {
+  private reconnectOne({ pid, fd }: SocketOwner, remote: Endpoint): boolean {
     let pidfd = -1;
     let own = -1;
     try {
@@ -110,10 +128,23 @@ export class UdpPeers {
     }
   }
 
-  private ownersOf(inodes: readonly number[]): Owner[] {
+  /** Without a look at all processes where the last one found them. */
+  private ownersOf(inodes: readonly number[]): SocketOwner[] {
     if (inodes.length === 0) return [];
-    return this.native.findOwners(inodes).filter(({ pid }) => pid !== process.pid);
+    const known = this.seen(inodes);
+    const found = new Set(known.map(({ inode }) => inode));
+    if (inodes.some((inode) => !found.has(inode))) this.seen = this.native.lookAround();
+    return this.seen(inodes).filter(({ pid }) => pid !== process.pid);
   }
+}
+
+function byConnection(sockets: readonly DiagSocket[]): Map<string, number[]> {
+  const inodes = new Map<string, number[]>();
+  for (const { connection, inode } of sockets) {
+    const name = connectionName({ ...connection, udp: true });
+    inodes.set(name, [...(inodes.get(name) ?? []), inode]);
+  }
+  return inodes;
 }
 
 /** Whether this socket is the other end: connected so, or bound to where the program sends. */

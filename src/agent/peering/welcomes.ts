@@ -52,8 +52,7 @@ export class Welcomes {
     const ends = { local: segment.destination, remote: segment.source, udp: segment.udp };
     const welcome = (registered: boolean, status: Status): void =>
       this.segments.answer(pair.welcome({ ...hello, type: 'welcome', registered, status }, ends), segment);
-    if (segment.udp) return welcome(proved, proved ? this.udpPeers.register(pair.peerId, group, token, ends) : 'ok');
-    if (!proved) return welcome(false, this.native.sequences(ends) === null ? 'no-socket' : 'ok');
+    if (!proved) return welcome(false, segment.udp || this.native.sequences(ends) !== null ? 'ok' : 'no-socket');
     this.await(`${pair.peerId} ${token}`, {
       claims: [{ pair, group, token, ends }],
       answer: ([status]) => welcome(true, status!),
@@ -97,18 +96,25 @@ export class Welcomes {
     this.waiting.clear();
     const started = this.clock.now();
     const claims = batch.flatMap((asked) => asked.claims);
+    const udp = claims.filter(({ ends }) => ends.udp === true);
+    const tcp = claims.filter(({ ends }) => ends.udp !== true);
+    const ofUdp = this.udpPeers.register(udp.map(({ pair, group, token, ends }) => ({ agent: pair.peerId, group, token, connection: ends })));
+    const ofTcp = this.registerTcp(tcp);
+    this.pauseMs = Math.min(Math.max(2 * (this.clock.now() - started), MIN_PAUSE_MS), MAX_PAUSE_MS);
+    const statuses = new Map([...udp.map((claim, index) => [claim, ofUdp[index]!] as const), ...tcp.map((claim, index) => [claim, ofTcp[index]!] as const)]);
+    for (const { claims: own, answer } of batch) answer(own.map((claim) => statuses.get(claim)!), own);
+  }
+
+  private registerTcp(claims: readonly Claim[]): Status[] {
     const owners = this.sockets.locate(
       claims.map(({ ends }) => ({ connection: ends, owner: this.registrations.find(ends)?.owner ?? null })),
     );
-    this.pauseMs = Math.min(Math.max(2 * (this.clock.now() - started), MIN_PAUSE_MS), MAX_PAUSE_MS);
-    const statuses = claims.map(({ pair, group, token, ends }, index): Status => {
+    return claims.map(({ pair, group, token, ends }, index): Status => {
       const owner = owners[index]!;
       if (typeof owner === 'string') return owner;
       this.registrations.add({ agent: pair.peerId, group, token, connection: ends, owner });
       return 'ok';
     });
-    let at = 0;
-    for (const { claims: own, answer } of batch) answer(statuses.slice(at, (at += own.length)), own);
   }
 }
 
