@@ -15,6 +15,7 @@ import { listen, readClusterKey, type Channel, type IncomingMessage, type Listen
 import { agentMessage, hostMessage, listenLocal, serve, type AgentMessage } from '../protocol/control/index';
 import { VERSION } from '../version';
 import { Door } from './door';
+import { Kept } from './kept';
 import { resumeProgram, suspendProgram } from './pausing';
 import { Peering } from './peering/index';
 import { Programs } from './programs';
@@ -25,6 +26,7 @@ const ONLY_ONE = '\0migrun-agent';
 
 export class Agent {
   private readonly programs = new Programs();
+  private readonly kept = new Kept();
   private readonly journal: Journal;
   private readonly recovery: Recovery;
   private peering: Peering | undefined;
@@ -121,6 +123,11 @@ export class Agent {
           return { type: 'listed', programs: this.programs.list(), version: VERSION, port: this.listener?.port ?? null };
         case 'status':
           return { type: 'status-is', facts: { version: VERSION, port: this.listener?.port ?? null, clusterKey: this.key !== null, peering: this.openPeering().facts() } };
+        case 'keep':
+          this.kept.keep(message.program, message.pid, message.connections);
+          return { type: 'done' };
+        case 'kept':
+          return { type: 'kept-are', pid: process.pid, connections: this.kept.of(message.program) };
         default:
           return this.askPeers(message);
       }

@@ -6,7 +6,7 @@ import { endpointText } from './rules';
 import type { MovingConnection } from './state';
 
 export interface Place {
-  readonly connection: MovingConnection;
+  readonly connection: Pick<MovingConnection, 'saved' | 'waiting'>;
   /** Our descriptor of the listening socket, which is locked, and stays so. */
   readonly listener: number;
   /** Where its end is now; undefined: where it was, and its peer has not moved either. */

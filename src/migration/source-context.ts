@@ -38,6 +38,8 @@ export class SourceContext {
   innerPids: ReadonlyMap<number, number> = new Map();
   /** Out of the accept queues. */
   waiting: WaitingSocket[] = [];
+  /** The agent has them too. */
+  kept = false;
   /** Waiting connections, by text, whose other ends are closed: nobody is told of them. */
   readonly alone = new Set<string>();
   locked = false;

@@ -38,7 +38,7 @@ import type { SourceContext } from './source-context';
 import { encodeState, hasPeer, STATE_FILE, type MovingState } from './state';
 import { reasonsOfUnsent, saveUdp } from './udp';
 import { isBound, isUdp } from './udp-rules';
-import { isLeftAlone, returnWaiting, saveWaiting, takeWaiting, withPeers } from './waiting';
+import { forgetWaiting, isLeftAlone, keepWaiting, returnWaiting, saveWaiting, takeWaiting, withPeers } from './waiting';
 
 const COMMIT_TIMEOUT_MS = 10_000;
 const RESUME_DEADLINE_MS = 5_000;
@@ -86,6 +86,7 @@ function undoFreeze(context: SourceContext): void {
 async function lock(context: SourceContext): Promise<void> {
   holdSockets(context);
   takeWaiting(context);
+  await keepWaiting(context);
   const late = reasonsAgainst([], context.sockets, { namespaces: {}, terminal: undefined, addresses: new Set(context.addresses) });
   late.push(...reasonsOfUnsent(context.held));
   if (late.length > 0) throw refusal(late);
@@ -105,10 +106,10 @@ async function suspendNewcomers(context: SourceContext, connections: readonly Co
   await suspendPeers(context, withPeers(context, connections));
 }
 
-function undoLock(context: SourceContext): void {
+async function undoLock(context: SourceContext): Promise<void> {
   context.leased = false;
   try {
-    returnWaiting(context);
+    await returnWaiting(context);
   } finally {
     if (context.locked) native.unlock(context.liveFds);
     for (const { fd } of context.held) native.closeFd(fd);
@@ -241,6 +242,7 @@ async function resume(context: SourceContext): Promise<void> {
   const target = awaitResumed(context);
   const [told, answered] = await Promise.allSettled([tellPeers(context, target), target]);
   context.lost = lostPeers(peersOf(movingOf(context)), [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : [])));
+  await forgetWaiting(context);
   // Where the target did not say, whoever takes over there may still reach them.
   const reset = new Set(answered.status === 'fulfilled' ? await resetLost(context) : []);
   const silent = new Set(context.savedFds.filter((fd) => !reset.has(fd)));

@@ -4,8 +4,7 @@
  * those that they were in (native/accept_queue.h).
  */
 import { MigrunError } from '../errors';
-import { native, type Connection, type HeldSocket, type SocketObstacle } from '../native/index';
-import { innerPid } from '../program/pod';
+import { native, type Connection, type HeldSocket, type SavedSocket, type SocketObstacle, type TakenSocket } from '../native/index';
 import { fillQueues, type Place } from './accept-queue';
 import { LEASE_MS } from './peers';
 import { connectionText, endpointText, isConnection, TCP_CLOSE, TCP_CLOSE_WAIT } from './rules';
@@ -54,32 +53,70 @@ export function withPeers({ alone }: SourceContext, connections: readonly Connec
   return connections.filter((connection) => !alone.has(connectionText(connection)));
 }
 
+/** Should this process die, they are not lost: its successor finds them with the agent. */
+export async function keepWaiting(context: SourceContext): Promise<void> {
+  if (context.waiting.length === 0) return;
+  const connections = context.waiting.map(({ socket: { fd, remote, receiveBuffer }, listener }) => ({ fd, listener: listener.inode, remote, receiveBuffer }));
+  context.kept = true;
+  await context.tools.agent.ask({ type: 'keep', program: context.program.identity.id, pid: process.pid, connections });
+}
+
+/** They are ours alone again, or nobody's. Without an agent they are that already. */
+export async function forgetWaiting(context: SourceContext): Promise<void> {
+  if (!context.kept) return;
+  context.kept = false;
+  await context.tools.agent.ask({ type: 'keep', program: context.program.identity.id, pid: process.pid, connections: [] }).catch((error: unknown) => {
+    context.tools.log.warn({ err: error }, 'the agent keeps connections that it need not');
+  });
+}
+
 /** In the order of `context.waiting`. Leaves the sockets in TCP_REPAIR. */
 export function saveWaiting(context: SourceContext): MovingConnection[] {
-  const fds = liveOf(context).map(({ socket }) => socket.fd);
-  const saved = new Map(native.save(fds).map((one, index) => [fds[index] as number, one]));
-  return context.waiting.map(({ socket, listener }) => {
-    const state = saved.get(socket.fd) ?? native.saveReset(socket.fd, socket.remote);
-    const alone = !saved.has(socket.fd) || context.alone.has(connectionText(socket));
-    return { innerPid: innerPid(listener.pid), fd: listener.pfd, saved: state, peerHas: state.sndUna, waiting: { receiveBuffer: socket.receiveBuffer, alone } };
+  const saved = saveTaken(context.waiting.map(({ socket }) => socket));
+  return context.waiting.map(({ socket, listener }, index) => {
+    const state = saved[index] as SavedSocket;
+    const alone = !isConnection(socket) || context.alone.has(connectionText(socket));
+    return { ...context.placeOf(listener), saved: state, peerHas: state.sndUna, waiting: { receiveBuffer: socket.receiveBuffer, alone } };
   });
 }
 
 /** Undoes all of it. Their peers are locked still. Throws where one is lost; the others are not. */
-export function returnWaiting(context: SourceContext): void {
-  const { waiting } = context;
+export async function returnWaiting(context: SourceContext): Promise<void> {
+  const waiting = context.waiting.map(({ socket, listener }) => ({ socket, listener: listener.fd }));
   if (waiting.length === 0) return;
   native.lock(liveOf(context).map(({ socket }) => socket.fd), 0);
-  const saved = saveWaiting(context);
-  native.closeSilently(waiting.map(({ socket }) => socket.fd));
   context.waiting = [];
+  await putBack(waiting, context.program.cgroup, () => forgetWaiting(context));
+}
+
+/** Locked sockets go back where they were. `forget` has whoever else holds them let them go. One that cannot is reset. */
+export async function putBack(waiting: readonly { socket: TakenSocket; listener: number }[], cgroup: string, forget: () => Promise<void>): Promise<void> {
   const failures: unknown[] = [];
-  let places: Place[] = waiting.map(({ listener }, index) => ({ connection: saved[index] as MovingConnection, listener: listener.fd, local: undefined }));
+  let places = waiting.flatMap(({ socket, listener }): Place[] => {
+    try {
+      const [saved] = saveTaken([socket]);
+      return [{ connection: { saved: saved as SavedSocket, waiting: { receiveBuffer: socket.receiveBuffer, alone: false } }, listener, local: undefined }];
+    } catch (error) {
+      failures.push(error);
+      return [];
+    }
+  });
+  await forget();
+  for (const { socket } of waiting) {
+    if (places.some(({ connection }) => connectionText(connection.saved) === connectionText(socket))) native.closeSilently([socket.fd]);
+    else native.closeFd(socket.fd);
+  }
   while (places.length > 0) {
-    const filled = fillQueues(places, context.program.cgroup);
+    const filled = fillQueues(places, cgroup);
     if (filled.failure === undefined) break;
     failures.push(filled.failure);
     places = places.slice(filled.count + 1);
   }
   if (failures.length > 0) throw failures[0];
+}
+
+function saveTaken(sockets: readonly TakenSocket[]): SavedSocket[] {
+  const fds = sockets.filter(isConnection).map(({ fd }) => fd);
+  const saved = new Map(native.save(fds).map((one, index) => [fds[index], one]));
+  return sockets.map(({ fd, remote }) => saved.get(fd) ?? native.saveReset(fd, remote));
 }

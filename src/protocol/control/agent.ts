@@ -1,7 +1,7 @@
 /** What supervisors and the command line say to the agent of their host, over its UNIX socket. */
 import { z } from 'zod';
 import { moveTicketSchema } from '../inband/index';
-import { connection, hexId, programId, programSummary, sequence } from './common';
+import { connection, endpoint, hexId, programId, programSummary, sequence } from './common';
 
 const status = z.string().max(32);
 
@@ -15,6 +15,16 @@ export type PeerTicket = z.infer<typeof peerTicket>;
 /** What became of a program's connections when it was suspended or resumed where it is. */
 export const pauseReport = z.object({ program: programId, connections: z.array(z.object({ connection, status })), leftMs: z.number() });
 export type PauseReport = z.infer<typeof pauseReport>;
+
+/** A connection out of an accept queue: its descriptor in the process that tells of it, and how to put it back. */
+const keptConnection = z.object({
+  fd: z.int().nonnegative(),
+  /** The inode of the listening socket. */
+  listener: z.int().nonnegative(),
+  remote: endpoint,
+  receiveBuffer: z.int().positive(),
+});
+export type KeptConnection = z.infer<typeof keptConnection>;
 
 export const agentMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('done') }),
@@ -53,6 +63,10 @@ export const agentMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('suspend-program'), program: programId, holdMs: z.int().min(1) }),
   z.object({ type: z.literal('resume-program'), program: programId }),
   z.object({ type: z.literal('program-held'), report: pauseReport }),
+  /** The agent has them as well from now on, should the asker die; those that it had before of this program it lets go of. */
+  z.object({ type: z.literal('keep'), program: programId, pid: z.int(), connections: z.array(keptConnection) }),
+  z.object({ type: z.literal('kept'), program: programId }),
+  z.object({ type: z.literal('kept-are'), pid: z.int(), connections: z.array(keptConnection) }),
   z.object({ type: z.literal('cancel'), migration: hexId, deadlineMs: z.number() }),
 ]);
 export type AgentMessage = z.infer<typeof agentMessage>;
