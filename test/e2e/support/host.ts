@@ -82,10 +82,14 @@ export class Host {
     return { id: id!, console };
   }
 
-  /** Throws with everything that is known where the program did not move. */
+  /** Throws with everything that is known where the program did not move, or not with all of its connections. */
   async migrate(id: string, to: Host): Promise<void> {
-    const { status, stderr } = await this.run(['migrun', 'migrate', id, '--to', to.name, '--json']);
-    if (status !== 0) throw new Error(`${id} did not move from ${this.name} to ${to.name}: ${stderr}\n${await this.logs()}${await to.logs()}`);
+    const { status, stdout, stderr } = await this.run(['migrun', 'migrate', id, '--to', to.name, '--json']);
+    const report = status === 0 ? (JSON.parse(stdout) as { lost: unknown[]; phases: unknown[] }) : { lost: [], phases: [] };
+    if (status === 0 && report.lost.length === 0) return;
+    const what = status === 0 ? `lost ${report.lost.length} connections on its way` : 'did not move';
+    const said = `${stderr}${JSON.stringify(report.lost.slice(0, 3))}${JSON.stringify(report.phases)}`;
+    throw new Error(`${id} ${what} from ${this.name} to ${to.name}: ${said}\n${await this.logs()}${await to.logs()}`);
   }
 
   /** The error of a migration that must not happen. */
