@@ -42,10 +42,11 @@ static int release_one(int fd, const char **step) {
     *step = "SO_DETACH_FILTER";
     if ((result = socket_lock_record(fd, &record)) < 0) return result;
     if ((result = socket_unlock(fd, record)) < 0) return result;
+    *step = "TCP_REPAIR";
+    if (!record->in_repair && (result = tcp_repair_on(fd, record)) < 0) return result;
     *step = "TCP_REPAIR_WINDOW";
     if (record->held && (result = open_window(fd, record)) < 0) return result;
     *step = "TCP_REPAIR";
-    if (!record->in_repair && (result = tcp_repair_on(fd, record)) < 0) return result;
     if ((result = tcp_repair_off(fd, TCP_REPAIR_OFF, record)) < 0) return result;
     *step = "TCP_NODELAY";
     if ((result = push(fd)) < 0) return result;

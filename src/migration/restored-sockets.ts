@@ -29,9 +29,13 @@ export class RestoredSockets {
     return own;
   }
 
-  close(): void {
-    for (const fd of this.taken.values()) native.closeFd(fd);
-    this.taken.clear();
+  /** All but `kept`, which the next close takes. */
+  close(kept: readonly number[] = []): void {
+    for (const [name, fd] of this.taken) {
+      if (kept.includes(fd)) continue;
+      native.closeFd(fd);
+      this.taken.delete(name);
+    }
     this.pidfds.close();
   }
 

@@ -13,12 +13,22 @@ import { localEnds } from './local-end';
 import { udpWithPeers } from './moved-peers';
 import type { NewAddresses } from './new-addresses';
 import { RestoredSockets, type Place } from './restored-sockets';
+import { connectionText } from './rules';
 import { addressesOf, reviveRequest } from './udp';
 import type { MovingState } from './state';
 
+/** A program that does not stand still by then goes on with its peers late. */
+const FREEZE_TIMEOUT_MS = 2_000;
+
+interface Revived {
+  readonly fd: number;
+  /** The connection as it was: connectionText. */
+  readonly name: string;
+}
+
 export class Revival {
   private readonly sockets: RestoredSockets;
-  private revived: number[] = [];
+  private revived: Revived[] = [];
   /** The RESUME to a peer that has not followed yet is answered with a reset. */
   private resetsDropped: number | undefined;
   /** Datagrams that waited to be received and did not come through. */
@@ -41,7 +51,7 @@ export class Revival {
       const { saved, peerHas, waiting } = connection;
       return waiting === null ? [{ fd: this.at(connection), saved, local: locals[index] as Endpoint, remote: saved.remote, peerHas }] : [];
     });
-    this.revived = requests.map(({ fd }) => fd);
+    this.revived = requests.map(({ fd, saved: { local, remote } }) => ({ fd, name: connectionText({ local, remote }) }));
     native.revive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
     this.reviveUdp(moved);
     this.writeOptions(false);
@@ -58,12 +68,35 @@ export class Revival {
     return this.state.sockets.map((socket) => [socket.inode, fstatSync(this.at(socket)).ino]);
   }
 
-  release(log: Logger): void {
-    native.release(this.revived);
+  /**
+   * Before the thaw. The connections of `late` peers stay locked, `lateMs` at most, whatever becomes of us: what the
+   * program writes to them waits.
+   */
+  release(late: ReadonlySet<string>, lateMs: number, log: Logger): void {
+    const [kept, free] = this.split(late);
+    native.release(fdsOf(free));
+    native.unsave(fdsOf(kept));
+    native.lock(fdsOf(kept), lateMs);
     native.unlock(this.state.listeners.map((place) => this.at(place)));
     connectAgain(this.state, this.sockets, log);
-    this.letResetsPass();
-    this.sockets.close();
+    this.revived = kept;
+    this.close(late);
+  }
+
+  /** The same for those that are not late any more, after the thaw. */
+  releaseLate(late: ReadonlySet<string>): void {
+    const [kept, free] = this.split(late);
+    if (free.length > 0) {
+      // Meanwhile they are in TCP_REPAIR, in which a program's calls fail.
+      native.cgroupFreeze(this.cgroup, FREEZE_TIMEOUT_MS);
+      try {
+        native.release(fdsOf(free));
+      } finally {
+        native.cgroupThaw(this.cgroup);
+      }
+    }
+    this.revived = kept;
+    this.close(late);
   }
 
   /** Nobody hears that they were here. The program must be dead. */
@@ -79,6 +112,15 @@ export class Revival {
     const { failure } = fillQueues(waiting, this.cgroup);
     if (failure !== undefined) throw failure;
     this.resetsDropped = native.dropResets(this.cgroup);
+  }
+
+  private split(late: ReadonlySet<string>): [Revived[], Revived[]] {
+    return [this.revived.filter(({ name }) => late.has(name)), this.revived.filter(({ name }) => !late.has(name))];
+  }
+
+  private close(late: ReadonlySet<string>): void {
+    if (late.size === 0) this.letResetsPass(); // some may be of connections that wait to be accepted
+    this.sockets.close(fdsOf(this.revived));
   }
 
   private letResetsPass(): void {
@@ -101,4 +143,8 @@ export class Revival {
     if (fd === undefined) throw new MigrunError('E_IMAGE', 'a socket belongs to a process that was not restored');
     return fd;
   }
+}
+
+function fdsOf(revived: readonly Revived[]): number[] {
+  return revived.map(({ fd }) => fd);
 }

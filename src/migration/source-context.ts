@@ -66,6 +66,8 @@ export class SourceContext {
   /** The target has the images, whole. */
   received: Promise<void> = Promise.resolve();
   frozenAt = 0;
+  /** When the target said that it runs there; where it did not, when the source knew the rest. */
+  runsAt: number | undefined;
 
   constructor(
     readonly program: MovingProgram,

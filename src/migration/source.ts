@@ -288,10 +288,12 @@ async function tellPeers(context: SourceContext, target: Promise<ResumedPeer[]>)
   return expectType(answer, 'resumed').peers;
 }
 
-/** The target says when the program runs there. Should it go away instead, that changes nothing any more. */
+/** The target says when the program runs there, and then who followed. Should it go away instead, that changes nothing any more. */
 async function awaitResumed(context: SourceContext): Promise<ResumedPeer[]> {
   for await (const incoming of context.openTarget().channel) {
-    if (incoming.kind === 'message' && incoming.message.type === 'resumed') return incoming.message.peers;
+    if (incoming.kind !== 'message') continue;
+    if (incoming.message.type === 'runs') context.runsAt = performance.now();
+    if (incoming.message.type === 'resumed') return incoming.message.peers;
   }
   throw new MigrunError('E_TARGET_LOST', 'the target closed the channel after the commit');
 }

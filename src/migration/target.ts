@@ -5,7 +5,7 @@
  *   images   write them, check the hash
  *   restore  CRIU; in its pre-resume stage freeze the cgroup; revive every connection, still locked; fill the accept queues
  *   commit   journal
- *   resume   RESUME to the peers; release the connections that follow; thaw
+ *   resume   RESUME to the peers; release the connections that follow; thaw; go on with the peers that are late
  *
  * Until the commit, whatever goes wrong and whoever goes away, `abort` leaves nothing of it here.
  */
@@ -25,14 +25,21 @@ import type { Arrival, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
 import { judgeArrival } from './judge';
 import type { MigrationTools } from './program';
+import { LEASE_MS } from './peers';
 import { Revival } from './revival';
-import { movedPeers } from './moved-peers';
+import { movedPeers, type MovedPeer } from './moved-peers';
 import { decodeState, STATE_FILE, type MovingState } from './state';
 import { tellPeers } from './tell-peers';
-import type { Reason } from './rules';
+import { connectionText, type Reason } from './rules';
 import { ImageReceiver, type ImageFile } from './images';
 
 const FREEZE_TIMEOUT_MS = 5_000;
+/** Of silence, in which the program waits for its peers: many times what a message needs that was lost on its way. */
+const PROMPT_MS = 300;
+/** Then it runs, and only connections whose peers are silent wait: for a host that has no CPU to spare, as long as a lease. */
+const LATE_MS = LEASE_MS;
+/** How long one that has answered may wait for another that has not. */
+const LATE_ROUND_MS = 500;
 
 /** What the supervisor goes on with after the commit. */
 export interface ArrivedProgram {
@@ -53,6 +60,9 @@ export class TargetMigration {
   private initPid = 0;
   private revival: Revival | undefined;
   private locals: Endpoint[] = [];
+  /** What became of each, by connectionText. */
+  private readonly peers = new Map<string, ResumedPeer>();
+  private late: readonly MovedPeer[] = [];
   committed = false;
 
   constructor(
@@ -142,12 +152,38 @@ export class TargetMigration {
     this.committed = true;
   }
 
-  /** The peers follow; the program runs. Each connection that does not follow is let go like the others. */
-  async resume(): Promise<ResumedPeer[]> {
+  /** The peers follow. Resolves when the program needs wait no longer: most have, or whoever has not is late. */
+  async resume(): Promise<void> {
     const state = this.state as MovingState;
-    const peers = await tellPeers(this.tools, state, movedPeers(state, this.locals));
-    this.revival?.release(this.tools.log);
-    return peers;
+    await this.tell(movedPeers(state, this.locals), PROMPT_MS);
+    this.revival?.release(this.lateNames(), LATE_MS, this.tools.log);
+  }
+
+  /** True between `resume` and the end of `resumeLate` where the agents of some peers had no word to say in time. */
+  get hasLate(): boolean {
+    return this.late.length > 0;
+  }
+
+  /** While the program runs: those are told until they answer or their lease has ended. Gives what became of each peer. */
+  async resumeLate(): Promise<ResumedPeer[]> {
+    const end = performance.now() + LATE_MS;
+    while (this.hasLate) {
+      const left = end - performance.now();
+      if (left > 0) await this.tell(this.late, Math.min(left, LATE_ROUND_MS));
+      else this.late = []; // their connections are let go like the others
+      this.revival?.releaseLate(this.lateNames());
+    }
+    return [...this.peers.values()];
+  }
+
+  private async tell(moved: readonly MovedPeer[], deadlineMs: number): Promise<void> {
+    const answers = await tellPeers(this.tools, this.state as MovingState, moved, deadlineMs);
+    for (const answer of answers) this.peers.set(connectionText(answer.connection), answer);
+    this.late = moved.filter(({ connection }) => this.peers.get(connectionText(connection))?.status === 'no-agent');
+  }
+
+  private lateNames(): Set<string> {
+    return new Set(this.late.map(({ connection }) => connectionText(connection)));
   }
 
   thaw(): void {

@@ -8,11 +8,14 @@ import { arrivalName, type Records } from '../program/record';
 import type { Channel } from '../protocol/channel/index';
 import type { ResumedPeer, SupervisorMessage } from '../protocol/control/index';
 
+const UNSUPERVISED = 'the program runs, but is not supervised';
+
 export interface ArrivalEvents {
   /** The program is ours from here on; called before it runs, while it waits for its peers. */
   arrived(program: ArrivedProgram): void;
-  /** It runs. */
-  runs(program: ArrivedProgram): Promise<void>;
+  /** It runs. Where peers are late, it must not be moved on, nor be frozen for anything else, before it has settled. */
+  runs(program: ArrivedProgram, peersAreLate: boolean): Promise<void>;
+  settled(): Promise<void>;
   /** Nothing came of it. */
   failed(): void;
 }
@@ -75,27 +78,33 @@ export class Arrivals {
   /** Not asked for by the source: from the commit on neither host needs the other. Whatever fails, the program runs. */
   private async takeOver(): Promise<void> {
     const migration = this.current();
-    const resumed = migration.resume().catch((error: unknown): ResumedPeer[] => {
-      this.tools.log.error({ err: error }, 'resuming failed');
-      return [];
-    });
+    const resumed = this.attempt('resuming failed', () => migration.resume());
     const program = migration.arrived();
-    await this.attempt(() => this.events.arrived(program));
-    const peers = await resumed;
+    await this.attempt(UNSUPERVISED, () => this.events.arrived(program));
+    await resumed;
     migration.thaw();
     // What else there is to do is done while it runs.
+    await this.tell({ type: 'runs' });
     await migration.inherit();
-    await this.attempt(() => this.events.runs(program));
+    await this.attempt(UNSUPERVISED, () => this.events.runs(program, migration.hasLate));
+    let peers: ResumedPeer[] = [];
+    await this.attempt('a late peer was not resumed', async () => void (peers = await migration.resumeLate()));
     migration.finish();
+    await this.attempt(UNSUPERVISED, () => this.events.settled());
     this.tools.log.info({ peers }, 'resumed');
-    await this.channel.send({ type: 'resumed', peers }).catch(() => undefined);
+    await this.tell({ type: 'resumed', peers });
   }
 
-  private async attempt(step: () => Promise<void> | void): Promise<void> {
+  /** For its report only. */
+  private async tell(message: SupervisorMessage): Promise<void> {
+    await this.channel.send(message).catch(() => undefined);
+  }
+
+  private async attempt(failure: string, step: () => Promise<void> | void): Promise<void> {
     try {
       await step();
     } catch (error) {
-      this.tools.log.error({ err: error }, 'the program runs, but is not supervised');
+      this.tools.log.error({ err: error }, failure);
     }
   }
 

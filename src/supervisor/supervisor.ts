@@ -131,7 +131,8 @@ export class Supervisor {
   private serveChannel(channel: Channel<SupervisorMessage>): void {
     const arrivals = new Arrivals(channel, { config: this.config, log: this.log, agent: this.agent }, this.journal, this.records, {
       arrived: (program) => this.receive(program),
-      runs: (program) => this.adoptArrived(program),
+      runs: (program, peersAreLate) => this.adoptArrived(program, peersAreLate),
+      settled: () => this.settle(),
       failed: () => void this.close(undefined),
     });
     void serve(channel, (incoming) => this.handle(channel, incoming, arrivals), (data) => arrivals.take(data)).catch((error: unknown) => this.log.warn({ err: error }, 'a channel broke'));
@@ -206,7 +207,7 @@ export class Supervisor {
       await this.tellAgent();
       const startedAt = performance.now();
       const phases = await runSteps(SOURCE_STEPS, context, (step, state, ms) => progress.tell({ step, state, ms }), this.log);
-      const report = { migration: context.migration, program: this.id, target: to, phases, connections: context.saved.length, bytes: context.bytes, frozenMs: performance.now() - context.frozenAt, lost: context.lost };
+      const report = { migration: context.migration, program: this.id, target: to, phases, connections: context.saved.length, bytes: context.bytes, frozenMs: (context.runsAt ?? performance.now()) - context.frozenAt, lost: context.lost };
       this.log.info({ report, totalMs: performance.now() - startedAt }, 'moved');
       program.state = 'moved';
       setImmediate(() => void this.leave(context.target?.address ?? to, port));
@@ -240,9 +241,18 @@ export class Supervisor {
     this.records.writeProgram({ identity: arrivedIdentity(arrival, state), cgroup, terminal: stdio.kind === 'terminal', console: this.console, leaving: null });
   }
 
-  private async adoptArrived({ arrival, state, pod }: ArrivedProgram): Promise<void> {
-    this.adopt(arrivedIdentity(arrival, state), pod, state.console).connections = state.connections.length;
+  private async adoptArrived({ arrival, state, pod }: ArrivedProgram, peersAreLate: boolean): Promise<void> {
+    const program = this.adopt(arrivedIdentity(arrival, state), pod, state.console);
+    program.connections = state.connections.length;
+    if (peersAreLate) program.state = 'arriving';
     this.records.removeArrival(this.id);
+    await this.tellAgent();
+    this.recounts.ask();
+  }
+
+  private async settle(): Promise<void> {
+    if (this.program?.state !== 'arriving') return;
+    this.program.state = 'running';
     await this.tellAgent();
     this.recounts.ask();
   }

@@ -79,6 +79,7 @@ export const supervisorMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('restore') }),
   z.object({ type: z.literal('restored'), locals: z.array(endpoint) }),
   z.object({ type: z.literal('commit') }),
+  z.object({ type: z.literal('runs') }),
   z.object({ type: z.literal('resumed'), peers: z.array(resumedPeer) }),
 ]);
 export type SupervisorMessage = z.infer<typeof supervisorMessage>;
