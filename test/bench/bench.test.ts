@@ -6,7 +6,7 @@ import { ended, repo, run, startAndSee, temporary } from '../tools/shell';
 const bench = join(repo, 'tools/bench');
 // Labs of our own: other benchmarks may run on this machine.
 const base = temporary();
-process.env['MIGRUN_LAB_DIR'] = base;
+const env = { MIGRUN_LAB_DIR: base };
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
 const labs = (): string[] => (existsSync(base) ? readdirSync(base).filter((name) => name.startsWith('bench-')) : []);
@@ -33,7 +33,7 @@ describe('the benchmark', () => {
 
   test('measures each part, in one run, and leaves nothing behind', () => {
     const folder = temporary();
-    const { status, stdout, stderr, pid } = run(bench, ['--quick', '--json', join(folder, 'all.json')]);
+    const { status, stdout, stderr, pid } = run(bench, ['--quick', '--json', join(folder, 'all.json')], env);
     expect({ status, stderr: stderr.replace(/^bench: \w+, 1 run$/gm, '').trim() }).toEqual({ status: 0, stderr: '' });
     const all = JSON.parse(readFileSync(join(folder, 'all.json'), 'utf8'));
     rmSync(folder, { recursive: true });
@@ -56,7 +56,7 @@ describe('the benchmark', () => {
     ['table61', 'SIGINT', 130],
     ['paths', 'SIGTERM', 143],
   ] as const)('leaves nothing behind where it is interrupted in %s', async (part, signal, status) => {
-    const { child } = await startAndSee(`bench: ${part}`, bench, ['--quick', '--only', part]);
+    const { child } = await startAndSee(`bench: ${part}`, bench, ['--quick', '--only', part], env);
     expect(labs()).toHaveLength(1);
     child.kill(signal);
     expect(await ended(child)).toMatchObject({ status });

@@ -66,7 +66,7 @@ static void body(int of_family)
 	again = local_of(peer);
 	expect(same_address(&local, &again), "its local address has changed");
 	udp_send(from_old, &local, "too late");
-	expect(udp_expect(peer, &old, "from the old", 1000), "what was in the queue is gone");
+	expect(udp_expect(peer, &old, "from the old", 30000), "what was in the queue is gone");
 	expect(!readable(peer, 100), "it takes from others than its remote");
 
 	follow(receive_blocked, SYS_recvfrom, from_new, "recv");

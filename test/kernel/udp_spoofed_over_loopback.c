@@ -40,7 +40,7 @@ static void put(int fd, int family, int neighbour)
 	udp_connect(fd, NULL);
 	local = local_of(fd);
 	expect(same_address(&before, &local), "the address is not what it was before");
-	expect(udp_expect(fd, &from, "carried", 1000), "it did not come, or from elsewhere");
+	expect(udp_expect(fd, &from, "carried", 30000), "it did not come, or from elsewhere");
 }
 
 static void body(int family)

@@ -24,8 +24,8 @@ export function temporary(): string {
 }
 
 /** Starts a command and resolves when its output (either stream) has shown a line with `text`. */
-export function startAndSee(text: string, command: string, args: string[]): Promise<{ child: ChildProcess; seen: string }> {
-  const child = spawn(command, args, { cwd: repo, stdio: ['ignore', 'pipe', 'pipe'] });
+export function startAndSee(text: string, command: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ child: ChildProcess; seen: string }> {
+  const child = spawn(command, args, { cwd: repo, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   let seen = '';
   return new Promise((found, failed) => {
     const look = (data: Buffer): void => {
