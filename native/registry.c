@@ -1,6 +1,7 @@
 #include "registry.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdlib.h>
@@ -20,80 +21,119 @@ static const char *const state_names[REGISTRY_STATES] = {
     [REGISTRY_CONNECTED] = "connected",
 };
 
-int registry_map(int memfd, struct registry **registry) {
+struct registry_mapping {
+    struct registry_view view;
+    /* Ours: for the second part. */
+    int memfd;
+};
+
+static int map_first(int memfd, struct registry_view *view) {
     struct stat status;
     void *memory;
 
     if (fstat(memfd, &status) < 0) return -errno;
-    if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != REGISTRY_SIZE) return -EPROTO;
+    if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size < REGISTRY_SIZE) return -EPROTO;
     memory = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
     if (memory == MAP_FAILED) return -errno;
     if (!registry_valid(memory)) {
         munmap(memory, REGISTRY_SIZE);
         return -EPROTO;
     }
-    *registry = memory;
+    view->first = memory;
     return 0;
 }
 
-void registry_unmap(struct registry *registry) { munmap(registry, REGISTRY_SIZE); }
+int registry_map(int memfd, struct registry_mapping **mapping) {
+    struct registry_mapping *made = calloc(1, sizeof *made);
+    int result;
 
-void registry_begin_freeze(struct registry *registry) {
-    uint32_t generation = atomic_load(&registry->signs.generation);
-
-    atomic_store(&registry->signs.generation, (generation + 1) | 1);
+    if (!made) return -ENOMEM;
+    result = map_first(memfd, &made->view);
+    made->memfd = result < 0 ? -1 : fcntl(memfd, F_DUPFD_CLOEXEC, 0);
+    if (result == 0 && made->memfd < 0) result = -errno;
+    if (result < 0) {
+        registry_unmap(made);
+        return result;
+    }
+    *mapping = made;
+    return 0;
 }
 
-void registry_end_freeze(struct registry *registry) {
-    uint32_t generation = atomic_load(&registry->signs.generation);
-
-    atomic_store(&registry->signs.generation, (generation + 1) & ~1u);
+void registry_unmap(struct registry_mapping *mapping) {
+    if (mapping->view.more) munmap(mapping->view.more, sizeof *mapping->view.more);
+    if (mapping->view.first) munmap(mapping->view.first, REGISTRY_SIZE);
+    if (mapping->memfd >= 0) close(mapping->memfd);
+    free(mapping);
 }
 
-bool registry_set_frozen(struct registry *registry, uint64_t inode, bool frozen) {
-    int32_t slot = registry_find(registry, inode);
+/* With the second part, once the program has one. What the program says of that it could have made up. */
+static const struct registry_view *view_of(struct registry_mapping *mapping) {
+    struct registry_view *view = &mapping->view;
+    struct stat status;
+    void *memory;
 
-    if (slot < 0) return false;
-    _Atomic uint32_t *word = &registry->record[slot].freeze;
+    if (view->more || !atomic_load(&view->first->grown)) return view;
+    if (fstat(mapping->memfd, &status) < 0 || (uint64_t)status.st_size < REGISTRY_GROWN_SIZE) return view;
+    memory = mmap(NULL, sizeof *view->more, PROT_READ | PROT_WRITE, MAP_SHARED, mapping->memfd, REGISTRY_SIZE);
+    if (memory != MAP_FAILED) view->more = memory;
+    return view;
+}
+
+void registry_begin_freeze(struct registry_mapping *mapping) {
+    _Atomic uint32_t *generation = &mapping->view.first->signs.generation;
+
+    atomic_store(generation, (atomic_load(generation) + 1) | 1);
+}
+
+void registry_end_freeze(struct registry_mapping *mapping) {
+    _Atomic uint32_t *generation = &mapping->view.first->signs.generation;
+
+    atomic_store(generation, (atomic_load(generation) + 1) & ~1u);
+}
+
+static void set_frozen(const struct registry_view *view, uint32_t slot, bool frozen) {
+    _Atomic uint32_t *word = &registry_record_at(view, slot)->freeze, *count = &view->first->signs.frozen;
+
     if (frozen) {
         /* The count first: who looks at the word has seen that there is one to look at. */
-        atomic_fetch_add(&registry->signs.frozen, 1);
-        if (atomic_exchange(word, 1)) atomic_fetch_sub(&registry->signs.frozen, 1);
+        atomic_fetch_add(count, 1);
+        if (atomic_exchange(word, 1)) atomic_fetch_sub(count, 1);
     } else if (atomic_exchange(word, 0)) {
-        atomic_fetch_sub(&registry->signs.frozen, 1);
+        atomic_fetch_sub(count, 1);
         syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
     }
-    return true;
 }
 
-/* The last slot ever used, and one. The program may have written anything there. */
-static uint32_t end_of(struct registry *registry) {
-    uint32_t high = atomic_load(&registry->high);
+bool registry_set_frozen(struct registry_mapping *mapping, uint64_t inode, bool frozen) {
+    const struct registry_view *view = view_of(mapping);
+    int32_t slot = registry_find(view, inode);
 
-    return high < REGISTRY_SLOTS ? high : REGISTRY_SLOTS;
+    if (slot >= 0) set_frozen(view, (uint32_t)slot, frozen);
+    return slot >= 0;
 }
 
 /* 0 for a slot that is free, or just being taken. */
-static uint32_t references_of(struct registry *registry, uint32_t slot) {
-    uint32_t references = registry_references(atomic_load(&registry->word[slot]));
+static uint32_t references_of(const struct registry_view *view, uint32_t slot) {
+    uint32_t references = registry_references(atomic_load(registry_word_at(view, slot)));
 
     return references == REGISTRY_BUSY ? 0 : references;
 }
 
-size_t registry_list(struct registry *registry, struct registry_socket *sockets, size_t room) {
-    uint32_t end = end_of(registry);
+size_t registry_list(struct registry_mapping *mapping, struct registry_socket *sockets, size_t room) {
+    const struct registry_view *view = view_of(mapping);
+    uint32_t end = registry_end(view);
     size_t count = 0;
 
     for (uint32_t slot = 0; slot < end; slot++) {
-        const struct registry_record *record = &registry->record[slot];
-        uint32_t references = references_of(registry, slot);
+        const struct registry_record *record = registry_record_at(view, slot);
+        uint32_t references = references_of(view, slot);
         uint32_t state;
 
         if (!references) continue;
         if (count < room) {
             state = atomic_load(&record->state);
             sockets[count] = (struct registry_socket){
-                .inode = atomic_load(&registry->inode[slot]),
+                .inode = atomic_load(registry_inode_at(view, slot)),
                 .family = record->family,
                 .type = record->type,
                 .protocol = record->protocol,
@@ -106,14 +146,41 @@ size_t registry_list(struct registry *registry, struct registry_socket *sockets,
     return count;
 }
 
-int registry_move_inodes(struct registry *registry, const struct registry_move *moves, size_t count) {
-    int32_t *slots = calloc(count ? count : 1, sizeof *slots);
+static int compare_moves(const void *left, const void *right) {
+    const struct registry_move *a = left, *b = right;
 
-    if (!slots) return -ENOMEM;
-    for (size_t i = 0; i < count; i++) slots[i] = registry_find(registry, moves[i].from);
-    for (size_t i = 0; i < count; i++)
-        if (slots[i] >= 0) registry_set_inode(registry, (uint32_t)slots[i], moves[i].to);
-    free(slots);
+    return (a->from > b->from) - (a->from < b->from);
+}
+
+int registry_move_inodes(struct registry_mapping *mapping, const struct registry_move *moves, size_t count) {
+    const struct registry_view *view = view_of(mapping);
+    struct registry_move *sorted = malloc(count ? count * sizeof *sorted : 1);
+    int32_t *moved = NULL;
+    uint32_t end = registry_end(view);
+
+    if (!sorted) return -ENOMEM;
+    if (count) memcpy(sorted, moves, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare_moves);
+    moved = calloc(end ? end : 1, sizeof *moved);
+    if (!moved) {
+        free(sorted);
+        return -ENOMEM;
+    }
+    /* First what becomes what, while no new number can be taken for an old one. */
+    for (uint32_t slot = 0; slot < end; slot++) {
+        const struct registry_move key = {.from = atomic_load(registry_inode_at(view, slot))};
+        const struct registry_move *move = bsearch(&key, sorted, count, sizeof key, compare_moves);
+
+        if (move && registry_references(atomic_load(registry_word_at(view, slot))) != REGISTRY_BUSY)
+            moved[slot] = (int32_t)(move - sorted) + 1;
+    }
+    /* A free slot may still have the number of a socket that another has now: those in use come last, and are found. */
+    for (int in_use = 0; in_use < 2; in_use++)
+        for (uint32_t slot = 0; slot < end; slot++)
+            if (moved[slot] && (references_of(view, slot) > 0) == in_use)
+                registry_set_inode(view, slot, sorted[moved[slot] - 1].to);
+    free(moved);
+    free(sorted);
     return 0;
 }
 
@@ -123,24 +190,25 @@ static int compare(const void *left, const void *right) {
     return a < b ? -1 : a > b;
 }
 
-long registry_sweep(struct registry *registry, const uint64_t *alive, size_t count) {
+long registry_sweep(struct registry_mapping *mapping, const uint64_t *alive, size_t count) {
+    const struct registry_view *view = view_of(mapping);
     uint64_t *sorted = malloc(count ? count * sizeof *sorted : 1);
-    uint32_t end = end_of(registry);
+    uint32_t end = registry_end(view);
     long dropped = 0;
 
     if (!sorted) return -ENOMEM;
     if (count) memcpy(sorted, alive, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, compare);
     for (uint32_t slot = 0; slot < end; slot++) {
-        uint64_t inode = atomic_load(&registry->inode[slot]);
-        uint64_t word = atomic_load(&registry->word[slot]);
+        uint64_t inode = atomic_load(registry_inode_at(view, slot));
+        uint64_t word = atomic_load(registry_word_at(view, slot));
 
-        if (!references_of(registry, slot) || bsearch(&inode, sorted, count, sizeof *sorted, compare)) continue;
-        registry_set_frozen(registry, inode, false);
-        atomic_store(&registry->word[slot], registry_word(registry_generation(word), 0));
+        if (!references_of(view, slot) || bsearch(&inode, sorted, count, sizeof *sorted, compare)) continue;
+        set_frozen(view, slot, false);
+        atomic_store(registry_word_at(view, slot), registry_word(registry_generation(word), 0));
         dropped++;
     }
-    if (dropped) atomic_store(&registry->cursor, 0);
+    if (dropped) atomic_store(&view->first->cursor, 0);
     free(sorted);
     return dropped;
 }

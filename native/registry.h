@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct registry;
+/* The registry as this process has mapped it. */
+struct registry_mapping;
 
 struct registry_socket {
     uint64_t inode;
@@ -28,27 +29,27 @@ struct registry_move {
 
 /* Maps the registry behind memfd, which stays the caller's. 0 and *registry, for registry_unmap; or -errno, -EPROTO:
  * it is not a registry of this version. */
-int registry_map(int memfd, struct registry **registry);
-void registry_unmap(struct registry *registry);
+int registry_map(int memfd, struct registry_mapping **registry);
+void registry_unmap(struct registry_mapping *registry);
 
 /* From begin to end the shim hides the EINTR and short counts of whatever is in a call now or comes into one. Begin
  * before the freeze, end after the thaw or before; both may be repeated. A registry that was dumped in a freeze is
  * in a freeze when it is restored: end it there. */
-void registry_begin_freeze(struct registry *registry);
-void registry_end_freeze(struct registry *registry);
+void registry_begin_freeze(struct registry_mapping *registry);
+void registry_end_freeze(struct registry_mapping *registry);
 
 /* The freeze word of this socket; clearing it wakes what waits. False: the registry does not know the socket. */
-bool registry_set_frozen(struct registry *registry, uint64_t inode, bool frozen);
+bool registry_set_frozen(struct registry_mapping *registry, uint64_t inode, bool frozen);
 
 /* Fills in at most `room` sockets and returns how many there are. `sockets` may be NULL with room 0. */
-size_t registry_list(struct registry *registry, struct registry_socket *sockets, size_t room);
+size_t registry_list(struct registry_mapping *registry, struct registry_socket *sockets, size_t room);
 
 /* Sockets got other inode numbers, as all do in a restore: names told and freeze words stay with them. All moves at
  * once, since the old number of one may be the new one of another. Only while the program is frozen. 0 or -ENOMEM. */
-int registry_move_inodes(struct registry *registry, const struct registry_move *moves, size_t count);
+int registry_move_inodes(struct registry_mapping *registry, const struct registry_move *moves, size_t count);
 
 /* Drops the records of all sockets but these: of processes that were killed before they could do it. Only while the
  * program is frozen. Returns how many, or -ENOMEM. */
-long registry_sweep(struct registry *registry, const uint64_t *alive, size_t count);
+long registry_sweep(struct registry_mapping *registry, const uint64_t *alive, size_t count);
 
 #endif

@@ -21,7 +21,7 @@ static struct registry *map(int fd) {
     struct stat status;
     void *memory;
 
-    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || (uint64_t)status.st_size != REGISTRY_SIZE) return NULL;
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || (uint64_t)status.st_size < REGISTRY_SIZE) return NULL;
     memory = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED) return NULL;
     if (registry_valid(memory)) return memory;

@@ -16,6 +16,10 @@
  * A process remembers (slot, generation) for each of its descriptors. The generation makes a memory that is out of date
  * harmless; and because it is not the inode number, a supervisor may change that: a restored socket is a new inode.
  *
+ * The memfd has a first part, for as many sockets as most programs ever have. Where that is full, whoever finds it so
+ * makes it grow by a second part, once, for as many as a process can have; every process maps that when it first needs
+ * it. So a program with few sockets has a small mapping, whatever it does with its memory (mlockall(2), RLIMIT_AS).
+ *
  * References count (process, descriptor) pairs as well as a library can: a process that is killed drops nothing.
  * The kernel is the truth about which sockets exist, and registry_sweep (native/registry.h) applies it.
  */
@@ -28,7 +32,7 @@
 #include <stdint.h>
 
 #define REGISTRY_MAGIC UINT64_C(0x314b434f5347494d) /* "MIGSOCK1" */
-#define REGISTRY_VERSION 1u
+#define REGISTRY_VERSION 2u
 
 /* memfd_create(2)'s name, by which a process whose environment was cleared finds the registry (in /proc/self/fd). The
  * eventfd's number is by rule one less than the memfd's. */
@@ -36,8 +40,10 @@
 /* "<memfd>,<eventfd>": descriptor numbers in every process of the program. */
 #define REGISTRY_ENV "MIGRUN_REGISTRY_FDS"
 
-#define REGISTRY_SLOTS 32768u
-#define REGISTRY_HINTS (2 * REGISTRY_SLOTS)
+#define REGISTRY_FIRST_SLOTS 32768u
+/* fs.nr_open, unless somebody has changed it. */
+#define REGISTRY_SLOTS 1048576u
+#define REGISTRY_MORE_SLOTS (REGISTRY_SLOTS - REGISTRY_FIRST_SLOTS)
 #define REGISTRY_REFERENCES UINT64_C(0xffffff)
 #define REGISTRY_BUSY REGISTRY_REFERENCES
 /* Room for a sockaddr_in6, the longest name kept. */
@@ -87,14 +93,33 @@ struct registry {
     alignas(64) _Atomic uint32_t cursor;
     _Atomic uint32_t high;
     _Atomic uint32_t untracked;
-    alignas(64) _Atomic uint64_t word[REGISTRY_SLOTS];
-    _Atomic uint64_t inode[REGISTRY_SLOTS];
+    /* 1: the memfd has its second part. */
+    _Atomic uint32_t grown;
+    alignas(64) _Atomic uint64_t word[REGISTRY_FIRST_SLOTS];
+    _Atomic uint64_t inode[REGISTRY_FIRST_SLOTS];
     /* Inode number, hashed, to the slot that had it last: right or ignored. */
-    _Atomic uint32_t hint[REGISTRY_HINTS];
-    struct registry_record record[REGISTRY_SLOTS];
+    _Atomic uint32_t hint[2 * REGISTRY_FIRST_SLOTS];
+    alignas(4096) struct registry_record record[REGISTRY_FIRST_SLOTS];
 };
 
+/* The second part: the same for all other slots, and hints for all. */
+struct registry_more {
+    _Atomic uint64_t word[REGISTRY_MORE_SLOTS];
+    _Atomic uint64_t inode[REGISTRY_MORE_SLOTS];
+    _Atomic uint32_t hint[2 * REGISTRY_SLOTS];
+    alignas(4096) struct registry_record record[REGISTRY_MORE_SLOTS];
+};
+
+/* Sizes of the memfd: both are whole pages, as the second part's offset must be. */
 #define REGISTRY_SIZE sizeof(struct registry)
+#define REGISTRY_GROWN_SIZE (REGISTRY_SIZE + sizeof(struct registry_more))
+_Static_assert(REGISTRY_SIZE % 4096 == 0 && sizeof(struct registry_more) % 4096 == 0, "whole pages");
+
+/* A registry as one process has mapped it; `more` is NULL where it has not needed the second part. */
+struct registry_view {
+    struct registry *first;
+    struct registry_more *_Atomic more;
+};
 
 /* Makes REGISTRY_SIZE bytes of zeros at `memory` an empty registry. Touches one page: a memfd stays sparse. */
 static inline void registry_init(void *memory) {
@@ -114,6 +139,24 @@ static inline bool registry_valid(const void *memory) {
            registry->slots == REGISTRY_SLOTS && registry->size == REGISTRY_SIZE;
 }
 
+/* How many slots this view reaches. */
+static inline uint32_t registry_slots(const struct registry_view *view) {
+    return atomic_load(&view->more) ? REGISTRY_SLOTS : REGISTRY_FIRST_SLOTS;
+}
+
+/* A slot's three parts; of slots below registry_slots() only. */
+static inline _Atomic uint64_t *registry_word_at(const struct registry_view *view, uint32_t slot) {
+    return slot < REGISTRY_FIRST_SLOTS ? &view->first->word[slot] : &view->more->word[slot - REGISTRY_FIRST_SLOTS];
+}
+
+static inline _Atomic uint64_t *registry_inode_at(const struct registry_view *view, uint32_t slot) {
+    return slot < REGISTRY_FIRST_SLOTS ? &view->first->inode[slot] : &view->more->inode[slot - REGISTRY_FIRST_SLOTS];
+}
+
+static inline struct registry_record *registry_record_at(const struct registry_view *view, uint32_t slot) {
+    return slot < REGISTRY_FIRST_SLOTS ? &view->first->record[slot] : &view->more->record[slot - REGISTRY_FIRST_SLOTS];
+}
+
 static inline uint64_t registry_word(uint64_t generation, uint64_t references) {
     return generation << 24 | references;
 }
@@ -123,29 +166,44 @@ static inline uint64_t registry_generation(uint64_t word) { return word >> 24; }
 static inline uint32_t registry_references(uint64_t word) { return (uint32_t)(word & REGISTRY_REFERENCES); }
 
 /* Fibonacci hashing: inode numbers of sockets are nearly consecutive. */
-static inline uint32_t registry_hint(uint64_t inode) {
-    return (uint32_t)(inode * UINT64_C(0x9e3779b97f4a7c15) >> 32) % REGISTRY_HINTS;
+static inline uint32_t registry_hash(uint64_t inode, uint32_t size) {
+    return (uint32_t)(inode * UINT64_C(0x9e3779b97f4a7c15) >> 32) % size;
 }
 
-static inline bool registry_holds(struct registry *registry, uint32_t slot, uint64_t inode) {
-    uint64_t word = atomic_load(&registry->word[slot]);
+/* Where this view keeps the hint of an inode. */
+static inline _Atomic uint32_t *registry_hint_at(const struct registry_view *view, uint64_t inode) {
+    struct registry_more *more = atomic_load(&view->more);
 
-    return word && registry_references(word) != REGISTRY_BUSY && atomic_load(&registry->inode[slot]) == inode;
+    return more ? &more->hint[registry_hash(inode, 2 * REGISTRY_SLOTS)]
+                : &view->first->hint[registry_hash(inode, 2 * REGISTRY_FIRST_SLOTS)];
 }
 
-static inline void registry_set_inode(struct registry *registry, uint32_t slot, uint64_t inode) {
-    atomic_store(&registry->inode[slot], inode);
-    atomic_store(&registry->hint[registry_hint(inode)], slot);
+static inline bool registry_holds(const struct registry_view *view, uint32_t slot, uint64_t inode) {
+    uint64_t word = atomic_load(registry_word_at(view, slot));
+
+    return word && registry_references(word) != REGISTRY_BUSY && atomic_load(registry_inode_at(view, slot)) == inode;
+}
+
+static inline void registry_set_inode(const struct registry_view *view, uint32_t slot, uint64_t inode) {
+    atomic_store(registry_inode_at(view, slot), inode);
+    atomic_store(registry_hint_at(view, inode), slot);
+}
+
+/* The end of the slots that may be in use, as far as this view reaches. */
+static inline uint32_t registry_end(const struct registry_view *view) {
+    uint32_t high = atomic_load(&view->first->high), slots = registry_slots(view);
+
+    return high < slots ? high : slots;
 }
 
 /* The slot of this socket inode, also one without references; -1: none. */
-static inline int32_t registry_find(struct registry *registry, uint64_t inode) {
-    uint32_t slot = atomic_load(&registry->hint[registry_hint(inode)]) % REGISTRY_SLOTS;
-    uint32_t high = atomic_load(&registry->high);
+static inline int32_t registry_find(const struct registry_view *view, uint64_t inode) {
+    uint32_t end = registry_end(view);
+    uint32_t slot = atomic_load(registry_hint_at(view, inode));
 
-    if (registry_holds(registry, slot, inode)) return (int32_t)slot;
-    for (slot = 0; slot < high && slot < REGISTRY_SLOTS; slot++)
-        if (registry_holds(registry, slot, inode)) return (int32_t)slot;
+    if (slot < end && registry_holds(view, slot, inode)) return (int32_t)slot;
+    for (slot = 0; slot < end; slot++)
+        if (registry_holds(view, slot, inode)) return (int32_t)slot;
     return -1;
 }
 

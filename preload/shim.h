@@ -73,6 +73,8 @@ void libc_bind(void);
 
 /* The registry; NULL: inert. */
 extern struct registry *registry;
+/* The registry with its second part, as far as this process has mapped it. */
+extern struct registry_view view;
 /* The registry's signs, or a block of zeros: never NULL. */
 extern struct registry_signs *signs;
 
@@ -87,6 +89,8 @@ static inline bool is_protected(int fd) {
     return unlikely(registry && (fd == atomic_load(&memory_fd) || fd == atomic_load(&event_fd)));
 }
 
+/* slots.c: the second part is mapped by this process too, if there is one. errno untouched. */
+void slots_reach(void);
 /* slots.c: births, references and deaths in the registry; a slot is named with its generation. */
 int32_t slot_birth(uint64_t inode, int family, int type, int protocol, uint64_t *generation);
 bool slot_take(uint32_t slot, uint64_t generation);
@@ -94,8 +98,8 @@ bool slot_take(uint32_t slot, uint64_t generation);
 bool slot_drop(uint32_t slot, uint64_t generation);
 
 /* table.c: this process's descriptors. Entries of descriptors that are not sockets, or not known, are 0. */
-#define TABLE_SIZE (1 << 18)
-extern _Atomic uint64_t table[TABLE_SIZE];
+/* As many as a process can have: fs.nr_open, unless somebody has changed it. */
+#define TABLE_SIZE (1 << 20)
 /* A new socket of ours. The descriptor may be -1: then nothing happens. */
 void table_birth(int fd, int family, int type, int protocol, enum registry_state state);
 /* A descriptor that came from elsewhere: known to the registry, or unknown, or not a socket at all. */

@@ -20,6 +20,7 @@ static int arrive(int fd, void *context) {
 static void start(void) {
     libc_bind();
     if (protected_find(&registry) < 0) return;
+    view.first = registry;
     signs = &registry->signs;
     process_start();
     each_descriptor(arrive, NULL);

@@ -4,23 +4,62 @@
  *   entry = generation << 24 | flags | (slot + 1)
  *
  * The table is private memory, so a fork copies it; an exec starts with an empty one and start.c fills it from
- * /proc/self/fd. Descriptors at TABLE_SIZE and above are not known.
+ * /proc/self/fd. What most processes never need of it is mapped when it is needed.
  */
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "shim.h"
 
-#define SLOT UINT64_C(0x0fffff)
+#define SLOT UINT64_C(0x1fffff)
 /* The exec under way has given the reference back. */
-#define DETACHED UINT64_C(0x100000)
+#define DETACHED UINT64_C(0x200000)
 /* The last fork took a reference for its child. */
-#define FOR_CHILD UINT64_C(0x200000)
+#define FOR_CHILD UINT64_C(0x400000)
 #define FLAGS (DETACHED | FOR_CHILD)
 
-_Atomic uint64_t table[TABLE_SIZE];
+_Static_assert(REGISTRY_SLOTS <= SLOT, "a slot's number, and one, fits");
+
+/* Of the lowest descriptors, which the kernel gives first. */
+#define FIRST_SIZE (1 << 16)
+
+static _Atomic uint64_t first[FIRST_SIZE];
+static _Atomic uint64_t *_Atomic others;
 static _Atomic int highest = -1;
 
 static bool in_table(int fd) { return registry && fd >= 0 && fd < TABLE_SIZE; }
+
+/* NULL: nothing was entered yet that high. */
+static _Atomic uint64_t *entry_at(int fd) {
+    _Atomic uint64_t *rest;
+
+    if (!in_table(fd)) return NULL;
+    if (fd < FIRST_SIZE) return &first[fd];
+    rest = atomic_load(&others);
+    return rest ? &rest[fd - FIRST_SIZE] : NULL;
+}
+
+static void map_others(void) {
+    const size_t size = (TABLE_SIZE - FIRST_SIZE) * sizeof *first;
+    _Atomic uint64_t *none = NULL;
+    int error = errno;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (memory != MAP_FAILED && !atomic_compare_exchange_strong(&others, &none, memory)) munmap(memory, size);
+    errno = error;
+}
+
+static uint64_t load(int fd) {
+    _Atomic uint64_t *at = entry_at(fd);
+
+    return at ? atomic_load(at) : 0;
+}
+
+static bool exchange(int fd, uint64_t *expected, uint64_t entry) {
+    _Atomic uint64_t *at = entry_at(fd);
+
+    return at && atomic_compare_exchange_strong(at, expected, entry);
+}
 
 static uint32_t slot_of(uint64_t entry) { return (uint32_t)(entry & SLOT) - 1; }
 
@@ -28,13 +67,20 @@ static uint64_t generation_of(uint64_t entry) { return entry >> 24; }
 
 static uint64_t entry_of(uint32_t slot, uint64_t generation) { return generation << 24 | (slot + 1); }
 
-/* Whatever was there is stale: its close went past us. */
+/* Whatever was there is stale: its close went past us. Without memory for it the descriptor stays unknown. */
 static void enter(int fd, uint64_t entry) {
     int high = atomic_load(&highest);
+    _Atomic uint64_t *at = entry_at(fd);
 
+    if (!at && entry) {
+        map_others();
+        at = entry_at(fd);
+        if (!at) table_bury(entry);
+    }
+    if (!at) return;
     while (high < fd && !atomic_compare_exchange_weak(&highest, &high, fd))
         ;
-    table_bury(atomic_exchange(&table[fd], entry));
+    table_bury(atomic_exchange(at, entry));
 }
 
 /* 0: not a socket. */
@@ -57,7 +103,7 @@ void table_birth(int fd, int family, int type, int protocol, enum registry_state
     if (!inode) return;
     slot = slot_birth(inode, family, type, protocol, &generation);
     if (slot < 0) return;
-    atomic_store(&registry->record[slot].state, state);
+    atomic_store(&registry_record_at(&view, (uint32_t)slot)->state, state);
     enter(fd, entry_of((uint32_t)slot, generation));
 }
 
@@ -88,10 +134,11 @@ void table_arrival(int fd) {
     enter(fd, 0);
     inode = socket_inode(fd);
     if (!inode) return;
-    slot = registry_find(registry, inode);
+    slots_reach();
+    slot = registry_find(&view, inode);
     if (slot >= 0) {
-        word = atomic_load(&registry->word[slot]);
-        if (atomic_load(&registry->inode[slot]) == inode && slot_take((uint32_t)slot, registry_generation(word))) {
+        word = atomic_load(registry_word_at(&view, (uint32_t)slot));
+        if (atomic_load(registry_inode_at(&view, (uint32_t)slot)) == inode && slot_take((uint32_t)slot, registry_generation(word))) {
             enter(fd, entry_of((uint32_t)slot, registry_generation(word)));
             return;
         }
@@ -103,25 +150,29 @@ void table_copy(int from, int to) {
     uint64_t entry;
 
     if (!in_table(to)) return;
-    entry = in_table(from) ? atomic_load(&table[from]) & ~FLAGS : 0;
+    entry = load(from) & ~FLAGS;
     if (entry && !slot_take(slot_of(entry), generation_of(entry))) entry = 0;
     enter(to, entry);
 }
 
-uint64_t table_remove(int fd) { return in_table(fd) ? atomic_exchange(&table[fd], 0) : 0; }
+uint64_t table_remove(int fd) {
+    _Atomic uint64_t *at = entry_at(fd);
+
+    return at ? atomic_exchange(at, 0) : 0;
+}
 
 void table_bury(uint64_t entry) {
     uint32_t state;
 
     if (!entry || (entry & DETACHED)) return;
-    state = atomic_load(&registry->record[slot_of(entry)].state);
+    state = atomic_load(&registry_record_at(&view, slot_of(entry))->state);
     if (slot_drop(slot_of(entry), generation_of(entry)) && state >= REGISTRY_LISTENING) notify();
 }
 
 void table_restore(int fd, uint64_t entry) {
     uint64_t none = 0;
 
-    if (entry && !atomic_compare_exchange_strong(&table[fd], &none, entry)) table_bury(entry);
+    if (entry && !exchange(fd, &none, entry)) table_bury(entry);
 }
 
 void table_forget_range(unsigned int first, unsigned int last) {
@@ -132,12 +183,12 @@ void table_forget_range(unsigned int first, unsigned int last) {
 }
 
 struct registry_record *table_record(int fd) {
-    uint64_t entry = in_table(fd) ? atomic_load(&table[fd]) : 0;
+    uint64_t entry = load(fd);
     uint64_t word;
 
     if (!entry) return NULL;
-    word = atomic_load(&registry->word[slot_of(entry)]);
-    return registry_generation(word) == generation_of(entry) ? &registry->record[slot_of(entry)] : NULL;
+    word = atomic_load(registry_word_at(&view, slot_of(entry)));
+    return registry_generation(word) == generation_of(entry) ? registry_record_at(&view, slot_of(entry)) : NULL;
 }
 
 /* Before the fork, because the parent may close at once after it. A descriptor that another thread opens or closes just
@@ -146,9 +197,9 @@ void table_take_for_child(void) {
     int high = atomic_load(&highest);
 
     for (int fd = 0; fd <= high; fd++) {
-        uint64_t entry = atomic_load(&table[fd]), now = entry;
+        uint64_t entry = load(fd), now = entry;
         if (!entry || !slot_take(slot_of(entry), generation_of(entry))) continue;
-        if (!atomic_compare_exchange_strong(&table[fd], &now, entry | FOR_CHILD))
+        if (!exchange(fd, &now, entry | FOR_CHILD))
             slot_drop(slot_of(entry), generation_of(entry));
     }
 }
@@ -158,10 +209,10 @@ void table_child_born(void) {
     int high = atomic_load(&highest);
 
     for (int fd = 0; fd <= high; fd++) {
-        uint64_t entry = atomic_load(&table[fd]);
+        uint64_t entry = load(fd);
         if (!entry) continue;
         if (!(entry & FOR_CHILD) && !slot_take(slot_of(entry), generation_of(entry))) entry = 0;
-        atomic_store(&table[fd], entry & ~FLAGS);
+        atomic_store(entry_at(fd), entry & ~FLAGS);
     }
 }
 
@@ -169,8 +220,8 @@ void table_child_failed(void) {
     int high = atomic_load(&highest);
 
     for (int fd = 0; fd <= high; fd++) {
-        uint64_t entry = atomic_load(&table[fd]);
-        if (!(entry & FOR_CHILD) || !atomic_compare_exchange_strong(&table[fd], &entry, entry & ~FOR_CHILD)) continue;
+        uint64_t entry = load(fd);
+        if (!(entry & FOR_CHILD) || !exchange(fd, &entry, entry & ~FOR_CHILD)) continue;
         slot_drop(slot_of(entry), generation_of(entry));
     }
 }
@@ -180,9 +231,9 @@ void table_detach(void) {
     int high = atomic_load(&highest);
 
     for (int fd = 0; fd <= high; fd++) {
-        uint64_t entry = atomic_load(&table[fd]);
+        uint64_t entry = load(fd);
         if (!entry || (entry & DETACHED)) continue;
-        if (!atomic_compare_exchange_strong(&table[fd], &entry, entry | DETACHED)) continue;
+        if (!exchange(fd, &entry, entry | DETACHED)) continue;
         slot_drop(slot_of(entry), generation_of(entry));
     }
 }
@@ -191,11 +242,11 @@ void table_attach(void) {
     int high = atomic_load(&highest);
 
     for (int fd = 0; fd <= high; fd++) {
-        uint64_t entry = atomic_load(&table[fd]), now = entry;
+        uint64_t entry = load(fd), now = entry;
         if (!(entry & DETACHED)) continue;
         uint64_t again = slot_take(slot_of(entry), generation_of(entry)) ? entry & ~FLAGS : 0;
         if (!again) table_arrival(fd);
-        else if (!atomic_compare_exchange_strong(&table[fd], &now, again))
+        else if (!exchange(fd, &now, again))
             slot_drop(slot_of(again), generation_of(again));
     }
 }

@@ -14,9 +14,9 @@ extern "C" {
 }
 
 /* Unmapped by close(), else with the last of the object's functions. */
-using Mapping = std::shared_ptr<std::shared_ptr<struct registry>>;
+using Mapping = std::shared_ptr<std::shared_ptr<struct registry_mapping>>;
 
-static struct registry *open_registry(Napi::Env env, const Mapping &mapping) {
+static struct registry_mapping *open_registry(Napi::Env env, const Mapping &mapping) {
     if (!*mapping) fail(env, -EBADF, "mmap");
     return mapping->get();
 }
@@ -25,7 +25,7 @@ static uint64_t inode(const Napi::Value &value) {
     return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value());
 }
 
-static Napi::Value sockets(Napi::Env env, struct registry *registry) {
+static Napi::Value sockets(Napi::Env env, struct registry_mapping *registry) {
     std::vector<struct registry_socket> found(registry_list(registry, nullptr, 0));
     size_t count = std::min(registry_list(registry, found.data(), found.size()), found.size());
     Napi::Array array = Napi::Array::New(env, count);
@@ -44,7 +44,7 @@ static Napi::Value sockets(Napi::Env env, struct registry *registry) {
 }
 
 /* [from, to] each. */
-static void move_inodes(Napi::Env env, struct registry *registry, const Napi::Value &pairs) {
+static void move_inodes(Napi::Env env, struct registry_mapping *registry, const Napi::Value &pairs) {
     Napi::Array array = pairs.As<Napi::Array>();
     std::vector<struct registry_move> moves;
 
@@ -56,7 +56,7 @@ static void move_inodes(Napi::Env env, struct registry *registry, const Napi::Va
     check(env, registry_move_inodes(registry, moves.data(), moves.size()), "malloc");
 }
 
-static Napi::Value sweep(Napi::Env env, struct registry *registry, const Napi::Value &alive) {
+static Napi::Value sweep(Napi::Env env, struct registry_mapping *registry, const Napi::Value &alive) {
     std::vector<uint32_t> numbers = to_numbers(alive);
     std::vector<uint64_t> inodes(numbers.begin(), numbers.end());
     int dropped = check(env, static_cast<int>(registry_sweep(registry, inodes.data(), inodes.size())), "malloc");
@@ -66,36 +66,36 @@ static Napi::Value sweep(Napi::Env env, struct registry *registry, const Napi::V
 
 static Napi::Value map_registry(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
-    struct registry *mapped = nullptr;
+    struct registry_mapping *mapped = nullptr;
 
     check(env, registry_map(info[0].As<Napi::Number>().Int32Value(), &mapped), "mmap");
-    auto mapping = std::make_shared<std::shared_ptr<struct registry>>(mapped, registry_unmap);
+    auto mapping = std::make_shared<std::shared_ptr<struct registry_mapping>>(mapped, registry_unmap);
     Napi::Object object = Napi::Object::New(env);
     auto offer = [&](const char *name, auto function) {
         object.Set(name, Napi::Function::New(env, [mapping, function](const Napi::CallbackInfo &call) -> Napi::Value {
             return function(call, open_registry(call.Env(), mapping));
         }, name));
     };
-    offer("beginFreeze", [](const Napi::CallbackInfo &call, struct registry *registry) {
+    offer("beginFreeze", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         registry_begin_freeze(registry);
         return call.Env().Undefined();
     });
-    offer("endFreeze", [](const Napi::CallbackInfo &call, struct registry *registry) {
+    offer("endFreeze", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         registry_end_freeze(registry);
         return call.Env().Undefined();
     });
-    offer("setFrozen", [](const Napi::CallbackInfo &call, struct registry *registry) {
+    offer("setFrozen", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         bool known = registry_set_frozen(registry, inode(call[0]), call[1].As<Napi::Boolean>());
         return Napi::Boolean::New(call.Env(), known);
     });
-    offer("sockets", [](const Napi::CallbackInfo &call, struct registry *registry) {
+    offer("sockets", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         return sockets(call.Env(), registry);
     });
-    offer("moveInodes", [](const Napi::CallbackInfo &call, struct registry *registry) {
+    offer("moveInodes", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         move_inodes(call.Env(), registry, call[0]);
         return call.Env().Undefined();
     });
-    offer("sweep", [](const Napi::CallbackInfo &call, struct registry *registry) {
+    offer("sweep", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         return sweep(call.Env(), registry, call[0]);
     });
     object.Set("close", Napi::Function::New(env, [mapping](const Napi::CallbackInfo &) { mapping->reset(); }, "close"));

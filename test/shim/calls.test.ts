@@ -1,6 +1,6 @@
 import { Programs, shim } from './harness.js';
 
-const underShim = ['births', 'deaths', 'protected', 'processes', 'threads', 'states', 'names', 'frozen', 'signals'] as const;
+const underShim = ['births', 'deaths', 'protected', 'processes', 'threads', 'states', 'names', 'frozen', 'signals', 'many'] as const;
 
 describe('the shim', () => {
   let programs: Programs;
@@ -26,6 +26,7 @@ describe('the shim', () => {
     ['states', 'tells of listening sockets, connections and their end'],
     ['names', 'keeps the names that the program was told'],
     ['frozen', 'holds calls on a frozen socket until its thaw'],
+    ['many', 'knows more sockets than most programs have, and the highest descriptors'],
     ['signals', 'shows the program its own signal handlers'],
   ])('%s: %s', async (name) => {
     expect(await run(name)).toEqual(clean);

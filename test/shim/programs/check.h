@@ -47,12 +47,25 @@
     } while (0)
 
 static struct registry *registry;
+static struct registry_view view;
 static int memory_fd = -1, event_fd = -1;
+
+static inline void registry_open_at(int memory) {
+    registry = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    CHECK(registry != MAP_FAILED && registry_valid(registry));
+    view.first = registry;
+}
 
 static inline void registry_open(void) {
     CHECK(sscanf(getenv(REGISTRY_ENV), "%d,%d", &memory_fd, &event_fd) == 2);
-    registry = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
-    CHECK(registry != MAP_FAILED && registry_valid(registry));
+    registry_open_at(memory_fd);
+}
+
+/* Once the program has more sockets than the first part has slots. */
+static inline void registry_open_more(void) {
+    CHECK(atomic_load(&registry->grown));
+    view.more = mmap(NULL, sizeof *view.more, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, REGISTRY_SIZE);
+    CHECK(view.more != MAP_FAILED);
 }
 
 static inline uint64_t inode_of(int fd) {
@@ -64,15 +77,15 @@ static inline uint64_t inode_of(int fd) {
 
 /* -1: unknown to the registry, or without references. */
 static inline int32_t slot_of_inode(uint64_t inode) {
-    int32_t slot = registry_find(registry, inode);
+    int32_t slot = registry_find(&view, inode);
 
-    return slot >= 0 && registry_references(atomic_load(&registry->word[slot])) ? slot : -1;
+    return slot >= 0 && registry_references(atomic_load(registry_word_at(&view, (uint32_t)slot))) ? slot : -1;
 }
 
 static inline uint32_t references_of_inode(uint64_t inode) {
     int32_t slot = slot_of_inode(inode);
 
-    return slot < 0 ? 0 : registry_references(atomic_load(&registry->word[slot]));
+    return slot < 0 ? 0 : registry_references(atomic_load(registry_word_at(&view, (uint32_t)slot)));
 }
 
 static inline uint32_t references(int fd) { return references_of_inode(inode_of(fd)); }
@@ -81,7 +94,7 @@ static inline struct registry_record *record(int fd) {
     int32_t slot = slot_of_inode(inode_of(fd));
 
     CHECK(slot >= 0);
-    return &registry->record[slot];
+    return registry_record_at(&view, (uint32_t)slot);
 }
 
 static inline uint32_t state(int fd) { return atomic_load(&record(fd)->state); }

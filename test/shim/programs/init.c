@@ -34,7 +34,7 @@ int main(int argc, char **argv) {
         _exit(127);
     }
     CHECK(waitpid(child, &status, 0) == child);
-    for (int i = 0; i < (int)REGISTRY_SLOTS; i++)
+    for (int i = 0; i < (int)REGISTRY_FIRST_SLOTS; i++)
         if (registry_references(atomic_load(&registry->word[i]))) records++;
     printf("records %d\n", records);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

@@ -6,8 +6,7 @@ extern char **environ;
 /* The image after an exec: does the shim know the socket 50 that it inherited? Where the numbers in the environment
  * are wrong, we look at the registry as the shim has to. */
 static int after_exec(const char *memory) {
-    registry = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, atoi(memory), 0);
-    CHECK(registry != MAP_FAILED && registry_valid(registry));
+    registry_open_at(atoi(memory));
     CHECK(references(50) == 2);
     OK(dup2(50, 60));
     CHECK(references(50) == 3);
