@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -186,32 +187,81 @@ static bool is_same(const struct socket_option *a, const struct socket_option *b
     return a->length == b->length && memcmp(a->value, b->value, a->length) == 0;
 }
 
-/* Another socket like it, which nobody has touched: -errno, or a descriptor that the caller closes. */
-static int new_like(int fd) {
-    int family, type, protocol, result = socket_get(fd, SOL_SOCKET, SO_DOMAIN, &family);
+struct untouched_socket {
+    int family, type, protocol;
+    /* In the order of `known`. */
+    bool has[KNOWN];
+    struct socket_option options[KNOWN];
+};
 
-    if (result == 0) result = socket_get(fd, SOL_SOCKET, SO_TYPE, &type);
-    if (result == 0) result = socket_get(fd, SOL_SOCKET, SO_PROTOCOL, &protocol);
-    if (result < 0) return result;
-    result = socket(family, type | SOCK_CLOEXEC, protocol);
-    return result < 0 ? -errno : result;
+static int kind_of(int fd, struct untouched_socket *kind) {
+    int result = socket_get(fd, SOL_SOCKET, SO_DOMAIN, &kind->family);
+
+    if (result == 0) result = socket_get(fd, SOL_SOCKET, SO_TYPE, &kind->type);
+    if (result == 0) result = socket_get(fd, SOL_SOCKET, SO_PROTOCOL, &kind->protocol);
+    return result;
 }
 
-int socket_options_read(int fd, struct socket_option *options, size_t *count) {
-    unsigned now = now_of(fd);
-    int untouched = new_like(fd);
+/* Whether a socket of this kind can have options of that level at all. */
+static bool has_level(const struct untouched_socket *kind, int level) {
+    switch (level) {
+    case IPPROTO_IPV6:
+        return kind->family == AF_INET6;
+    case IPPROTO_TCP:
+    case IPPROTO_UDP:
+        return kind->protocol == level;
+    default:
+        return true;
+    }
+}
 
-    if (untouched < 0) return untouched;
+static int ask_new(struct untouched_socket *kind) {
+    int fd = socket(kind->family, kind->type | SOCK_CLOEXEC, kind->protocol);
+
+    if (fd < 0) return -errno;
+    for (size_t i = 0; i < KNOWN; i++)
+        kind->has[i] = has_level(kind, known[i].level) && get(fd, &known[i], &kind->options[i]);
+    close(fd);
+    return 0;
+}
+
+/* *found is valid until the next call. */
+static int find_untouched(int fd, struct untouched_sockets *untouched, const struct untouched_socket **found) {
+    struct untouched_socket kind = {0}, *kinds;
+    int result = kind_of(fd, &kind);
+
+    if (result < 0) return result;
+    for (size_t i = 0; i < untouched->count; i++) {
+        *found = &untouched->kinds[i];
+        if ((*found)->family == kind.family && (*found)->type == kind.type && (*found)->protocol == kind.protocol) return 0;
+    }
+    result = ask_new(&kind);
+    if (result < 0) return result;
+    kinds = realloc(untouched->kinds, (untouched->count + 1) * sizeof *kinds);
+    if (!kinds) return -ENOMEM;
+    kinds[untouched->count] = kind;
+    *found = &kinds[untouched->count++];
+    untouched->kinds = kinds;
+    return 0;
+}
+
+void untouched_sockets_free(struct untouched_sockets *untouched) {
+    free(untouched->kinds);
+    *untouched = (struct untouched_sockets){0};
+}
+
+int socket_options_read(int fd, struct untouched_sockets *untouched, struct socket_option *options, size_t *count) {
+    const struct untouched_socket *as_new;
+    unsigned now = now_of(fd);
+    int result = find_untouched(fd, untouched, &as_new);
+
+    if (result < 0) return result;
     *count = 0;
     for (size_t i = 0; i < KNOWN; i++) {
-        struct socket_option as_new;
-
-        if (!(now & 1u << known[i].when)) continue;
+        if (!(now & 1u << known[i].when) || !has_level(as_new, known[i].level)) continue;
         if (!get(fd, &known[i], &options[*count])) continue;
-        if (get(untouched, &known[i], &as_new) && is_same(&as_new, &options[*count])) continue;
-        (*count)++;
+        if (!as_new->has[i] || !is_same(&as_new->options[i], &options[*count])) (*count)++;
     }
-    close(untouched);
     return 0;
 }
 
@@ -228,31 +278,32 @@ static bool is_among(const struct known_option *one, const struct socket_option 
 }
 
 /* CRIU leaves some behind that it needed itself: SO_REUSEPORT on every connection (open_inet_sk, criu/sk-inet.c). */
-static int reset_others(int fd, const struct socket_option *options, size_t count) {
-    int untouched = new_like(fd);
+static int reset_others(int fd, struct untouched_sockets *untouched, const struct socket_option *options, size_t count) {
+    const struct untouched_socket *as_new;
+    int result = find_untouched(fd, untouched, &as_new);
     unsigned now = now_of(fd);
 
-    if (untouched < 0) return untouched;
-    for (size_t i = 0; i < KNOWN; i++) {
-        struct socket_option as_new, found;
+    for (size_t i = 0; result == 0 && i < KNOWN; i++) {
+        const struct socket_option *wanted = &as_new->options[i];
+        struct socket_option found;
 
-        if (!(now & 1u << known[i].when) || is_among(&known[i], options, count)) continue;
-        if (!get(untouched, &known[i], &as_new) || !get(fd, &known[i], &found) || is_same(&as_new, &found)) continue;
+        if (!(now & 1u << known[i].when) || !as_new->has[i] || is_among(&known[i], options, count)) continue;
+        if (!get(fd, &known[i], &found) || is_same(wanted, &found)) continue;
         /* Where that fails, it is one that only tells what the socket is doing. */
-        setsockopt(fd, known[i].level, known[i].name, as_new.value, as_new.length);
+        setsockopt(fd, known[i].level, known[i].name, wanted->value, wanted->length);
     }
-    close(untouched);
-    return 0;
+    return result;
 }
 
 /* What the kernel says where only the moment is wrong: not bound yet, or not connected. */
 static bool is_too_early(int error) { return error == EINVAL || error == ENOTCONN; }
 
-int socket_options_write(int fd, const struct socket_option *options, size_t count, bool early, const char **refused) {
+int socket_options_write(int fd, struct untouched_sockets *untouched, const struct socket_option *options, size_t count,
+                         bool early, const char **refused) {
     int first = 0, result;
 
     *refused = "socket";
-    if (early && (result = reset_others(fd, options, count)) < 0) return result;
+    if (early && (result = reset_others(fd, untouched, options, count)) < 0) return result;
     for (size_t i = 0; i < count; i++) {
         const struct known_option *one = find(&options[i]);
         struct socket_option now;

@@ -9,6 +9,8 @@
  * tuning those that the program did not set; filters (lock.h); what names an interface or a program of this host
  * (socket_obstacles.h); what only tells what the socket is doing. TCP_REPAIR changes SO_REUSEADDR: it is to be read before.
  *
+ * What a new socket has is asked once for each kind of socket: a program may have many thousand of one.
+ *
  * All functions return 0 or -errno.
  */
 #pragma once
@@ -27,8 +29,18 @@ struct socket_option {
     uint8_t value[SOCKET_OPTION_ROOM];
 };
 
+struct untouched_socket;
+
+/** What sockets have that nobody has touched; {0} knows nothing yet. For a batch: it changes with the host's settings. */
+struct untouched_sockets {
+    struct untouched_socket *kinds;
+    size_t count;
+};
+
+void untouched_sockets_free(struct untouched_sockets *untouched);
+
 /** Room for SOCKET_OPTIONS_MAX. In the order in which they are to be written. */
-int socket_options_read(int fd, struct socket_option *options, size_t *count);
+int socket_options_read(int fd, struct untouched_sockets *untouched, struct socket_option *options, size_t *count);
 
 /**
  * Sets what the socket has not got yet; goes on after a failure and reports the first. `early`: the socket will be bound
@@ -37,4 +49,5 @@ int socket_options_read(int fd, struct socket_option *options, size_t *count);
  * *refused names the option that the kernel does not take (its module is missing, there is no such device).
  * EINVAL with "setsockopt": an option that is none of socket_options_read's.
  */
-int socket_options_write(int fd, const struct socket_option *options, size_t count, bool early, const char **refused);
+int socket_options_write(int fd, struct untouched_sockets *untouched, const struct socket_option *options, size_t count,
+                         bool early, const char **refused);

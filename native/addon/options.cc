@@ -28,14 +28,20 @@ Napi::Value from_options(Napi::Env env, const struct socket_option *options, siz
     return out;
 }
 
+struct Untouched : untouched_sockets {
+    Untouched() : untouched_sockets{} {}
+    ~Untouched() { untouched_sockets_free(this); }
+};
+
 Napi::Value read_options(const Napi::CallbackInfo &info) {
     std::vector<uint32_t> fds = to_numbers(info[0]);
+    Untouched untouched;
     std::vector<struct socket_option> options(SOCKET_OPTIONS_MAX);
     Napi::Array out = Napi::Array::New(info.Env(), fds.size());
     for (size_t i = 0; i < fds.size(); i++) {
         Napi::HandleScope scope(info.Env());
         size_t count = 0;
-        check(info.Env(), socket_options_read(int(fds[i]), options.data(), &count), "getsockopt");
+        check(info.Env(), socket_options_read(int(fds[i]), &untouched, options.data(), &count), "getsockopt");
         out.Set(uint32_t(i), from_options(info.Env(), options.data(), count));
     }
     return out;
@@ -67,12 +73,17 @@ std::vector<struct socket_option> to_options(const Napi::Value &value) {
 }
 
 void write_options(const Napi::CallbackInfo &info) {
-    std::vector<struct socket_option> options = to_options(info[1]);
-    const char *refused = "setsockopt";
-    int fd = info[0].ToNumber().Int32Value();
+    std::vector<uint32_t> fds = to_numbers(info[0]);
+    Napi::Array lists = info[1].As<Napi::Array>();
     bool early = info[2].ToBoolean();
-    int result = socket_options_write(fd, options.data(), options.size(), early, &refused);
-    check(info.Env(), result, refused);
+    Untouched untouched;
+    for (uint32_t i = 0; i < fds.size(); i++) {
+        Napi::HandleScope scope(info.Env());
+        std::vector<struct socket_option> options = to_options(lists.Get(i));
+        const char *refused = "setsockopt";
+        int result = socket_options_write(int(fds[i]), &untouched, options.data(), options.size(), early, &refused);
+        if (result < 0) fail(info.Env(), result, refused);
+    }
 }
 
 Napi::Value refused_option(const Napi::CallbackInfo &info) {
@@ -81,7 +92,8 @@ Napi::Value refused_option(const Napi::CallbackInfo &info) {
     int type = info[1].ToNumber().Int32Value() | SOCK_CLOEXEC;
     int fd = socket(info[0].ToNumber().Int32Value(), type, info[2].ToNumber().Int32Value());
     if (fd < 0) check(info.Env(), -errno, "socket");
-    int result = socket_options_write(fd, options.data(), options.size(), true, &refused);
+    Untouched untouched;
+    int result = socket_options_write(fd, &untouched, options.data(), options.size(), true, &refused);
     close(fd);
     return result < 0 ? Napi::Value(Napi::String::New(info.Env(), refused)) : info.Env().Null();
 }
@@ -91,9 +103,10 @@ Napi::Value why_not_bound(const Napi::CallbackInfo &info) {
     std::vector<struct socket_option> options = to_options(info[1]);
     union socket_address local = to_address_of(family, info[2]);
     const char *ignored = nullptr;
+    Untouched untouched;
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) check(info.Env(), -errno, "socket");
-    socket_options_write(fd, options.data(), options.size(), true, &ignored);
+    socket_options_write(fd, &untouched, options.data(), options.size(), true, &ignored);
     int result = socket_bind(fd, &local, info[3].ToBoolean() ? 1 : -1, &ignored);
     close(fd);
     return result < 0 ? Napi::Value(Napi::String::New(info.Env(), strerrorname_np(-result))) : info.Env().Null();

@@ -129,12 +129,12 @@ export class Revival {
   }
 
   private writeOptions(early: boolean): void {
-    for (const socket of this.state.sockets) {
-      try {
-        native.writeOptions(this.at(socket), socket.options, early);
-      } catch (cause) {
-        throw new MigrunError('E_SOCKET_OPTION', `a socket's ${(cause as { syscall?: string }).syscall ?? 'option'} cannot be set here`, { cause });
-      }
+    const { sockets } = this.state;
+    try {
+      native.writeOptions(sockets.map((place) => this.at(place)), sockets.map(({ options }) => options), early);
+    } catch (cause) {
+      if (cause instanceof MigrunError) throw cause;
+      throw new MigrunError('E_SOCKET_OPTION', `a socket's ${(cause as { syscall?: string }).syscall ?? 'option'} cannot be set here`, { cause });
     }
   }
 

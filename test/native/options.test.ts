@@ -43,16 +43,16 @@ test('what was set is read, what was not is not', () => {
 });
 
 test('what was read from one socket can be given to another', () => {
-  native.writeOptions(fdOf(client), [KEEPIDLE], false);
-  native.writeOptions(fdOf(server), optionsOf(client), true);
+  native.writeOptions([fdOf(client)], [[KEEPIDLE]], false);
+  native.writeOptions([fdOf(server)], [optionsOf(client)], true);
   expect(find(optionsOf(server), TCP, KEEPIDLE.name)).toEqual(number(77));
 });
 
 test('early, whatever else there is becomes as on a new socket', () => {
-  native.writeOptions(fdOf(server), [KEEPIDLE], false);
-  native.writeOptions(fdOf(server), [], false);
+  native.writeOptions([fdOf(server)], [[KEEPIDLE]], false);
+  native.writeOptions([fdOf(server)], [[]], false);
   expect(find(optionsOf(server), TCP, KEEPIDLE.name)).toEqual(number(77));
-  native.writeOptions(fdOf(server), [], true);
+  native.writeOptions([fdOf(server)], [[]], true);
   expect(find(optionsOf(server), TCP, KEEPIDLE.name)).toBeUndefined();
 });
 
@@ -60,11 +60,11 @@ test('one that this kernel does not take is named', () => {
   expect(native.refusedOption(...STREAM, [KEEPIDLE])).toBeNull();
   expect(native.refusedOption(...STREAM, [KEEPIDLE, CONGESTION])).toBe('TCP_CONGESTION');
   expect(native.refusedOption(...STREAM, [SO_BINDTODEVICE])).toBe('SO_BINDTODEVICE');
-  expect(() => native.writeOptions(fdOf(client), [CONGESTION], false)).toThrow(expect.objectContaining({ code: 'ENOENT', syscall: 'TCP_CONGESTION' }) as Error);
+  expect(() => native.writeOptions([fdOf(client)], [[CONGESTION]], false)).toThrow(expect.objectContaining({ code: 'ENOENT', syscall: 'TCP_CONGESTION' }) as Error);
 });
 
 test('only options that programs set are written', () => {
   const repair = { level: TCP, name: 19, value: number(1) };
-  expect(() => native.writeOptions(fdOf(client), [repair], false)).toThrow(expect.objectContaining({ code: 'EINVAL' }) as Error);
-  expect(() => native.writeOptions(fdOf(client), [{ ...KEEPIDLE, value: Buffer.alloc(65) }], false)).toThrow('too long');
+  expect(() => native.writeOptions([fdOf(client)], [[repair]], false)).toThrow(expect.objectContaining({ code: 'EINVAL' }) as Error);
+  expect(() => native.writeOptions([fdOf(client)], [[{ ...KEEPIDLE, value: Buffer.alloc(65) }]], false)).toThrow('too long');
 });
