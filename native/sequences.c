@@ -25,7 +25,7 @@ static const struct bpf_insn lookup[] = {
     BPF_LOAD32(BPF_REG_2, BPF_REG_6, offsetof(struct __sk_buff, data_end)),
     BPF_MOVE_REG(BPF_REG_1, BPF_REG_7),
     BPF_ADD_IMM(BPF_REG_1, sizeof(struct question)),
-    BPF_JUMP_REG(BPF_JGT, BPF_REG_1, BPF_REG_2, 29), /* to the end */
+    BPF_JUMP_REG(BPF_JGT, BPF_REG_1, BPF_REG_2, 30), /* to the end */
     BPF_LOAD32(BPF_REG_0, BPF_REG_7, AT(is_v6)),
     BPF_MOVE_REG(BPF_REG_1, BPF_REG_6),
     BPF_MOVE_REG(BPF_REG_2, BPF_REG_7),
@@ -39,11 +39,12 @@ static const struct bpf_insn lookup[] = {
     BPF_JUMP_IMM(BPF_JA, 0, 0, 2),
     BPF_MOVE_IMM(BPF_REG_3, sizeof(((struct bpf_sock_tuple *)0)->ipv6)),
     BPF_CALL_HELPER(BPF_FUNC_sk_lookup_tcp),
-    BPF_JUMP_IMM(BPF_JEQ, BPF_REG_0, 0, 16), /* to the end */
+    BPF_JUMP_IMM(BPF_JEQ, BPF_REG_0, 0, 17), /* to the end */
     BPF_MOVE_REG(BPF_REG_8, BPF_REG_0),
     /* Without a connection the look-up finds a listening socket. */
     BPF_LOAD32(BPF_REG_1, BPF_REG_8, offsetof(struct bpf_sock, state)),
-    BPF_JUMP_IMM(BPF_JEQ, BPF_REG_1, TCP_LISTEN, 11), /* to the release */
+    BPF_JUMP_IMM(BPF_JEQ, BPF_REG_1, TCP_LISTEN, 12), /* to the release */
+    BPF_STORE32(BPF_REG_7, AT(sequences.state), BPF_REG_1),
     BPF_MOVE_REG(BPF_REG_1, BPF_REG_8),
     BPF_CALL_HELPER(BPF_FUNC_tcp_sock),
     BPF_JUMP_IMM(BPF_JEQ, BPF_REG_0, 0, 8), /* to the release */

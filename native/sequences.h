@@ -15,6 +15,7 @@
 
 struct tcp_sequences {
     uint32_t snd_nxt, snd_una, rcv_nxt;
+    uint32_t state; /* TCP_ESTABLISHED ... */
 };
 
 /**

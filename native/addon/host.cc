@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -118,20 +119,48 @@ static Napi::Value owners_of(const Napi::CallbackInfo &info) {
     return from_owners(info.Env(), found.begin(), found.end());
 }
 
-static Napi::Value look_around(const Napi::CallbackInfo &info) {
-    auto by_inode = [](const struct owner &one, const struct owner &other) { return one.inode < other.inode; };
-    auto seen = std::make_shared<std::vector<struct owner>>(find_owners(info.Env(), nullptr, to_among(info[0]).get()));
+using Owners = std::vector<struct owner>;
 
-    std::sort(seen->begin(), seen->end(), by_inode);
-    return Napi::Function::New(info.Env(), [seen, by_inode](const Napi::CallbackInfo &call) {
-        std::vector<struct owner> found;
-        for (uint32_t inode : to_numbers(call[0])) {
-            auto range = std::equal_range(seen->begin(), seen->end(), owner{.inode = inode, .pid = 0, .fd = 0}, by_inode);
-            if (!std::all_of(range.first, range.second, [](const struct owner &one) { return owner_is(&one); })) continue;
-            found.insert(found.end(), range.first, range.second);
-        }
-        return from_owners(call.Env(), found.begin(), found.end());
-    }, "ownersSeen");
+/* `owners` are in the order of inodes. */
+static std::pair<Owners::const_iterator, Owners::const_iterator> range_of(const Owners &owners, uint32_t inode) {
+    auto by_inode = [](const struct owner &one, const struct owner &other) { return one.inode < other.inode; };
+    return std::equal_range(owners.begin(), owners.end(), owner{.inode = inode, .pid = 0, .fd = 0}, by_inode);
+}
+
+static Napi::Value unchanged_owners(Napi::Env env, const Owners &seen, const Napi::Value &inodes) {
+    Owners found;
+    for (uint32_t inode : to_numbers(inodes)) {
+        auto [from, to] = range_of(seen, inode);
+        if (std::all_of(from, to, [](const struct owner &one) { return owner_is(&one); })) found.insert(found.end(), from, to);
+    }
+    return from_owners(env, found.begin(), found.end());
+}
+
+static Napi::Value owning_pids(Napi::Env env, const Owners &seen, const Napi::Value &inodes) {
+    std::set<pid_t> pids;
+    for (uint32_t inode : to_numbers(inodes)) {
+        auto [from, to] = range_of(seen, inode);
+        for (; from != to; ++from) pids.insert(from->pid);
+    }
+    Napi::Array array = Napi::Array::New(env, pids.size());
+    uint32_t i = 0;
+    for (pid_t pid : pids) array.Set(i++, Napi::Number::New(env, pid));
+    return array;
+}
+
+static Napi::Value look_around(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    auto seen = std::make_shared<Owners>(find_owners(env, nullptr, to_among(info[0]).get()));
+    Napi::Object look = Napi::Object::New(env);
+
+    std::sort(seen->begin(), seen->end(), [](const struct owner &one, const struct owner &other) { return one.inode < other.inode; });
+    look.Set("owners", Napi::Function::New(env, [seen](const Napi::CallbackInfo &call) {
+        return unchanged_owners(call.Env(), *seen, call[0]);
+    }, "owners"));
+    look.Set("pids", Napi::Function::New(env, [seen](const Napi::CallbackInfo &call) {
+        return owning_pids(call.Env(), *seen, call[0]);
+    }, "pids"));
+    return look;
 }
 
 static Napi::Value connection_inodes(const Napi::CallbackInfo &info) {

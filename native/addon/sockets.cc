@@ -128,6 +128,7 @@ Napi::Value sequences(const Napi::CallbackInfo &info) {
     out.Set("sndNxt", Napi::Number::New(info.Env(), found.snd_nxt));
     out.Set("sndUna", Napi::Number::New(info.Env(), found.snd_una));
     out.Set("rcvNxt", Napi::Number::New(info.Env(), found.rcv_nxt));
+    out.Set("state", Napi::Number::New(info.Env(), found.state));
     return out;
 }
 

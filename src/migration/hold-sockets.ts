@@ -1,7 +1,6 @@
 /** Getting hold of a frozen program's sockets: from here on nothing reaches them. */
 import { native, type HeldSocket } from '../native/index';
 import { innerPids, pidsOf } from '../program/pod';
-import { LEASE_MS } from './peers';
 import type { SourceContext } from './source-context';
 
 export function holdSockets(context: SourceContext): void {
@@ -9,7 +8,7 @@ export function holdSockets(context: SourceContext): void {
   context.innerPids = innerPids(context.program.cgroup);
   context.locked = true;
   const locked = context.liveFds;
-  native.lock(locked, LEASE_MS);
+  native.lock(locked, context.leaseMs);
   context.leased = true;
   context.held = asLocked(context.held);
   const live = new Set(context.liveFds);

@@ -1,7 +1,6 @@
 /** Connections that did not follow a committed move: who they are, and that their peers learn of it. */
 import { native, type Connection } from '../native/index';
 import type { ResumedPeer } from '../protocol/control/index';
-import { LEASE_MS } from './peers';
 import { connectionText } from './rules';
 import type { MovingConnection } from './state';
 
@@ -18,8 +17,8 @@ export function lostPeers(peers: readonly Connection[], answers: readonly Resume
 }
 
 /** A peer that was suspended then, and heard no more, takes nothing before its lease has ended: not a reset either. */
-export async function untilUnlocked(suspendedAt = 0): Promise<void> {
-  const left = suspendedAt + LEASE_MS + LEASE_MARGIN_MS - performance.now();
+export async function untilUnlocked(suspendedAt: number, leaseMs: number): Promise<void> {
+  const left = suspendedAt + leaseMs + LEASE_MARGIN_MS - performance.now();
   if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
 }
 

@@ -6,17 +6,20 @@ import { reasonsOfPeers, refusal } from './refusal';
 import { connectionText } from './rules';
 import type { SourceContext } from './source-context';
 
-/** Peers hold this long without hearing of us again; our own locks likewise. */
-export const LEASE_MS = 10_000;
 /** A peer that can follow answers at once, on a host that has no CPU to spare within seconds; what takes longer has no agent. */
 const HELLO_DEADLINE_MS = 5_000;
 const SUSPEND_DEADLINE_MS = 5_000;
 const CANCEL_DEADLINE_MS = 2_000;
 
+/** How long our own agent may take over these: it gives up by itself where a peer is silent, and many take long. */
+export function agentPatience(connections: readonly unknown[]): number {
+  return 30_000 + 10 * connections.length;
+}
+
 /** HELLO: which of these connections' other ends can follow. */
 export async function introducePeers({ tools, group }: SourceContext, connections: Connection[]): Promise<{ connection: Connection; status: string }[]> {
   if (connections.length === 0) return [];
-  const answer = await tools.agent.ask({ type: 'introduce', group, connections, deadlineMs: HELLO_DEADLINE_MS });
+  const answer = await tools.agent.ask({ type: 'introduce', group, connections, deadlineMs: HELLO_DEADLINE_MS }, agentPatience(connections));
   return expectType(answer, 'introduced').peers;
 }
 
@@ -24,8 +27,18 @@ export async function introducePeers({ tools, group }: SourceContext, connection
 export async function suspendPeers(context: SourceContext, connections: Connection[]): Promise<void> {
   noteRenewal(context);
   if (connections.length === 0) return;
+  context.suspendings++;
+  try {
+    await askToSuspend(context, connections);
+  } finally {
+    context.suspendings--;
+  }
+}
+
+async function askToSuspend(context: SourceContext, connections: Connection[]): Promise<void> {
   const { migration, group, round } = context;
-  const answer = await context.tools.agent.ask({ type: 'suspend', migration, group, connections, leaseMs: LEASE_MS, round, deadlineMs: SUSPEND_DEADLINE_MS });
+  const request = { type: 'suspend', migration, group, connections, leaseMs: context.leaseMs, round, deadlineMs: SUSPEND_DEADLINE_MS } as const;
+  const answer = await context.tools.agent.ask(request, agentPatience(connections));
   const { peers, tickets } = expectType(answer, 'suspended');
   const refused = peers.filter(({ status }) => status !== 'ok');
   if (refused.length > 0) throw refusal(reasonsOfPeers(refused));
@@ -36,13 +49,15 @@ export async function suspendPeers(context: SourceContext, connections: Connecti
 /** From now on until `endLease` every lease is renewed in good time, however long the dump and the transfer take. */
 export function keepLease(context: SourceContext): void {
   context.lease = setInterval(() => {
-    if (context.leased) native.lock(context.liveFds, LEASE_MS);
+    if (context.leased) native.lock(context.liveFds, context.leaseMs);
+    // A peer answers for its last round only; where one takes longer than this, it is a renewal itself.
+    if (context.suspendings > 0) return;
     context.round++;
     suspendPeers(context, [...context.suspended.values()].map(({ connection }) => connection)).catch((error: unknown) => {
       context.leaseFailure = error;
       context.tools.log.warn({ err: error }, 'a lease was not renewed');
     });
-  }, LEASE_MS / 3);
+  }, context.leaseMs / 3);
 }
 
 function noteRenewal(context: SourceContext): void {
@@ -57,8 +72,8 @@ export function requireLeases(context: SourceContext): void {
   if (context.leaseFailure !== undefined) {
     throw new MigrunError('E_LEASE', 'a peer did not renew its lease', { hint: 'does its agent run? try again', cause: context.leaseFailure });
   }
-  if (context.longestGap < LEASE_MS) return;
-  throw new MigrunError('E_LEASE', `a lease of ${LEASE_MS / 1000} s ended before it was renewed`, { hint: 'is this host overloaded? try again' });
+  if (context.longestGap < context.leaseMs) return;
+  throw new MigrunError('E_LEASE', `a lease of ${Math.round(context.leaseMs / 1000)} s ended before it was renewed`, { hint: 'is this host overloaded? try again' });
 }
 
 export function endLease(context: SourceContext): void {

@@ -10,7 +10,7 @@ import type { ConsoleState } from './state';
 /** Asks the agent of this host; the answer is of the type that belongs to the question. */
 export interface AgentLink {
   ask(message: AgentMessage, timeoutMs?: number): Promise<AgentMessage>;
-  /** As `ask`, and where the agent dies over it, the next one is asked, if it comes within this time. */
+  /** As `ask`, and where the agent dies over it, the next one is asked, if it comes within this time; each has as long for its answer. */
   insist(message: AgentMessage, patienceMs: number): Promise<AgentMessage>;
 }
 

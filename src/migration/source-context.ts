@@ -7,6 +7,7 @@ import type { Connection, Endpoint, HeldSocket, SocketOption, TakenSocket } from
 import { ownAddresses, type ProgramFacts } from '../program/facts';
 import type { PeerTicket, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
+import { leaseFor } from './lease';
 import type { Target } from './open-target';
 import type { MigrationTools, MovingProgram } from './program';
 import { isConnecting, isConnection, TCP_LISTEN } from './rules';
@@ -54,6 +55,8 @@ export class SourceContext {
   /** Keeps the peers' leases, and ours, from ending while we work. */
   lease: NodeJS.Timeout | undefined;
   round = 1;
+  /** SUSPENDs that are not answered yet. */
+  suspendings = 0;
   renewedAt: number | undefined;
   longestGap = 0;
   /** Why a renewal failed; nothing is committed then. */
@@ -80,6 +83,11 @@ export class SourceContext {
 
   get group(): string {
     return this.program.identity.group;
+  }
+
+  /** How long our locks and the peers' last where nobody renews them. */
+  get leaseMs(): number {
+    return leaseFor(this.connections.length);
   }
 
   /** As the preflight found them, those that wait to be accepted as well. */

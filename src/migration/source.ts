@@ -30,7 +30,7 @@ import { armReset, lostPeers, untilUnlocked } from './lost-peers';
 import { connectionsOf, movedPeers, peersOf } from './moved-peers';
 import { awaitOrphans } from './orphans';
 import { awaitOutcome } from './outcome';
-import { cancelPeers, endLease, introducePeers, keepLease, LEASE_MS, requireLeases, suspendPeers } from './peers';
+import { agentPatience, cancelPeers, endLease, introducePeers, keepLease, requireLeases, suspendPeers } from './peers';
 import { preflight, undoPreflight } from './preflight';
 import { reasonsOfPeers, refusal } from './refusal';
 import { connectionText, isConnecting, isConnection, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
@@ -125,13 +125,16 @@ async function dump(context: SourceContext): Promise<void> {
   // CRIU reads a socket's filter with SO_GET_FILTER, and the kernel gives no eBPF one (sk_get_filter): for the time
   // of the dump the locks are of the kind without a lease.
   native.lock(context.liveFds, 0);
-  await (worker as CriuWorker).dump({
+  const dumped = (worker as CriuWorker).dump({
     pid: program.initPid,
     freeze_cgroup: program.cgroup,
     leave_running: true,
     ...(program.terminal === undefined ? {} : { external: [criuKeyOf(program.terminal)] }),
   });
-  native.lock(context.liveFds, LEASE_MS);
+  dumped.catch(() => undefined); // who awaits it hears of it
+  context.options = native.readOptions(context.held.map(({ fd }) => fd)); // what CRIU does takes longer
+  await dumped;
+  native.lock(context.liveFds, context.leaseMs);
   context.leased = true;
   unbindSockets(context.folder, context.held.filter((socket) => isNamedHere(socket) || (isUdp(socket) && isBound(socket))).map(({ inode }) => inode));
 }
@@ -144,7 +147,6 @@ async function dump(context: SourceContext): Promise<void> {
  */
 function save(context: SourceContext): void {
   const connections = context.held.filter(isConnection);
-  context.options = native.readOptions(context.held.map(({ fd }) => fd));
   context.savedFds = connections.map(({ fd }) => fd);
   const saved = saveAll(context.savedFds, connections);
   context.savedUdp = saveUdp(context.held);
@@ -257,9 +259,9 @@ async function resume(context: SourceContext): Promise<void> {
 }
 
 /** The descriptors of those whose peers will see a reset, once the copy here is dead. */
-async function resetLost({ lost, saved, savedFds, tools, renewedAt }: SourceContext): Promise<number[]> {
+async function resetLost({ lost, saved, savedFds, tools, renewedAt = 0, leaseMs }: SourceContext): Promise<number[]> {
   if (lost.length === 0) return [];
-  await untilUnlocked(renewedAt);
+  await untilUnlocked(renewedAt, leaseMs);
   const texts = new Set(lost.map(({ connection }) => connectionText(connection)));
   return saved.flatMap((connection, index) => {
     const fd = savedFds[index];
@@ -284,7 +286,7 @@ async function tellPeers(context: SourceContext, target: Promise<ResumedPeer[]>)
   const reached = await Promise.race([target.catch(() => []), new Promise<[]>((resolve) => setTimeout(resolve, HEAD_START_MS, []))]);
   const moved = movedPeers(movingOf(context), locals);
   if (reached.filter(({ status }) => status === 'ok').length === moved.length) return [];
-  const answer = await tools.agent.ask({ type: 'resume', migration, group, role: 'source', tickets, moved, deadlineMs: RESUME_DEADLINE_MS });
+  const answer = await tools.agent.ask({ type: 'resume', migration, group, role: 'source', tickets, moved, deadlineMs: RESUME_DEADLINE_MS }, agentPatience(moved));
   return expectType(answer, 'resumed').peers;
 }
 

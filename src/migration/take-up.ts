@@ -12,7 +12,7 @@ import type { MigrationTools } from './program';
 import { RestoredSockets } from './restored-sockets';
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from './rules';
 import { decodeState, movedConnections, STATE_FILE, type MovingConnection, type MovingState } from './state';
-import { tellPeers } from './tell-peers';
+import { tally, tellPeers } from './tell-peers';
 
 /** Of silence, after which a peer is let go: the program is frozen meanwhile. */
 const RESUME_DEADLINE_MS = 3_000;
@@ -43,7 +43,7 @@ export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Pro
       return fd === undefined ? [] : [{ connection, socket: native.describeSocket(fd) }];
     });
     const peers = await tellPeers(tools, state, [...moved(taken), ...movedConnections(waiting, localEnds(waiting)), ...movedDatagrams(state, sockets)], RESUME_DEADLINE_MS);
-    tools.log.info({ peers }, 'resumed after a crash');
+    tools.log.info(tally(peers), 'resumed after a crash');
     moveInodes(arrival.registry, state, sockets);
     for (const one of taken) if (owesFin(one)) reviveWithFin(one);
     native.release(taken.map(({ socket }) => socket.fd));

@@ -25,7 +25,7 @@ import type { Arrival, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
 import { judgeArrival } from './judge';
 import type { MigrationTools } from './program';
-import { LEASE_MS } from './peers';
+import { leaseFor } from './lease';
 import { Revival } from './revival';
 import { movedPeers, type MovedPeer } from './moved-peers';
 import { decodeState, STATE_FILE, type MovingState } from './state';
@@ -36,8 +36,6 @@ import { ImageReceiver, type ImageFile } from './images';
 const FREEZE_TIMEOUT_MS = 5_000;
 /** Of silence, in which the program waits for its peers: many times what a message needs that was lost on its way. */
 const PROMPT_MS = 300;
-/** Then it runs, and only connections whose peers are silent wait: for a host that has no CPU to spare, as long as a lease. */
-const LATE_MS = LEASE_MS;
 /** How long one that has answered may wait for another that has not. */
 const LATE_ROUND_MS = 500;
 
@@ -156,7 +154,12 @@ export class TargetMigration {
   async resume(): Promise<void> {
     const state = this.state as MovingState;
     await this.tell(movedPeers(state, this.locals), PROMPT_MS);
-    this.revival?.release(this.lateNames(), LATE_MS, this.tools.log);
+    this.revival?.release(this.lateNames(), this.lateMs, this.tools.log);
+  }
+
+  /** Then it runs, and only connections whose peers are silent wait: for a host that has no CPU to spare, as long as a lease. */
+  private get lateMs(): number {
+    return leaseFor((this.state as MovingState).connections.length);
   }
 
   /** True between `resume` and the end of `resumeLate` where the agents of some peers had no word to say in time. */
@@ -166,7 +169,7 @@ export class TargetMigration {
 
   /** While the program runs: those are told until they answer or their lease has ended. Gives what became of each peer. */
   async resumeLate(): Promise<ResumedPeer[]> {
-    const end = performance.now() + LATE_MS;
+    const end = performance.now() + this.lateMs;
     while (this.hasLate) {
       const left = end - performance.now();
       if (left > 0) await this.tell(this.late, Math.min(left, LATE_ROUND_MS));

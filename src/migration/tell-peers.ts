@@ -1,20 +1,26 @@
 /** RESUME, from the target: the peers are told where their connections are now. */
 import { expectType, type ResumedPeer } from '../protocol/control/index';
+import { agentPatience } from './peers';
 import type { MigrationTools } from './program';
 import type { MovedPeer } from './moved-peers';
 import type { MovingState } from './state';
-
-/** The program has waited long by then, but without an agent every connection would be lost. */
-const AGENT_PATIENCE_MS = 30_000;
 
 /** In the order of `moved`; whoever says nothing for `deadlineMs` has the status no-agent, and may be asked again. */
 export async function tellPeers({ agent, log }: MigrationTools, { migration, group, tickets }: MovingState, moved: readonly MovedPeer[], deadlineMs: number): Promise<ResumedPeer[]> {
   if (moved.length === 0) return [];
   try {
-    const answer = await agent.insist({ type: 'resume', migration, group, role: 'target', tickets, moved: [...moved], deadlineMs }, AGENT_PATIENCE_MS);
+    // The program has waited long by then, but without an agent every connection would be lost.
+    const answer = await agent.insist({ type: 'resume', migration, group, role: 'target', tickets, moved: [...moved], deadlineMs }, agentPatience(moved));
     return expectType(answer, 'resumed').peers;
   } catch (error) {
     log.error({ err: error }, 'the agent could not tell the peers; the source does');
     return moved.map(({ connection }) => ({ connection, status: 'no-agent' }));
   }
+}
+
+/** For the log: how many there are of each status. */
+export function tally(peers: readonly ResumedPeer[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { status } of peers) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
 }

@@ -6,7 +6,6 @@
 import { MigrunError } from '../errors';
 import { native, type Connection, type HeldSocket, type SavedSocket, type SocketObstacle, type TakenSocket } from '../native/index';
 import { fillQueues, type Place } from './accept-queue';
-import { LEASE_MS } from './peers';
 import { connectionText, endpointText, isConnection, TCP_CLOSE, TCP_CLOSE_WAIT } from './rules';
 import type { SourceContext, WaitingSocket } from './source-context';
 import type { MovingConnection } from './state';
@@ -22,7 +21,7 @@ export function takeWaiting(context: SourceContext): void {
       throw new MigrunError('E_ACCEPT_QUEUE', `not all connections that wait at ${endpointText(listener.local)} could be taken out of its queue`, { hint: 'try again' });
     }
   }
-  native.lock(liveOf(context).map(({ socket }) => socket.fd), LEASE_MS);
+  native.lock(liveOf(context).map(({ socket }) => socket.fd), context.leaseMs);
   // What arrived before the lock may have ended one.
   const states = native.tcpStates(context.waiting.map(({ socket }) => socket.fd));
   context.waiting = context.waiting.map(({ socket, listener }, index) => ({ socket: { ...socket, state: states[index] ?? socket.state }, listener }));

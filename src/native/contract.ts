@@ -105,6 +105,8 @@ export interface Sequences {
   readonly sndNxt: number;
   readonly sndUna: number;
   readonly rcvNxt: number;
+  /** TCP_ESTABLISHED ... */
+  readonly state: number;
 }
 
 /** Batch operations on held sockets (native/tcp_*.c). All are synchronous; a batch is one call. */
@@ -182,11 +184,11 @@ export interface NativeOptions {
   /** Of each socket what differs from a new one's, in the order in which it is to be written. */
   readOptions(fds: readonly number[]): SocketOption[][];
   /**
-   * What the socket has not got yet. `early`: it will be bound or connected later, and this be called again; whatever
-   * is not among them becomes as on a new socket. The error is of the first that the kernel does not take; its `syscall`
-   * is the option's name.
+   * What the sockets have not got yet, for each its options. `early`: they will be bound or connected later, and this be
+   * called again; whatever is not among them becomes as on a new socket. The error is of the first option that the
+   * kernel does not take; its `syscall` is the option's name.
    */
-  writeOptions(fd: number, options: readonly SocketOption[], early: boolean): void;
+  writeOptions(fds: readonly number[], options: readonly (readonly SocketOption[])[], early: boolean): void;
   /** Binds a new TCP socket with these options for a moment, and listens on it: the errno name of what does not go, or null. */
   whyNotBound(family: number, options: readonly SocketOption[], local: Endpoint, listens: boolean): string | null;
   /** Tries them on a new socket: the name of the first that this kernel does not take, or null. */
@@ -214,7 +216,13 @@ export interface InbandEndpoint {
   close(): void;
 }
 
-export type LookAround = (inodes: readonly number[]) => SocketOwner[];
+/** What one look at the descriptors of processes has seen. */
+export interface LookAround {
+  /** As `findOwners`, of those sockets whose owners have them still, all of them, where they had them. */
+  owners(inodes: readonly number[]): SocketOwner[];
+  /** Who had any of these. */
+  pids(inodes: readonly number[]): number[];
+}
 
 export interface SocketOwner {
   readonly inode: number;
@@ -266,7 +274,7 @@ export interface NativeHost {
   ptraceFreeze(pids: readonly number[]): { release(): void };
   /** Who holds these socket inodes: one look at the descriptors of all processes, or of some. */
   findOwners(inodes: readonly number[], among?: readonly number[]): SocketOwner[];
-  /** One look at the descriptors of all processes, or of some, kept: of sockets of which nothing that it saw has changed since, it tells what `findOwners` would. */
+  /** At all processes, or at some. */
   lookAround(among?: readonly number[]): LookAround;
   /** The inodes of connections of this network namespace by inet_diag; null: there is none. */
   connectionInodes(connections: readonly Connection[]): (number | null)[];

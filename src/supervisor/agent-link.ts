@@ -49,7 +49,7 @@ export class AgentLine implements AgentLink {
     for (;;) {
       const line = this.channel;
       try {
-        return await this.ask(message);
+        return await this.ask(message, patienceMs);
       } catch (error) {
         const isGone = error instanceof MigrunError && ['E_NOT_RUNNING', 'E_CHANNEL_CLOSED'].includes(error.code);
         if (!isGone || !(await this.another(line, deadline - performance.now()))) throw error;

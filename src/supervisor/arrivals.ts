@@ -3,6 +3,7 @@ import { MigrunError } from '../errors';
 import type { Journal } from '../migration/journal';
 import type { MigrationTools } from '../migration/program';
 import { TargetMigration, type ArrivedProgram } from '../migration/target';
+import { tally } from '../migration/tell-peers';
 import { cgroupOf } from '../program/pod';
 import { arrivalName, type Records } from '../program/record';
 import type { Channel } from '../protocol/channel/index';
@@ -91,7 +92,7 @@ export class Arrivals {
     await this.attempt('a late peer was not resumed', async () => void (peers = await migration.resumeLate()));
     migration.finish();
     await this.attempt(UNSUPERVISED, () => this.events.settled());
-    this.tools.log.info({ peers }, 'resumed');
+    this.tools.log.info(tally(peers), 'resumed');
     await this.tell({ type: 'resumed', peers });
   }
 

@@ -1,4 +1,5 @@
 /** What `migrun inspect` shows: the program's processes, descriptors and sockets, and who of its peers can follow. */
+import { agentPatience } from '../migration/peers';
 import type { AgentLink, MovingProgram } from '../migration/program';
 import { connectionText, isConnection, isTcp, reasonsAgainst, tcpStateName } from '../migration/rules';
 import type { Connection } from '../native/index';
@@ -30,7 +31,7 @@ export async function inspect(program: MovingProgram, agent: AgentLink): Promise
 async function peerStatuses(program: MovingProgram, sockets: readonly Connection[], agent: AgentLink): Promise<Map<string, string>> {
   if (sockets.length === 0) return new Map();
   const connections = sockets.map(({ local, remote }) => ({ local, remote }));
-  const answer = await agent.ask({ type: 'introduce', group: program.identity.group, connections, deadlineMs: HELLO_DEADLINE_MS });
+  const answer = await agent.ask({ type: 'introduce', group: program.identity.group, connections, deadlineMs: HELLO_DEADLINE_MS }, agentPatience(connections));
   const { peers } = expectType(answer, 'introduced');
   return new Map(peers.map(({ connection, status }) => [connectionText(connection), status]));
 }

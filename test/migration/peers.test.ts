@@ -1,5 +1,6 @@
 /** Leases: nothing is committed where one may have ended. */
-import { endLease, keepLease, LEASE_MS, requireLeases, suspendPeers } from '../../src/migration/peers';
+import { LEASE_MS } from '../../src/migration/lease';
+import { endLease, keepLease, requireLeases, suspendPeers } from '../../src/migration/peers';
 import type { SourceContext } from '../../src/migration/source-context';
 
 const CONNECTION = { local: { address: '10.77.0.1', port: 4884 }, remote: { address: '10.77.0.3', port: 40000 } };
@@ -12,7 +13,7 @@ function suspendedContext(): SourceContext {
     refuses
       ? Promise.reject(new Error('the agent went away'))
       : Promise.resolve({ type: 'suspended', peers: [{ connection: CONNECTION, status: 'ok', rcvNxt: 1, agent: '' }], tickets: [] });
-  const context = { migration: '', group: '', round: 1, longestGap: 0, leased: false, suspended: new Map(), tools: { agent: { ask }, log: { warn: () => undefined } } };
+  const context = { migration: '', group: '', round: 1, suspendings: 0, leaseMs: LEASE_MS, longestGap: 0, leased: false, suspended: new Map(), tools: { agent: { ask }, log: { warn: () => undefined } } };
   return context as unknown as SourceContext;
 }
 
@@ -37,6 +38,22 @@ test('leases that are renewed let the commit pass, however long it took', async 
   await jest.advanceTimersByTimeAsync(5 * LEASE_MS);
   endLease(context);
   expect(() => requireLeases(context)).not.toThrow();
+});
+
+test('a peer that is still busy with the last round is not asked again', async () => {
+  const context = await suspended();
+  const rounds: number[] = [];
+  let answer: () => void = () => undefined;
+  context.tools.agent.ask = (message) => {
+    rounds.push((message as { round: number }).round);
+    return new Promise((resolve) => (answer = () => resolve({ type: 'suspended', peers: [], tickets: [] })));
+  };
+  await jest.advanceTimersByTimeAsync(0.9 * LEASE_MS);
+  expect(rounds).toEqual([2]);
+  answer();
+  await jest.advanceTimersByTimeAsync(LEASE_MS / 3);
+  expect(rounds).toEqual([2, 3]);
+  endLease(context);
 });
 
 test('a renewal that failed keeps the commit from happening', async () => {

@@ -109,19 +109,20 @@ describe('lookAround', () => {
     const copy = native.pidfdGetfd(pidfd, fdOf(client));
     const look = native.lookAround();
     const copyOfSame = native.pidfdGetfd(pidfd, fdOf(server));
-    expect(look([same])).toEqual([{ inode: same, pid: process.pid, fd: fdOf(server) }]);
-    expect(look([changed]).map(({ fd }) => fd).sort((a, b) => a - b)).toEqual([fdOf(client), copy].sort((a, b) => a - b));
+    expect(look.owners([same])).toEqual([{ inode: same, pid: process.pid, fd: fdOf(server) }]);
+    expect(look.owners([changed]).map(({ fd }) => fd).sort((a, b) => a - b)).toEqual([fdOf(client), copy].sort((a, b) => a - b));
     native.closeFd(copy);
-    expect(look([changed])).toEqual([]);
-    expect(look([changed, same, 4_294_967_295]).map(({ inode }) => inode)).toEqual([same]);
+    expect(look.owners([changed])).toEqual([]);
+    expect(look.pids([changed])).toEqual([process.pid]);
+    expect(look.owners([changed, same, 4_294_967_295]).map(({ inode }) => inode)).toEqual([same]);
     for (const fd of [copyOfSame, pidfd]) native.closeFd(fd);
   });
 
   test('looks at these processes only', async () => {
     const { client } = await connect('127.0.0.1');
-    expect(native.lookAround([process.pid])([inodeOf(client)])).toHaveLength(1);
-    expect(native.lookAround([1])([inodeOf(client)])).toEqual([]);
-    expect(native.lookAround([])([inodeOf(client)])).toEqual([]);
+    expect(native.lookAround([process.pid]).owners([inodeOf(client)])).toHaveLength(1);
+    expect(native.lookAround([1]).owners([inodeOf(client)])).toEqual([]);
+    expect(native.lookAround([]).owners([inodeOf(client)])).toEqual([]);
   });
 });
 

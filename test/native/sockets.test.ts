@@ -103,6 +103,7 @@ describe('sockets', () => {
       sndNxt: a!.sndUna,
       sndUna: a!.sndUna,
       rcvNxt: a!.rcvNxt,
+      state: 1,
     });
     native.unsave(fds(pair));
     native.unlock(fds(pair));

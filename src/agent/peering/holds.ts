@@ -13,8 +13,8 @@ import { isHeld, isPatient, type Held, type Patience } from './patience';
 import type { Suspension } from './suspension';
 import { connectionSchema } from './types';
 
-/** A migration's suspension is not longer, and TCP bears it by itself. */
-const PATIENT_ABOVE_MS = 10_000;
+/** A migration's suspension is not longer, of up to 11,000 connections (migration/lease.ts), and TCP bears it by itself. */
+const PATIENT_ABOVE_MS = 45_000;
 
 /** A held connection and where it was found. */
 export const heldMember = z.object({

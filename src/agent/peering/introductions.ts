@@ -21,6 +21,8 @@ const MAX_AGENTS = 4096;
 const MAX_AT_ONCE = 256;
 /** How long connections to one address wait for the first of them to learn the agent's key there: it saves each a round. */
 const HEAD_START_MS = 100;
+/** An agent that has just answered, and has many processes to look at. */
+const PATIENCE_MS = 10_000;
 /** Connections between two addresses that say HELLO for themselves; the others are introduced together. */
 const SCOUTS = 4;
 
@@ -112,7 +114,7 @@ export class Introductions {
     return Promise.all([leading, ...others.map((work) => wave.follow(work))]);
   }
 
-  /** What cannot be settled so, is by its own HELLO. */
+  /** Those that cannot be registered so say HELLO for themselves. */
   private async introduceTogether(group: string, pair: Pair, connections: readonly Connection[], deadlineMs: number): Promise<IntroducedConnection[]> {
     const acquaintances = connections.map((connection) => this.acquaint(group, onTheWire(connection)));
     const named = connections.flatMap((connection, index) => {
@@ -120,15 +122,15 @@ export class Introductions {
       const sequences = this.native.sequences(ends);
       return sequences === null ? [] : [{ ends, token: acquaintances[index]!.token, sequences }];
     });
-    const statuses = await this.together.introduce(group, pair, named, deadlineMs);
-    const isSettled = (index: number): boolean => !['failed', undefined].includes(statuses.get(acquaintances[index]!.token));
-    const unsettled = connections.filter((_connection, index) => !isSettled(index));
-    const greeted = new Map((await this.greet(group, unsettled, deadlineMs)).map((each) => [each.connection, each]));
+    const here = new Set(named.map(({ token }) => token));
+    const statuses = await this.together.introduce(group, pair, named, Math.max(deadlineMs, PATIENCE_MS));
+    const refused = connections.filter((_connection, index) => statuses.get(acquaintances[index]!.token) === 'failed');
+    const greeted = new Map((await this.greet(group, refused, deadlineMs)).map((each) => [each.connection, each]));
     return connections.map((connection, index) => {
       const acquaintance = acquaintances[index]!;
       const alone = greeted.get(connection);
       if (alone !== undefined) return alone;
-      const status = statuses.get(acquaintance.token)!;
+      const status = statuses.get(acquaintance.token) ?? (here.has(acquaintance.token) ? 'no-agent' : 'no-socket');
       acquaintance.pair = status === 'ok' ? pair : null;
       return { connection, status, agent: pair.peerId, token: acquaintance.token };
     });

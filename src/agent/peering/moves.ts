@@ -3,7 +3,7 @@
 import type { Connection } from '../../native/contract';
 import { BoundedMap, Conversation, freshCounter, RESUME_ENTRIES, splitIntoParts } from '../../protocol/inband';
 import type { Carried, Clock, Keyring, Move, MoveMessage, Outcome, Pair } from '../../protocol/inband';
-import type { Resume, ResumeEntry, Resumed, Suspended, SuspendedEntry } from '../../protocol/inband';
+import type { Resume, ResumeEntry, Resumed, Suspended, SuspendedEntry, Working } from '../../protocol/inband';
 import { connectionName, onTheWire } from './connections';
 import type { Introductions } from './introductions';
 import type { Segments } from './segments';
@@ -11,6 +11,8 @@ import type { CancelledAgent, CancelRequest, MovedConnection, PeerStatus, PeerTi
 import type { ResumedConnection, ResumeRequest, SuspendedConnection, SuspendRequest } from './types';
 
 const MAX_MIGRATIONS = 256;
+/** However long another host says that it works. */
+const MAX_WORK_MS = 120_000;
 
 /** A connection as it was before the move. */
 interface Affected {
@@ -30,7 +32,7 @@ interface Moving extends MovedConnection {
   readonly token: string;
 }
 
-type Answer = MoveMessage | Suspended;
+type Answer = MoveMessage | Suspended | Working;
 type ResumePart = Pick<Resume, 'address' | 'entries'>;
 
 export class Moves {
@@ -109,8 +111,8 @@ export class Moves {
         const { complete } = await this.converse<true>(move, deadlineMs, 1, {
           carriers: [...affected.values()].map(({ connection }) => connection),
           request: () => move.seal({ type: 'cancel', migration }),
-          answer: (message, accept) => {
-            if (message.type === 'cancelled') accept(0, 0, 1, true);
+          answer: (message, conversation) => {
+            if (message.type === 'cancelled') conversation.accept(0, 0, 1, true);
           },
         });
         return { agent: move.ticket.peerId, status: complete ? 'ok' : 'no-agent' };
@@ -143,8 +145,9 @@ export class Moves {
     return this.converse<Suspended>(party.move, request.deadlineMs, 1, {
       carriers: [...party.affected.values()].map(({ connection }) => connection),
       request: (_one, from) => pair.seal({ type: 'suspend', migration, group, leaseMs, round, from }),
-      answer: (message, accept) => {
-        if (message.type === 'suspended' && message.round === round) accept(0, message.part, message.parts, message);
+      answer: (message, conversation) => {
+        if (message.type === 'suspended' && message.round === round) conversation.accept(0, message.part, message.parts, message);
+        if (message.type === 'working' && message.round === round) conversation.bear(Math.min(message.ms, MAX_WORK_MS));
       },
     });
   }
@@ -160,10 +163,10 @@ export class Moves {
       carriers: moved.map(({ connection, to }) => (role === 'source' ? connection : to)),
       request: (part) =>
         party.move.seal({ type: 'resume', migration, group, ...parts[part]!, part, parts: parts.length }),
-      answer: (message, accept) => {
+      answer: (message, conversation) => {
         if (message.type !== 'resumed') return;
         if (!namesSame(message.entries, parts[message.part]?.entries)) return;
-        accept(message.part, 0, 1, message);
+        conversation.accept(message.part, 0, 1, message);
       },
     });
     return new Map(answers.flat().flatMap(({ entries }) => entries.map(({ token, status }) => [token, status])));
@@ -177,7 +180,7 @@ export class Moves {
       /** Any of them takes the segments there. */
       readonly carriers: readonly Connection[];
       readonly request: (request: number, from: number) => Carried;
-      readonly answer: (message: Answer, accept: Conversation<A>['accept']) => void;
+      readonly answer: (message: Answer, conversation: Conversation<A>) => void;
     },
   ): Promise<Outcome<A>> {
     const conversation = new Conversation<A>({
@@ -187,8 +190,7 @@ export class Moves {
       transmit: (request, from) => this.segments.sendOnOne(talk.request(request, from), talk.carriers),
     });
     const name = listenerName(move.ticket.peerId, move.migration);
-    const listener = (message: Answer) =>
-      talk.answer(message, (...answer) => conversation.accept(...answer));
+    const listener = (message: Answer) => talk.answer(message, conversation);
     const listeners = this.listeners.get(name) ?? new Set();
     this.listeners.set(name, listeners.add(listener));
     this.conversations.add(conversation);

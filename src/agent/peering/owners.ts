@@ -13,7 +13,7 @@ import type { LookAround, Native, SocketOwner } from '../../native/contract';
 interface Note {
   readonly look: LookAround;
   /** Who had any of them. */
-  readonly owners: ReadonlySet<number>;
+  readonly owners: readonly number[];
   /** Every process that was there. */
   readonly pids: ReadonlySet<number>;
 }
@@ -35,7 +35,7 @@ export class Owners {
     const known = [...new Set(inodes.map((inode) => this.notes.get(inode)))].filter((note) => note !== undefined);
     const pids = allPids();
     const newcomers = pids.filter((pid) => known.some((note) => !note.pids.has(pid)));
-    if (known.length > 0) this.keep(inodes, pids, this.native.lookAround([...new Set([...known.flatMap(({ owners }) => [...owners]), ...newcomers])]));
+    if (known.length > 0) this.keep(inodes, pids, this.native.lookAround([...new Set([...known.flatMap(({ owners }) => owners), ...newcomers])]));
   }
 
   forget(inodes: readonly number[]): void {
@@ -55,7 +55,7 @@ export class Owners {
   }
 
   private findNoted({ look, pids }: Note, inodes: readonly number[]): SocketOwner[] {
-    const found = look(inodes);
+    const found = look.owners(inodes);
     const unchanged = new Set(found.map(({ inode }) => inode));
     const changed = inodes.filter((inode) => !unchanged.has(inode));
     const newcomers = allPids().filter((pid) => !pids.has(pid));
@@ -63,7 +63,7 @@ export class Owners {
   }
 
   private keep(inodes: readonly number[], pids: readonly number[], look: LookAround): void {
-    const note = { look, owners: new Set(look(inodes).map(({ pid }) => pid)), pids: new Set(pids) };
+    const note = { look, owners: look.pids(inodes), pids: new Set(pids) };
     for (const inode of inodes) this.notes.set(inode, note);
   }
 }

@@ -178,6 +178,7 @@ export class Peering {
       case 'suspend':
         return this.suspensions.onSuspend(message, pair, segment);
       case 'suspended':
+      case 'working':
         return this.moves.onAnswer(pair.peerId, message);
     }
   }

@@ -51,6 +51,10 @@ export class Registrations {
     return [...(this.byGroup.get(groupName({ agent, group }))?.values() ?? [])];
   }
 
+  count(agent: string, group: string): number {
+    return this.byGroup.get(groupName({ agent, group }))?.size ?? 0;
+  }
+
   remove(registration: Registration): void {
     const name = connectionName(registration.connection);
     if (this.byConnection.get(name) === registration) this.byConnection.delete(name);

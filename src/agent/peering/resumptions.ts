@@ -16,6 +16,10 @@ import type { Member, Suspension } from './suspension';
 import type { Suspensions } from './suspensions';
 import type { UdpPeers } from './udp-peers';
 
+/** Who asks takes a long silence for the end: so many parts are followed at once as take about that long. */
+const STRETCH_MS = 100;
+const MAX_PARTS_AT_ONCE = 32;
+
 interface Asked {
   readonly message: Resume;
   readonly move: Move;
@@ -31,8 +35,8 @@ interface Following {
 }
 
 export class Resumptions {
-  /** Rebound together: one freeze for all parts that have arrived. */
   private waiting: Asked[] = [];
+  private partsAtOnce = 4;
 
   constructor(
     private readonly segments: Segments,
@@ -55,14 +59,18 @@ export class Resumptions {
     this.waiting = [];
   }
 
+  /** Some parts of those that have arrived, with one freeze for them all. */
   private resumeWaiting(): void {
-    const batch = this.waiting;
-    this.waiting = [];
+    const started = performance.now();
+    const batch = this.waiting.splice(0, this.partsAtOnce);
+    if (this.waiting.length > 0) setImmediate(() => this.resumeWaiting());
     try {
       this.resume(batch);
     } catch (error) {
       this.log.error({ err: error }, 'no peer was resumed; they are asked for again');
     }
+    const factor = performance.now() - started < STRETCH_MS ? 2 : 0.5;
+    if (batch.length === this.partsAtOnce) this.partsAtOnce = Math.min(Math.max(1, factor * this.partsAtOnce), MAX_PARTS_AT_ONCE);
   }
 
   private resume(batch: readonly Asked[]): void {

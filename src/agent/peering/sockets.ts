@@ -1,7 +1,7 @@
 /** Other processes' sockets of this host: whose a connection is, and getting hold of it. */
 
 import { readFileSync, readlinkSync } from 'node:fs';
-import type { Connection, LookAround, Native } from '../../native/contract';
+import type { Connection, HeldSocket, LookAround, Native } from '../../native/contract';
 import { Pidfds } from '../../program/pidfds';
 import type { Status } from '../../protocol/inband';
 import { connectionName } from './connections';
@@ -22,6 +22,7 @@ export interface Wanted {
 export interface Taken {
   /** Ours. */
   readonly fd: number;
+  readonly inode: number;
   readonly owner: Owner;
 }
 
@@ -29,7 +30,7 @@ const STATES_AFTER_FIN = new Set([8, 9, 11]); // TCP_CLOSE_WAIT, TCP_LAST_ACK, T
 
 export class Sockets {
   /** What the last look around found. */
-  private seen: LookAround = () => [];
+  private seen: LookAround | null = null;
 
   constructor(
     private readonly native: Native,
@@ -60,7 +61,7 @@ export class Sockets {
   }
 
   private addSeen(owners: Map<number, Owner>, inodes: readonly number[]): void {
-    for (const { inode, pid, fd } of inodes.length === 0 ? [] : this.seen(inodes)) {
+    for (const { inode, pid, fd } of inodes.length === 0 ? [] : (this.seen?.owners(inodes) ?? [])) {
       if (pid !== process.pid && !owners.has(inode)) owners.set(inode, { pid, fd });
     }
   }
@@ -86,11 +87,10 @@ export class Sockets {
   }
 
   /** What the program's kernel has received of a locked connection, a FIN not counted. null: the connection ended. */
-  received(fd: number, connection: Connection): number | null {
+  received(connection: Connection): number | null {
     const sequences = this.native.sequences(connection);
     if (sequences === null) return null;
-    const fin = STATES_AFTER_FIN.has(this.native.describeSocket(fd).state) ? 1 : 0;
-    return (sequences.rcvNxt - fin) >>> 0;
+    return (sequences.rcvNxt - (STATES_AFTER_FIN.has(sequences.state) ? 1 : 0)) >>> 0;
   }
 
   /** no-socket: the connection is not there; no-owner: it waits for accept(2), or its program has closed it. */
@@ -105,16 +105,17 @@ export class Sockets {
     } catch (error) {
       return (error as { code?: unknown }).code === 'EPERM' ? 'not-permitted' : 'no-owner';
     }
-    if (this.is(fd, connection)) return { fd, owner };
+    const found = this.describe(fd);
+    if (found !== null && connectionName(found) === connectionName(connection)) return { fd, inode: found.inode, owner };
     this.native.closeFd(fd);
     return 'no-owner';
   }
 
-  private is(fd: number, connection: Connection): boolean {
+  private describe(fd: number): HeldSocket | null {
     try {
-      return connectionName(this.native.describeSocket(fd)) === connectionName(connection);
+      return this.native.describeSocket(fd);
     } catch {
-      return false; // not a socket
+      return null; // not a socket
     }
   }
 }

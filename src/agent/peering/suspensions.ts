@@ -23,6 +23,9 @@ import type { UdpPeers } from './udp-peers';
 /** However long another host asks for. */
 const MAX_LEASE_MS = 7 * 24 * 3600_000;
 const MAX_SUSPENSIONS = 1024;
+/** Ten times what it takes where nothing else runs. */
+const WORK_PER_CONNECTION_MS = 1;
+const ANNOUNCED_FROM_MS = 100;
 
 export class Suspensions {
   private readonly suspensions = new Map<string, Suspension>();
@@ -50,11 +53,18 @@ export class Suspensions {
     const request = `suspend ${round}`;
     const reply = this.replies.begin(scope, request);
     if (reply.state === 'working') return;
+    if (reply.state === 'new') this.announceWork(message, pair, segment);
     const answers = reply.state === 'answered' ? reply.answer : this.suspend(message, pair);
     if (answers === null) return this.replies.abandon(scope, request);
     this.replies.answer(scope, request, answers);
     for (const answer of answerWindow(answers, from)) this.segments.answer(pair.seal(answer), segment);
     if (reply.state !== 'answered') this.noteOwners(scope);
+  }
+
+  /** Locking is one synchronous stretch. */
+  private announceWork({ migration, group, round }: Suspend, pair: Pair, segment: ArrivedSegment): void {
+    const ms = this.registrations.count(pair.peerId, group) * WORK_PER_CONNECTION_MS;
+    if (ms > ANNOUNCED_FROM_MS) this.segments.answer(pair.seal({ type: 'working', migration, round, ms }), segment);
   }
 
   onCancel(move: Move, segment: ArrivedSegment): void {
@@ -179,8 +189,8 @@ export class Suspensions {
       if (typeof one === 'string') return this.log.warn({ connection: registration.connection, status: one }, 'a peer that was held is not there any more');
       registration.owner = one.owner;
       this.registrations.add(registration);
-      const { inode } = this.native.describeSocket(one.fd);
-      suspension.members.set(registration.token, { registration, fd: one.fd, inode, moved: null, patience: members[index]!.patience });
+      const { fd, inode } = one;
+      suspension.members.set(registration.token, { registration, fd, inode, moved: null, patience: members[index]!.patience });
     });
     if (leftMs > 0) this.lockMembers(suspension, leftMs);
     else this.end(suspension, 'lapsed');
@@ -228,18 +238,17 @@ export class Suspensions {
         return;
       }
       registration.owner = one.owner;
-      members.set(registration.token, { registration, fd: one.fd, inode: this.native.describeSocket(one.fd).inode, moved: null, patience: null });
+      members.set(registration.token, { registration, fd: one.fd, inode: one.inode, moved: null, patience: null });
     });
     return refused;
   }
 
-  private lockedEntry({ registration, fd }: Member, locked: Member | Failure): SuspendedEntry {
-    const { token, connection } = registration;
+  private lockedEntry({ registration: { token, connection } }: Member, locked: Member | Failure): SuspendedEntry {
     if (locked instanceof Failure) {
       this.log.warn({ err: locked.error, connection }, 'a peer cannot be locked');
       return { token, status: locked.isPermission ? 'not-permitted' : 'failed', rcvNxt: 0 };
     }
-    const rcvNxt = this.sockets.received(fd!, connection);
+    const rcvNxt = this.sockets.received(connection);
     return rcvNxt === null ? { token, status: 'no-socket', rcvNxt: 0 } : { token, status: 'ok', rcvNxt };
   }
 

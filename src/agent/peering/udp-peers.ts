@@ -35,7 +35,7 @@ export class UdpPeers {
   /** By agent and group; then by token. */
   private readonly groups = new BoundedMap<string, Map<string, Registration>>(MAX_GROUPS);
   /** What the last look around found. */
-  private seen: LookAround = () => [];
+  private seen: LookAround | null = null;
 
   constructor(
     private readonly native: Native,
@@ -131,10 +131,9 @@ export class UdpPeers {
   /** Without a look at all processes where the last one found them. */
   private ownersOf(inodes: readonly number[]): SocketOwner[] {
     if (inodes.length === 0) return [];
-    const known = this.seen(inodes);
-    const found = new Set(known.map(({ inode }) => inode));
-    if (inodes.some((inode) => !found.has(inode))) this.seen = this.native.lookAround();
-    return this.seen(inodes).filter(({ pid }) => pid !== process.pid);
+    const found = new Set(this.seen?.owners(inodes).map(({ inode }) => inode));
+    if (this.seen === null || inodes.some((inode) => !found.has(inode))) this.seen = this.native.lookAround();
+    return this.seen.owners(inodes).filter(({ pid }) => pid !== process.pid);
   }
 }
 

@@ -73,6 +73,12 @@ export class Conversation<Answer> {
     });
   }
 
+  /** The other side is at work: its silence until then, and for the deadline after it, means nothing. */
+  bear(ms: number): void {
+    if (!this.running) return;
+    this.deadline = Math.max(this.deadline, this.options.clock.now() + ms + this.options.deadlineMs);
+  }
+
   /** Ends it as it is. */
   stop(): void {
     if (!this.running) return;

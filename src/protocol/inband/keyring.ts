@@ -22,7 +22,7 @@ const MAX_STRANGERS = 256;
 const MAX_MOVES = 1024;
 
 /** Sealed by a pair's key; a move's seals the others. */
-const OF_PAIRS: readonly MessageType[] = ['introduce', 'introduced', 'suspend', 'suspended'] satisfies PairMessage['type'][];
+const OF_PAIRS: readonly MessageType[] = ['introduce', 'introduced', 'suspend', 'suspended', 'working'] satisfies PairMessage['type'][];
 
 /** What was received and checked. */
 export type Received =

@@ -15,6 +15,7 @@
  *              INTRODUCED answers part by part; whatever is not ok in it may still say HELLO for itself.
  *   SUSPEND    "lock every connection of `group`, for `leaseMs`"; a higher round renews. SUSPENDED lists, in parts,
  *              every connection: whether it is locked, and its rcvNxt. `from` leaves out the parts that have arrived.
+ *              WORKING comes before it where there are many: who asked shall wait that much longer.
  *   RESUME     in parts, each complete in itself: the new address, each connection's new port, and what the moved
  *              side has received. RESUMED answers part by part, with the same part number.
  *   CANCEL     "nothing moved: unlock"; CANCELLED.
@@ -48,6 +49,7 @@ export const MESSAGE_TYPES = {
   cancelled: 8,
   introduce: 9,
   introduced: 10,
+  working: 11,
 } as const;
 
 export type MessageType = keyof typeof MESSAGE_TYPES;
@@ -139,6 +141,14 @@ export interface Suspended {
   readonly entries: readonly SuspendedEntry[];
 }
 
+export interface Working {
+  readonly type: 'working';
+  readonly migration: string;
+  readonly round: number;
+  /** From now. */
+  readonly ms: number;
+}
+
 export interface ResumeEntry {
   readonly token: string;
   /** The moved side's new port. */
@@ -182,7 +192,7 @@ export interface Cancelled {
 }
 
 /** Sealed by the pair key. */
-export type PairMessage = Introduce | Introduced | Suspend | Suspended;
+export type PairMessage = Introduce | Introduced | Suspend | Suspended | Working;
 /** Sealed by the move key, which the target host holds too. */
 export type MoveMessage = Resume | Resumed | Cancel | Cancelled;
 export type SealedMessage = PairMessage | MoveMessage;

@@ -2,7 +2,7 @@
 
 import { addressFromBytes, addressToBytes } from './address';
 import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, MAX_BODY, MAX_PARTS, STATUSES, TOKEN_BYTES } from './messages';
-import type { Introduce, Introduced, MessageType, Resume, Resumed, SealedMessage, Status, Suspend, Suspended } from './messages';
+import type { Introduce, Introduced, MessageType, Resume, Resumed, SealedMessage, Status, Suspend, Suspended, Working } from './messages';
 import { MalformedMessage, Reader, Writer } from './wire';
 
 /** Sender's key id, counter, MAC. */
@@ -34,6 +34,7 @@ const SEALED_TYPES: readonly MessageType[] = [
   'cancelled',
   'introduce',
   'introduced',
+  'working',
 ] satisfies SealedType[];
 
 export function isSealedType(type: MessageType): type is SealedType {
@@ -51,6 +52,8 @@ export function encodePayload(message: SealedMessage): Buffer {
       return encodeSuspend(writer, message);
     case 'suspended':
       return encodeSuspended(writer, message);
+    case 'working':
+      return writer.u16(message.round).u32(message.ms).finish();
     case 'resume':
       return encodeResume(writer, message);
     case 'resumed':
@@ -74,6 +77,8 @@ export function decodePayload(type: SealedType, payload: Buffer): SealedMessage 
       return decodeSuspend(reader, id);
     case 'suspended':
       return decodeSuspended(reader, id);
+    case 'working':
+      return decodeWorking(reader, id);
     case 'resume':
       return decodeResume(reader, id);
     case 'resumed':
@@ -162,6 +167,13 @@ function decodeSuspended(reader: Reader, migration: string): Suspended {
     rcvNxt: reader.u32(),
   }));
   return { type: 'suspended', migration, round, part, parts, entries };
+}
+
+function decodeWorking(reader: Reader, migration: string): Working {
+  const round = reader.u16();
+  const ms = reader.u32();
+  reader.end();
+  return { type: 'working', migration, round, ms };
 }
 
 function encodeResume(writer: Writer, message: Resume): Buffer {

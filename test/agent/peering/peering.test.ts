@@ -3,6 +3,7 @@
 import pino from 'pino';
 import { Peering, peerTicketSchema, type LocalPrograms, type PeerFreezer } from '../../../src/agent/peering';
 import type { Connection } from '../../../src/native/contract';
+import { MESSAGE_TYPES } from '../../../src/protocol/inband';
 import { FakeClock, FakeNetwork, type Weather } from '../../protocol/inband/fake-network';
 import { Random } from '../../protocol/inband/random';
 import { FakeHost, type FakeSocket } from './support/fake-host';
@@ -178,6 +179,17 @@ describe('suspend', () => {
     expect(world.peer.calls).toEqual(['lock 200']);
     expect(world.peer.held.size).toBe(200);
     expect(world.agents.peer.isSuspended(CLIENT_PID)).toBe(true);
+  });
+
+  test('a peer with many says first that it takes time', async () => {
+    const world = new World(500);
+    await world.introduce();
+    const before = world.peer.sent.length;
+    const suspended = world.suspend();
+    await suspended;
+    const types = world.peer.sent.slice(before).map(({ option }) => option[0]);
+    expect(types[0]).toBe(MESSAGE_TYPES.working);
+    expect(new Set(types.slice(1))).toEqual(new Set([MESSAGE_TYPES.suspended]));
   });
 
   test('a FIN that was received is not counted', async () => {

@@ -84,6 +84,15 @@ describe('retransmission', () => {
     await expect(conversation.outcome).resolves.toMatchObject({ complete: true });
   });
 
+  test('an other side that is at work is waited for', async () => {
+    const { clock, conversation } = silence(2000);
+    clock.advance(1000);
+    conversation.bear(5000);
+    clock.advance(6900);
+    conversation.accept(0, 0, 1, 'done');
+    await expect(conversation.outcome).resolves.toMatchObject({ complete: true });
+  });
+
   test('what does not belong to the answer is ignored', async () => {
     const { conversation } = silence(2000);
     conversation.accept(0, 1, 2, 'second');

@@ -34,6 +34,7 @@ const MESSAGES: SealedMessage[] = [
     parts: 2,
     entries: [suspendedEntry, { token: 'ff'.repeat(8), status: 'not-permitted', rcvNxt: 0 }],
   },
+  { type: 'working', migration, round: 65_535, ms: 0xffffffff },
   { type: 'resume', migration, group, address: '10.77.0.2', part: 0, parts: 1, entries: [resumeEntry] },
   { type: 'resume', migration, group, address: 'fd77::2', part: 4, parts: MAX_PARTS, entries: [resumeEntry] },
   { type: 'resumed', migration, part: 4, parts: MAX_PARTS, entries: [{ token, status: 'failed' }] },

@@ -74,7 +74,7 @@ export class FakeHost {
       },
       sequences: (connection) => {
         const socket = this.find(connection);
-        return socket === undefined ? null : { sndNxt: socket.sndNxt, sndUna: socket.sndUna, rcvNxt: socket.rcvNxt };
+        return socket === undefined ? null : { sndNxt: socket.sndNxt, sndUna: socket.sndUna, rcvNxt: socket.rcvNxt, state: socket.state };
       },
       connectionInodes: (connections) => connections.map((connection) => this.find(connection)?.inode ?? null),
       tcpConnections: () => this.all().map(({ inode, state, connection }) => ({ inode, state, connection, unacknowledged: 0, hasKeys: false })),
@@ -85,9 +85,12 @@ export class FakeHost {
       lookAround: () => {
         const seen = this.owners();
         const isSo = ({ inode, pid, fd }: SocketOwner) => this.processes.get(pid)?.get(fd)?.inode === inode;
-        return (inodes) => {
-          const changed = new Set(seen.filter((owner) => !isSo(owner)).map(({ inode }) => inode));
-          return seen.filter(({ inode }) => inodes.includes(inode) && !changed.has(inode));
+        return {
+          owners: (inodes) => {
+            const changed = new Set(seen.filter((owner) => !isSo(owner)).map(({ inode }) => inode));
+            return seen.filter(({ inode }) => inodes.includes(inode) && !changed.has(inode));
+          },
+          pids: (inodes) => [...new Set(seen.filter(({ inode }) => inodes.includes(inode)).map(({ pid }) => pid))],
         };
       },
       pidfdOpen: (pid) => this.hold(this.processes.has(pid) ? null : undefined, pid),
