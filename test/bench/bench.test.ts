@@ -28,7 +28,7 @@ describe('the benchmark', () => {
   });
 
   test('says how it is used', () => {
-    expect(run(bench, ['--help'])).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('table61, paths, rules') });
+    expect(run(bench, ['--help'])).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('scale, table61, paths, rules') });
   });
 
   test('measures each part, in one run, and leaves nothing behind', () => {
@@ -43,6 +43,8 @@ describe('the benchmark', () => {
       expect(all[part].map(({ what }: { what: string }) => what)).toHaveLength(4);
       for (const { ours, theirs, ratios } of all[part]) for (const value of [ours.median, theirs.median, ratios.low, ratios.high]) expect(value).toBeGreaterThan(0);
     }
+    expect(all.scale.counts).toEqual([1, 10, 100]);
+    for (const { measured, line } of all.scale.quantities) for (const value of [measured[0].median, line.off]) expect(value).toBeGreaterThan(0);
     expect(all.table61.values.ours.length).toBeGreaterThanOrEqual(10);
     expect(all.paths.sizes.map(({ bytes }: { bytes: number }) => bytes)).toEqual([200, 400, 800]);
     expect(all.rules.kinds).toHaveLength(6);

@@ -35,4 +35,8 @@ const kind = (name: string, group: string, slope: number) => ({
   perRule: { netfilter: summary(slope * 1000), migrun: summary(0) },
 });
 
+const quantity = (kind: string, name: string) => ({ kind, name, measured: [summary(50), summary(5050)], line: { base: 49.5, each: 0.5, off: 0.016 } });
+
+export const scale = { runs: 2, counts: [1, 10_000], quantities: [quantity('times', 'dump'), quantity('times', 'frozen'), quantity('memory', 'source')] };
+
 export const rules = { runs: 1, bytes: 200, kinds: [kind('by port', 'nat', 0), kind('that match', 'nat', 0), kind('three chains of type filter', 'three chains', 0.05)] };

@@ -7,13 +7,14 @@ interface Estimate {
 interface Stats {
   estimate(groups: number[][]): Estimate;
   estimateOf(groups: number[][], others: number[][], combine: (one: number, other: number) => number): Estimate;
+  line(points: [number, number][]): { base: number; each: number; off: number };
   median(values: number[]): number;
   moments(values: number[]): { count: number; mean: number; variance: number; deviation: number };
   quantile(values: number[], q: number): number;
   slope(points: [number, number][]): number;
 }
 
-const { estimate, estimateOf, median, moments, quantile, slope } = jest.requireActual<Stats>('../../tools/bench.d/stats');
+const { estimate, estimateOf, line, median, moments, quantile, slope } = jest.requireActual<Stats>('../../tools/bench.d/stats');
 
 describe('quantiles', () => {
   test('lie between neighbours, and do not depend on the order', () => {
@@ -59,6 +60,17 @@ describe('an estimate', () => {
     const slower = base.map((group) => group.map((value) => value * 1.02));
     const { median: ratio, low, high } = estimateOf(slower, base, (one, other) => one / other);
     for (const value of [ratio, low, high]) expect(value).toBeCloseTo(1.02, 9);
+  });
+});
+
+describe('a line', () => {
+  test('through points that lie on it is that one', () => {
+    const { base, each, off } = line([[1, 50.5], [10, 55], [100, 100], [10_000, 5050]]);
+    for (const [value, wanted] of [[base, 50], [each, 0.5], [off, 0]] as const) expect(value).toBeCloseTo(wanted, 9);
+  });
+
+  test('says how far what does not grow with it is off', () => {
+    expect(line([[1, 1], [10, 10], [100, 100], [1000, 1000], [10_000, 40_000]]).off).toBeGreaterThan(0.3);
   });
 });
 

@@ -1,4 +1,4 @@
-import { paths, rules, table61 } from './results';
+import { paths, rules, scale, table61 } from './results';
 
 type Table = string[][];
 
@@ -11,6 +11,7 @@ interface Tables {
 
 const { isMet, markdownTable, plainTable, tables } = jest.requireActual<Tables>('../../tools/bench.d/table');
 const { chapterTables } = jest.requireActual<{ chapterTables(results: unknown): Record<string, Table[]> }>('../../tools/bench.d/chapter6');
+const { scaleTables } = jest.requireActual<{ scaleTables(result: unknown): Table[] }>('../../tools/bench.d/scale-table');
 
 const ours = { median: 10, q1: 9, q3: 11 };
 
@@ -40,7 +41,8 @@ describe('tables', () => {
     const steps = [{ name: 'an agent', wall: { median: 1, low: 0.9, high: 1.1 }, cpu: { median: 1, low: 0.9, high: 1.1 } }];
     const rows = [{ what: 'echo', unit: 'us', ours, theirs: { what: 'x', ...ours }, ratios: { median: 1, low: 0.9, high: 1.1 }, target: { ratio: 1.02 }, steps }, { what: 'alone', unit: 'ms', ours }];
     const all = [...tables(rows), ...Object.values(chapterTables({ table61, paths, rules, breakEven: [{ what: 'x', ms: 3, cases: [{ bytes: 200, against: 'netfilter DNAT', packets: 1234.5, fewest: 900, most: Infinity }] }] })).flat()];
-    expect(all).toHaveLength(8);
+    all.push(...scaleTables(scale));
+    expect(all).toHaveLength(10);
     for (const [head, ...others] of all) {
       expect(others.length).toBeGreaterThan(0);
       for (const cells of others) expect(cells).toHaveLength(head?.length ?? 0);
@@ -50,7 +52,14 @@ describe('tables', () => {
   test('are only of what was measured', () => {
     expect(tables([])).toEqual([]);
     expect(chapterTables({})).toEqual({});
+    expect(scaleTables(undefined)).toEqual([]);
     expect(Object.keys(chapterTables({ rules }))).toEqual(['rules']);
+  });
+
+  test('give the line through what grows with the connections, in units that suit one', () => {
+    const [times, memory] = scaleTables(scale);
+    expect(times?.[2]).toEqual(['freeze to first answer', '50.0', '5050.0', '49.5', '500.0', '2 %']);
+    expect(memory?.[1]).toEqual(["source's supervisor", '50.0', '5050.0', '49.5', '512.0', '2 %']);
   });
 
   test("say the thesis's own numbers beside", () => {

@@ -9,6 +9,7 @@ const { breakEven } = require('./breakeven');
 const { chapterTables } = require('./chapter6');
 const { partsOf } = require('./parts');
 const { draw, figures } = require('./plots');
+const { scaleTables } = require('./scale-table');
 const { isMet, machineText, markdownTable, phasesText, plainTable, tables } = require('./table');
 
 const docs = join(repo, 'docs');
@@ -42,13 +43,18 @@ function verdict(rows) {
 function print(results, about) {
   const rows = rowsOf(results);
   const phases = phasesText(rows);
-  const all = [...tables(rows), ...Object.values(chapterTables(chapterOf(results))).flat()].map(plainTable);
+  const all = [...tables(rows), ...scaleTables(results.scale), ...Object.values(chapterTables(chapterOf(results))).flat()].map(plainTable);
   process.stdout.write(`\n${[...all, about, phases].filter(Boolean).join('\n\n')}\n${rows.length > 0 ? `${verdict(rows)}\n` : ''}`);
 }
 
 function writeBenchmarks(results, about) {
   const rows = rowsOf(results);
   insert('benchmarks.md', 'measured', [`${about}\n`, tables(rows).map(markdownTable).join('\n\n'), `\n${phasesText(rows)}`].join('\n'));
+}
+
+function writeScale({ scale }, about) {
+  const measured = `${about} Medians of ${scale.runs} ${scale.runs === 1 ? 'move' : 'moves'} of each number of connections.`;
+  insert('scale.md', 'measured', [measured, ...scaleTables(scale).map(markdownTable)].join('\n\n'));
 }
 
 async function writeChapter(results, about, on) {
@@ -62,7 +68,7 @@ async function writeChapter(results, about, on) {
 
 /** A page is written where all parts of it were measured in this one run: numbers of different runs are not compared. */
 async function writeDocs(results, about, on) {
-  for (const [page, write] of [['benchmarks', writeBenchmarks], ['chapter6', writeChapter]]) {
+  for (const [page, write] of [['benchmarks', writeBenchmarks], ['scale', writeScale], ['chapter6', writeChapter]]) {
     const missing = partsOf(page).filter((part) => results[part] === undefined);
     if (missing.length === 0) await write(results, about, on);
     else process.stderr.write(`bench: docs/${page}.md stays as it is without: ${missing.join(', ')}\n`);

@@ -68,4 +68,23 @@ function slope(points) {
   return median(slopes);
 }
 
-module.exports = { estimate, estimateOf, median, moments, quantile, slope, summary };
+/**
+ * The line base + each * x that fits best where an error counts by its share of y: a y that is a thousand times another
+ * is as far off as that, no more. `off` is the largest such share.
+ */
+function line(points) {
+  const sums = { one: 0, x: 0, xx: 0, y: 0, xy: 0 };
+  for (const [x, y] of points) {
+    const weight = 1 / (y * y);
+    sums.one += weight;
+    sums.x += weight * x;
+    sums.xx += weight * x * x;
+    sums.y += weight * y;
+    sums.xy += weight * x * y;
+  }
+  const each = (sums.one * sums.xy - sums.x * sums.y) / (sums.one * sums.xx - sums.x * sums.x);
+  const base = (sums.y - each * sums.x) / sums.one;
+  return { base, each, off: Math.max(...points.map(([x, y]) => Math.abs(base + each * x - y) / y)) };
+}
+
+module.exports = { estimate, estimateOf, line, median, moments, quantile, slope, summary };
