@@ -40,7 +40,7 @@ describe('the benchmark', () => {
     expect(all.sockets).toHaveLength(3);
     expect(all.blackout).toHaveLength(2);
     for (const part of ['echo', 'bulk']) {
-      expect(all[part].map(({ what }: { what: string }) => what)).toHaveLength(4);
+      expect(all[part].map(({ what }: { what: string }) => what)).toHaveLength(6);
       for (const { ours, theirs, ratios } of all[part]) for (const value of [ours.median, theirs.median, ratios.low, ratios.high]) expect(value).toBeGreaterThan(0);
     }
     expect(all.scale.counts).toEqual([1, 10, 100]);

@@ -54,10 +54,10 @@ async function oneRound(lab, { load, units }, sweeps) {
   return samples;
 }
 
-/** What a variant's batches take as a ratio of the first's next to them; and the same of CPU time. */
-function compared(rounds, placement, variant) {
+/** What a variant's batches take as a ratio of another's next to them; and the same of CPU time. */
+function compared(rounds, placement, variant, base = 0) {
   const of = (which, clock) => rounds.map((samples) => samples[placement][which].map((batch) => batch[clock]));
-  const ratio = (clock) => estimateOf(of(variant, clock), of(0, clock), (one, base) => one / base);
+  const ratio = (clock) => estimateOf(of(variant, clock), of(base, clock), (one, other) => one / other);
   return { name: VARIANTS[variant].name, wall: ratio('wall'), cpu: ratio('cpu') };
 }
 
@@ -66,15 +66,19 @@ function rowsOf(what, rounds, placement) {
   const last = VARIANTS.length - 1;
   const all = (which, clock) => summary(rounds.flatMap((samples) => samples[placement][which].map((batch) => batch[clock])));
   const steps = VARIANTS.map((_, variant) => compared(rounds, placement, variant)).slice(1);
-  const row = (clock, extra) => ({
-    what: `${what}, ${name}${clock === 'cpu' ? ', CPU time' : ''}`,
+  const row = (suffix, clock, base, against, extra) => ({
+    what: `${what}, ${name}${suffix}`,
     unit: 'us',
     ours: all(last, clock),
-    theirs: { what: VARIANTS[0].name, ...all(0, clock) },
-    ratios: steps[last - 1][clock],
+    theirs: { what: against, ...all(base, clock) },
+    ratios: compared(rounds, placement, last, base)[clock],
     ...extra,
   });
-  return [row('wall', { target: { ratio: TARGET }, steps }), row('cpu')];
+  return [
+    row(', the shim', 'wall', last - 1, 'the same without the shim', { target: { ratio: TARGET } }),
+    row('', 'wall', 0, VARIANTS[0].name, { target: { ratio: TARGET }, steps }),
+    row(', CPU time', 'cpu', 0, VARIANTS[0].name),
+  ];
 }
 
 async function costOf(lab, { runs, effort }, { what, ...load }) {
