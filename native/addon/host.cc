@@ -298,6 +298,7 @@ void register_host(Napi::Env env, Napi::Object exports) {
     add("setWindowSize", set_window_size);
     add("memfd", make_memfd);
     register_watches(env, exports);
+    register_timers(env, exports);
     register_inband(env, exports);
     register_message_socket(env, exports);
 }

@@ -5,6 +5,8 @@
 
 /** watchExit, watchDeath, watchTcpEnds (watch.cc). */
 void register_watches(Napi::Env env, Napi::Object exports);
+/** setTimer, clockNow (timer.cc). */
+void register_timers(Napi::Env env, Napi::Object exports);
 /** openInband (inband.cc). */
 void register_inband(Napi::Env env, Napi::Object exports);
 /** openMessageSocket (message_socket.cc). */

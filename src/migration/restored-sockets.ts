@@ -29,6 +29,10 @@ export class RestoredSockets {
     return own;
   }
 
+  pidOf({ innerPid: inner }: Place): number | undefined {
+    return this.pids.get(inner);
+  }
+
   /** All but `kept`, which the next close takes. */
   close(kept: readonly number[] = []): void {
     for (const [name, fd] of this.taken) {

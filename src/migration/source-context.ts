@@ -13,7 +13,7 @@ import type { MigrationTools, MovingProgram } from './program';
 import { isConnecting, isConnection, TCP_LISTEN } from './rules';
 import { connectionsOf } from './moved-peers';
 import type { MovingUdp } from './moving-udp';
-import type { MovingConnection } from './state';
+import type { MovingConnection, MovingTimer } from './state';
 
 /** A connection that the program has not accepted, taken out of the accept queue of a listening socket. */
 export interface WaitingSocket {
@@ -35,6 +35,7 @@ export class SourceContext {
   held: HeldSocket[] = [];
   /** What the program has set on each of these. */
   options: SocketOption[][] = [];
+  timers: MovingTimer[] = [];
   /** Of the frozen program. */
   innerPids: ReadonlyMap<number, number> = new Map();
   /** Out of the accept queues. */

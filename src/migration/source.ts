@@ -36,6 +36,7 @@ import { reasonsOfPeers, refusal } from './refusal';
 import { connectionText, isConnecting, isConnection, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
 import { encodeState, hasPeer, STATE_FILE, type MovingState } from './state';
+import { absoluteTimers } from './timers';
 import { reasonsOfUnsent, saveUdp } from './udp';
 import { isBound, isUdp } from './udp-rules';
 import { forgetWaiting, isLeftAlone, keepWaiting, returnWaiting, saveWaiting, takeWaiting, withPeers } from './waiting';
@@ -132,7 +133,9 @@ async function dump(context: SourceContext): Promise<void> {
     ...(program.terminal === undefined ? {} : { external: [criuKeyOf(program.terminal)] }),
   });
   dumped.catch(() => undefined); // who awaits it hears of it
-  context.options = native.readOptions(context.held.map(({ fd }) => fd)); // what CRIU does takes longer
+  // What CRIU does takes longer.
+  context.options = native.readOptions(context.held.map(({ fd }) => fd));
+  context.timers = absoluteTimers(context.innerPids);
   await dumped;
   native.lock(context.liveFds, context.leaseMs);
   context.leased = true;
@@ -190,6 +193,7 @@ async function transfer(context: SourceContext): Promise<void> {
     sockets: context.held.map((socket, index) => ({ ...context.placeOf(socket), inode: socket.inode, options: context.options[index] ?? [] })),
     tickets: context.tickets,
     console: program.consoleState(),
+    timers: context.timers,
     terminal: program.terminal === undefined ? null : { rows: program.terminal.rows, columns: program.terminal.columns },
   });
   writeFileSync(join(context.folder, STATE_FILE), state, { mode: 0o600 });

@@ -33,6 +33,9 @@ const savedSocket = z.object({
   window: z.object({ sndWl1: sequenceNumber, sndWnd: sequenceNumber, maxWindow: sequenceNumber, rcvWnd: sequenceNumber, rcvWup: sequenceNumber }),
 }) satisfies z.ZodType<SavedSocket>;
 
+/** A 64-bit number, which MessagePack has no JavaScript number for. */
+const int64 = z.string().regex(/^\d{1,19}$/).refine((digits) => BigInt(digits) < 2n ** 63n);
+
 /** Where a socket is: descriptor `fd` of the process with pid `innerPid`. */
 const place = z.object({ innerPid: z.int().positive(), fd: z.int().nonnegative() });
 
@@ -74,6 +77,10 @@ export const consoleState = z.object({
 });
 export type ConsoleState = z.infer<typeof consoleState>;
 
+/** A timerfd that ends at a point of time: of its clock, as the program's time namespace has it. Nanoseconds. */
+const movingTimer = place.extend({ clock: z.int().nonnegative(), flags: z.int().nonnegative(), expirations: int64, end: int64, interval: int64 });
+export type MovingTimer = z.infer<typeof movingTimer>;
+
 const movingState = z.object({
   version: z.literal(1),
   migration: hexId,
@@ -92,6 +99,7 @@ const movingState = z.object({
   sockets: z.array(movingSocket),
   tickets: z.array(peerTicket),
   console: consoleState,
+  timers: z.array(movingTimer),
   terminal: z.object({ rows: z.int(), columns: z.int() }).nullable(),
 });
 export type MovingState = z.infer<typeof movingState>;
@@ -135,6 +143,7 @@ export function practiceState(): MovingState {
     sockets: [{ ...place, inode: 1, options: [{ level: 0, name: 0, value: Buffer.alloc(1) }] }],
     tickets: [{ ticket: { migration: id, sourceId: '0'.repeat(16), peerId: '0'.repeat(16), key: id.repeat(2) }, connections: [{ connection: { local, remote: local }, token: id }] }],
     console: { token: id, stdout: nothing, stderr: nothing, received: 0, inputEnded: false },
+    timers: [{ ...place, clock: 0, flags: 0, expirations: '0', end: '0', interval: '0' }],
     terminal: null,
   };
 }

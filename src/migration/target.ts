@@ -30,6 +30,7 @@ import { Revival } from './revival';
 import { movedPeers, type MovedPeer } from './moved-peers';
 import { decodeState, STATE_FILE, type MovingState } from './state';
 import { tellPeers } from './tell-peers';
+import { setTimers } from './timers';
 import { connectionText, type Reason } from './rules';
 import { ImageReceiver, type ImageFile } from './images';
 
@@ -140,6 +141,7 @@ export class TargetMigration {
     if (this.revival.lost > 0) this.tools.log.warn({ lost: this.revival.lost }, 'datagrams that waited to be received did not come through');
     this.moveRegistry(this.revival);
     this.initPid = await done;
+    setTimers(this.state.timers, cgroup);
     return this.locals;
   }
 

@@ -257,10 +257,23 @@ export interface DiagSocket {
 }
 
 /** Everything else that needs the kernel (native/*.c). */
+/** timerfd_settime(2); times in nanoseconds, the end on the timer's clock as our own time namespace has it. */
+export interface TimerSetting {
+  readonly flags: number;
+  readonly end: bigint;
+  readonly interval: bigint;
+  /** That nobody has read yet. */
+  readonly expirations: bigint;
+}
+
 export interface NativeHost {
   pidfdOpen(pid: number): number;
   pidfdGetfd(pidfd: number, fd: number): number;
   closeFd(fd: number): void;
+  /** Sets a timer of timerfd_create(2), which may be another process's. */
+  setTimer(fd: number, setting: TimerSetting): void;
+  /** clock_gettime(2), in nanoseconds. */
+  clockNow(clock: number): bigint;
   /** prctl(PR_SET_CHILD_SUBREAPER). */
   becomeSubreaper(): void;
   /** Reaps one child (own or adopted) when it ends; code is 128 + signal for a signal. */

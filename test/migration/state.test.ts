@@ -42,6 +42,7 @@ function state(change: Partial<MovingState> = {}): MovingState {
     connecting: [{ innerPid: 2, fd: 5, family: 2, local: { address: '10.0.0.1', port: 40000 }, remote: { address: '10.0.0.3', port: 80 } }],
     listeners: [{ innerPid: 2, fd: 3 }],
     sockets: [{ innerPid: 2, fd: 4, inode: 7711, options: [{ level: 6, name: 1, value: Buffer.from([1, 0, 0, 0]) }] }],
+    timers: [],
     tickets: [],
     console: { token: 'c'.repeat(32), stdout: { acknowledged: 12, kept: new Uint8Array([1, 0, 255]), ended: false }, stderr: nothing, received: 3, inputEnded: true },
     terminal: { rows: 24, columns: 80 },

@@ -67,9 +67,9 @@ export class Host {
     return { status, stdout: started.stdout.all, stderr: started.stderr.all };
   }
 
-  /** Resolves when it serves. */
-  async startAgent(env: Environment = {}): Promise<Started> {
-    const agent = this.start(['migrun', 'agent'], env);
+  /** Resolves when it serves. Started by another command, `through`, in what that makes. */
+  async startAgent(env: Environment = {}, through: readonly string[] = []): Promise<Started> {
+    const agent = this.start([...through, 'migrun', 'agent'], env);
     await agent.stderr.match(/"agent started"/);
     return agent;
   }
