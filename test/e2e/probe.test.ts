@@ -3,8 +3,9 @@ import type { Host } from './support/host.js';
 import { useLab } from './support/lab.js';
 import { rounds, startProbes, type Probe, type ProbePair } from './support/probing.js';
 
-/** Of each end. */
-const MOVES = 2;
+/** Of each end. A thousand in a row take more than an hour: MIGRUN_PROBE_MOVES=500 npx jest test/e2e/probe.test.ts */
+const MOVES = Number(process.env['MIGRUN_PROBE_MOVES'] ?? 2);
+const MOVE_MS = 15_000;
 
 /** What an edge-triggered set may do at any time (docs/sockets.md). */
 const OLD_EDGE = 'old edge: epoll_wait tells of nothing';
@@ -46,7 +47,7 @@ test('no call of a wrapped program shows that it moved, or that its peer did', a
     await rounds(pair);
   }
   expect(await endPair(pair)).toEqual({ server: [], client: [] });
-});
+}, 60_000 + 2 * MOVES * MOVE_MS);
 
 test('a peer that is not wrapped sees only what signal(7) says of a stop, and where its peer is', async () => {
   const { hostA, hostB, hostC } = lab;
@@ -58,4 +59,4 @@ test('a peer that is not wrapped sees only what signal(7) says of a stop, and wh
   const { server, client } = await endPair(pair);
   expect(server).toEqual([]);
   expect(client.filter((what) => !SHOWN.some((allowed) => allowed.test(what)))).toEqual([]);
-});
+}, 60_000 + MOVES * MOVE_MS);
