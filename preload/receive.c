@@ -27,14 +27,13 @@ static bool is_stream(int fd) {
 
 /*
  * Of `size` bytes, how many a call that blocks promises unless a signal, an error or the end comes, none of which a
- * freeze is: all with MSG_WAITALL, else up to the low-water mark. A datagram is whole as it is, and what was only looked
- * at is there to be looked at again. errno untouched.
+ * freeze is: all with MSG_WAITALL, else up to the low-water mark. A datagram is whole as it is. errno untouched.
  */
 static size_t promised(int fd, int flags, size_t size) {
     int mark = 0, error = errno;
     socklen_t length = sizeof mark;
 
-    if (!is_stream(fd) || (flags & MSG_PEEK)) return 0;
+    if (!is_stream(fd)) return 0;
     if (flags & MSG_WAITALL) return size;
     getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, &length);
     errno = error;
@@ -55,10 +54,40 @@ static size_t receive_rest(const struct attempt *attempt, int fd, char *buffer, 
     return done;
 }
 
+/* Whether the next look at the bytes sees the same again: an offset goes on (SO_PEEK_OFF, socket(7)). errno untouched. */
+static bool looks_again(int fd, int flags) {
+    int offset = -1, error = errno;
+    socklen_t length = sizeof offset;
+
+    if (!(flags & MSG_PEEK)) return false;
+    getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &length);
+    errno = error;
+    return offset < 0;
+}
+
+/* Looks at all once more, until `least` bytes are there or a whole wait brought none. The new count. errno untouched. */
+static size_t look_again(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, size_t least,
+                         int flags, size_t seen) {
+    struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = count};
+    int error = errno;
+
+    while (seen < least && attempt_frozen(attempt) && is_blocking(fd, flags)) {
+        ssize_t now = libc.recvmsg(fd, &message, flags);
+        if (now < 0 && attempt_again(attempt)) continue;
+        if (now <= (ssize_t)seen) break;
+        seen = (size_t)now;
+    }
+    errno = error;
+    return seen;
+}
+
 static ssize_t receive_whole(const struct attempt *attempt, int fd, char *buffer, size_t size, int flags,
                              ssize_t result) {
     if (result <= 0 || (size_t)result >= size || !unlikely(attempt_frozen(attempt))) return result;
-    return (ssize_t)receive_rest(attempt, fd, buffer, promised(fd, flags, size), flags, (size_t)result);
+    size_t least = promised(fd, flags, size);
+    if (!looks_again(fd, flags)) return (ssize_t)receive_rest(attempt, fd, buffer, least, flags, (size_t)result);
+    struct iovec whole = {.iov_base = buffer, .iov_len = size};
+    return (ssize_t)look_again(attempt, fd, &whole, 1, least, flags, (size_t)result);
 }
 
 static ssize_t receive_parts(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, int flags,
@@ -68,6 +97,7 @@ static ssize_t receive_parts(const struct attempt *attempt, int fd, const struct
     if (result <= 0 || !unlikely(attempt_frozen(attempt))) return result;
     for (size_t i = 0; i < count; i++) size += parts[i].iov_len;
     size_t least = promised(fd, flags, size);
+    if (looks_again(fd, flags)) return (ssize_t)look_again(attempt, fd, parts, count, least, flags, done);
     for (size_t i = 0; i < count && done < least; i++) {
         size_t end = start + parts[i].iov_len;
         size_t wanted = end < least ? end : least;

@@ -36,7 +36,7 @@ const shown: Case[] = [
 const cutShort: Case[] = [
   ...['send', 'write', 'writev', 'sendmsg', 'sendmmsg', 'sendfile'].map((name) => ({ name, result: BULK })),
   { name: 'splice', result: PIPE },
-  ...['waitall', 'waitall_parts', 'lowat', 'lowat_read', 'lowat_readv'].map((name) => ({ name, result: 8 })),
+  ...['waitall', 'waitall_parts', 'waitall_look', 'waitall_look_parts', 'lowat', 'lowat_read', 'lowat_readv'].map((name) => ({ name, result: 8 })),
 ];
 
 /** Without the shim it would be cut short, and leave an error behind; in the shim it waits in another call. */

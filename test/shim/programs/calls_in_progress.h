@@ -82,6 +82,15 @@ static long in_waitall(void) { return recv(near_end, small, 8, MSG_WAITALL); }
 static long in_waitall_parts(void) {
     return recvmsg(near_end, &(struct msghdr){.msg_iov = small_parts(), .msg_iovlen = 2}, MSG_WAITALL);
 }
+/* What was only looked at is still there. */
+static long taken(long count) {
+    if (count > 0) CHECK(recv(near_end, small, (size_t)count, MSG_DONTWAIT) == count);
+    return count;
+}
+static long in_waitall_look(void) { return taken(recv(near_end, small, 8, MSG_WAITALL | MSG_PEEK)); }
+static long in_waitall_look_parts(void) {
+    return taken(recvmsg(near_end, &(struct msghdr){.msg_iov = small_parts(), .msg_iovlen = 2}, MSG_WAITALL | MSG_PEEK));
+}
 static void have_lowat(void) { CHECK(setsockopt(near_end, SOL_SOCKET, SO_RCVLOWAT, &(int){8}, sizeof(int)) == 0); }
 static long in_lowat(void) {
     have_lowat();
@@ -188,6 +197,7 @@ static const struct {
     {"ppoll", in_ppoll, by_byte},                  {"select", in_select, by_byte},
     {"read", in_read, by_byte},                    {"recv", in_recv, by_byte},
     {"recvmsg", in_recvmsg, by_byte},              {"waitall", in_waitall, by_rest},
+    {"waitall_look", in_waitall_look, by_rest},    {"waitall_look_parts", in_waitall_look_parts, by_rest},
     {"waitall_parts", in_waitall_parts, by_rest},  {"lowat", in_lowat, by_mark},
     {"lowat_read", in_lowat_read, by_mark},        {"lowat_readv", in_lowat_readv, by_mark},
     {"recvmmsg", in_recvmmsg, by_rest},            {"accept", in_accept, by_time},
