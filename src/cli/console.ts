@@ -16,16 +16,20 @@ const INPUT_WINDOW = 64 * 1024;
 const RETRIES = 8;
 const FIRST_RETRY_MS = 50;
 
+/** EX_TEMPFAIL of sysexits.h: it is not done, and can go on later. */
+const STOPPED_STATUS = 75;
+
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
 
-type Place = { readonly kind: 'here'; readonly socket: string } | { readonly kind: 'host'; readonly host: string; readonly port: number };
+/** Where a program's supervisor is. */
+export type Place = { readonly kind: 'here'; readonly socket: string } | { readonly kind: 'host'; readonly host: string; readonly port: number };
 
 export class ConsoleClient {
   private channel: Channel<SupervisorMessage> | undefined;
-  private readonly received = { stdout: 0, stderr: 0 };
+  private readonly received: { stdout: number; stderr: number };
   /** Sent or not, and not yet in the program's hands. */
   private readonly input: Buffer[] = [];
-  private inputStart = 0;
+  private inputStart: number;
   private inputEnded = false;
   /** Sent or not, and not yet given to the program. */
   private readonly signals: number[] = [];
@@ -35,13 +39,18 @@ export class ConsoleClient {
     private readonly id: string,
     private readonly token: string,
     private readonly terminal: boolean,
-  ) {}
+    /** Where an earlier console left off. */
+    positions = { stdout: 0, stderr: 0, input: 0 },
+  ) {
+    this.received = { stdout: positions.stdout, stderr: positions.stderr };
+    this.inputStart = positions.input;
+  }
 
-  /** The program's exit status. Throws E_CONSOLE_LOST where its host is out of reach; the program does not care. */
-  async run(socket: string): Promise<number> {
+  /** The program's exit status; STOPPED_STATUS where it became a checkpoint. Throws E_CONSOLE_LOST where its host is out of reach; the program does not care. */
+  async run(start: Place): Promise<number> {
     const letGo = this.takeInput();
     try {
-      let place: Place = { kind: 'here', socket };
+      let place = start;
       for (;;) {
         const channel = await this.attach(place);
         const next = await this.follow(channel);
@@ -101,6 +110,10 @@ export class ConsoleClient {
         else if (message.type === 'killed') this.signals.shift();
         else if (message.type === 'moved') return { kind: 'host', host: message.host, port: message.port };
         else if (message.type === 'exited') return message.status;
+        else if (message.type === 'stopped') {
+          process.stderr.write(`migrun: program ${this.id} is in ${message.file} now; it goes on with: migrun restore ${message.file}\n`);
+          return STOPPED_STATUS;
+        }
       }
     } catch {
       // Attaching again is all that can be done about it.

@@ -8,12 +8,15 @@ import { asMigrunError } from '../protocol/control/index';
 import { VERSION } from '../version';
 import { agentCommand } from './commands/agent';
 import { checkCommand } from './commands/check';
+import { checkpointCommand } from './commands/checkpoint';
 import { inspectCommand } from './commands/inspect';
 import { keygenCommand } from './commands/keygen';
 import { listCommand } from './commands/list';
 import { migrateCommand } from './commands/migrate';
+import { restoreCommand } from './commands/restore';
 import { runCommand } from './commands/run';
 import { resumeCommand, suspendCommand } from './commands/suspend';
+import { showCommand } from './commands/show';
 import { superviseCommand } from './commands/supervise';
 
 // A schema that is used a few times is checked faster than it is compiled: 4 ms, not 28, for the state of a program that
@@ -32,7 +35,7 @@ Examples:
 
 Every error has a stable code, E_...; with --json it is {"error": {"code", "message", "hint"}} on stderr.`;
 
-const COMMANDS = [runCommand, listCommand, inspectCommand, migrateCommand, suspendCommand, resumeCommand, checkCommand, agentCommand, keygenCommand, superviseCommand];
+const COMMANDS = [runCommand, listCommand, inspectCommand, migrateCommand, suspendCommand, resumeCommand, checkpointCommand, restoreCommand, showCommand, checkCommand, agentCommand, keygenCommand, superviseCommand];
 
 function buildProgram(done: (status: number) => void): Command {
   const program = new Command('migrun')

@@ -41,7 +41,7 @@ export async function runSteps<Context>(steps: readonly Step<Context>[], context
 }
 
 /** Every undo is tried, whatever becomes of another: the program must run again. */
-async function undoSteps<Context>(steps: readonly Step<Context>[], context: Context, onProgress: Progress, log: Logger): Promise<void> {
+export async function undoSteps<Context>(steps: readonly Step<Context>[], context: Context, onProgress: Progress, log: Logger): Promise<void> {
   for (const step of [...steps].reverse()) {
     if (step.undo === undefined) continue;
     const startedAt = performance.now();

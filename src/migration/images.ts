@@ -22,12 +22,11 @@ export function listImages(folder: string): ImageFile[] {
     .map((name) => ({ name, size: statSync(join(folder, name)).size }));
 }
 
-/** Resolves when the whole folder is sent; `received`, when the other side has it, whole. */
-export async function sendImages(channel: Channel<SupervisorMessage>, folder: string, { rehearsal = false } = {}): Promise<{ bytes: number; received: Promise<void> }> {
-  const files = listImages(folder);
+/** `chunks` is what these files have in them, one after the other. Resolves when all is sent; `received`, when the other side has it, whole. */
+export async function sendImages(channel: Channel<SupervisorMessage>, files: readonly ImageFile[], chunks: Iterable<Buffer> | AsyncIterable<Buffer>, { rehearsal = false } = {}): Promise<{ bytes: number; received: Promise<void> }> {
   const hash = startHash(files);
-  await channel.send({ type: 'images', rehearsal, files });
-  for (const chunk of readChunks(folder, files)) {
+  await channel.send({ type: 'images', rehearsal, files: [...files] });
+  for await (const chunk of chunks) {
     hash.update(chunk);
     await channel.sendData(chunk);
   }
@@ -36,12 +35,12 @@ export async function sendImages(channel: Channel<SupervisorMessage>, folder: st
   return { bytes: totalSize(files), received };
 }
 
-function totalSize(files: readonly ImageFile[]): number {
+export function totalSize(files: readonly ImageFile[]): number {
   return files.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** All files' bytes in order, in full chunks: a small program's two dozen images cross as one frame. */
-function* readChunks(folder: string, files: readonly ImageFile[]): Generator<Buffer> {
+export function* readImages(folder: string, files = listImages(folder)): Generator<Buffer> {
   let left = totalSize(files);
   let chunk = Buffer.allocUnsafe(Math.min(CHUNK, left));
   let filled = 0;

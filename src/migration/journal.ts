@@ -6,7 +6,8 @@
  * nobody has decided.
  *
  * On the source, `<migration>.asking` stands from before the commit is asked for until what follows from the answer is
- * done. While it does, only the target's word counts: whoever takes the program over asks for it again.
+ * done. While it does, only the target's word counts: whoever takes the program over asks for it again. A checkpoint's
+ * stands from its preflight on, and its draft has the word.
  *
  * A file is there with all of its content or not at all, and on disk before it is acted on.
  */
@@ -16,9 +17,14 @@ import { z } from 'zod';
 
 export type Outcome = 'committed' | 'aborted';
 
-const askingSchema = z.object({ program: z.string(), target: z.string(), port: z.number() });
+const askedSchema = z.object({ program: z.string(), target: z.string(), port: z.number() });
+const draftedSchema = z.object({ program: z.string(), draft: z.string(), folder: z.object({ device: z.number(), inode: z.number() }), stays: z.boolean() });
+/** Of a checkpoint: whether its draft is there decides. Where the program `stays`, it is a copy that is written. */
+export type Drafted = z.infer<typeof draftedSchema>;
 /** Who decides about a migration that was asked for. */
-export type Asking = z.infer<typeof askingSchema>;
+export type Asking = z.infer<typeof askedSchema> | Drafted;
+
+const askingSchema = z.union([askedSchema, draftedSchema]);
 
 /** "aborted" is also what an agent answers where it finds nothing, so it may go; "committed" never may. */
 const KEEP_ABORTED_MS = 7 * 24 * 3600 * 1000;

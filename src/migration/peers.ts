@@ -24,20 +24,20 @@ export async function introducePeers({ tools, group }: SourceContext, connection
 }
 
 /** SUSPEND, or SUSPEND again. Rejects where any peer does not hold. */
-export async function suspendPeers(context: SourceContext, connections: Connection[]): Promise<void> {
+export async function suspendPeers(context: SourceContext, connections: Connection[], leaseMs = context.leaseMs): Promise<void> {
   noteRenewal(context);
   if (connections.length === 0) return;
   context.suspendings++;
   try {
-    await askToSuspend(context, connections);
+    await askToSuspend(context, connections, leaseMs);
   } finally {
     context.suspendings--;
   }
 }
 
-async function askToSuspend(context: SourceContext, connections: Connection[]): Promise<void> {
+async function askToSuspend(context: SourceContext, connections: Connection[], leaseMs: number): Promise<void> {
   const { migration, group, round } = context;
-  const request = { type: 'suspend', migration, group, connections, leaseMs: context.leaseMs, round, deadlineMs: SUSPEND_DEADLINE_MS } as const;
+  const request = { type: 'suspend', migration, group, connections, leaseMs, round, deadlineMs: SUSPEND_DEADLINE_MS } as const;
   const answer = await context.tools.agent.ask(request, agentPatience(connections));
   const { peers, tickets } = expectType(answer, 'suspended');
   const refused = peers.filter(({ status }) => status !== 'ok');
@@ -53,7 +53,7 @@ export function keepLease(context: SourceContext): void {
     // A peer answers for its last round only; where one takes longer than this, it is a renewal itself.
     if (context.suspendings > 0) return;
     context.round++;
-    suspendPeers(context, [...context.suspended.values()].map(({ connection }) => connection)).catch((error: unknown) => {
+    context.renewal = suspendPeers(context, [...context.suspended.values()].map(({ connection }) => connection)).catch((error: unknown) => {
       context.leaseFailure = error;
       context.tools.log.warn({ err: error }, 'a lease was not renewed');
     });

@@ -10,6 +10,7 @@ import { cpuFlags, gatherFacts, namespacesOf, ownAddresses, type ProgramFacts } 
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type Arrival } from '../protocol/control/index';
 import { isBoundTcp } from './bound';
+import type { MigrationContext } from './migration-context';
 import { openTarget } from './open-target';
 import { awaitOrphans } from './orphans';
 import { introducePeers } from './peers';
@@ -26,7 +27,13 @@ const ORPHANS_PATIENCE_MS = 5_000;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 
-export async function preflight(context: SourceContext): Promise<void> {
+export async function preflight(context: MigrationContext): Promise<void> {
+  await examine(context, () => askTarget(context));
+  await rehearseTransfer(context.openTarget().channel, join(context.folder, 'rehearsal'));
+}
+
+/** Of where it is to go, `askElsewhere` knows. What the dump needs is made ready. */
+export async function examine(context: SourceContext, askElsewhere: () => Promise<Reason[]>): Promise<void> {
   const { program, tools } = context;
   context.facts = gatherFacts(program.cgroup);
   const reasons: Reason[] = reasonsAgainst(context.facts.processes, context.facts.sockets, {
@@ -35,8 +42,8 @@ export async function preflight(context: SourceContext): Promise<void> {
     addresses: new Set(ownAddresses()),
   });
   mkdirSync(context.folder, { recursive: true, mode: 0o700 });
-  // Told in this order: of the program itself, of its peers, of the target.
-  const questions = await Promise.allSettled([awaitOrphans(program.cgroup, ORPHANS_PATIENCE_MS), askPeers(context), askTarget(context)]);
+  // Told in this order: of the program itself, of its peers, of where it is to go.
+  const questions = await Promise.allSettled([awaitOrphans(program.cgroup, ORPHANS_PATIENCE_MS), askPeers(context), askElsewhere()]);
   for (const asked of questions) {
     if (asked.status === 'fulfilled') reasons.push(...asked.value);
     else if (asked.reason instanceof MigrunError) reasons.push(reasonOfError(asked.reason));
@@ -45,16 +52,15 @@ export async function preflight(context: SourceContext): Promise<void> {
   if (reasons.length > 0) throw refusal(reasons);
   context.worker = new CriuWorker(tools.config.criu, context.folder, criuLogOf(tools.config, context.migration));
   await context.worker.warm();
-  await rehearseTransfer(context.openTarget().channel, join(context.folder, 'rehearsal'));
 }
 
-async function askTarget(context: SourceContext): Promise<Reason[]> {
+async function askTarget(context: MigrationContext): Promise<Reason[]> {
   context.target = await openTarget(context.tools.config, context.to, context.migration, context.program.identity.id);
   const answer = await context.target.channel.request({ type: 'arrive', arrival: describeArrival(context) }, { timeoutMs: JUDGE_TIMEOUT_MS });
   return expectType(answer, 'judged').reasons;
 }
 
-function describeArrival(context: SourceContext): Arrival {
+export function describeArrival(context: SourceContext): Arrival {
   const { program, facts } = context;
   const { processes, sockets } = facts as ProgramFacts;
   const files = new Map(processes.flatMap((process) => process.files.map((file) => [file.path, file] as const)));
@@ -91,8 +97,12 @@ async function askPeers(context: SourceContext): Promise<Reason[]> {
   return reasonsOfPeers(peers.filter((peer) => peer.status !== 'ok' && !isLeftAlone(context, peer, waiting)));
 }
 
-export function undoPreflight(context: SourceContext): void {
-  void context.worker?.close();
+export function undoPreflight(context: MigrationContext): void {
   context.target?.channel.destroy();
+  undoExamine(context);
+}
+
+export function undoExamine(context: SourceContext): void {
+  void context.worker?.close();
   rmSync(context.folder, { recursive: true, force: true });
 }

@@ -23,6 +23,8 @@ export interface MovingProgram {
   readonly terminal: Terminal | undefined;
   /** Stops reading what the program prints and writing what is typed; gives what the console has not got yet. */
   holdConsole(): void;
+  /** What the console has been sent it has got, or this time is over: it will not be told where to go on. */
+  consoleSettled(timeoutMs: number): Promise<void>;
   consoleState(): ConsoleState;
   releaseConsole(): void;
 }

@@ -39,10 +39,10 @@ export function reasonOfError({ code, message, hint }: MigrunError): Reason {
 }
 
 /** All reasons, at least one, in one error; its code is the first one's. Of many with one code, the first ones are told. */
-export function refusal(reasons: readonly Reason[]): MigrunError {
+export function refusal(reasons: readonly Reason[], hint = 'the program runs on where it is'): MigrunError {
   const [first, ...others] = reasons as [Reason, ...Reason[]];
   const message = others.length === 0 ? first.message : [`${reasons.length} reasons:`, ...linesOf(reasons)].join('\n');
-  return new MigrunError(first.code, message, { hint: 'the program runs on where it is' });
+  return new MigrunError(first.code, message, { hint });
 }
 
 function linesOf(reasons: readonly Reason[]): string[] {

@@ -6,7 +6,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Channel } from '../protocol/channel/index';
 import type { SupervisorMessage } from '../protocol/control/index';
-import { sendImages } from './images';
+import { listImages, readImages, sendImages } from './images';
 import { encodeState, practiceState, STATE_FILE } from './state';
 
 /** After some rounds nothing gets faster any more. */
@@ -22,7 +22,7 @@ export async function rehearseTransfer(channel: Channel<SupervisorMessage>, fold
     try {
       writeFileSync(join(folder, STATE_FILE), encodeState(practiceState()));
       for (let file = 0; file < FILES; file++) writeFileSync(join(folder, `image-${file}`), Buffer.alloc(FILE_SIZE));
-      const { received } = await sendImages(channel, folder, { rehearsal: true });
+      const { received } = await sendImages(channel, listImages(folder), readImages(folder), { rehearsal: true });
       await received;
     } finally {
       rmSync(folder, { recursive: true });

@@ -1,14 +1,12 @@
-/** What a migration's source has in hand, step by step. */
+/** What a host has in hand, step by step, of a program that is to leave it: for another host, or into an image. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { CriuWorker } from '../criu/worker';
-import { MigrunError } from '../errors';
-import type { Connection, Endpoint, HeldSocket, SocketOption, TakenSocket } from '../native/index';
+import type { Connection, HeldSocket, SocketOption, TakenSocket } from '../native/index';
 import { ownAddresses, type ProgramFacts } from '../program/facts';
-import type { PeerTicket, ResumedPeer } from '../protocol/control/index';
+import type { PeerTicket } from '../protocol/control/index';
 import type { Journal } from './journal';
 import { leaseFor } from './lease';
-import type { Target } from './open-target';
 import type { MigrationTools, MovingProgram } from './program';
 import { isConnecting, isConnection, TCP_LISTEN } from './rules';
 import { connectionsOf } from './moved-peers';
@@ -24,7 +22,6 @@ export interface WaitingSocket {
 export class SourceContext {
   readonly migration = randomBytes(16).toString('hex');
   readonly folder: string;
-  target: Target | undefined;
   worker: CriuWorker | undefined;
   facts: ProgramFacts | undefined;
   suspended = new Map<string, { connection: Connection; rcvNxt: number }>();
@@ -51,11 +48,11 @@ export class SourceContext {
   savedUdp: MovingUdp[] = [];
   /** This host's. */
   readonly addresses = ownAddresses();
-  /** Where the target has the connections' local ends, in the order of `saved`. */
-  locals: Endpoint[] = [];
   /** Keeps the peers' leases, and ours, from ending while we work. */
   lease: NodeJS.Timeout | undefined;
   round = 1;
+  /** The last one, answered or failed. */
+  renewal: Promise<void> = Promise.resolve();
   /** SUSPENDs that are not answered yet. */
   suspendings = 0;
   renewedAt: number | undefined;
@@ -64,20 +61,12 @@ export class SourceContext {
   leaseFailure: unknown;
   /** Our locks have leases; not while CRIU dumps, and no more from the commit on. */
   leased = false;
-  /** Connections whose peers did not follow, from the commit on. */
-  lost: ResumedPeer[] = [];
-  bytes = 0;
-  /** The target has the images, whole. */
-  received: Promise<void> = Promise.resolve();
   frozenAt = 0;
-  /** When the target said that it runs there; where it did not, when the source knew the rest. */
-  runsAt: number | undefined;
 
   constructor(
     readonly program: MovingProgram,
     readonly tools: MigrationTools,
     readonly journal: Journal,
-    readonly to: { host: string; port: number },
   ) {
     this.folder = join(tools.config.runDir, 'migrations', this.migration);
   }
@@ -114,10 +103,5 @@ export class SourceContext {
   /** Where the target finds this socket: the same descriptor of the process with the same pid in its own namespace. */
   placeOf({ pid, pfd }: HeldSocket): { innerPid: number; fd: number } {
     return { innerPid: this.innerPids.get(pid) ?? 0, fd: pfd };
-  }
-
-  openTarget(): Target {
-    if (this.target === undefined) throw new MigrunError('E_INTERNAL', 'the target is not open');
-    return this.target;
   }
 }

@@ -52,9 +52,13 @@ const IPPROTO_UDP = 17;
 const NAMESPACES = ['net', 'mnt', 'user', 'ipc', 'uts', 'pid', 'cgroup'];
 
 export function gatherFacts(cgroup: string): ProgramFacts {
-  const processes = pidsOf(cgroup).map(describeProcess).filter((fact) => fact !== undefined);
+  const processes = gatherProcesses(cgroup);
   const known = native.tcpOfCgroup(statSync(cgroup, { bigint: true }).ino, STATES_OF_SOCKETS);
   return { processes, sockets: describeSockets(processes, withKeys(known)), waiting: describeWaiting(known) };
+}
+
+export function gatherProcesses(cgroup: string): ProcessFact[] {
+  return pidsOf(cgroup).map(describeProcess).filter((fact) => fact !== undefined);
 }
 
 /** Our own namespaces, to compare with. */

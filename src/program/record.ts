@@ -8,7 +8,7 @@
  * through the cgroup alone: unlike a pid, its name never comes to mean anything else. Both are gone with a reboot, as
  * the programs are.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hexId, programId } from '../protocol/control/index';
@@ -74,6 +74,13 @@ export class Records {
 
   removeArrival(id: string): void {
     rmSync(join(this.folder, `${id}.arrival.json`), { force: true });
+  }
+
+  /** One whose cgroup could not be removed stays: once its supervisor has let go, the agent has somebody see to it. */
+  removeGone(id: string): void {
+    const isGone = (record: { cgroup: string } | undefined): boolean => record !== undefined && !existsSync(record.cgroup);
+    if (isGone(this.program(id))) this.removeProgram(id);
+    if (isGone(this.arrival(id))) this.removeArrival(id);
   }
 
   private read<Shape>(name: string, schema: z.ZodType<Shape>): Shape | undefined {

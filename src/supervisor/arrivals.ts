@@ -2,12 +2,13 @@
 import { MigrunError } from '../errors';
 import type { Journal } from '../migration/journal';
 import type { MigrationTools } from '../migration/program';
+import type { MovingState } from '../migration/state';
 import { TargetMigration, type ArrivedProgram } from '../migration/target';
 import { tally } from '../migration/tell-peers';
 import { cgroupOf } from '../program/pod';
-import { arrivalName, type Records } from '../program/record';
+import { arrivalName, type ProgramIdentity, type Records } from '../program/record';
 import type { Channel } from '../protocol/channel/index';
-import type { ResumedPeer, SupervisorMessage } from '../protocol/control/index';
+import type { Arrival, ResumedPeer, SupervisorMessage } from '../protocol/control/index';
 
 const UNSUPERVISED = 'the program runs, but is not supervised';
 
@@ -113,4 +114,8 @@ export class Arrivals {
     if (this.migration === undefined) throw new MigrunError('E_PROTOCOL', 'nothing arrives');
     return this.migration;
   }
+}
+
+export function identityOf({ program: { id, group, command, startedAt } }: Arrival, { console: { token } }: MovingState): ProgramIdentity {
+  return { id, group, command, startedAt, token };
 }

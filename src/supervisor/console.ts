@@ -79,6 +79,12 @@ export class ConsoleServer {
     this.detach();
   }
 
+  /** The program is in an image now. */
+  async stopped(file: string): Promise<void> {
+    await this.channel?.send({ type: 'stopped', file }).catch(() => undefined);
+    this.detach();
+  }
+
   private authenticate(token: string): void {
     if (!timingSafeEqual(Buffer.from(token, 'hex'), Buffer.from(this.token, 'hex'))) {
       throw new MigrunError('E_CONSOLE', 'this console is not the program\'s');

@@ -24,6 +24,7 @@ export class Output {
   /** Called with what was just read and its position. */
   onData: ((data: Buffer, position: number) => void) | undefined;
   onEnd: (() => void) | undefined;
+  private onDelivered: (() => void) | undefined;
 
   /**
    * Without a source it has ended: a terminal has no stderr of its own. The source reads through `onread`, because only
@@ -66,6 +67,7 @@ export class Output {
 
   detach(): void {
     this.attached = false;
+    this.onDelivered?.();
     this.onData = undefined;
     this.onEnd = undefined;
     this.regulate();
@@ -86,7 +88,16 @@ export class Output {
       else this.chunks.shift();
       drop -= Math.min(drop, first.length);
     }
+    if (this.delivered) this.onDelivered?.();
     this.regulate();
+  }
+
+  /** Once the console that is there has all that was read. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onDelivered = resolve;
+      if (!this.attached || this.delivered) resolve();
+    });
   }
 
   /** Reads nothing more: the dump carries what is still in the pipe. */

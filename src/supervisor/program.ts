@@ -77,6 +77,10 @@ export class Program implements MovingProgram {
     this.stdio.hold();
   }
 
+  consoleSettled(timeoutMs: number): Promise<void> {
+    return this.stdio.settled(timeoutMs);
+  }
+
   consoleState(): ConsoleState {
     return { token: this.identity.token, ...this.stdio.state() };
   }

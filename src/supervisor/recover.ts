@@ -4,6 +4,7 @@
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeDraft, wasCommitted } from '../checkpoint/draft';
 import { MigrunError } from '../errors';
 import type { Journal } from '../migration/journal';
 import { awaitOutcome } from '../migration/outcome';
@@ -78,6 +79,7 @@ async function recoverProgram(record: ProgramRecord, tools: RecoveryTools): Prom
 async function hasLeft(migration: string, { config, journal, log }: RecoveryTools): Promise<boolean> {
   const asked = journal.asked(migration);
   if (asked === undefined) return false;
+  if ('draft' in asked) return wasCommitted(asked);
   const outcome = await awaitOutcome(config, { host: asked.target, port: asked.port }, migration);
   log.info({ migration, outcome }, 'the commit was asked for');
   return outcome === 'committed';
@@ -85,7 +87,9 @@ async function hasLeft(migration: string, { config, journal, log }: RecoveryTool
 
 /** The peers may unlock; what was on its way is not needed. */
 async function stay(migration: string, { agent, config, journal, log }: RecoveryTools): Promise<void> {
+  const asked = journal.asked(migration);
   journal.answered(migration);
+  if (asked !== undefined && 'draft' in asked) removeDraft(asked);
   rmSync(join(config.runDir, 'migrations', migration), { recursive: true, force: true });
   await agent.ask({ type: 'cancel', migration, deadlineMs: CANCEL_DEADLINE_MS }).catch((error: unknown) => log.warn({ err: error }, 'the peers were not told; their leases end'));
 }

@@ -13,6 +13,7 @@ import type { StdioEnds } from '../program/pod';
 import { Input } from './input';
 import { Output } from './output';
 import type { OutputName, StdioState } from './stdio-state';
+import { within } from './within';
 
 /** Node documents this option of the constructor (net.Socket); its types have it for connect() only. */
 function withOnread(options: SocketConstructorOpts, onread: OnReadOpts): SocketConstructorOpts {
@@ -84,6 +85,11 @@ export class Stdio {
     this.outputs.stdout.release();
     this.outputs.stderr.release();
     this.input.release();
+  }
+
+  /** What the console was sent it has acknowledged, or the time is over. */
+  settled(timeoutMs: number): Promise<void> {
+    return within(Promise.all([this.outputs.stdout.settled(), this.outputs.stderr.settled()]), timeoutMs);
   }
 
   state(): StdioState {

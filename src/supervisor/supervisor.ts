@@ -7,25 +7,28 @@
  */
 import type { Server } from 'node:net';
 import { randomBytes } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
-import { runSteps } from '../migration/driver';
+import { checkpointSteps } from '../checkpoint/checkpoint';
+import { CheckpointContext, type CheckpointRequest } from '../checkpoint/context';
+import { runSteps, type Phase, type Step } from '../migration/driver';
 import { Journal } from '../migration/journal';
+import type { MigrationTools } from '../migration/program';
 import { SOURCE_STEPS } from '../migration/source';
-import { SourceContext } from '../migration/source-context';
+import { MigrationContext } from '../migration/migration-context';
 import { native } from '../native/index';
 import { Hold } from '../program/hold';
 import { cgroupOf, createPod, removeCgroup, type Pod } from '../program/pod';
 import { Records, type ProgramIdentity, type ProgramRecord } from '../program/record';
 import type { Channel, IncomingMessage } from '../protocol/channel/index';
-import { listenLocal, serve, supervisorMessage, type AgentMessage, type Arrival, type MigrationReport, type ProgramSummary, type SupervisorMessage } from '../protocol/control/index';
-import type { MovingState } from '../migration/state';
+import { listenLocal, serve, supervisorMessage, type AgentMessage, type CheckpointReport, type MigrationReport, type ProgramSummary, type SupervisorMessage } from '../protocol/control/index';
+import type { SourceContext } from '../migration/source-context';
 import type { ArrivedProgram } from '../migration/target';
 import { AgentLine } from './agent-link';
-import { Arrivals } from './arrivals';
+import { Arrivals, identityOf } from './arrivals';
 import { inspect } from './inspect';
 import { isFrozen, letGo } from './let-go';
 import { Program } from './program';
@@ -33,6 +36,7 @@ import { Progress } from './progress';
 import { recover } from './recover';
 import { Seldom } from './seldom';
 import { freshStdioState, type StdioState } from './stdio-state';
+import { within } from './within';
 
 /** How long a program that ended waits for its console to fetch its status. */
 const FAREWELL_MS = 10_000;
@@ -108,7 +112,7 @@ export class Supervisor {
 
   /** After that: finishes or undoes what that supervisor was doing. Resolves when the program runs as before, or is gone. */
   async recover(): Promise<void> {
-    const recovered = await recover(this.id, { config: this.config, log: this.log, agent: this.agent, journal: this.journal, records: this.records });
+    const recovered = await recover(this.id, { ...this.tools(), journal: this.journal, records: this.records });
     if (recovered === undefined) return this.close(undefined);
     this.console = recovered.console;
     const program = this.adopt(recovered.identity, recovered.pod, recovered.stdio);
@@ -117,6 +121,10 @@ export class Supervisor {
     this.records.removeArrival(this.id);
     await this.serve();
     await this.tellAgent();
+  }
+
+  private tools(): MigrationTools {
+    return { config: this.config, log: this.log, agent: this.agent };
   }
 
   private async take(): Promise<void> {
@@ -129,7 +137,7 @@ export class Supervisor {
   }
 
   private serveChannel(channel: Channel<SupervisorMessage>): void {
-    const arrivals = new Arrivals(channel, { config: this.config, log: this.log, agent: this.agent }, this.journal, this.records, {
+    const arrivals = new Arrivals(channel, this.tools(), this.journal, this.records, {
       arrived: (program) => this.receive(program),
       runs: (program, peersAreLate) => this.adoptArrived(program, peersAreLate),
       settled: () => this.settle(),
@@ -150,6 +158,8 @@ export class Supervisor {
         return { type: 'inspected', inspection: await inspect(this.program, this.agent) };
       case 'migrate':
         return { type: 'migrated', report: await this.migrate(message.to, message.port, channel) };
+      case 'checkpoint':
+        return { type: 'checkpointed', report: await this.checkpoint(message, channel) };
       default:
         throw new MigrunError('E_PROTOCOL', `${message.type} is not for a running program`);
     }
@@ -188,6 +198,11 @@ export class Supervisor {
     await this.agent.ask({ type: 'update', program: summary, cgroup }).catch((error: unknown) => this.log.debug({ err: error }, 'the agent was not told'));
   }
 
+  private async tellOfChange(): Promise<void> {
+    await this.tellAgent();
+    this.recounts.ask();
+  }
+
   private registration(): AgentMessage {
     const summary = this.program?.summary ?? this.expected;
     return { type: 'register', program: summary, cgroup: this.program?.cgroup ?? '', socket: this.socketPath };
@@ -196,39 +211,59 @@ export class Supervisor {
   // leaving
 
   private async migrate(to: string, port: number, channel: Channel<SupervisorMessage>): Promise<MigrationReport> {
+    const context = new MigrationContext(this.runningProgram(), this.tools(), this.journal, { host: to, port });
+    const phases = await this.depart(SOURCE_STEPS, context, 'moved', channel);
+    const report = context.report(phases);
+    this.log.info({ report }, 'moved');
+    setImmediate(() => void this.leave((console) => console.moved(context.target?.address ?? to, port)));
+    return report;
+  }
+
+  private async checkpoint(request: CheckpointRequest, channel: Channel<SupervisorMessage>): Promise<CheckpointReport> {
+    const context = new CheckpointContext(this.runningProgram(), this.tools(), this.journal, request);
+    const phases = await this.depart(checkpointSteps(request), context, request.leaveRunning ? 'running' : 'moved', channel);
+    const report = context.report(phases);
+    this.log.info({ report }, 'checkpointed');
+    if (!request.leaveRunning) setImmediate(() => void this.leave((console) => console.stopped(context.file)));
+    return report;
+  }
+
+  private runningProgram(): Program {
     const program = this.program as Program;
     if (program.state !== 'running') throw new MigrunError('E_BUSY', `program ${this.id} is ${program.state}`, { hint: 'wait for it' });
+    return program;
+  }
+
+  /** `endsAs`: moved, where nothing of it is here once the steps are done. */
+  private async depart<Context extends SourceContext>(steps: readonly Step<Context>[], context: Context, endsAs: 'moved' | 'running', channel: Channel<SupervisorMessage>): Promise<Phase[]> {
+    const program = this.program as Program;
     this.moving = true;
     program.state = 'migrating';
-    const context = new SourceContext(program, { config: this.config, log: this.log, agent: this.agent }, this.journal, { host: to, port });
     this.remember(context.migration);
     const progress = new Progress((report) => void channel.send({ type: 'progress', ...report }).catch(() => undefined));
+    let state: 'moved' | 'running' = 'running';
     try {
       await this.tellAgent();
-      const startedAt = performance.now();
-      const phases = await runSteps(SOURCE_STEPS, context, (step, state, ms) => progress.tell({ step, state, ms }), this.log);
-      const report = { migration: context.migration, program: this.id, target: to, phases, connections: context.saved.length, bytes: context.bytes, frozenMs: (context.runsAt ?? performance.now()) - context.frozenAt, lost: context.lost };
-      this.log.info({ report, totalMs: performance.now() - startedAt }, 'moved');
-      program.state = 'moved';
-      setImmediate(() => void this.leave(context.target?.address ?? to, port));
-      return report;
-    } catch (error) {
-      program.state = 'running';
-      this.moving = false;
-      this.remember(null);
-      if (this.exitStatus !== undefined) void this.ended(this.exitStatus);
-      await this.tellAgent();
-      this.recounts.ask();
-      throw error;
+      const phases = await runSteps(steps, context, (step, stepState, ms) => progress.tell({ step, state: stepState, ms }), this.log);
+      state = endsAs;
+      return phases;
     } finally {
+      program.state = state;
       this.moving = false;
       progress.flush();
+      if (state === 'running') await this.stayed();
     }
   }
 
-  private async leave(host: string, port: number): Promise<void> {
+  private async stayed(): Promise<void> {
+    this.remember(null);
+    if (this.exitStatus !== undefined) void this.ended(this.exitStatus);
+    await this.tellOfChange();
+  }
+
+  private async leave(tell: (console: Program['console']) => Promise<void>): Promise<void> {
     const program = this.program as Program;
-    await program.console.moved(host, port);
+    await tell(program.console);
     program.close();
     await this.close(undefined);
   }
@@ -238,23 +273,21 @@ export class Supervisor {
   /** After the commit: the program is this supervisor's, and whoever follows it knows. */
   private receive({ arrival, state, pod: { cgroup, stdio } }: ArrivedProgram): void {
     this.console = 'elsewhere';
-    this.records.writeProgram({ identity: arrivedIdentity(arrival, state), cgroup, terminal: stdio.kind === 'terminal', console: this.console, leaving: null });
+    this.records.writeProgram({ identity: identityOf(arrival, state), cgroup, terminal: stdio.kind === 'terminal', console: this.console, leaving: null });
   }
 
   private async adoptArrived({ arrival, state, pod }: ArrivedProgram, peersAreLate: boolean): Promise<void> {
-    const program = this.adopt(arrivedIdentity(arrival, state), pod, state.console);
+    const program = this.adopt(identityOf(arrival, state), pod, state.console);
     program.connections = state.connections.length;
     if (peersAreLate) program.state = 'arriving';
     this.records.removeArrival(this.id);
-    await this.tellAgent();
-    this.recounts.ask();
+    await this.tellOfChange();
   }
 
   private async settle(): Promise<void> {
     if (this.program?.state !== 'arriving') return;
     this.program.state = 'running';
-    await this.tellAgent();
-    this.recounts.ask();
+    await this.tellOfChange();
   }
 
   // the end
@@ -264,16 +297,9 @@ export class Supervisor {
     this.exitStatus = status;
     if (program.state === 'moved' || this.moving) return; // the copy that stayed was killed, or the migration will see to it
     program.state = 'ended';
-    if (this.console !== 'lost') await this.farewell(program, status);
+    if (this.console !== 'lost') await within(program.console.exited(status), FAREWELL_MS);
     program.close();
     await this.close(status);
-  }
-
-  private async farewell(program: Program, status: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, FAREWELL_MS)));
-    await Promise.race([program.console.exited(status), late]);
-    clearTimeout(timer);
   }
 
   private async close(status: number | undefined): Promise<void> {
@@ -282,20 +308,9 @@ export class Supervisor {
     this.server?.close();
     rmSync(this.socketPath, { force: true });
     if (this.program !== undefined) await removeCgroup(this.program.cgroup);
-    this.forget();
+    this.records.removeGone(this.id);
     this.agent.close();
     this.hold?.release();
     this.finish(status);
   }
-
-  /** A record whose cgroup could not be removed stays: once we have let go, the agent has somebody see to it. */
-  private forget(): void {
-    const isGone = (record: { cgroup: string } | undefined): boolean => record !== undefined && !existsSync(record.cgroup);
-    if (isGone(this.records.program(this.id))) this.records.removeProgram(this.id);
-    if (isGone(this.records.arrival(this.id))) this.records.removeArrival(this.id);
-  }
-}
-
-function arrivedIdentity({ program: { id, group, command, startedAt } }: Arrival, { console: { token } }: MovingState): ProgramIdentity {
-  return { id, group, command, startedAt, token };
 }

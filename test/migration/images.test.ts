@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ImageReceiver, listImages, sendImages, type ImageFile } from '../../src/migration/images';
+import { ImageReceiver, listImages, readImages, sendImages, type ImageFile } from '../../src/migration/images';
 import { serve, supervisorMessage, type SupervisorMessage } from '../../src/protocol/control';
 import { channelPair, type ChannelPair } from './support';
 
@@ -27,7 +27,7 @@ afterEach(() => {
 
 /** Sends, and waits until it has arrived, whole. */
 async function send(): Promise<number> {
-  const { bytes, received } = await sendImages(pair.source, from);
+  const { bytes, received } = await sendImages(pair.source, listImages(from), readImages(from));
   await received;
   return bytes;
 }

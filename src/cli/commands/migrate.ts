@@ -1,10 +1,11 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Config } from '../../config';
 import { MigrunError } from '../../errors';
 import { connectionText } from '../../migration/rules';
-import type { MigrationReport, SupervisorMessage } from '../../protocol/control/index';
-import type { Channel } from '../../protocol/channel/index';
+import type { MigrationReport } from '../../protocol/control/index';
+import { followProgress } from '../follow-progress';
 import { openProgram } from '../local';
+import { parsePort } from '../port';
 import { count, printJson, printLine, printTable } from '../print';
 
 export function migrateCommand(program: Command, config: Config): void {
@@ -25,23 +26,6 @@ export function migrateCommand(program: Command, config: Config): void {
       if (quiet) printJson(report.report);
       else show(report.report, summary.command);
     });
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65535) throw new InvalidArgumentError('not a port.');
-  return port;
-}
-
-/** Never resolves while the channel is open: the report is the answer to the request. */
-async function followProgress(channel: Channel<SupervisorMessage>, quiet: boolean): Promise<undefined> {
-  for await (const incoming of channel) {
-    if (incoming.kind !== 'message' || incoming.message.type !== 'progress' || quiet) continue;
-    const { step, state, ms } = incoming.message;
-    if (state === 'undone') process.stderr.write(`  undone: ${step} (${ms.toFixed(1)} ms)\n`);
-    else if (state === 'started' && process.stderr.isTTY) process.stderr.write(`  ${step} ...\r`);
-  }
-  return undefined;
 }
 
 function show({ program, target, phases, connections, bytes, frozenMs, lost }: MigrationReport, command: readonly string[]): void {

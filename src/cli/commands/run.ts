@@ -30,7 +30,7 @@ async function run(config: Config, command: readonly string[], quiet: boolean): 
   const terminal = stdin.isTTY && stdout.isTTY ? { rows: stdout.rows, columns: stdout.columns } : undefined;
   const { token } = await supervisor.start(command, terminal);
   if (!quiet) process.stderr.write(`migrun: program ${id}\n`);
-  const status = await new ConsoleClient(config, id, token, terminal !== undefined).run(supervisor.socketPath);
+  const status = await new ConsoleClient(config, id, token, terminal !== undefined).run({ kind: 'here', socket: supervisor.socketPath });
   await supervisor.done;
   return status;
 }

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { bytesSchema } from '../channel/index';
-import { connection, endpoint, hexId, programId, programSummary, reason, socketOption } from './common';
+import { connection, endpoint, hexId, imageName, programId, programSummary, reason, socketOption } from './common';
 
 const position = z.int().nonnegative();
 const outputName = z.enum(['stdout', 'stderr']);
@@ -48,6 +48,9 @@ export const phase = z.object({ name: z.string(), ms: z.number() });
 export const migrationReport = z.object({ migration: hexId, program: programId, target: z.string(), phases: z.array(phase), connections: z.int(), bytes: z.int(), frozenMs: z.number(), lost: z.array(resumedPeer) });
 export type MigrationReport = z.infer<typeof migrationReport>;
 
+export const checkpointReport = z.object({ checkpoint: hexId, program: programId, file: z.string(), heldUntil: z.string().nullable(), phases: z.array(phase), connections: z.int(), bytes: z.int(), frozenMs: z.number() });
+export type CheckpointReport = z.infer<typeof checkpointReport>;
+
 export const supervisorMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('done') }),
   z.object({ type: z.literal('inspect') }),
@@ -55,6 +58,8 @@ export const supervisorMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('migrate'), to: z.string().max(256), port: z.int().min(1).max(65535) }),
   z.object({ type: z.literal('progress'), step: z.string(), state: z.enum(['started', 'done', 'undone']), ms: z.number() }),
   z.object({ type: z.literal('migrated'), report: migrationReport }),
+  z.object({ type: z.literal('checkpoint'), out: z.string().max(4096), holdMs: z.int().min(1), leaveRunning: z.boolean() }),
+  z.object({ type: z.literal('checkpointed'), report: checkpointReport }),
   z.object({ type: z.literal('kill'), signal: z.int().min(1).max(64) }),
   z.object({ type: z.literal('killed') }),
 
@@ -69,12 +74,13 @@ export const supervisorMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('input-received'), position }),
   z.object({ type: z.literal('resize'), rows: z.int(), columns: z.int() }),
   z.object({ type: z.literal('exited'), status: z.int().min(0).max(255) }),
+  z.object({ type: z.literal('stopped'), file: z.string() }),
   z.object({ type: z.literal('moved'), host: z.string(), port: z.int() }),
 
   // a program that arrives
   z.object({ type: z.literal('arrive'), arrival }),
   z.object({ type: z.literal('judged'), reasons: z.array(reason) }),
-  z.object({ type: z.literal('images'), rehearsal: z.boolean(), files: z.array(z.object({ name: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/), size: z.int().nonnegative() })).max(65536) }),
+  z.object({ type: z.literal('images'), rehearsal: z.boolean(), files: z.array(z.object({ name: imageName, size: z.int().nonnegative() })).max(65536) }),
   z.object({ type: z.literal('received'), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   z.object({ type: z.literal('restore') }),
   z.object({ type: z.literal('restored'), locals: z.array(endpoint) }),

@@ -12,6 +12,8 @@ interface Waiter {
 export class Text {
   readonly lines: string[] = [];
   private readonly waiters = new Set<Waiter>();
+  /** As it came. */
+  raw = '';
   private rest = '';
   private ended = false;
 
@@ -20,7 +22,10 @@ export class Text {
     private readonly describe: () => string,
   ) {
     stream.setEncoding('utf8');
-    stream.on('data', (data: string) => this.take(data));
+    stream.on('data', (data: string) => {
+      this.raw += data;
+      this.take(data);
+    });
     stream.on('close', () => this.end());
   }
 

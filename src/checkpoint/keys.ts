@@ -1,0 +1,48 @@
+/**
+ * What protects a checkpoint: a MAC over its manifest, which has the hashes of all the rest, and a seal for what nobody
+ * else may read: the keys that peers believe, the console's token, the queues of the connections. Both keys come from
+ * the cluster key, so hosts that may send each other programs may restore them.
+ */
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+
+const CIPHER = 'aes-256-gcm';
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const KEY_BYTES = 32;
+
+export function manifestMac(clusterKey: Buffer, manifest: Buffer): Buffer {
+  return createHmac('sha256', derive(clusterKey, '', 'migrun checkpoint manifest')).update(manifest).digest();
+}
+
+export function isMacOf(mac: Buffer, clusterKey: Buffer, manifest: Buffer): boolean {
+  const expected = manifestMac(clusterKey, manifest);
+  return mac.length === expected.length && timingSafeEqual(mac, expected);
+}
+
+/** With a key of this checkpoint alone: nonce, ciphertext, tag. */
+export function sealSecrets(clusterKey: Buffer, checkpoint: string, secrets: Buffer): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(CIPHER, secretsKey(clusterKey, checkpoint), nonce);
+  return Buffer.concat([nonce, cipher.update(secrets), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** undefined: it was not sealed so. */
+export function openSecrets(clusterKey: Buffer, checkpoint: string, sealed: Buffer): Buffer | undefined {
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
+  const decipher = createDecipheriv(CIPHER, secretsKey(clusterKey, checkpoint), sealed.subarray(0, NONCE_BYTES));
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  const opened = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
+  try {
+    return Buffer.concat([opened, decipher.final()]);
+  } catch {
+    return undefined;
+  }
+}
+
+function secretsKey(clusterKey: Buffer, checkpoint: string): Buffer {
+  return derive(clusterKey, checkpoint, 'migrun checkpoint secrets');
+}
+
+function derive(clusterKey: Buffer, salt: string, use: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', clusterKey, salt, use, KEY_BYTES));
+}

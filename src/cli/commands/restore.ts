@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { readImage, type Image } from '../../checkpoint/read-image';
+import { RESTORE_STEPS, RestoreContext } from '../../checkpoint/restore';
+import type { Config } from '../../config';
+import { createLogger } from '../../log';
+import { runSteps, type Phase } from '../../migration/driver';
+import { connectionText } from '../../migration/rules';
+import { readClusterKey } from '../../protocol/channel/index';
+import { ConsoleClient } from '../console';
+import { ensureAgent } from '../ensure-agent';
+import { showStep } from '../follow-progress';
+import { parsePort } from '../port';
+import { printJson } from '../print';
+
+interface Options {
+  readonly to?: string;
+  readonly port: number;
+  readonly detach?: boolean;
+  readonly json?: boolean;
+}
+
+export function restoreCommand(program: Command, config: Config, done: (status: number) => void): void {
+  program
+    .command('restore')
+    .description('lets a program go on from a file; its output, input and exit status are here, as with migrun --')
+    .argument('<file>', 'what migrun checkpoint wrote')
+    .option('--to <host>', 'the host to restore it on, where an agent runs (default: this one)')
+    .option('--port <port>', 'the port of the agent there', parsePort, config.port)
+    .option('-d, --detach', 'leave it alone once it runs')
+    .option('--json', 'for scripts; detaches')
+    .action(async (file: string, options: Options) => {
+      done(await restore(config, file, options));
+    });
+}
+
+async function restore(config: Config, file: string, { to, port, detach, json }: Options): Promise<number> {
+  const key = readClusterKey(config.clusterKeyFile);
+  const image = await readImage(file, key);
+  if (to === undefined) await ensureAgent(config);
+  const place = { host: to ?? 'localhost', port };
+  const context = new RestoreContext(image, key, place, config, createLogger('restore', config.logLevel, join(config.runDir, 'log', 'restore.log')));
+  const quiet = json === true;
+  const phases = await runSteps(RESTORE_STEPS, context, (step, state, ms) => (quiet ? undefined : showStep({ step, state, ms })), context.log);
+  if (quiet) printJson(reportOf(context, phases));
+  else process.stderr.write(tell(context, to));
+  if (quiet || detach === true) return 0;
+  return await follow(config, image, place);
+}
+
+function reportOf({ image: { manifest }, to, bytes, lost }: RestoreContext, phases: readonly Phase[]): object {
+  return { checkpoint: manifest.checkpoint, program: manifest.program.id, target: to.host, phases, connections: manifest.connections.length, bytes, lost };
+}
+
+function tell({ image: { manifest }, lost }: RestoreContext, to: string | undefined): string {
+  const lines = [`migrun: program ${manifest.program.id}${to === undefined ? '' : ` on ${to}`}`];
+  for (const { connection, status } of lost) lines.push(`lost: ${connectionText(connection)}: its peer did not follow (${status})`);
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function follow(config: Config, { state, manifest }: Image, place: { host: string; port: number }): Promise<number> {
+  const { token, stdout, stderr, received } = state.console;
+  const console = new ConsoleClient(config, manifest.program.id, token, manifest.terminal && process.stdin.isTTY && process.stdout.isTTY, {
+    stdout: stdout.acknowledged,
+    stderr: stderr.acknowledged,
+    input: received,
+  });
+  return console.run({ kind: 'host', ...place });
+}

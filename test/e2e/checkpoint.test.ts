@@ -1,0 +1,153 @@
+/** A program becomes a file, and goes on from it, with its connections. */
+import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { endPair, expectCounting, startPair, startPlainPair, untilGone, type Pair } from './support/counting.js';
+import { refusalOf, type Host, type Refusal } from './support/host.js';
+import { useLab } from './support/lab.js';
+import type { Started } from './support/started.js';
+
+const lab = useLab();
+/** What the console of a program ends with that became a file. */
+const STOPPED = { status: 75, signal: null };
+const SOME = 100;
+/** A test of a dozen commands, on a host with no CPU to spare. */
+const MANY_COMMANDS_MS = 180_000;
+
+let folder: string;
+let hostA: Host;
+let hostB: Host;
+let hostC: Host;
+let agents: Map<Host, Started>;
+
+beforeAll(async () => {
+  ({ hostA, hostB, hostC } = lab);
+  agents = new Map();
+  for (const host of [hostA, hostB, hostC]) agents.set(host, await host.startAgent());
+});
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'migrun-checkpoint-'));
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+interface Report {
+  readonly file: string;
+  readonly connections: number;
+  readonly heldUntil: string | null;
+}
+
+async function checkpoint(host: Host, id: string, ...options: string[]): Promise<Report> {
+  const { status, stdout, stderr } = await host.run(['migrun', 'checkpoint', id, '--out', folder, '--json', ...options]);
+  if (status !== 0) throw new Error(`no checkpoint: ${stderr}`);
+  return JSON.parse(stdout) as Report;
+}
+
+/** Numbers come in order at both ends, over both lives of the server, and none is missing. */
+async function expectCounted({ server, client, clientId }: Pair, restored: Started): Promise<void> {
+  await Promise.all([restored, client].map(({ stdout }) => stdout.more(SOME)));
+  await client.kill('SIGTERM');
+  await restored.ended;
+  const printed = `${server.console.stdout.raw}${restored.stdout.raw}`.trim().split('\n');
+  for (const numbers of [printed.map(Number), client.stdout.lines.map(Number)]) {
+    expect(numbers).toEqual(numbers.map((_, index) => index));
+  }
+  for (const id of [server.id, ...(clientId === undefined ? [] : [clientId])]) await untilGone(id);
+}
+
+/** As if it had been turned off. */
+async function silence(host: Host): Promise<void> {
+  const hooks = ['input', 'output'].map((hook) => `add chain inet silence ${hook} { type filter hook ${hook} priority 0; policy drop; }`);
+  await host.run(['nft', ['add table inet silence', ...hooks].join('; ')]);
+}
+
+describe('a checkpoint', () => {
+  test.each(['wrapped', 'plain'])('is restored on another host when nothing of the first one is left, and a %s peer goes on', async (kind) => {
+    const pair = await (kind === 'wrapped' ? startPair : startPlainPair)({ from: hostA, to: hostC });
+    const { id, console } = pair.server;
+    const { file, connections } = await checkpoint(hostA, id, '--hold', '2h');
+    expect(connections).toBe(1);
+    expect(readdirSync(folder)).toEqual([file.slice(folder.length + 1)]);
+    expect(await console.ended).toEqual(STOPPED);
+    await untilGone(id);
+    await agents.get(hostA)!.kill('SIGKILL');
+    await silence(hostA);
+    const restored = hostB.start(['migrun', 'restore', file]);
+    await expectCounted(pair, restored);
+    await hostA.run(['nft', 'delete', 'table', 'inet', 'silence']);
+    agents.set(hostA, await hostA.startAgent());
+  });
+});
+
+async function refusedCheckpoint(host: Host, id: string, out: string, ...options: string[]): Promise<Refusal> {
+  return refusalOf(await host.run(['migrun', 'checkpoint', id, '--out', out, ...options]));
+}
+
+async function refusedRestore(host: Host, file: string, ...options: string[]): Promise<string> {
+  return refusalOf(await host.run(['migrun', 'restore', file, '--detach', ...options])).code;
+}
+
+describe('a checkpoint that cannot be written', () => {
+  let pair: Pair;
+
+  beforeEach(async () => {
+    pair = await startPair({ from: hostA, to: hostC });
+  });
+
+  afterEach(() => endPair(pair));
+
+  test('to where a file is, or no folder: the program goes on', async () => {
+    const there = join(folder, 'there');
+    writeFileSync(there, 'precious');
+    expect((await refusedCheckpoint(hostA, pair.server.id, there)).code).toBe('E_CHECKPOINT_FILE');
+    expect((await refusedCheckpoint(hostA, pair.server.id, join(folder, 'no', 'folder'))).code).toBe('E_CHECKPOINT_FILE');
+    expect(readdirSync(folder)).toEqual(['there']);
+    await expectCounting(pair);
+  });
+
+  test('to a disk that is full: it is undone, and the program goes on with its connections', async () => {
+    const supervisor = hostA.processes().find(({ command }) => command.includes('-- count_server'))!.pid;
+    await hostA.run(['nsenter', '-t', String(supervisor), '-m', 'sh', '-c', 'mkdir /run/small && mount -t tmpfs -o size=64k none /run/small']);
+    const { code, undone } = await refusedCheckpoint(hostA, pair.server.id, '/run/small/image');
+    expect(code).toBe('E_CHECKPOINT_FILE');
+    expect(undone).toEqual(['save', 'lock', 'freeze', 'suspend', 'preflight']);
+    expect((await hostA.run(['ls', '-A', '/run/small'])).stdout).toBe('');
+    await expectCounting(pair);
+    await hostA.run(['umount', '/run/small']);
+  });
+});
+
+describe('a checkpoint that cannot be restored', () => {
+  let pair: Pair;
+  let file: string;
+
+  test('starts nothing, and then can be', async () => {
+    pair = await startPair({ from: hostA, to: hostC });
+    ({ file } = await checkpoint(hostA, pair.server.id));
+    const changed = (change: (path: string) => void): string => {
+      const path = join(folder, 'changed');
+      copyFileSync(file, path);
+      change(path);
+      return path;
+    };
+    expect(await refusedRestore(hostB, join(folder, 'none'))).toBe('E_CHECKPOINT_FILE');
+    expect(await refusedRestore(hostB, changed((path) => truncateSync(path, 100_000)))).toBe('E_CHECKPOINT_TRUNCATED');
+    expect(await refusedRestore(hostB, changed((path) => appendFileSync(path, 'more')))).toBe('E_CHECKPOINT_ALTERED');
+    const { key } = hostB;
+    hostB.key = 'ab'.repeat(32);
+    expect(await refusedRestore(hostB, file)).toBe('E_CHECKPOINT_KEY');
+    hostB.key = key;
+    const blocker = hostB.start(['count_server', '4884', '1']);
+    await blocker.stdout.match(/^listening/).catch(() => undefined);
+    expect(await refusedRestore(hostC, file, '--to', 'hostB')).toBe('E_PORT');
+    await blocker.kill('SIGKILL');
+    expect(await hostB.list()).toEqual([]);
+    const { stdout } = await hostB.run(['migrun', 'show', file]);
+    expect(stdout).toMatch(/count_server -a 0\.0\.0\.0 4884/);
+    expect(stdout).toMatch(/LISTEN +0\.0\.0\.0:4884/);
+    expect(stdout).toMatch(/ESTABLISHED +10\.77\.0\.1:4884 +10\.77\.0\.3:\d+/);
+    await expectCounted(pair, hostC.start(['migrun', 'restore', file, '--to', 'hostB']));
+    expect(existsSync(file)).toBe(true);
+  }, MANY_COMMANDS_MS);
+});
