@@ -39,8 +39,8 @@ describe('the benchmark', () => {
     rmSync(folder, { recursive: true });
     expect(all.sockets).toHaveLength(3);
     expect(all.blackout).toHaveLength(2);
-    for (const part of ['echo', 'bulk']) {
-      expect(all[part].map(({ what }: { what: string }) => what)).toHaveLength(6);
+    for (const [part, rows] of [['echo', 6], ['bulk', 6], ['afterMove', 12]] as const) {
+      expect(all[part].map(({ what }: { what: string }) => what)).toHaveLength(rows);
       for (const { ours, theirs, ratios } of all[part]) for (const value of [ours.median, theirs.median, ratios.low, ratios.high]) expect(value).toBeGreaterThan(0);
     }
     expect(all.scale.counts).toEqual([1, 10, 100]);

@@ -5,16 +5,13 @@
  * sk_setsockopt(), net/core/sock.c, gives autotuning back after SO_SNDBUFFORCE.
  * Relied on by: revive takes short counts, uses MSG_DONTWAIT (a blocking send() would wait for ever), raises SO_SNDBUF first
  * and unlocks it after. */
+#include "harness/bulk.h"
 #include "harness/hosts.h"
 #include "harness/result.h"
 #include "harness/tcp.h"
 
 #include <errno.h>
 #include <string.h>
-
-#ifndef SO_BUF_LOCK
-#define SO_BUF_LOCK 72
-#endif
 
 static uint8_t bytes[1 << 20];
 

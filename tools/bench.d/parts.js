@@ -2,6 +2,7 @@
 
 /** What can be measured, how much of it by default, and where its results go. */
 
+const { afterMove } = require('./after-move');
 const { blackout } = require('./blackout');
 const { paths } = require('./paths');
 const { rules } = require('./rules');
@@ -19,6 +20,7 @@ const PARTS = {
   blackout: { run: blackout, runs: { quick: 1, usual: 11, full: 31 }, page: 'benchmarks' },
   echo: { run: shim.echo, runs: { quick: 1, usual: 7, full: 31 }, page: 'benchmarks' },
   bulk: { run: shim.bulk, runs: { quick: 1, usual: 7, full: 31 }, page: 'benchmarks' },
+  afterMove: { run: afterMove, runs: { quick: 1, usual: 7, full: 31 }, page: 'after a move' },
   scale: { run: scale, runs: { quick: 1, usual: 2, full: 5 }, page: 'scale' },
   table61: { run: table61, runs: { quick: 1, usual: 1, full: 1 }, page: 'chapter6' },
   paths: { run: paths, runs: { quick: 1, usual: 4, full: 3 }, page: 'chapter6' },

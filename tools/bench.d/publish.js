@@ -24,9 +24,9 @@ function insert(page, mark, text) {
   writeFileSync(file, `${before}${begin}${text}\n\n${rest.slice(end)}`);
 }
 
-/** A table's rows of docs/benchmarks.md, of those parts that were measured. */
-function rowsOf(results) {
-  return partsOf('benchmarks').flatMap((part) => results[part] ?? []);
+/** A table's rows of docs/benchmarks.md, of those parts of these pages that were measured. */
+function rowsOf(results, ...pages) {
+  return pages.flatMap(partsOf).flatMap((part) => results[part] ?? []);
 }
 
 function chapterOf(results) {
@@ -41,15 +41,20 @@ function verdict(rows) {
 }
 
 function print(results, about) {
-  const rows = rowsOf(results);
+  const rows = rowsOf(results, 'benchmarks', 'after a move');
   const phases = phasesText(rows);
   const all = [...tables(rows), ...scaleTables(results.scale), ...Object.values(chapterTables(chapterOf(results))).flat()].map(plainTable);
   process.stdout.write(`\n${[...all, about, phases].filter(Boolean).join('\n\n')}\n${rows.length > 0 ? `${verdict(rows)}\n` : ''}`);
 }
 
 function writeBenchmarks(results, about) {
-  const rows = rowsOf(results);
+  const rows = rowsOf(results, 'benchmarks');
   insert('benchmarks.md', 'measured', [`${about}\n`, tables(rows).map(markdownTable).join('\n\n'), `\n${phasesText(rows)}`].join('\n'));
+}
+
+/** A section of docs/benchmarks.md. */
+function writeAfterMove(results, about) {
+  insert('benchmarks.md', 'after a move', [about, ...tables(rowsOf(results, 'after a move')).map(markdownTable)].join('\n\n'));
 }
 
 function writeScale({ scale }, about) {
@@ -66,12 +71,13 @@ async function writeChapter(results, about, on) {
   writeFileSync(join(docs, 'chapter6.json'), `${JSON.stringify({ machine: on, ...chapter }, (_, value) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value))}\n`);
 }
 
-/** A page is written where all parts of it were measured in this one run: numbers of different runs are not compared. */
+/** A page, or a section with a mark of its own, is written where all parts of it were measured in this one run: numbers of different runs are not compared. */
 async function writeDocs(results, about, on) {
-  for (const [page, write] of [['benchmarks', writeBenchmarks], ['scale', writeScale], ['chapter6', writeChapter]]) {
+  const pages = { benchmarks: writeBenchmarks, 'after a move': writeAfterMove, scale: writeScale, chapter6: writeChapter };
+  for (const [page, write] of Object.entries(pages)) {
     const missing = partsOf(page).filter((part) => results[part] === undefined);
     if (missing.length === 0) await write(results, about, on);
-    else process.stderr.write(`bench: docs/${page}.md stays as it is without: ${missing.join(', ')}\n`);
+    else process.stderr.write(`bench: ${page} in docs/ stays as it is without: ${missing.join(', ')}\n`);
   }
 }
 

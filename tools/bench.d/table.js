@@ -63,7 +63,7 @@ function stepTable(results) {
   const lines = results.filter(({ steps }) => steps !== undefined).flatMap(({ what, steps }) =>
     steps.map(({ name, wall, cpu }) => [what, name, intervalText(wall), intervalText(cpu)]),
   );
-  return lines.length === 0 ? undefined : [['against hosts without migrun', 'with', 'time, ratio', 'CPU time, ratio'], ...lines];
+  return lines.length === 0 ? undefined : [['what', 'compared with the first of its kind', 'time, ratio', 'CPU time, ratio'], ...lines];
 }
 
 /** All tables of these results, the main one first: each a list of rows, of which the first is its head. */
