@@ -24,6 +24,7 @@ import { MigrunError } from '../errors';
 import { undoSteps, type Step } from '../migration/driver';
 import { awaitOrphans } from '../migration/orphans';
 import { endLease, requireLeases, suspendPeers } from '../migration/peers';
+import { reasonsOfNeighbours } from '../migration/local-connections';
 import { describeArrival, examine, undoExamine } from '../migration/preflight';
 import { reasonOfError, refusal } from '../migration/refusal';
 import type { Reason } from '../migration/rules';
@@ -47,7 +48,7 @@ const CONSOLE_PATIENCE_MS = 2_000;
 // preflight
 
 async function preflight(context: CheckpointContext): Promise<void> {
-  await examine(context, () => Promise.resolve([...reasonsOfKey(context), ...makeDraft(context)]));
+  await examine(context, () => Promise.resolve([...reasonsOfKey(context), ...makeDraft(context), ...reasonsOfNeighbours(context.connections, context.host)]));
 }
 
 function reasonsOfKey({ tools }: CheckpointContext): Reason[] {

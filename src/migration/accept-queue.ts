@@ -1,7 +1,7 @@
 /** Connections that wait to be accepted go into the queue of a listening socket, here or where they came from. */
 import { ownCgroup } from '../config';
 import { MigrunError } from '../errors';
-import { native, type Endpoint, type WaitingRequest } from '../native/index';
+import { native, type Connection, type WaitingRequest } from '../native/index';
 import { endpointText } from './rules';
 import type { MovingConnection } from './state';
 
@@ -9,8 +9,8 @@ export interface Place {
   readonly connection: Pick<MovingConnection, 'saved' | 'waiting'>;
   /** Our descriptor of the listening socket, which is locked, and stays so. */
   readonly listener: number;
-  /** Where its end is now; undefined: where it was, and its peer has not moved either. */
-  readonly local: Endpoint | undefined;
+  /** Where it is now; undefined: where it was, and its peer has not moved either. */
+  readonly ends: Connection | undefined;
 }
 
 const HINTS: Record<string, string> = {
@@ -32,7 +32,8 @@ export function fillQueues(places: readonly Place[], pod: string): { count: numb
   }
 }
 
-function request({ connection: { saved, waiting }, listener, local }: Place): WaitingRequest {
+function request({ connection: { saved, waiting }, listener, ends }: Place): WaitingRequest {
   const receiveBuffer = waiting?.receiveBuffer ?? 0;
-  return { listener, saved, local: local ?? saved.local, remote: saved.remote, receiveBuffer, peerStays: local === undefined || waiting?.alone === true };
+  const { local, remote } = ends ?? saved;
+  return { listener, saved, local, remote, receiveBuffer, peerStays: ends === undefined || waiting?.alone === true };
 }

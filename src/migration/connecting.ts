@@ -3,11 +3,14 @@ import type { Logger } from '../log';
 import { native } from '../native/index';
 import type { RestoredSockets } from './restored-sockets';
 import type { MovingState } from './state';
+import { addressesOf } from './udp';
 
 /** To be called when the program is about to run: from here on the other ends hear of it. May be repeated. */
-export function connectAgain({ connecting }: MovingState, sockets: RestoredSockets, log: Logger): void {
-  for (const { family, local, remote, ...place } of connecting) {
+export function connectAgain({ connecting, addresses: from }: MovingState, sockets: RestoredSockets, log: Logger): void {
+  const addresses = addressesOf(from, []);
+  for (const { family, local, remote: old, inside, ...place } of connecting) {
     const fd = sockets.find(place);
+    const remote = inside ? (addresses.inside(old, family) ?? old) : old;
     const address = native.routeSource(remote.address);
     if (fd === undefined || address === null) continue;
     try {

@@ -1,18 +1,23 @@
 /** What a target host lacks for a program that wants to come. */
 import { readFileSync, statSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
+import { isIPv4 } from 'node:net';
 import { arch } from 'node:os';
+import { plainAddress } from '../addresses';
 import type { Config } from '../config';
 import { native, type Endpoint } from '../native/index';
 import type { Arrival } from '../protocol/control/index';
-import { cpuFlags } from '../program/facts';
+import { cpuFlags, ownAddresses } from '../program/facts';
 import { judgeBound } from './bound';
+import type { NewAddresses } from './new-addresses';
 import { endpointText, type Reason } from './reason';
 import { addressesOf, judgeUdp } from './udp';
 
+const [AF_INET, AF_INET6] = [2, 10];
+
 export async function judgeArrival(arrival: Arrival, config: Config): Promise<Reason[]> {
   const addresses = addressesOf(arrival.addresses, []);
-  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...judgeBound(arrival, addresses), ...(await judgeUdp(arrival, whyNotBound)), ...judgeQueues(arrival), ...judgeRoutes(arrival), ...judgeOptions(arrival)];
+  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...judgeBound(arrival, addresses), ...(await judgeUdp(arrival, whyNotBound)), ...judgeQueues(arrival), ...judgeRoutes(arrival, addresses), ...judgeOptions(arrival)];
 }
 
 function judgeCpu({ architecture, cpuFlags: needed }: Arrival): Reason[] {
@@ -60,9 +65,19 @@ function judgeQueues({ bound }: Arrival): Reason[] {
     .map(({ local, waiting }) => ({ code: 'E_ACCEPT_QUEUE', message: `${waiting} connections wait at ${endpointText(local)}, and net.core.somaxconn of the target allows ${most}` }));
 }
 
-function judgeRoutes({ connections, connecting }: Arrival): Reason[] {
+function judgeRoutes({ connections, connecting, inside, addresses: theirs }: Arrival, own: NewAddresses): Reason[] {
+  const ours = ownAddresses();
   const addresses = [...new Set([...connections, ...connecting].map(({ remote }) => remote.address))];
-  return addresses.filter((address) => native.routeSource(address) === null).map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no route to the peer ${address}` }));
+  const unreached = addresses.filter((address) => native.routeSource(address) === null);
+  const unnamed = inside.filter((address) => own.inside({ address, port: 0 }, isIPv4(address) ? AF_INET : AF_INET6) === null);
+  // Of a neighbour that stays there: a bridge, say, has the same address on every host.
+  const isSameHost = theirs.every((address) => ours.includes(address));
+  const common = isSameHost ? [] : addresses.filter((address) => theirs.includes(plainAddress(address)) && ours.includes(plainAddress(address)));
+  return [
+    ...common.map((address) => ({ code: 'E_LOCAL_CONNECTION', message: `the other end of a connection stays at ${address}, which is an address of the target too` })),
+    ...unreached.map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no route to the peer ${address}` })),
+    ...unnamed.map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no address in place of ${address}` })),
+  ];
 }
 
 /** By setting them for a moment: a device or a module may be missing, or the kernel be an older one. */

@@ -1,5 +1,6 @@
 /** Which ends of a program's connections are not its own, and what they are told. */
 import type { Connection, Endpoint, HeldSocket } from '../native/index';
+import { OwnEnds } from './local-connections';
 import { isConnection, type RuledSocket } from './rules';
 import { hasPeer, movedConnections, type MovingState } from './state';
 import { hasUdpPeer, isUdp } from './udp-rules';
@@ -8,18 +9,20 @@ const SOCK_DGRAM = 2;
 const IPPROTO_UDP = 17;
 
 type Ends = Pick<HeldSocket, 'local' | 'remote'>;
-type Moving = Pick<MovingState, 'connections' | 'udp' | 'addresses'>;
+type Moving = Pick<MovingState, 'connections' | 'udp' | 'addresses' | 'host'>;
 export type MovedPeer = ReturnType<typeof movedConnections>[number];
 
-/** TCP's, then UDP's. */
-export function connectionsOf(sockets: readonly RuledSocket[], addresses: readonly string[]): Connection[] {
+/** TCP's, then UDP's. `waiting`: what has not been accepted. `addresses`: the host's own. */
+export function connectionsOf(sockets: readonly RuledSocket[], waiting: readonly Ends[], addresses: readonly string[]): Connection[] {
   const own = new Set(addresses);
   const locals = sockets.filter(isUdp).map(({ local }) => local);
-  return [...sockets.filter(isConnection).map(tcp), ...sockets.filter((socket) => hasUdpPeer(socket, locals, own)).map(udp)];
+  const connections = [...waiting, ...sockets.filter(isConnection)];
+  const ends = new OwnEnds(connections);
+  return [...connections.filter((connection) => !ends.hasOther(connection)).map(tcp), ...sockets.filter((socket) => hasUdpPeer(socket, locals, own)).map(udp)];
 }
 
 /** The same of a program that is on its way. */
-export function peersOf(state: Moving): Connection[] {
+export function peersOf(state: Pick<Moving, 'connections' | 'udp' | 'addresses'>): Connection[] {
   return [...state.connections.filter(hasPeer).map(({ saved }) => tcp(saved)), ...udpWithPeers(state).map(({ saved }) => udp(saved))];
 }
 
@@ -33,7 +36,7 @@ export function udpWithPeers({ udp: sockets, addresses }: Pick<Moving, 'udp' | '
 /** `locals`: where the connections, then the UDP sockets with peers, are now. */
 export function movedPeers(state: Moving, locals: readonly Endpoint[]): MovedPeer[] {
   const count = state.connections.length;
-  return [...movedConnections(state.connections, locals.slice(0, count)), ...movedUdp(udpWithPeers(state), locals.slice(count))];
+  return [...movedConnections(state.connections, locals.slice(0, count), state.host), ...movedUdp(udpWithPeers(state), locals.slice(count))];
 }
 
 /** `locals`: where they are now, one each. */

@@ -32,6 +32,11 @@ export class NewAddresses {
     return isOfOldHost && isInside(remote, this.locals) ? (this.own(remote, family) ?? remote) : remote;
   }
 
+  /** Of an end of a connection that is in the program altogether. null: this host has no address in place of its old one. */
+  inside(end: Endpoint, family: number): Endpoint | null {
+    return this.from.has(plainAddress(end.address)) ? this.own(end, family) : end;
+  }
+
   /** IP_MULTICAST_IF. */
   multicastInterface(old: string): string {
     return this.from.has(old) ? (this.sourceTowards(old) ?? '0.0.0.0') : old;

@@ -8,6 +8,8 @@ import { VERSION } from '../version';
 export interface Target {
   readonly channel: Channel<SupervisorMessage>;
   readonly address: string;
+  /** This host's, as the target sees it. */
+  readonly ownAddress: string;
 }
 
 export function connectToAgent(config: Config, { host, port }: { host: string; port: number }): Promise<Connected<HostMessage>> {
@@ -16,12 +18,12 @@ export function connectToAgent(config: Config, { host, port }: { host: string; p
 
 /** Throws what `connect` does, and what keeps the target from taking a program. */
 export async function openTarget(config: Config, to: { host: string; port: number }, migration: string, program: string): Promise<Target> {
-  const { channel, remoteAddress } = await connectToAgent(config, to);
+  const { channel, remoteAddress, localAddress } = await connectToAgent(config, to);
   try {
     expectType(await channel.request({ type: 'open-arrival', migration, program }, { timeoutMs: 10_000 }), 'opened');
   } catch (error) {
     channel.destroy();
     throw error;
   }
-  return { channel: channel.withSchema(supervisorMessage), address: remoteAddress };
+  return { channel: channel.withSchema(supervisorMessage), address: remoteAddress, ownAddress: localAddress };
 }

@@ -6,17 +6,18 @@ import { criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import type { SocketOption } from '../native/index';
-import { cpuFlags, gatherFacts, namespacesOf, ownAddresses, type ProgramFacts } from '../program/facts';
+import { addressesBeside, cpuFlags, gatherFacts, namespacesOf, type ProgramFacts } from '../program/facts';
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type Arrival } from '../protocol/control/index';
 import { isBoundTcp } from './bound';
+import { OwnEnds, otherEnd, reasonsOfNeighbours } from './local-connections';
 import type { MigrationContext } from './migration-context';
 import { openTarget } from './open-target';
 import { awaitOrphans } from './orphans';
 import { introducePeers } from './peers';
 import { rehearseTransfer } from './rehearsal';
 import { reasonOfError, reasonsOfPeers, refusal } from './refusal';
-import { isConnecting, reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
+import { isConnecting, isConnection, isHeard, reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
 import type { SourceContext } from './source-context';
 import { isUdp } from './udp-rules';
 import { isLeftAlone } from './waiting';
@@ -39,7 +40,7 @@ export async function examine(context: SourceContext, askElsewhere: () => Promis
   const reasons: Reason[] = reasonsAgainst(context.facts.processes, context.facts.sockets, {
     namespaces: namespacesOf('self'),
     terminal: program.terminal?.path,
-    addresses: new Set(ownAddresses()),
+    addresses: new Set(context.addresses),
   });
   mkdirSync(context.folder, { recursive: true, mode: 0o700 });
   // Told in this order: of the program itself, of its peers, of where it is to go.
@@ -56,13 +57,17 @@ export async function examine(context: SourceContext, askElsewhere: () => Promis
 
 async function askTarget(context: MigrationContext): Promise<Reason[]> {
   context.target = await openTarget(context.tools.config, context.to, context.migration, context.program.identity.id);
+  context.host = addressesBeside(context.target.ownAddress);
   const answer = await context.target.channel.request({ type: 'arrive', arrival: describeArrival(context) }, { timeoutMs: JUDGE_TIMEOUT_MS });
-  return expectType(answer, 'judged').reasons;
+  return [...reasonsOfNeighbours(context.connections, context.host), ...expectType(answer, 'judged').reasons];
 }
 
 export function describeArrival(context: SourceContext): Arrival {
-  const { program, facts } = context;
-  const { processes, sockets } = facts as ProgramFacts;
+  const { program, facts, host } = context;
+  const { processes, sockets, waiting } = facts as ProgramFacts;
+  const connecting = sockets.filter(isConnecting);
+  const connections = [...sockets.filter(isConnection), ...waiting];
+  const ends = new OwnEnds(connections);
   const files = new Map(processes.flatMap((process) => process.files.map((file) => [file.path, file] as const)));
   return {
     migration: context.migration,
@@ -72,10 +77,11 @@ export function describeArrival(context: SourceContext): Arrival {
     files: [...files.values()],
     workingDirectories: [...new Set(processes.map(({ workingDirectory }) => workingDirectory))],
     bound: distinct(sockets.filter(isBoundTcp).map(({ family, local, state, backlog, options }) => ({ family, local, waiting: backlog, listens: state === TCP_LISTEN, options: [...options] }))),
-    connections: context.connections,
+    connections: context.connections.map((connection) => ({ ...connection, remote: otherEnd(connection.remote, host) ?? connection.remote })),
+    inside: distinct([...connections.filter((connection) => ends.hasOther(connection)).map(({ local }) => local.address), ...connecting.filter((socket) => isHeard(socket, sockets)).map(({ remote }) => remote.address)]),
     udp: sockets.filter(isUdp).map(({ family, local, remote, options, interfaces }) => ({ family, local, remote, v6only: options.some(isV6only), interfaces: [...interfaces] })),
-    addresses: ownAddresses(),
-    connecting: sockets.filter(isConnecting).map(({ local, remote }) => ({ local, remote })),
+    addresses: [...context.addresses],
+    connecting: connecting.filter((socket) => !isHeard(socket, sockets)).map(({ local, remote }) => ({ local, remote })),
     options: distinct(sockets.filter(({ options }) => options.length > 0).map(({ family, type, protocol, options }) => ({ family, type, protocol, options: [...options] }))),
     terminal: program.terminal === undefined ? null : { key: criuKeyOf(program.terminal), rows: program.terminal.rows, columns: program.terminal.columns },
   };

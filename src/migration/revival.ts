@@ -5,11 +5,11 @@
 import { fstatSync } from 'node:fs';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
-import { native, type Endpoint, type ReviveRequest } from '../native/index';
+import { native, type Connection, type Endpoint, type ReviveRequest } from '../native/index';
 import { fillQueues } from './accept-queue';
 import { bindAgain } from './bound';
 import { connectAgain } from './connecting';
-import { localEnds } from './local-end';
+import { endsHere } from './local-end';
 import { udpWithPeers } from './moved-peers';
 import type { NewAddresses } from './new-addresses';
 import { RestoredSockets, type Place } from './restored-sockets';
@@ -43,20 +43,20 @@ export class Revival {
 
   /** Whatever is complete when this returns stays locked. Gives the local ends of connections, then of UDP sockets with peers. */
   revive(): Endpoint[] {
-    const locals = localEnds(this.state.connections);
-    this.writeOptions(true);
     const moved = addressesOf(this.state.addresses, this.state.udp.map(({ saved }) => saved.local));
+    const ends = endsHere(this.state.connections, this.state.host, moved);
+    this.writeOptions(true);
     bindAgain(this.state, moved, (socket) => this.at(socket));
     const requests = this.state.connections.flatMap((connection, index): ReviveRequest[] => {
       const { saved, peerHas, waiting } = connection;
-      return waiting === null ? [{ fd: this.at(connection), saved, local: locals[index] as Endpoint, remote: saved.remote, peerHas }] : [];
+      return waiting === null ? [{ fd: this.at(connection), saved, ...(ends[index] as Connection), peerHas }] : [];
     });
     this.revived = requests.map(({ fd, saved: { local, remote } }) => ({ fd, name: connectionText({ local, remote }) }));
     native.revive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
     this.reviveUdp(moved);
     this.writeOptions(false);
-    this.fillQueues(locals);
-    return [...locals, ...udpWithPeers(this.state).map((socket) => native.describeSocket(this.at(socket)).local)];
+    this.fillQueues(ends);
+    return [...ends.map(({ local }) => local), ...udpWithPeers(this.state).map((socket) => native.describeSocket(this.at(socket)).local)];
   }
 
   private reviveUdp(moved: NewAddresses): void {
@@ -106,8 +106,8 @@ export class Revival {
   }
 
   /** Last: what is in them has taken over the listening sockets' options, and cannot be locked. */
-  private fillQueues(locals: readonly Endpoint[]): void {
-    const waiting = this.state.connections.flatMap((connection, index) => (connection.waiting === null ? [] : [{ connection, listener: this.at(connection), local: locals[index] }]));
+  private fillQueues(ends: readonly Connection[]): void {
+    const waiting = this.state.connections.flatMap((connection, index) => (connection.waiting === null ? [] : [{ connection, listener: this.at(connection), ends: ends[index] }]));
     if (waiting.length === 0) return;
     const { failure } = fillQueues(waiting, this.cgroup);
     if (failure !== undefined) throw failure;

@@ -1,9 +1,9 @@
 /** What cannot move, decided from facts alone: all reasons at once, each with a stable code. No I/O. */
-import { isLinkLocal } from '../addresses';
+import { isLinkLocal, isLoopback, plainAddress } from '../addresses';
 import type { Connection, HeldSocket, SocketObstacle } from '../native/index';
 import type { ProcessFact } from '../program/facts';
 import { connectionText, endpointText, type Reason } from './reason';
-import { isUdp, reasonsOfUdp } from './udp-rules';
+import { isInside, isUdp, reasonsOfUdp } from './udp-rules';
 
 export { connectionText, endpointText, type Reason };
 
@@ -130,7 +130,7 @@ export function reasonOfObstacle(obstacle: SocketObstacle, who: string): Reason 
 }
 
 function reasonsOfSocket(socket: RuledSocket, all: readonly RuledSocket[], { addresses }: RuleContext): Reason[] {
-  const reasons = isUdp(socket) ? reasonsOfUdp(socket, all.filter(isUdp).map(({ local }) => local), addresses) : reasonsOfKind(socket);
+  const reasons = isUdp(socket) ? reasonsOfUdp(socket, all.filter(isUdp).map(({ local }) => local), addresses) : reasonsOfKind(socket, all);
   return [...reasons, ...socket.obstacles.map((obstacle) => reasonOfObstacle(obstacle, socketText(socket)))];
 }
 
@@ -142,7 +142,7 @@ function kindName({ type, protocol }: RuledSocket): string {
   return type === SOCK_RAW ? 'raw' : (PROTOCOL_NAMES[protocol] ?? `protocol ${protocol}`);
 }
 
-function reasonsOfKind(socket: RuledSocket): Reason[] {
+function reasonsOfKind(socket: RuledSocket, all: readonly RuledSocket[]): Reason[] {
   if (!isTcp(socket)) return [{ code: 'E_SOCKET_KIND', message: `a socket of ${kindName(socket)} (local ${endpointText(socket.local)}) does not move yet` }];
   if (!CARRIED_STATES.includes(socket.state)) {
     return [{ code: 'E_TCP_STATE', message: `${connectionText(socket)} is in ${tcpStateName(socket.state)}, which does not move yet; try again when it has passed` }];
@@ -150,13 +150,19 @@ function reasonsOfKind(socket: RuledSocket): Reason[] {
   if (isLinkLocal(socket.local.address) || isLinkLocal(socket.remote.address)) {
     return [{ code: 'E_ADDRESS', message: `${socketText(socket)} uses link-local addresses, which mean nothing on another link` }];
   }
-  if ((isConnection(socket) || isConnecting(socket)) && isLocal(socket)) {
-    return [{ code: 'E_LOCAL_CONNECTION', message: `${connectionText(socket)} stays on one host; such a connection does not move yet` }];
+  if (isConnecting(socket) && isLoopback(socket.remote.address) && !isHeard(socket, all)) {
+    return [{ code: 'E_LOCAL_CONNECTION', message: `${connectionText(socket)} is just being made, to a program that stays on this host; try again when it is` }];
   }
   return [];
 }
 
+/** A connect in progress to a socket of the program itself. */
+export function isHeard({ local, remote }: Connection, all: readonly RuledSocket[]): boolean {
+  if (!isLocal({ local, remote })) return false;
+  return isInside(remote, all.filter(({ state }) => state === TCP_LISTEN).map((listener) => listener.local));
+}
+
 /** Both ends are on this host. */
 export function isLocal({ local, remote }: Connection): boolean {
-  return local.address === remote.address || remote.address.startsWith('127.') || remote.address === '::1' || remote.address.startsWith('::ffff:127.');
+  return plainAddress(local.address) === plainAddress(remote.address) || isLoopback(remote.address);
 }

@@ -9,6 +9,7 @@ import type { Journal } from './journal';
 import { leaseFor } from './lease';
 import type { MigrationTools, MovingProgram } from './program';
 import { isConnecting, isConnection, TCP_LISTEN } from './rules';
+import type { HostAddresses } from './local-connections';
 import { connectionsOf } from './moved-peers';
 import type { MovingUdp } from './moving-udp';
 import type { MovingConnection, MovingTimer } from './state';
@@ -48,6 +49,8 @@ export class SourceContext {
   savedUdp: MovingUdp[] = [];
   /** This host's. */
   readonly addresses = ownAddresses();
+  /** Those that the target can be reached from; known once it is open. */
+  host: HostAddresses = { ipv4: null, ipv6: null };
   /** Keeps the peers' leases, and ours, from ending while we work. */
   lease: NodeJS.Timeout | undefined;
   round = 1;
@@ -83,7 +86,7 @@ export class SourceContext {
   /** As the preflight found them, those that wait to be accepted as well. */
   get connections(): Connection[] {
     const { sockets, waiting } = this.facts ?? { sockets: [], waiting: [] };
-    return [...waiting.map(({ local, remote }) => ({ local, remote })), ...connectionsOf(sockets, this.addresses)];
+    return connectionsOf(sockets, waiting, this.addresses);
   }
 
   get listeners(): HeldSocket[] {

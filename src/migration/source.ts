@@ -118,8 +118,8 @@ async function resetLost({ lost, saved, savedFds, tools, renewedAt = 0, leaseMs 
   });
 }
 
-function movingOf({ saved, savedUdp, addresses }: MigrationContext): Pick<MovingState, 'connections' | 'udp' | 'addresses'> {
-  return { connections: saved, udp: savedUdp, addresses: [...addresses] };
+function movingOf({ saved, savedUdp, addresses, host }: MigrationContext): Pick<MovingState, 'connections' | 'udp' | 'addresses' | 'host'> {
+  return { connections: saved, udp: savedUdp, addresses: [...addresses], host };
 }
 
 /** RESUME on the old path, for those whom the target did not reach at once. */

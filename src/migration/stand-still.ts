@@ -12,12 +12,13 @@ import { criuKeyOf } from '../program/terminal';
 import { isNamedHere } from './bound';
 import type { Step } from './driver';
 import { holdSockets } from './hold-sockets';
+import { nameOnWire, reasonsOfNeighbours } from './local-connections';
 import { connectionsOf } from './moved-peers';
 import { cancelPeers, endLease, introducePeers, keepLease, suspendPeers } from './peers';
 import { reasonsOfPeers, refusal } from './refusal';
-import { connectionText, isConnecting, isConnection, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
+import { connectionText, isConnecting, isConnection, isHeard, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
-import { hasPeer, type MovingState } from './state';
+import { hasPeer, type MovingConnection, type MovingState } from './state';
 import { absoluteTimers } from './timers';
 import { reasonsOfUnsent, saveUdp } from './udp';
 import { isBound, isUdp } from './udp-rules';
@@ -66,8 +67,10 @@ async function lock(context: SourceContext): Promise<void> {
   await keepWaiting(context);
   const late = reasonsAgainst([], context.sockets, { namespaces: {}, terminal: undefined, addresses: new Set(context.addresses) });
   late.push(...reasonsOfUnsent(context.held));
+  const connections = connectionsOf(context.held, context.waiting.map(({ socket }) => socket).filter(isConnection), context.addresses);
+  late.push(...reasonsOfNeighbours(connections, context.host));
   if (late.length > 0) throw refusal(late);
-  await suspendNewcomers(context, connectionsOf(context.sockets, context.addresses));
+  await suspendNewcomers(context, connections);
 }
 
 /** Connections that came between the preflight and the freeze. */
@@ -129,9 +132,19 @@ function save(context: SourceContext): void {
   context.savedFds = connections.map(({ fd }) => fd);
   const saved = saveAll(context.savedFds, connections);
   context.savedUdp = saveUdp(context.held);
-  context.saved = connections.map((socket, index) => ({ ...context.placeOf(socket), saved: saved[index] as SavedSocket, peerHas: 0, waiting: null }));
+  context.saved = connections.map((socket, index) => ({ ...context.placeOf(socket), saved: saved[index] as SavedSocket, peerHas: 0, inside: false, waiting: null }));
   context.saved.push(...saveWaiting(context));
+  context.saved = withOwnEnds(context.saved);
   context.savedFds.push(...context.waiting.map(({ socket }) => socket.fd));
+}
+
+/** Those between two sockets of the program: each end says what it has received. */
+function withOwnEnds(saved: readonly MovingConnection[]): MovingConnection[] {
+  const received = new Map(saved.map(({ saved: { local, remote, rcvNxt } }) => [nameOnWire(remote, local), rcvNxt]));
+  return saved.map((connection) => {
+    const peerHas = received.get(nameOnWire(connection.saved.local, connection.saved.remote));
+    return peerHas === undefined ? connection : { ...connection, inside: true, peerHas };
+  });
 }
 
 /** Where urgent data came too late for the preflight to see it, only this finds it. */
@@ -164,8 +177,9 @@ export async function describeState(context: SourceContext): Promise<MovingState
     connections: context.saved,
     udp: context.savedUdp,
     addresses: [...context.addresses],
+    host: context.host,
     bound: context.held.filter(isNamedHere).map((socket) => ({ ...context.placeOf(socket), family: socket.family, local: socket.local, backlog: socket.state === TCP_LISTEN ? socket.backlogLimit : null })),
-    connecting: context.held.filter(isConnecting).map((socket) => ({ ...context.placeOf(socket), family: socket.family, local: socket.local, remote: socket.remote })),
+    connecting: context.held.filter(isConnecting).map((socket) => ({ ...context.placeOf(socket), family: socket.family, local: socket.local, remote: socket.remote, inside: isHeard(socket, context.held) })),
     listeners: context.listeners.map((socket) => context.placeOf(socket)),
     sockets: context.held.map((socket, index) => ({ ...context.placeOf(socket), inode: socket.inode, options: context.options[index] ?? [] })),
     tickets: context.tickets,

@@ -5,6 +5,7 @@ import { MigrunError } from '../errors';
 import type { Connection, Endpoint, SavedSocket } from '../native/index';
 import { bytesSchema } from '../protocol/channel/index';
 import { endpoint, hexId, peerTicket, programId, sequence, socketOption } from '../protocol/control/index';
+import { otherEnd, type HostAddresses } from './local-connections';
 import { movingUdp } from './moving-udp';
 
 const sequenceNumber = sequence;
@@ -46,7 +47,7 @@ const movingSocket = place.extend({ inode: z.int().nonnegative(), options: z.arr
 const boundSocket = place.extend({ family: addressFamily, local: endpoint, backlog: z.int().nonnegative().nullable() });
 
 /** A connect in progress, as it was: it is made again. */
-const connectingSocket = place.extend({ family: addressFamily, local: endpoint, remote: endpoint });
+const connectingSocket = place.extend({ family: addressFamily, local: endpoint, remote: endpoint, /** The program listens there. */ inside: z.boolean() });
 export type ConnectingSocket = z.infer<typeof connectingSocket>;
 
 /** One connection of the program and where its socket is: descriptor `fd` of the process with pid `innerPid`. */
@@ -54,17 +55,21 @@ const movingConnection = z.object({
   innerPid: z.int().positive(),
   fd: z.int().nonnegative(),
   saved: savedSocket,
-  /** What the peer has received of our stream: its rcv_nxt at the suspension. */
+  /** What the other end has received of our stream: its rcv_nxt at the suspension. */
   peerHas: sequenceNumber,
+  /** The other end is the program's own. */
+  inside: z.boolean(),
   /** It has not been accepted: its place is the listening socket's. Alone: nobody is at its other end any more. */
   waiting: z.object({ receiveBuffer: z.int().positive().max(MAX_RECEIVE_BUFFER), alone: z.boolean() }).nullable(),
 });
 export type MovingConnection = z.infer<typeof movingConnection>;
 
 /** A connection whose other end follows. */
-export function hasPeer({ waiting }: Pick<MovingConnection, 'waiting'>): boolean {
-  return waiting?.alone !== true;
+export function hasPeer({ inside, waiting }: Pick<MovingConnection, 'inside' | 'waiting'>): boolean {
+  return !inside && waiting?.alone !== true;
 }
+
+const hostAddresses = z.object({ ipv4: z.ipv4().nullable(), ipv6: z.ipv6().nullable() }) satisfies z.ZodType<HostAddresses>;
 
 const keptOutput = z.object({ acknowledged: z.int().nonnegative(), kept: z.instanceof(Uint8Array), ended: z.boolean() });
 
@@ -90,6 +95,8 @@ const movingState = z.object({
   udp: z.array(movingUdp),
   /** Of the host that it left. */
   addresses: z.array(z.string().max(64)).max(4096),
+  /** Those that its neighbours there have from now on, where they were reached at loopback. */
+  host: hostAddresses,
   /** Those that CRIU leaves without a name. */
   bound: z.array(boundSocket),
   /** Locked, as the dump found them. */
@@ -134,11 +141,12 @@ export function practiceState(): MovingState {
     migration: id,
     program: '00000000',
     group: id,
-    connections: [{ ...place, peerHas: 0, waiting: { receiveBuffer: 1, alone: false }, saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) } }],
+    connections: [{ ...place, peerHas: 0, inside: false, waiting: { receiveBuffer: 1, alone: false }, saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) } }],
     udp: [{ ...place, saved: { family: 10 as const, local, remote: local, multicastInterface: '0.0.0.0', interfaces: [], memberships: [], datagrams: [{ source: local, destination: '::', hopLimit: 0, trafficClass: 0, bytes: Buffer.alloc(1) }] } }],
     addresses: ['::'],
+    host: { ipv4: null, ipv6: '::' },
     bound: [{ ...place, family: 10, local, backlog: 1 }],
-    connecting: [{ ...place, family: 10, local, remote: local }],
+    connecting: [{ ...place, family: 10, local, remote: local, inside: false }],
     listeners: [place],
     sockets: [{ ...place, inode: 1, options: [{ level: 0, name: 0, value: Buffer.alloc(1) }] }],
     tickets: [{ ticket: { migration: id, sourceId: '0'.repeat(16), peerId: '0'.repeat(16), key: id.repeat(2) }, connections: [{ connection: { local, remote: local }, token: id }] }],
@@ -149,9 +157,10 @@ export function practiceState(): MovingState {
 }
 
 /** What the peers are told: each connection as it was, as it will be, and what of the peer's stream has arrived. */
-export function movedConnections(connections: readonly Pick<MovingConnection, 'saved' | 'waiting'>[], locals: readonly Endpoint[]): { connection: Connection; to: Connection; peerHas: number }[] {
-  return connections.flatMap(({ saved: { local, remote, rcvNxt }, waiting }, index) => {
-    if (!hasPeer({ waiting })) return [];
-    return [{ connection: { local, remote }, to: { local: locals[index] ?? local, remote }, peerHas: rcvNxt }];
+export function movedConnections(connections: readonly Pick<MovingConnection, 'saved' | 'inside' | 'waiting'>[], locals: readonly Endpoint[], host: HostAddresses): { connection: Connection; to: Connection; peerHas: number }[] {
+  return connections.flatMap((connection, index) => {
+    const { local, remote, rcvNxt } = connection.saved;
+    if (!hasPeer(connection)) return [];
+    return [{ connection: { local, remote }, to: { local: locals[index] ?? local, remote: otherEnd(remote, host) ?? remote }, peerHas: rcvNxt }];
   });
 }

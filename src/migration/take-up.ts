@@ -6,13 +6,14 @@ import { fstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { native, type HeldSocket, type Registry } from '../native/index';
 import { connectAgain } from './connecting';
-import { localEnds } from './local-end';
+import { endsHere } from './local-end';
 import { movedUdp, udpWithPeers, type MovedPeer } from './moved-peers';
 import type { MigrationTools } from './program';
 import { RestoredSockets } from './restored-sockets';
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from './rules';
 import { decodeState, movedConnections, STATE_FILE, type MovingConnection, type MovingState } from './state';
 import { tally, tellPeers } from './tell-peers';
+import { addressesOf } from './udp';
 
 /** Of silence, after which a peer is let go: the program is frozen meanwhile. */
 const RESUME_DEADLINE_MS = 3_000;
@@ -42,7 +43,13 @@ export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Pro
       const fd = connection.waiting === null ? sockets.find(connection) : undefined;
       return fd === undefined ? [] : [{ connection, socket: native.describeSocket(fd) }];
     });
-    const peers = await tellPeers(tools, state, [...moved(taken), ...movedConnections(waiting, localEnds(waiting)), ...movedDatagrams(state, sockets)], RESUME_DEADLINE_MS);
+    const ends = endsHere(waiting, state.host, addressesOf(state.addresses, []));
+    const inQueues = movedConnections(
+      waiting,
+      ends.map(({ local }) => local),
+      state.host,
+    );
+    const peers = await tellPeers(tools, state, [...moved(taken, state), ...inQueues, ...movedDatagrams(state, sockets)], RESUME_DEADLINE_MS);
     tools.log.info(tally(peers), 'resumed after a crash');
     moveInodes(arrival.registry, state, sockets);
     for (const one of taken) if (owesFin(one)) reviveWithFin(one);
@@ -58,10 +65,11 @@ export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Pro
   return state;
 }
 
-function moved(taken: readonly Taken[]): ReturnType<typeof movedConnections> {
+function moved(taken: readonly Taken[], { host }: MovingState): ReturnType<typeof movedConnections> {
   return movedConnections(
     taken.map(({ connection }) => connection),
     taken.map(({ socket }) => socket.local),
+    host,
   );
 }
 

@@ -75,7 +75,7 @@ export function saveWaiting(context: SourceContext): MovingConnection[] {
   return context.waiting.map(({ socket, listener }, index) => {
     const state = saved[index] as SavedSocket;
     const alone = !isConnection(socket) || context.alone.has(connectionText(socket));
-    return { ...context.placeOf(listener), saved: state, peerHas: state.sndUna, waiting: { receiveBuffer: socket.receiveBuffer, alone } };
+    return { ...context.placeOf(listener), saved: state, peerHas: state.sndUna, inside: false, waiting: { receiveBuffer: socket.receiveBuffer, alone } };
   });
 }
 
@@ -94,7 +94,7 @@ export async function putBack(waiting: readonly { socket: TakenSocket; listener:
   let places = waiting.flatMap(({ socket, listener }): Place[] => {
     try {
       const [saved] = saveTaken([socket]);
-      return [{ connection: { saved: saved as SavedSocket, waiting: { receiveBuffer: socket.receiveBuffer, alone: false } }, listener, local: undefined }];
+      return [{ connection: { saved: saved as SavedSocket, waiting: { receiveBuffer: socket.receiveBuffer, alone: false } }, listener, ends: undefined }];
     } catch (error) {
       failures.push(error);
       return [];

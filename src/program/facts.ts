@@ -1,8 +1,9 @@
 /** What the kernel says of a program: its processes, their descriptors, its sockets. Nothing is judged here. */
 import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { isLoopback } from '../addresses';
+import { isLinkLocal, isLoopback, plainAddress } from '../addresses';
 import { native, type Connection, type DiagSocket, type HeldSocket, type SocketOption } from '../native/index';
 import { innerPid, pidsOf } from './pod';
 
@@ -136,6 +137,15 @@ function describeSockets(processes: readonly ProcessFact[], signed: ReadonlySet<
 export function cpuFlags(): string[] {
   const line = readFileSync('/proc/cpuinfo', 'utf8').match(/^(?:flags|Features)\s*:\s*(.*)$/m)?.[1] ?? '';
   return line.split(' ').filter(Boolean);
+}
+
+/** Those of the interface that has this one. Of either version the first that means something beyond the link; null: there is none. */
+export function addressesBeside(address: string): { ipv4: string | null; ipv6: string | null } {
+  const plain = plainAddress(address);
+  const all = Object.values(networkInterfaces()).find((list) => list?.some((each) => each.address === plain)) ?? [];
+  const usable = all.map((each) => each.address).filter((each) => !isLoopback(each) && !isLinkLocal(each));
+  const first = (version: 4 | 6): string | null => (isIP(plain) === version && usable.includes(plain) ? plain : (usable.find((each) => isIP(each) === version) ?? null));
+  return { ipv4: first(4), ipv6: first(6) };
 }
 
 /** This host's addresses that others may know it by. */

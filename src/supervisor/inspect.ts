@@ -1,7 +1,8 @@
 /** What `migrun inspect` shows: the program's processes, descriptors and sockets, and who of its peers can follow. */
+import { connectionsOf } from '../migration/moved-peers';
 import { agentPatience } from '../migration/peers';
 import type { AgentLink, MovingProgram } from '../migration/program';
-import { connectionText, isConnection, isTcp, reasonsAgainst, tcpStateName } from '../migration/rules';
+import { connectionText, isTcp, reasonsAgainst, tcpStateName } from '../migration/rules';
 import type { Connection } from '../native/index';
 import { isUdp } from '../migration/udp-rules';
 import { gatherFacts, namespacesOf, ownAddresses } from '../program/facts';
@@ -11,7 +12,7 @@ const HELLO_DEADLINE_MS = 1_500;
 
 export async function inspect(program: MovingProgram, agent: AgentLink): Promise<Inspection> {
   const facts = gatherFacts(program.cgroup);
-  const peers = await peerStatuses(program, facts.sockets.filter(isConnection), agent);
+  const peers = await peerStatuses(program, connectionsOf(facts.sockets, facts.waiting, ownAddresses()), agent);
   return {
     program: program.summary,
     processes: facts.processes.map(({ pid, innerPid, name, executable, descriptors }) => ({ pid, innerPid, name, executable, descriptors: [...descriptors] })),
@@ -22,15 +23,14 @@ export async function inspect(program: MovingProgram, agent: AgentLink): Promise
       state: isTcp(socket) ? tcpStateName(socket.state) : isUdp(socket) ? 'UDP' : '',
       local: socket.local,
       remote: socket.remote,
-      peer: peers.get(connectionText(socket)) ?? '',
+      peer: peers.get(connectionText({ ...socket, udp: isUdp(socket) })) ?? '',
     })),
     reasons: reasonsAgainst(facts.processes, facts.sockets, { namespaces: namespacesOf('self'), terminal: program.terminal?.path, addresses: new Set(ownAddresses()) }),
   };
 }
 
-async function peerStatuses(program: MovingProgram, sockets: readonly Connection[], agent: AgentLink): Promise<Map<string, string>> {
-  if (sockets.length === 0) return new Map();
-  const connections = sockets.map(({ local, remote }) => ({ local, remote }));
+async function peerStatuses(program: MovingProgram, connections: Connection[], agent: AgentLink): Promise<Map<string, string>> {
+  if (connections.length === 0) return new Map();
   const answer = await agent.ask({ type: 'introduce', group: program.identity.group, connections, deadlineMs: HELLO_DEADLINE_MS }, agentPatience(connections));
   const { peers } = expectType(answer, 'introduced');
   return new Map(peers.map(({ connection, status }) => [connectionText(connection), status]));

@@ -7,6 +7,7 @@ import { FAULTY_CRIU, stopInDump } from './support/faulty-criu.js';
 import { onChange } from './support/files.js';
 import type { Host } from './support/host.js';
 import { cgroupsOf, useLab } from './support/lab.js';
+import { SocketBox } from './support/socket-box.js';
 import type { Started } from './support/started.js';
 
 const lab = useLab();
@@ -35,6 +36,7 @@ afterEach(async () => {
 });
 
 const HALF_CLOSED_PORT = 4885;
+const LOCAL_PORT = 4886;
 /** Says something, shuts its side down, and prints each piece that it is told. */
 const HALF_CLOSED = `
   const server = require('node:net').createServer({ allowHalfOpen: true }, (socket) => {
@@ -240,6 +242,30 @@ describe('the target\'s supervisor dies', () => {
     expect(await socketsOf(hostC, HALF_CLOSED_PORT)).toMatch(/^CLOSE-WAIT /);
     await client.kill('SIGTERM');
     await untilGone(server.id);
+  });
+
+  test('after the commit, with connections that were within the host: they go on', async () => {
+    const box = await SocketBox.wrapped(hostA);
+    const neighbour = SocketBox.plain(hostA);
+    const all = async (who: SocketBox, ...commands: string[]): Promise<void> => {
+      for (const command of commands) expect(await who.run(command)).toMatch(/^ok/);
+    };
+    await all(box, 'socket 0 4', `bind 0 127.0.0.1 ${LOCAL_PORT}`, 'listen 0 5', 'socket 1 4', `connect 1 127.0.0.1 ${LOCAL_PORT}`, 'accept 2 0', 'send 1 5000', 'shut 1 w');
+    await all(neighbour, 'socket 3 4', `connect 3 127.0.0.1 ${LOCAL_PORT}`, 'send 3 5000', 'shut 3 w');
+    await all(box, 'accept 3 0');
+    const { release } = await hold('before-commit', box.id);
+    const peer = agentOf(hostA);
+    process.kill(peer, 'SIGSTOP');
+    release();
+    await untilCommitted();
+    killAll(supervisorOf(hostB, box.id!));
+    process.kill(peer, 'SIGCONT');
+    await untilListed(hostB, box.id!);
+    await all(box, 'end 2', 'send 2 3000', 'recv 1 3000', 'end 3', 'send 3 3000');
+    await all(neighbour, 'recv 3 3000');
+    box.started.stdin.end();
+    await neighbour.end();
+    await untilGone(box.id!);
   });
 
   const decided = new Set<string>();

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config';
 import { judgeArrival } from '../../src/migration/judge';
-import { cpuFlags } from '../../src/program/facts';
+import { native } from '../../src/native';
+import { cpuFlags, ownAddresses } from '../../src/program/facts';
 import type { Arrival } from '../../src/protocol/control';
 import { modestArrival } from './support';
 
@@ -122,6 +123,25 @@ test('an accept queue is not longer than this host lets one be', async () => {
   const local = { address: '0.0.0.0', port: await freePort() };
   expect(await judge({ bound: [{ ...LISTENING, local, waiting: most }] })).toEqual([]);
   expect(await judge({ bound: [{ ...LISTENING, local, waiting: most + 1 }] })).toEqual([{ code: 'E_ACCEPT_QUEUE', message: expect.stringContaining(`${most + 1} connections wait`) as string }]);
+});
+
+describe('connections within the host that it leaves', () => {
+  test('of which both ends move, need an address here', async () => {
+    const addresses = ['10.255.255.1', 'fd00:dead::1'];
+    expect(await judge({ addresses, inside: ['127.0.0.1', '::1'] })).toEqual([]);
+    const reasons = await judge({ addresses, inside: addresses });
+    const unreached = addresses.filter((address) => native.routeSource(address) === null);
+    expect(reasons).toEqual(unreached.map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no address in place of ${address}` })));
+  });
+
+  test('of which one stays, at an address that is this host\'s too, are refused', async () => {
+    const [own] = ownAddresses();
+    if (own === undefined) return;
+    const connections = [{ local: { address: own, port: 1 }, remote: { address: own, port: 2 } }];
+    expect(await judge({ addresses: [own], connections })).toEqual([]); // the program comes from a file, to the host that it was on
+    expect(await judge({ addresses: [own, '192.0.2.1'], connections })).toEqual([{ code: 'E_LOCAL_CONNECTION', message: expect.stringContaining(own) as string }]);
+    expect(await judge({ addresses: ['192.0.2.1'], connections })).toEqual([]);
+  });
 });
 
 describe('ports', () => {

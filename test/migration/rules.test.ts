@@ -1,4 +1,4 @@
-import { connectionText, endpointText, isConnecting, isConnection, reasonsAgainst, tcpStateName, type RuledProcess, type RuledSocket } from '../../src/migration/rules';
+import { connectionText, endpointText, isConnecting, isConnection, isLocal, reasonsAgainst, tcpStateName, type RuledProcess, type RuledSocket } from '../../src/migration/rules';
 
 const NAMESPACES = { net: 'net:[1]', mnt: 'mnt:[2]', pid: 'pid:[3]' };
 const CONTEXT = { namespaces: NAMESPACES, terminal: undefined, addresses: new Set(['10.0.0.1', 'fd00::1']) };
@@ -102,6 +102,12 @@ describe('sockets', () => {
     expect(codesOf([], [connected({ state: 2, remote: { address: '127.0.0.1', port: 80 } })])).toEqual(['E_LOCAL_CONNECTION']);
   });
 
+  test('a connect in progress to a socket of the program itself is carried', () => {
+    const socket = connected({ state: 2, local: { address: '127.0.0.1', port: 9 }, remote: { address: '127.0.0.1', port: 80 } });
+    expect(codesOf([], [socket, listening({ local: { address: '0.0.0.0', port: 80 } })])).toEqual([]);
+    expect(codesOf([], [socket, listening({ local: { address: '0.0.0.0', port: 81 } })])).toEqual(['E_LOCAL_CONNECTION']);
+  });
+
   test('a closed one is carried, and is no connection', () => {
     expect(codesOf([], [connected({ state: 7, remote: { address: '0.0.0.0', port: 0 } })])).toEqual([]);
     expect(isConnection(connected({ state: 7 }))).toBe(false);
@@ -156,7 +162,8 @@ describe('sockets', () => {
     ['the host\'s own address', '10.0.0.1', '10.0.0.1'],
   ])('a connection over %s stays on one host', (_name, local, remote) => {
     const socket = connected({ local: { address: local, port: 1 }, remote: { address: remote, port: 2 } });
-    expect(codesOf([], [socket])).toEqual(['E_LOCAL_CONNECTION']);
+    expect(isLocal(socket)).toBe(true);
+    expect(codesOf([], [socket])).toEqual([]);
   });
 });
 

@@ -25,7 +25,7 @@ function connection(change: Partial<MovingConnection['saved']> = {}): MovingConn
     window: { sndWl1: 1, sndWnd: 65535, maxWindow: 65535, rcvWnd: 32768, rcvWup: 17 },
     ...change,
   };
-  return { innerPid: 2, fd: 4, saved, peerHas: 0xfffffff5, waiting: null };
+  return { innerPid: 2, fd: 4, saved, peerHas: 0xfffffff5, inside: false, waiting: null };
 }
 
 function state(change: Partial<MovingState> = {}): MovingState {
@@ -38,8 +38,9 @@ function state(change: Partial<MovingState> = {}): MovingState {
     connections: [connection()],
     udp: [],
     addresses: ['10.0.0.1'],
+    host: { ipv4: '10.0.0.1', ipv6: null },
     bound: [{ innerPid: 2, fd: 6, family: 2, local: { address: '10.0.0.1', port: 80 }, backlog: 128 }],
-    connecting: [{ innerPid: 2, fd: 5, family: 2, local: { address: '10.0.0.1', port: 40000 }, remote: { address: '10.0.0.3', port: 80 } }],
+    connecting: [{ innerPid: 2, fd: 5, family: 2, local: { address: '10.0.0.1', port: 40000 }, remote: { address: '10.0.0.3', port: 80 }, inside: false }],
     listeners: [{ innerPid: 2, fd: 3 }],
     sockets: [{ innerPid: 2, fd: 4, inode: 7711, options: [{ level: 6, name: 1, value: Buffer.from([1, 0, 0, 0]) }] }],
     timers: [],
@@ -114,11 +115,11 @@ describe('movedConnections', () => {
     const alone = { ...connection(), waiting: { receiveBuffer: 131072, alone: true } };
     const waiting = { ...connection(), waiting: { receiveBuffer: 131072, alone: false } };
     const locals = [1, 2, 3].map((port) => ({ address: '10.0.0.2', port }));
-    expect(movedConnections([connection(), alone, waiting], locals).map(({ to }) => to.local.port)).toEqual([1, 3]);
+    expect(movedConnections([connection(), alone, waiting, { ...connection(), inside: true }], locals, state().host).map(({ to }) => to.local.port)).toEqual([1, 3]);
   });
 
   test('says each connection as it was, as it will be, and what of the peer\'s stream has arrived', () => {
-    expect(movedConnections([connection()], [{ address: '10.0.0.2', port: 4884 }])).toEqual([
+    expect(movedConnections([connection()], [{ address: '10.0.0.2', port: 4884 }], state().host)).toEqual([
       {
         connection: { local: { address: '10.0.0.1', port: 4884 }, remote: { address: '10.0.0.3', port: 50000 } },
         to: { local: { address: '10.0.0.2', port: 4884 }, remote: { address: '10.0.0.3', port: 50000 } },

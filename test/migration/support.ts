@@ -26,6 +26,7 @@ export function modestArrival(change: Partial<Arrival> = {}): Arrival {
     connecting: [],
     bound: [],
     connections: [],
+    inside: [],
     udp: [],
     addresses: [],
     options: [],

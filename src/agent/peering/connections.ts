@@ -2,7 +2,7 @@
 
 import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { addressOfFamily, plainAddress } from '../../addresses';
+import { addressOfFamily, isLoopback, plainAddress } from '../../addresses';
 import type { Connection, Endpoint } from '../../native/contract';
 
 /** IPv4-mapped IPv6 addresses as the IPv4 addresses that the packets have. */
@@ -32,8 +32,16 @@ export function familyOf(address: string): 4 | 6 {
 }
 
 export function isOwnAddress(address: string): boolean {
+  if (isLoopback(address)) return true;
   if (address.startsWith('127.')) return true;
   return Object.values(networkInterfaces()).some((list) => list?.some((entry) => entry.address === address) === true);
+}
+
+/** A socket keeps its address, unless that is of use on its own host only. null: it must not have the one that it is to get. */
+export function localEndAt(local: Endpoint, address: string): Endpoint | null {
+  if (local.address === address) return local;
+  const isOffered = isLoopback(local.address) && !isLoopback(address) && isOwnAddress(address) && isIPv4(address) === isIPv4(local.address);
+  return isOffered ? { address, port: local.port } : null;
 }
 
 function plain({ address, port }: Endpoint): Endpoint {

@@ -33,7 +33,7 @@ interface Moving extends MovedConnection {
 }
 
 type Answer = MoveMessage | Suspended | Working;
-type ResumePart = Pick<Resume, 'address' | 'entries'>;
+type ResumePart = Pick<Resume, 'address' | 'peerAddress' | 'entries'>;
 
 export class Moves {
   /** By role and migration; then by the other agent's key id. */
@@ -230,17 +230,18 @@ export class Moves {
   }
 }
 
-/** The new address is a part's; connections may have moved to more than one. */
+/** The addresses are a part's; connections may have moved to more than one. */
 function resumeParts(moved: readonly Moving[]): ResumePart[] {
-  const byAddress = new Map<string, ResumeEntry[]>();
+  const byAddresses = new Map<string, { address: string; peerAddress: string; entries: ResumeEntry[] }>();
   for (const { to, token, peerHas } of moved) {
-    const { address, port } = onTheWire(to).local;
-    const entries = byAddress.get(address) ?? [];
-    entries.push({ token, port, peerHas });
-    byAddress.set(address, entries);
+    const { local, remote } = onTheWire(to);
+    const name = `${local.address} ${remote.address}`;
+    const part = byAddresses.get(name) ?? { address: local.address, peerAddress: remote.address, entries: [] };
+    part.entries.push({ token, port: local.port, peerHas });
+    byAddresses.set(name, part);
   }
-  return [...byAddress].flatMap(([address, entries]) =>
-    splitIntoParts(entries, RESUME_ENTRIES).map((part) => ({ address, entries: part.entries })),
+  return [...byAddresses.values()].flatMap(({ entries, ...addresses }) =>
+    splitIntoParts(entries, RESUME_ENTRIES).map((part) => ({ ...addresses, entries: part.entries })),
   );
 }
 

@@ -40,7 +40,7 @@ export class Patience {
       held.map(({ fd, inode, registration, patience }) => ({
         fd,
         inode,
-        remote: registration.connection.remote,
+        ...registration.connection,
         peerHas: null,
         windowIsShut: patience?.windowWasShut === true,
       })),

@@ -116,7 +116,7 @@ export class Pauses {
     const requests = held.map(([{ fd, inode, registration, patience }, peerHas]): Rebind => ({
       fd,
       inode,
-      remote: registration.connection.remote,
+      ...registration.connection,
       peerHas,
       windowIsShut: patience?.windowWasShut === true,
     }));

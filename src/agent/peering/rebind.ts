@@ -1,5 +1,6 @@
 /**
- * Rebind: connections of running programs get a new remote address, while their programs stand still for a moment.
+ * Rebind: connections of running programs get a new remote address, and a new local one where it was a loopback address,
+ * while their programs stand still for a moment.
  *
  * Between lock and release, no thread that uses the sockets may run (native/tcp_state.h), so every process that has
  * one of them open is stopped: a wrapped program by its freezer, which hides that from it, any other with ptrace.
@@ -22,7 +23,8 @@ interface Stopping {
 }
 
 export interface Rebind extends Stopping {
-  /** On the wire. */
+  /** On the wire, as the remote is. */
+  readonly local: Endpoint;
   readonly remote: Endpoint;
   /** null: nobody has said. */
   readonly peerHas: number | null;
@@ -135,7 +137,7 @@ export class Rebinder {
     });
   }
 
-  private revive({ fd, remote, peerHas, windowIsShut }: Rebind, found: SavedSocket | Failure): boolean {
+  private revive({ fd, local, remote, peerHas, windowIsShut }: Rebind, found: SavedSocket | Failure): boolean {
     if (found instanceof Failure) {
       this.log.error({ err: found.error, remote }, 'a peer could not be saved');
       this.attempt(() => this.native.unlock([fd]));
@@ -143,7 +145,7 @@ export class Rebinder {
     }
     const saved = windowIsShut === true ? { ...found, window: { ...found.window, sndWnd: 0 } } : found;
     try {
-      const ends = { local: saved.local, remote: forFamily(remote, saved.family) };
+      const ends = { local: forFamily(local, saved.family), remote: forFamily(remote, saved.family) };
       this.native.revive([{ fd, saved, ...ends, peerHas: peerHas ?? saved.sndUna }], true);
       return true;
     } catch (error) {

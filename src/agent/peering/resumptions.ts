@@ -7,7 +7,7 @@
 import type { Logger } from 'pino';
 import type { Endpoint } from '../../native/contract';
 import type { Move, Resume, Status } from '../../protocol/inband';
-import { endpointName } from './connections';
+import { endpointName, localEndAt } from './connections';
 import type { Rebinder } from './rebind';
 import type { Registrations } from './registrations';
 import type { ArrivedSegment, Segments } from './segments';
@@ -30,6 +30,7 @@ interface Asked {
 interface Following {
   readonly suspension: Suspension;
   readonly member: Member;
+  readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly peerHas: number;
 }
@@ -80,7 +81,9 @@ export class Resumptions {
       for (const { token, port, peerHas } of message.entries) {
         const member = suspension.members.get(token);
         if (member === undefined || member.moved !== null || following.has(member)) continue;
-        following.set(member, { suspension, member, remote: { address: message.address, port }, peerHas });
+        const local = localEndAt(member.registration.connection.local, message.peerAddress);
+        if (local === null) continue;
+        following.set(member, { suspension, member, local, remote: { address: message.address, port }, peerHas });
       }
     }
     const statuses = this.follow([...following.values()]);
@@ -92,7 +95,7 @@ export class Resumptions {
     const held = following.filter(({ member }) => member.fd !== null);
     if (held.length === 0) return statuses;
     const results = this.rebinder.rebind(
-      held.map(({ member: { fd, inode, patience }, remote, peerHas }) => ({ fd: fd!, inode, remote, peerHas, windowIsShut: patience?.windowWasShut === true })),
+      held.map(({ member: { fd, inode, patience }, local, remote, peerHas }) => ({ fd: fd!, inode, local, remote, peerHas, windowIsShut: patience?.windowWasShut === true })),
     );
     held.forEach(({ member, remote }, index) => {
       const result = results[index]!;

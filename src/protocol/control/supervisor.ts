@@ -21,7 +21,10 @@ export const arrival = z.object({
   workingDirectories: z.array(z.string().max(4096)),
   /** TCP sockets that are bound, and may listen. */
   bound: z.array(z.object({ family: z.int(), local: endpoint, listens: z.boolean(), /** In its accept queue. */ waiting: z.int().nonnegative(), options: z.array(socketOption) })),
+  /** With its peers, as it will have them. */
   connections: z.array(connection),
+  /** The addresses of connections that are in the program altogether. */
+  inside: z.array(z.string().max(64)),
   udp: z.array(z.object({ family: z.int(), local: endpoint, remote: endpoint, v6only: z.boolean(), interfaces: z.array(z.string().max(15)) })),
   /** Of the host that it leaves. */
   addresses: z.array(z.string().max(64)),

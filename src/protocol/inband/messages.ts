@@ -16,14 +16,14 @@
  *   SUSPEND    "lock every connection of `group`, for `leaseMs`"; a higher round renews. SUSPENDED lists, in parts,
  *              every connection: whether it is locked, and its rcvNxt. `from` leaves out the parts that have arrived.
  *              WORKING comes before it where there are many: who asked shall wait that much longer.
- *   RESUME     in parts, each complete in itself: the new address, each connection's new port, and what the moved
- *              side has received. RESUMED answers part by part, with the same part number.
+ *   RESUME     in parts, each complete in itself: the new address, the other ends' own, each connection's new port, and
+ *              what the moved side has received. RESUMED answers part by part, with the same part number.
  *   CANCEL     "nothing moved: unlock"; CANCELLED.
  *
  * All but HELLO and WELCOME are sealed (seal.ts). Numbers are big-endian. Ids are held as lower-case hex.
  */
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Upper limit of a body. With IPv6 (40) and a full TCP header (60) it fits a path of 1,400 bytes. */
 export const MAX_BODY = 1300;
@@ -163,6 +163,8 @@ export interface Resume {
   readonly group: string;
   /** Of the host that the program is on now. */
   readonly address: string;
+  /** Of the other ends: where they are, unless they were reached at loopback. */
+  readonly peerAddress: string;
   readonly part: number;
   readonly parts: number;
   readonly entries: readonly ResumeEntry[];

@@ -13,7 +13,7 @@ const INTRODUCE_FIXED = ID_BYTES + 4 + 2 * 17 + 4;
 const INTRODUCE_ENTRY = TOKEN_BYTES + 12;
 const SUSPENDED_FIXED = ID_BYTES + 6;
 const SUSPENDED_ENTRY = TOKEN_BYTES + 5;
-const RESUME_FIXED = 2 * ID_BYTES + 17 + 4;
+const RESUME_FIXED = 2 * ID_BYTES + 2 * 17 + 4;
 const RESUME_ENTRY = TOKEN_BYTES + 6;
 /** Of INTRODUCED and RESUMED. */
 const STATUS_ENTRY = TOKEN_BYTES + 1;
@@ -177,7 +177,7 @@ function decodeWorking(reader: Reader, migration: string): Working {
 }
 
 function encodeResume(writer: Writer, message: Resume): Buffer {
-  encodeAddress(writer.hex(message.group, ID_BYTES), message.address);
+  encodeAddress(encodeAddress(writer.hex(message.group, ID_BYTES), message.address), message.peerAddress);
   encodePart(writer, message);
   for (const entry of message.entries) {
     writer.hex(entry.token, TOKEN_BYTES).u16(entry.port).u32(entry.peerHas);
@@ -188,13 +188,14 @@ function encodeResume(writer: Writer, message: Resume): Buffer {
 function decodeResume(reader: Reader, migration: string): Resume {
   const group = reader.hex(ID_BYTES);
   const address = decodeAddress(reader);
+  const peerAddress = decodeAddress(reader);
   const { part, parts } = decodePart(reader);
   const entries = decodeEntries(reader, RESUME_ENTRY, () => ({
     token: reader.hex(TOKEN_BYTES),
     port: reader.u16(),
     peerHas: reader.u32(),
   }));
-  return { type: 'resume', migration, group, address, part, parts, entries };
+  return { type: 'resume', migration, group, address, peerAddress, part, parts, entries };
 }
 
 function encodeResumed(writer: Writer, message: Resumed): Buffer {

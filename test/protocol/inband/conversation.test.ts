@@ -229,6 +229,7 @@ describe('RESUME in parts', () => {
             migration: MIGRATION,
             group: GROUP,
             address: '10.77.0.2',
+            peerAddress: '10.77.0.3',
             ...parts[request]!,
           });
           network.send(() => {

@@ -1,4 +1,5 @@
 import { decodeHello, decodePayload, decodeWelcome, type Carried, type SealedMessage } from '../../../src/protocol/inband';
+import { PROTOCOL_VERSION } from '../../../src/protocol/inband/messages';
 import { decodeSealed } from '../../../src/protocol/inband/seal';
 import { MalformedMessage } from '../../../src/protocol/inband/wire';
 import { A, acquaint, altered, B, GROUP, HELLO, MIGRATION, TOKEN } from './agents';
@@ -34,7 +35,7 @@ function valid() {
     a.hello(HELLO),
     ab.hello(HELLO, A),
     ab.seal({ type: 'suspend', migration: MIGRATION, group: GROUP, leaseMs: 1, round: 0, from: 0 }),
-    source.seal({ type: 'resume', migration: MIGRATION, group: GROUP, address: 'fd77::2', part: 0, parts: 1, entries }),
+    source.seal({ type: 'resume', migration: MIGRATION, group: GROUP, address: 'fd77::2', peerAddress: 'fd77::3', part: 0, parts: 1, entries }),
     source.seal({ type: 'cancel', migration: MIGRATION }),
   ];
   const toA: Carried[] = [
@@ -83,7 +84,7 @@ describe('decoders', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const option = random.bytes(random.below(36));
       // Half of them get past the header.
-      if (random.next() < 0.5 && option.length >= 2) option.writeUInt16BE(((1 + random.below(8)) << 8) | 0x10, 0);
+      if (random.next() < 0.5 && option.length >= 2) option.writeUInt16BE(((1 + random.below(8)) << 8) | (PROTOCOL_VERSION << 4), 0);
       decodeWithAll({ option, body: random.bytes(random.below(200)) });
     }
   });

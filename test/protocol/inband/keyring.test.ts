@@ -1,6 +1,7 @@
 import { createPublicKey, randomBytes } from 'node:crypto';
 import { generateKeyPair, Keyring, keyId, type Resume, type Suspend } from '../../../src/protocol/inband';
 import { derivePairKey } from '../../../src/protocol/inband/keys';
+import { PROTOCOL_VERSION } from '../../../src/protocol/inband/messages';
 import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, received, TOKEN } from './agents';
 
 const SUSPEND: Suspend = { type: 'suspend', migration: MIGRATION, group: GROUP, leaseMs: 5000, round: 0, from: 0 };
@@ -9,6 +10,7 @@ const RESUME: Resume = {
   migration: MIGRATION,
   group: GROUP,
   address: '10.77.0.2',
+  peerAddress: '10.77.0.3',
   part: 0,
   parts: 1,
   entries: [{ token: TOKEN, port: 40000, peerHas: 9 }],
@@ -141,7 +143,7 @@ describe('sealed messages', () => {
     const carried = ab.seal(SUSPEND);
     const changes = [
       altered(carried, ({ option }) => option.writeUInt8(4, 0)),
-      altered(carried, ({ option }) => option.writeUInt8(0x12, 1)),
+      altered(carried, ({ option }) => option.writeUInt8((PROTOCOL_VERSION << 4) | 2, 1)),
       altered(carried, ({ body }) => body.writeUInt8(body.readUInt8(40) ^ 1, 40)),
     ];
     for (const changed of changes) expect(b.receive(changed, B)).toBeNull();
@@ -150,7 +152,7 @@ describe('sealed messages', () => {
 
   test('another version of the protocol is counted apart', () => {
     const { b, ab } = acquaint();
-    expect(b.receive(altered(ab.seal(SUSPEND), ({ option }) => option.writeUInt8(0x20, 1)), B)).toBeNull();
+    expect(b.receive(altered(ab.seal(SUSPEND), ({ option }) => option.writeUInt8((PROTOCOL_VERSION + 1) << 4, 1)), B)).toBeNull();
     expect(b.drops.count('other version')).toBe(1);
   });
 });
@@ -178,7 +180,7 @@ describe('a move', () => {
 
   test('the target cannot speak as the source, nor the source of another migration', () => {
     const { b, ab, a, target } = moving();
-    const asSource = altered(target.seal(RESUME), ({ option }) => option.writeUInt8(0x10, 1));
+    const asSource = altered(target.seal(RESUME), ({ option }) => option.writeUInt8(PROTOCOL_VERSION << 4, 1));
     expect(b.receive(asSource, B)).toBeNull();
     expect(b.drops.count('not authenticated')).toBe(1);
     const other = a.moveAway(ab, '11'.repeat(16));

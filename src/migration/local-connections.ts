@@ -1,0 +1,50 @@
+/**
+ * Connections of which both ends are on the host that a program leaves. No I/O.
+ *
+ *   both are the program's   both move; loopback addresses stay, the old host's become the new one's
+ *   one is a neighbour's     it follows like any peer; where it is reached at loopback, it gets the old host's own address
+ */
+import { isIPv4 } from 'node:net';
+import { addressOfFamily, isLoopback, plainAddress } from '../addresses';
+import type { Connection, Endpoint } from '../native/index';
+import { connectionText, endpointText, type Reason } from './reason';
+
+const [AF_INET, AF_INET6] = [2, 10];
+
+/** The old host's, on the interface that leads to the target. null: it has none of that version. */
+export interface HostAddresses {
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+}
+
+/** Which connections of a program have their other end in the program too. */
+export class OwnEnds {
+  private readonly names: ReadonlySet<string>;
+
+  constructor(connections: readonly Connection[]) {
+    this.names = new Set(connections.map(({ local, remote }) => nameOnWire(local, remote)));
+  }
+
+  hasOther({ local, remote }: Connection): boolean {
+    return this.names.has(nameOnWire(remote, local));
+  }
+}
+
+/** The same for both ends' ways of writing; of the other end with the arguments swapped. */
+export function nameOnWire(local: Endpoint, remote: Endpoint): string {
+  return [local, remote].map(({ address, port }) => endpointText({ address: plainAddress(address), port })).join(' - ');
+}
+
+/** Where the other end is when the program has left. null: it is at loopback, and the host has no other address for it. */
+export function otherEnd({ address, port }: Endpoint, host: HostAddresses): Endpoint | null {
+  if (!isLoopback(address)) return { address, port };
+  const own = isIPv4(plainAddress(address)) ? host.ipv4 : host.ipv6;
+  return own === null ? null : { address: addressOfFamily(own, address.includes(':') ? AF_INET6 : AF_INET), port };
+}
+
+/** `connections`: of the program with others. */
+export function reasonsOfNeighbours(connections: readonly Connection[], host: HostAddresses): Reason[] {
+  return connections
+    .filter(({ remote, udp }) => udp !== true && otherEnd(remote, host) === null)
+    .map((connection) => ({ code: 'E_LOCAL_CONNECTION', message: `${connectionText(connection)}: its other end stays on this host, at loopback, and has no address there that the program's new host could reach` }));
+}
