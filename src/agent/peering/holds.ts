@@ -6,15 +6,13 @@
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { LONGEST_LEASE_MS } from '../../migration/lease';
 import { moveTicketSchema, type Keyring } from '../../protocol/inband';
 import { monotonicMs, type StateFiles } from './state-files';
 import type { Owners } from './owners';
 import { isHeld, isPatient, type Held, type Patience } from './patience';
 import type { Suspension } from './suspension';
 import { connectionSchema } from './types';
-
-/** A migration's suspension is not longer, of up to 11,000 connections (migration/lease.ts), and TCP bears it by itself. */
-const PATIENT_ABOVE_MS = 45_000;
 
 /** A held connection and where it was found. */
 export const heldMember = z.object({
@@ -45,7 +43,7 @@ export class Holds {
   /** Of members that were just locked for this time, the first time or again. Short suspensions are no holds. */
   begin(suspension: Suspension, leaseMs: number): void {
     const held = heldOf(suspension);
-    if (leaseMs <= PATIENT_ABOVE_MS && !held.some(isPatient)) return;
+    if (leaseMs <= LONGEST_LEASE_MS && !held.some(isPatient)) return;
     this.keyring.keep(suspension.move);
     this.owners.forget(held.map(({ inode }) => inode)); // what was looked up is old by then
     this.patience.give(held, leaseMs);
