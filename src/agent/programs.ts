@@ -1,7 +1,8 @@
 /** The programs of this host, as their supervisors tell the agent; and how to stop one for a rebind. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { native, type Registry } from '../native/index';
+import type { Registry } from '../native/index';
+import { freezeProgram, thawProgram } from '../program/freeze';
 import { innerPid, pidsOf } from '../program/pod';
 import { mapRegistry } from '../program/registry';
 import type { ProgramSummary } from '../protocol/control/index';
@@ -84,7 +85,7 @@ function cgroupNameOf(pid: number): string | undefined {
   }
 }
 
-/** Stops all of a wrapped program at once; its shim is told, and hides what a freeze lets show. */
+/** Stops all of a wrapped program at once. */
 class CgroupFreezer implements PeerFreezer {
   private readonly registry: Registry | undefined;
   /** A program may be a peer in several migrations, and be paused itself, at the same time. */
@@ -96,24 +97,12 @@ class CgroupFreezer implements PeerFreezer {
   }
 
   freeze(): void {
-    if (this.freezes === 0) this.stop();
+    if (this.freezes === 0) freezeProgram(this.cgroup, this.registry, FREEZE_TIMEOUT_MS);
     this.freezes += 1;
   }
 
   thaw(): void {
     this.freezes -= 1;
-    if (this.freezes > 0) return;
-    this.registry?.endFreeze();
-    native.cgroupThaw(this.cgroup);
-  }
-
-  private stop(): void {
-    this.registry?.beginFreeze();
-    try {
-      native.cgroupFreeze(this.cgroup, FREEZE_TIMEOUT_MS);
-    } catch (error) {
-      this.registry?.endFreeze();
-      throw error;
-    }
+    if (this.freezes === 0) thawProgram(this.cgroup, this.registry);
   }
 }

@@ -5,7 +5,8 @@
 import { fstatSync } from 'node:fs';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
-import { native, type Connection, type Endpoint, type ReviveRequest } from '../native/index';
+import { native, type Connection, type Endpoint, type Registry, type ReviveRequest } from '../native/index';
+import { freezeProgram, thawProgram } from '../program/freeze';
 import { fillQueues } from './accept-queue';
 import { bindAgain } from './bound';
 import { connectAgain } from './connecting';
@@ -83,16 +84,16 @@ export class Revival {
     this.close(late);
   }
 
-  /** The same for those that are not late any more, after the thaw. */
-  releaseLate(late: ReadonlySet<string>): void {
+  /** The same for those that are not late any more, after the thaw: the program stands still for it once more. */
+  releaseLate(late: ReadonlySet<string>, registry: Registry | undefined): void {
     const [kept, free] = this.split(late);
     if (free.length > 0) {
       // Meanwhile they are in TCP_REPAIR, in which a program's calls fail.
-      native.cgroupFreeze(this.cgroup, FREEZE_TIMEOUT_MS);
+      freezeProgram(this.cgroup, registry, FREEZE_TIMEOUT_MS);
       try {
         native.release(fdsOf(free));
       } finally {
-        native.cgroupThaw(this.cgroup);
+        thawProgram(this.cgroup, registry);
       }
     }
     this.revived = kept;

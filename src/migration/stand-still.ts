@@ -8,6 +8,7 @@ import { unbindSockets } from '../criu/files-image';
 import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native, type Connection, type HeldSocket, type SavedSocket } from '../native/index';
+import { freezeProgram, thawProgram } from '../program/freeze';
 import { criuKeyOf } from '../program/terminal';
 import { isNamedHere } from './bound';
 import type { Step } from './driver';
@@ -44,18 +45,16 @@ async function undoSuspend(context: SourceContext): Promise<void> {
 
 function freeze(context: SourceContext): void {
   const { program } = context;
-  program.registry?.beginFreeze();
-  context.frozen = true;
   context.frozenAt = performance.now();
-  native.cgroupFreeze(program.cgroup, FREEZE_TIMEOUT_MS);
+  freezeProgram(program.cgroup, program.registry, FREEZE_TIMEOUT_MS);
+  context.frozen = true;
   program.holdConsole();
 }
 
 function undoFreeze(context: SourceContext): void {
   if (!context.frozen) return;
   context.program.releaseConsole();
-  context.program.registry?.endFreeze();
-  native.cgroupThaw(context.program.cgroup);
+  thawProgram(context.program.cgroup, context.program.registry);
   context.frozen = false;
 }
 

@@ -5,6 +5,7 @@
 import { fstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { native, type HeldSocket, type Registry } from '../native/index';
+import { thawProgram } from '../program/freeze';
 import { connectAgain } from './connecting';
 import { endsHere } from './local-end';
 import { movedUdp, udpWithPeers, type MovedPeer } from './moved-peers';
@@ -59,8 +60,7 @@ export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Pro
   } finally {
     if (resetsDropped !== undefined) native.closeFd(resetsDropped);
     sockets.close();
-    arrival.registry?.endFreeze();
-    native.cgroupThaw(arrival.cgroup);
+    thawProgram(arrival.cgroup, arrival.registry);
   }
   return state;
 }

@@ -172,12 +172,14 @@ export class TargetMigration {
   /** While the program runs: those are told until they answer or their lease has ended. Gives what became of each peer. */
   async resumeLate(): Promise<ResumedPeer[]> {
     const end = performance.now() + this.lateMs;
+    const registry = this.hasLate ? mapRegistry(this.initPid) : undefined;
     while (this.hasLate) {
       const left = end - performance.now();
       if (left > 0) await this.tell(this.late, Math.min(left, LATE_ROUND_MS));
       else this.late = []; // their connections are let go like the others
-      this.revival?.releaseLate(this.lateNames());
+      this.revival?.releaseLate(this.lateNames(), registry);
     }
+    registry?.close();
     return [...this.peers.values()];
   }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Logger } from '../log';
 import { isConnecting, isConnection, TCP_LISTEN } from '../migration/rules';
 import { native, type HeldSocket, type Registry } from '../native/index';
+import { thawProgram } from '../program/freeze';
 import { pidsOf } from '../program/pod';
 
 export function isFrozen(cgroup: string): boolean {
@@ -21,8 +22,7 @@ export function letGo(cgroup: string, registry: Registry | undefined, log: Logge
   attempt(log, () => native.release(fdsOf(isConnection)));
   attempt(log, () => native.unlock(fdsOf((socket) => isConnecting(socket) || socket.state === TCP_LISTEN)));
   for (const { fd } of held) native.closeFd(fd);
-  registry?.endFreeze();
-  native.cgroupThaw(cgroup);
+  thawProgram(cgroup, registry);
 }
 
 /** Closes what the processes of a cgroup that is about to be killed have open towards others: no FIN, no RST. */

@@ -3,33 +3,56 @@ import { setTimeout } from 'node:timers/promises';
 import { endPair, expectCounting, PORT, startPair } from './support/counting.js';
 import { agentOf, migrateUntil } from './support/crashing.js';
 import { useLab } from './support/lab.js';
+import { rounds, startProbes } from './support/probing.js';
+import type { Host } from './support/host.js';
 
 /** Longer than the program waits for them, and than a message is waited for; shorter than a lease. */
 const STANDSTILL_MS = 6_000;
 
 const lab = useLab();
 
-test('a peer whose agent gets no CPU for seconds after the commit follows when it gets some; the program does not wait for it', async () => {
-  const { hostA, hostB, hostC } = lab;
-  await lab.startAgents();
-  const pair = await startPair({ from: hostA, to: hostC });
-  const { id } = pair.server;
+const OLD_EDGE = 'old edge: epoll_wait tells of nothing';
+
+beforeAll(() => lab.startAgents());
+
+/** Moves it from hostA to hostB while the agent of hostC stands still; `meanwhile` before that goes on. What migrate said. */
+async function moveWithout(hostC: Host, id: string, port: number, meanwhile: () => Promise<void>): Promise<string> {
+  const { hostA, hostB } = lab;
   const agent = agentOf(hostC);
-  const { command, release } = await migrateUntil('before-commit', { id, from: hostA, to: hostB, anchor: hostA.start(['sleep', 'infinity']), port: 4900 });
+  const { command, release } = await migrateUntil('before-commit', { id, from: hostA, to: hostB, anchor: hostA.start(['sleep', 'infinity']), port });
   process.kill(agent, 'SIGSTOP');
   try {
     release();
     await setTimeout(STANDSTILL_MS);
-    expect(await hostB.list()).toMatchObject([{ id, state: 'arriving', connections: 1 }]);
-    expect(await hostB.refusal(id, 'hostA')).toMatchObject({ code: 'E_BUSY' });
+    await meanwhile();
   } finally {
     process.kill(agent, 'SIGCONT');
   }
   await command.succeeds();
-  const [, frozenMs] = /, ([\d.]+) ms from its freeze/.exec(command.stdout.all)!;
-  expect(Number(frozenMs)).toBeLessThan(STANDSTILL_MS / 2);
   expect(command.stdout.all).not.toMatch(/^lost/m);
+  return command.stdout.all;
+}
+
+test('a peer whose agent gets no CPU for seconds after the commit follows when it gets some; the program does not wait for it', async () => {
+  const { hostA, hostB, hostC } = lab;
+  const pair = await startPair({ from: hostA, to: hostC });
+  const { id } = pair.server;
+  const said = await moveWithout(hostC, id, 4900, async () => {
+    expect(await hostB.list()).toMatchObject([{ id, state: 'arriving', connections: 1 }]);
+    expect(await hostB.refusal(id, 'hostA')).toMatchObject({ code: 'E_BUSY' });
+  });
+  const [, frozenMs] = /, ([\d.]+) ms from its freeze/.exec(said)!;
+  expect(Number(frozenMs)).toBeLessThan(STANDSTILL_MS / 2);
   await expectCounting(pair);
   expect((await hostC.run(['ss', '-Htn', `( dport = :${PORT} )`])).stdout).toContain('10.77.0.2');
   await endPair(pair);
+});
+
+test('the program sees nothing of a peer that follows late', async () => {
+  const { hostA, hostC } = lab;
+  const pair = await startProbes({ from: hostA, to: hostC, wrapped: true });
+  await moveWithout(hostC, pair.server.id, 4901, () => Promise.resolve());
+  await rounds(pair);
+  for (const end of [pair.server, pair.client]) expect([...(await end.report()).keys()].filter((what) => what !== OLD_EDGE)).toEqual([]);
+  await Promise.all([pair.server.quit(), pair.client.quit()]);
 });
