@@ -78,7 +78,9 @@ export async function migrateUntil(point: HoldPoint, { id, from, to, anchor, por
   const proxy = to.start(['node', join(repo, 'test/e2e/support/proxy.js'), String(port), AGENT_PORT, ...when]);
   await proxy.stdout.match(/^ready$/);
   const command = from.start(['migrun', 'migrate', id, '--to', to.name, '--port', String(port)]);
-  await proxy.stdout.match(/^held$/);
+  const early = command.ended.then(() => Promise.reject(new Error(`the migration has ended before ${point}: ${command.stdout.all}${command.stderr.all}`)));
+  await Promise.race([proxy.stdout.match(/^held$/), early]);
+  early.catch(() => undefined); // its end is the caller's from here on
   const say = (word: string) => () => void proxy.stdin.write(`${word}\n`);
   return { command, release: say('release'), cut: say('cut') };
 }
