@@ -13,7 +13,7 @@ import { criuKeyOf } from '../program/terminal';
 import { isNamedHere } from './bound';
 import type { Step } from './driver';
 import { holdSockets } from './hold-sockets';
-import { nameOnWire, reasonsOfNeighbours } from './local-connections';
+import { nameOnWire, OwnEnds, reasonsOfNeighbours } from './local-connections';
 import { connectionsOf } from './moved-peers';
 import { cancelPeers, endLease, introducePeers, keepLease, suspendPeers } from './peers';
 import { reasonsOfPeers, refusal } from './refusal';
@@ -139,10 +139,12 @@ function save(context: SourceContext): void {
 
 /** Those between two sockets of the program: each end says what it has received. */
 function withOwnEnds(saved: readonly MovingConnection[]): MovingConnection[] {
-  const received = new Map(saved.map(({ saved: { local, remote, rcvNxt } }) => [nameOnWire(remote, local), rcvNxt]));
+  const ends = new OwnEnds(saved.map((connection) => connection.saved));
+  const inside = saved.filter((connection) => ends.hasOther(connection.saved));
+  const received = new Map(inside.map(({ saved: { local, remote, rcvNxt } }) => [nameOnWire(remote, local), rcvNxt]));
   return saved.map((connection) => {
-    const peerHas = received.get(nameOnWire(connection.saved.local, connection.saved.remote));
-    return peerHas === undefined ? connection : { ...connection, inside: true, peerHas };
+    if (!ends.hasOther(connection.saved)) return connection;
+    return { ...connection, inside: true, peerHas: received.get(nameOnWire(connection.saved.local, connection.saved.remote)) as number };
   });
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { endPair, expectCounting, startPair, startPlainPair, untilGone, type Pair } from './support/counting.js';
 import { refusalOf, type Host, type Refusal } from './support/host.js';
 import { useLab } from './support/lab.js';
+import { SocketBox } from './support/socket-box.js';
 import type { Started } from './support/started.js';
 
 const lab = useLab();
@@ -78,6 +79,30 @@ describe('a checkpoint', () => {
     await hostA.run(['nft', 'delete', 'table', 'inet', 'silence']);
     agents.set(hostA, await hostA.startAgent());
   });
+});
+
+test('connections within the program are in the file, and one with a neighbour at loopback keeps it from becoming one', async () => {
+  const box = await SocketBox.wrapped(hostA);
+  const neighbour = SocketBox.plain(hostA);
+  for (const command of ['socket 0 4', 'bind 0 127.0.0.1 5300', 'listen 0 5', 'socket 1 4', 'connect 1 127.0.0.1 5300', 'accept 2 0', 'send 1 5000']) {
+    expect(await box.run(command)).toMatch(/^ok/);
+  }
+  for (const command of ['socket 1 4', 'connect 1 127.0.0.1 5300']) expect(await neighbour.run(command)).toMatch(/^ok/);
+  await box.run('accept 3 0');
+  expect(await refusedCheckpoint(hostA, box.id!, folder)).toMatchObject({ code: 'E_LOCAL_CONNECTION', undone: ['preflight'] });
+  await box.run('close 3');
+  expect(await neighbour.run('end 1')).toBe('ok 0');
+  await neighbour.end();
+
+  const { file } = await checkpoint(hostA, box.id!);
+  const restored = hostB.start(['migrun', 'restore', file]);
+  for (const [index, command] of ['recv 2 5000', 'send 2 3000', 'recv 1 3000'].entries()) {
+    restored.stdin.write(`${100 + index} ${command}\n`);
+    await restored.stdout.match(new RegExp(`^${100 + index} ok`));
+  }
+  restored.stdin.end();
+  await restored.ended;
+  await untilGone(box.id!);
 });
 
 async function refusedCheckpoint(host: Host, id: string, out: string, ...options: string[]): Promise<Refusal> {

@@ -1,4 +1,5 @@
 /** Connections within one host: both ends in the program that moves, or the other one in a neighbour that stays. */
+import { endPair, expectCounting, startPair, startPlainPair } from '../support/counting.js';
 import { FAULTY_CRIU, setFault } from '../support/faulty-criu.js';
 import type { Host } from '../support/host.js';
 import { useLab } from '../support/lab.js';
@@ -231,4 +232,32 @@ describe.each([
       await part();
     });
   });
+});
+
+test.each([
+  ['127.0.0.1', '0.0.0.0'],
+  ['::1', '::'],
+  ['10.77.0.1', '0.0.0.0'],
+])('two that count with each other over %s part, and meet again on either host', async (address, listen) => {
+  const { hostA, hostB } = lab;
+  const pair = await startPair({ from: hostA, to: hostA, listen, address });
+  await hostA.migrate(pair.server.id, hostB);
+  await expectCounting(pair);
+  await hostA.migrate(pair.clientId!, hostB);
+  await expectCounting(pair);
+  await hostB.migrate(pair.server.id, hostA);
+  await expectCounting(pair);
+  await hostB.migrate(pair.clientId!, hostA);
+  await expectCounting(pair);
+  await endPair(pair);
+});
+
+test('one that is not wrapped goes on counting', async () => {
+  const { hostA, hostB } = lab;
+  const pair = await startPlainPair({ from: hostA, to: hostA, address: '127.0.0.1' });
+  for (const [from, to] of [[hostA, hostB], [hostB, hostA], [hostA, hostB]] as const) {
+    await from.migrate(pair.server.id, to);
+    await expectCounting(pair);
+  }
+  await endPair(pair);
 });
