@@ -163,6 +163,8 @@ export class Agent {
       }
       case 'resume':
         return { type: 'resumed', peers: [...(await peering.resume(message))] };
+      case 'ask-holds':
+        return { type: 'holds-are', peers: [...(await peering.ask(message))] };
       case 'cancel':
         await peering.cancel(message);
         return { type: 'done' };

@@ -21,12 +21,12 @@ import { peersOf } from '../migration/moved-peers';
 import { openTarget, type Target } from '../migration/open-target';
 import { awaitOutcome } from '../migration/outcome';
 import { refusal } from '../migration/refusal';
-import { encodeState, STATE_FILE } from '../migration/state';
-import { expectType, type ResumedPeer } from '../protocol/control/index';
+import { encodeState, hasPeer, STATE_FILE } from '../migration/state';
+import { expectType, type Arrival, type ResumedPeer } from '../protocol/control/index';
 import { SECRETS } from './layout';
 import { imageChunks, type Image } from './read-image';
 
-const JUDGE_TIMEOUT_MS = 10_000;
+const JUDGE_TIMEOUT_MS = 30_000;
 const COMMIT_TIMEOUT_MS = 10_000;
 const AS_IT_WAS = 'the checkpoint is as it was';
 
@@ -43,6 +43,8 @@ export class RestoreContext {
     readonly image: Image,
     readonly clusterKey: Buffer,
     readonly to: { host: string; port: number },
+    /** Where some peers hold no more, too, or where it was restored there before. */
+    readonly again: boolean,
     readonly config: Config,
     readonly log: Logger,
   ) {}
@@ -59,9 +61,14 @@ async function preflight(context: RestoreContext): Promise<void> {
     throw new MigrunError('E_CHECKPOINT_COPY', `${image.path} is a copy of a program that went on with its connections`, { hint: AS_IT_WAS });
   }
   context.target = await openTarget(config, to, migration, image.arrival.program.id);
-  const answer = await context.target.channel.request({ type: 'arrive', arrival: { ...image.arrival, migration } }, { timeoutMs: JUDGE_TIMEOUT_MS });
+  const answer = await context.target.channel.request({ type: 'arrive', arrival: { ...image.arrival, migration, checkpoint: checkpointOf(context) } }, { timeoutMs: JUDGE_TIMEOUT_MS });
   const { reasons } = expectType(answer, 'judged');
   if (reasons.length > 0) throw refusal(reasons, AS_IT_WAS);
+}
+
+function checkpointOf({ image: { manifest, state }, again }: RestoreContext): Arrival['checkpoint'] {
+  const peers = state.connections.filter(hasPeer).map(({ saved: { local, remote, sndUna, rcvNxt } }) => ({ connection: { local, remote }, sndUna, rcvNxt }));
+  return { id: manifest.checkpoint, tickets: state.tickets, peers, again };
 }
 
 function undoPreflight({ target }: RestoreContext): void {

@@ -5,13 +5,15 @@
  * "committed"; it writes "aborted" where it gives up, and so does the agent that is asked about a migration which
  * nobody has decided.
  *
+ * A checkpoint that was restored here has a file of its own of that kind, "committed", beside the restore's.
+ *
  * On the source, `<migration>.asking` stands from before the commit is asked for until what follows from the answer is
  * done. While it does, only the target's word counts: whoever takes the program over asks for it again. A checkpoint's
  * stands from its preflight on, and its draft has the word.
  *
  * A file is there with all of its content or not at all, and on disk before it is acted on.
  */
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -45,6 +47,13 @@ export class Journal {
       sync(this.folder); // whoever made it may not have got that far
       return readFileSync(path, 'utf8') === 'committed' ? 'committed' : 'aborted';
     }
+  }
+
+  /** undefined: nobody has decided. */
+  outcome(migration: string): Outcome | undefined {
+    const path = this.outcomePath(migration);
+    if (!existsSync(path)) return undefined;
+    return readFileSync(path, 'utf8') === 'committed' ? 'committed' : 'aborted';
   }
 
   /** The source is about to ask for the commit: from here on only the target's word counts. */

@@ -83,6 +83,7 @@ export function describeArrival(context: SourceContext): Arrival {
     addresses: [...context.addresses],
     connecting: connecting.filter((socket) => !isHeard(socket, sockets)).map(({ local, remote }) => ({ local, remote })),
     options: distinct(sockets.filter(({ options }) => options.length > 0).map(({ family, type, protocol, options }) => ({ family, type, protocol, options: [...options] }))),
+    checkpoint: null,
     terminal: program.terminal === undefined ? null : { key: criuKeyOf(program.terminal), rows: program.terminal.rows, columns: program.terminal.columns },
   };
 }

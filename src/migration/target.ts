@@ -23,6 +23,7 @@ import { mapRegistry } from '../program/registry';
 import { openTerminal, type Terminal } from '../program/terminal';
 import type { Arrival, ResumedPeer } from '../protocol/control/index';
 import type { Journal } from './journal';
+import { judgeCheckpoint } from './holding';
 import { judgeArrival } from './judge';
 import type { MigrationTools } from './program';
 import { leaseFor } from './lease';
@@ -74,7 +75,7 @@ export class TargetMigration {
 
   /** Everything that this host lacks for the program. Where it lacks nothing, all is made ready. */
   async judge(arrival: Arrival): Promise<Reason[]> {
-    const reasons = await judgeArrival(arrival, this.tools.config);
+    const reasons = [...(await judgeArrival(arrival, this.tools.config)), ...(await judgeCheckpoint(arrival, this.tools, this.journal))];
     if (reasons.length > 0) return reasons;
     this.arrival = arrival;
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
@@ -150,6 +151,8 @@ export class TargetMigration {
     if (this.state === undefined || this.initPid === 0) throw new MigrunError('E_PROTOCOL', 'commit before restore');
     if (this.journal.decide(this.migration, 'committed') !== 'committed') throw new MigrunError('E_ABORTED', 'this migration was given up');
     this.committed = true;
+    const checkpoint = this.arrival?.checkpoint ?? null;
+    if (checkpoint !== null) this.journal.decide(checkpoint.id, 'committed');
   }
 
   /** The peers follow. Resolves when the program needs wait no longer: most have, or whoever has not is late. */

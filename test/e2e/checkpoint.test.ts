@@ -176,3 +176,33 @@ describe('a checkpoint that cannot be restored', () => {
     expect(existsSync(file)).toBe(true);
   }, MANY_COMMANDS_MS);
 });
+
+describe('a checkpoint that was restored, or is over', () => {
+  test('is not restored again while its connections live elsewhere', async () => {
+    const pair = await startPair({ from: hostA, to: hostC });
+    const { file } = await checkpoint(hostA, pair.server.id);
+    const restored = hostB.start(['migrun', 'restore', file]);
+    await restored.stdout.more(1);
+    for (const options of [[], ['--again']]) expect(await refusedRestore(hostA, file, ...options)).toBe('E_CHECKPOINT_USED');
+    expect(await hostA.list()).toEqual([]);
+    await expectCounted(pair, restored);
+  }, MANY_COMMANDS_MS);
+
+  test('after its hold is restored with what has not failed meanwhile', async () => {
+    const pair = await startPlainPair({ from: hostA, to: hostC });
+    const { file, heldUntil } = await checkpoint(hostA, pair.server.id, '--hold', '2s');
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, Date.parse(heldUntil!) + 1_000 - Date.now())));
+    await expectCounted(pair, hostB.start(['migrun', 'restore', file]));
+  });
+
+  test('whose peer has gone is refused, and restored without it where that is said', async () => {
+    const pair = await startPlainPair({ from: hostA, to: hostC });
+    const { file } = await checkpoint(hostA, pair.server.id, '--hold', '2s');
+    await pair.client.kill('SIGKILL');
+    while ((await hostC.run(['ss', '-Htn', 'dport = :4884'])).stdout.includes('ESTAB'));
+    expect(await refusedRestore(hostB, file)).toBe('E_CHECKPOINT_OVER');
+    const restored = hostB.start(['migrun', 'restore', '--again', file]);
+    expect((await restored.ended).status).toBe(1); // the server saw a reset
+    expect(restored.stderr.all).toMatch(/^lost: 10\.77\.0\.1:4884 - 10\.77\.0\.3:\d+: /m);
+  }, MANY_COMMANDS_MS);
+});

@@ -30,6 +30,7 @@ export function modestArrival(change: Partial<Arrival> = {}): Arrival {
     udp: [],
     addresses: [],
     options: [],
+    checkpoint: null,
     terminal: null,
     ...change,
   };

@@ -3,11 +3,11 @@
 import type { Connection } from '../../native/contract';
 import { BoundedMap, Conversation, freshCounter, RESUME_ENTRIES, splitIntoParts } from '../../protocol/inband';
 import type { Carried, Clock, Keyring, Move, MoveMessage, Outcome, Pair } from '../../protocol/inband';
-import type { Resume, ResumeEntry, Resumed, Suspended, SuspendedEntry, Working } from '../../protocol/inband';
+import type { Resume, ResumeEntry, Resumed, Suspended, SuspendedEntry, Told, Working } from '../../protocol/inband';
 import { connectionName, onTheWire } from './connections';
 import type { Introductions } from './introductions';
-import type { Segments } from './segments';
-import type { CancelledAgent, CancelRequest, MovedConnection, PeerStatus, PeerTicket } from './types';
+import type { Carrier, Segments } from './segments';
+import type { AskRequest, CancelledAgent, CancelRequest, MovedConnection, PeerStatus, PeerTicket } from './types';
 import type { ResumedConnection, ResumeRequest, SuspendedConnection, SuspendRequest } from './types';
 
 const MAX_MIGRATIONS = 256;
@@ -103,6 +103,28 @@ export class Moves {
     });
   }
 
+  /** As target, before anything is here: what the peers hold. no-socket: not any more. */
+  async ask({ migration, tickets, connections, deadlineMs }: AskRequest): Promise<ResumedConnection[]> {
+    this.adopt(migration, tickets);
+    const told = new Map<string, PeerStatus>();
+    await Promise.all(
+      [...this.parties('target', migration).values()].map(async ({ move, affected }) => {
+        const { answers, complete } = await this.converse<Told>(move, deadlineMs, 1, {
+          carriers: connections
+            .filter(({ connection }) => affected.has(connectionName(connection)))
+            .map(({ to, sndUna, rcvNxt }) => ({ ...to, at: { sndUna, rcvNxt } })),
+          request: (_one, from) => move.seal({ type: 'ask', migration, from }),
+          answer: (message, conversation) => {
+            if (message.type === 'told') conversation.accept(0, message.part, message.parts, message);
+          },
+        });
+        const statuses = new Map(answers.flat().flatMap(({ entries }) => entries.map(({ token, status }) => [token, status])));
+        for (const [name, { token }] of affected) told.set(name, statuses.get(token) ?? (complete ? 'no-socket' : 'no-agent'));
+      }),
+    );
+    return connections.map(({ connection }) => ({ connection, status: told.get(connectionName(connection)) ?? 'no-agent' }));
+  }
+
   /** Where nobody answers, the lease does the same. */
   async cancel({ migration, deadlineMs }: CancelRequest): Promise<CancelledAgent[]> {
     const parties = [...(this.migrations.get(migrationName('source', migration))?.values() ?? [])];
@@ -178,7 +200,7 @@ export class Moves {
     requests: number,
     talk: {
       /** Any of them takes the segments there. */
-      readonly carriers: readonly Connection[];
+      readonly carriers: readonly Carrier[];
       readonly request: (request: number, from: number) => Carried;
       readonly answer: (message: Answer, conversation: Conversation<A>) => void;
     },

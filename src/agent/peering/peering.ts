@@ -26,7 +26,7 @@ import { Segments, type ArrivedSegment } from './segments';
 import { Sockets } from './sockets';
 import { StateFiles } from './state-files';
 import { Suspensions } from './suspensions';
-import type { CancelledAgent, CancelRequest, IntroducedConnection, IntroduceRequest, LocalPrograms, PauseRequest } from './types';
+import type { AskRequest, CancelledAgent, CancelRequest, IntroducedConnection, IntroduceRequest, LocalPrograms, PauseRequest } from './types';
 import type { PeeringFacts, PeerTicket, ResumedConnection, ResumeRequest } from './types';
 import type { SuspendedConnection, SuspendRequest } from './types';
 import { UdpPeers } from './udp-peers';
@@ -97,6 +97,11 @@ export class Peering {
     return this.moves.resume(request);
   }
 
+  /** As target: which of a checkpoint's connections the peers hold. Changes nothing. */
+  ask(request: AskRequest): Promise<ResumedConnection[]> {
+    return this.moves.ask(request);
+  }
+
   cancel(request: CancelRequest): Promise<CancelledAgent[]> {
     return this.moves.cancel(request);
   }
@@ -164,6 +169,7 @@ export class Peering {
         if (received.message.type === 'resume') {
           return this.resumptions.onResume(received.message, received.move, segment);
         }
+        if (received.message.type === 'ask') return this.suspensions.onAsk(received.message, received.move, segment);
         if (received.message.type === 'cancel') return this.suspensions.onCancel(received.move, segment);
         return this.moves.onAnswer(received.move.ticket.peerId, received.message);
     }

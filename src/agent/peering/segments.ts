@@ -18,6 +18,9 @@ import { connectionName, familyOf, onTheWire } from './connections';
 /** What the agent of another host has sent, and over what. */
 export type ArrivedSegment = InbandSegment & { readonly udp: boolean };
 
+/** Takes a segment to the other end. `at`: its sequence numbers, where it is not here (yet). */
+export type Carrier = Connection & { readonly at?: Pick<Sequences, 'sndUna' | 'rcvNxt'> };
+
 /** Connections whose last sequence numbers are remembered: they serve when the socket itself is gone. */
 const MAX_REMEMBERED = 4096;
 
@@ -47,10 +50,10 @@ export class Segments {
   }
 
   /** False: not sent. Never throws: what is lost here is as lost as on the way. */
-  send(carried: Carried, connection: Connection): boolean {
+  send(carried: Carried, connection: Carrier): boolean {
     const { local, remote, udp } = onTheWire(connection);
     if (udp === true) return this.transmit(carried, true, { source: local, destination: remote, seq: 0, ack: 0 });
-    const sequences = this.sequencesOf({ local, remote });
+    const sequences = connection.at ?? this.sequencesOf({ local, remote });
     if (sequences === null) return false;
     return this.transmit(carried, false, {
       source: local,
@@ -61,7 +64,7 @@ export class Segments {
   }
 
   /** Sends on the first of these connections that takes it. */
-  sendOnOne(carried: Carried, connections: Iterable<Connection>): void {
+  sendOnOne(carried: Carried, connections: Iterable<Carrier>): void {
     for (const connection of connections) if (this.send(carried, connection)) return;
   }
 

@@ -71,6 +71,14 @@ export interface PauseRequest {
   readonly leaseMs: number;
 }
 
+export interface AskRequest {
+  readonly migration: string;
+  readonly tickets: readonly PeerTicket[];
+  /** Each as it was, as it would be here, and its sequence numbers. */
+  readonly connections: readonly { readonly connection: Connection; readonly to: Connection; readonly sndUna: number; readonly rcvNxt: number }[];
+  readonly deadlineMs: number;
+}
+
 export interface CancelRequest {
   readonly migration: string;
   readonly deadlineMs: number;

@@ -17,6 +17,7 @@ interface Options {
   readonly to?: string;
   readonly port: number;
   readonly detach?: boolean;
+  readonly again?: boolean;
   readonly json?: boolean;
 }
 
@@ -28,18 +29,19 @@ export function restoreCommand(program: Command, config: Config, done: (status: 
     .option('--to <host>', 'the host to restore it on, where an agent runs (default: this one)')
     .option('--port <port>', 'the port of the agent there', parsePort, config.port)
     .option('-d, --detach', 'leave it alone once it runs')
+    .option('--again', 'also where it was restored there before, or some peers hold no more: their connections are lost')
     .option('--json', 'for scripts; detaches')
     .action(async (file: string, options: Options) => {
       done(await restore(config, file, options));
     });
 }
 
-async function restore(config: Config, file: string, { to, port, detach, json }: Options): Promise<number> {
+async function restore(config: Config, file: string, { to, port, detach, again, json }: Options): Promise<number> {
   const key = readClusterKey(config.clusterKeyFile);
   const image = await readImage(file, key);
   if (to === undefined) await ensureAgent(config);
   const place = { host: to ?? 'localhost', port };
-  const context = new RestoreContext(image, key, place, config, createLogger('restore', config.logLevel, join(config.runDir, 'log', 'restore.log')));
+  const context = new RestoreContext(image, key, place, again === true, config, createLogger('restore', config.logLevel, join(config.runDir, 'log', 'restore.log')));
   const quiet = json === true;
   const phases = await runSteps(RESTORE_STEPS, context, (step, state, ms) => (quiet ? undefined : showStep({ step, state, ms })), context.log);
   if (quiet) printJson(reportOf(context, phases));

@@ -67,6 +67,14 @@ export const agentMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('keep'), program: programId, pid: z.int(), connections: z.array(keptConnection) }),
   z.object({ type: z.literal('kept'), program: programId }),
   z.object({ type: z.literal('kept-are'), pid: z.int(), connections: z.array(keptConnection) }),
+  z.object({
+    type: z.literal('ask-holds'),
+    migration: hexId,
+    tickets: z.array(peerTicket),
+    connections: z.array(z.object({ connection, to: connection, sndUna: sequence, rcvNxt: sequence })),
+    deadlineMs: z.number(),
+  }),
+  z.object({ type: z.literal('holds-are'), peers: z.array(z.object({ connection, status })) }),
   z.object({ type: z.literal('cancel'), migration: hexId, deadlineMs: z.number() }),
 ]);
 export type AgentMessage = z.infer<typeof agentMessage>;

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import { bytesSchema } from '../channel/index';
-import { connection, endpoint, hexId, imageName, programId, programSummary, reason, socketOption } from './common';
+import { peerTicket } from './agent';
+import { connection, endpoint, hexId, imageName, programId, programSummary, reason, sequence, socketOption } from './common';
 
 const position = z.int().nonnegative();
 const outputName = z.enum(['stdout', 'stderr']);
@@ -31,6 +32,16 @@ export const arrival = z.object({
   connecting: z.array(connection),
   /** What programs set on their sockets, each combination once. */
   options: z.array(z.object({ family: z.int(), type: z.int(), protocol: z.int(), options: z.array(socketOption) })),
+  /** Where it comes out of one: who is to hold its connections. */
+  checkpoint: z
+    .object({
+      id: hexId,
+      tickets: z.array(peerTicket),
+      peers: z.array(z.object({ connection, sndUna: sequence, rcvNxt: sequence })),
+      /** That some peers hold no more, or that it was restored here before, is no reason against it. */
+      again: z.boolean(),
+    })
+    .nullable(),
   terminal: z.object({ key: z.string(), rows: z.int(), columns: z.int() }).nullable(),
 });
 export type Arrival = z.infer<typeof arrival>;

@@ -3,7 +3,7 @@
 export * from './messages';
 export { addressFromBytes, addressToBytes, encodeAddresses, type Endpoint } from './address';
 export { generateKeyPair, keyId, type KeyPair } from './keys';
-export { decodePayload, encodePayload, INTRODUCE_ENTRIES, RESUME_ENTRIES, SUSPENDED_ENTRIES } from './payload';
+export { decodePayload, encodePayload, INTRODUCE_ENTRIES, RESUME_ENTRIES, SUSPENDED_ENTRIES, TOLD_ENTRIES } from './payload';
 export { decodeHello, decodeWelcome, encodeHello, encodeWelcome } from './handshake';
 export { Pair, type Ends } from './pair';
 export { freshCounter, Move, moveTicketSchema, type MoveTicket } from './move';

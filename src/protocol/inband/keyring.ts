@@ -24,6 +24,9 @@ const MAX_MOVES = 1024;
 /** Sealed by a pair's key; a move's seals the others. */
 const OF_PAIRS: readonly MessageType[] = ['introduce', 'introduced', 'suspend', 'suspended', 'working'] satisfies PairMessage['type'][];
 
+/** Of a move, what its source or target says. */
+const TO_PEERS: readonly MessageType[] = ['resume', 'cancel', 'ask'] satisfies MoveMessage['type'][];
+
 /** What was received and checked. */
 export type Received =
   /** Remember nothing for a HELLO that is not proved; answer it with `pair.welcome`. */
@@ -156,7 +159,7 @@ export class Keyring {
   private checkMove(sealed: Sealed): Received | DropReason {
     const { type } = sealed.header;
     const name = moveName(sealed.senderId, migrationOf(sealed.payload));
-    const move = type === 'resume' || type === 'cancel' ? (this.kept.get(name) ?? this.asPeer.get(name)) : this.asAsker.get(name);
+    const move = TO_PEERS.includes(type) ? (this.kept.get(name) ?? this.asPeer.get(name)) : this.asAsker.get(name);
     if (move === undefined) return 'unknown migration';
     const refusal = move.refuse(sealed);
     if (refusal !== null) return refusal;

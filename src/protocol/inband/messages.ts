@@ -19,6 +19,7 @@
  *   RESUME     in parts, each complete in itself: the new address, the other ends' own, each connection's new port, and
  *              what the moved side has received. RESUMED answers part by part, with the same part number.
  *   CANCEL     "nothing moved: unlock"; CANCELLED.
+ *   ASK        from a target that has not resumed anything: "which do you hold?" TOLD lists, in parts, every connection.
  *
  * All but HELLO and WELCOME are sealed (seal.ts). Numbers are big-endian. Ids are held as lower-case hex.
  */
@@ -50,16 +51,19 @@ export const MESSAGE_TYPES = {
   introduce: 9,
   introduced: 10,
   working: 11,
+  ask: 12,
+  told: 13,
 } as const;
 
 export type MessageType = keyof typeof MESSAGE_TYPES;
 
 /** What became of one connection, or would; the index is what is on the wire. */
-export const STATUSES = ['ok', 'no-socket', 'no-owner', 'busy', 'not-permitted', 'failed'] as const;
+export const STATUSES = ['ok', 'no-socket', 'no-owner', 'busy', 'not-permitted', 'failed', 'moved'] as const;
 
 /**
  * ok: locked, rebound, or can follow. no-socket: no such connection here. no-owner: no process holds it.
  * busy: its program is migrating itself. not-permitted: by configuration, or the owner cannot be stopped.
+ * moved: it has followed already.
  */
 export type Status = (typeof STATUSES)[number];
 
@@ -193,10 +197,25 @@ export interface Cancelled {
   readonly migration: string;
 }
 
+export interface Ask {
+  readonly type: 'ask';
+  readonly migration: string;
+  /** Answer parts below this one have arrived already. */
+  readonly from: number;
+}
+
+export interface Told {
+  readonly type: 'told';
+  readonly migration: string;
+  readonly part: number;
+  readonly parts: number;
+  readonly entries: readonly ResumedEntry[];
+}
+
 /** Sealed by the pair key. */
 export type PairMessage = Introduce | Introduced | Suspend | Suspended | Working;
 /** Sealed by the move key, which the target host holds too. */
-export type MoveMessage = Resume | Resumed | Cancel | Cancelled;
+export type MoveMessage = Resume | Resumed | Cancel | Cancelled | Ask | Told;
 export type SealedMessage = PairMessage | MoveMessage;
 /** A move is asked for by its source and its target; the peer answers. */
 export type MoveRole = 'source' | 'target' | 'peer';

@@ -67,7 +67,7 @@ export class Move {
   }
 
   private answers(type: string): boolean {
-    return type === 'resumed' || type === 'cancelled';
+    return type === 'resumed' || type === 'cancelled' || type === 'told';
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { addressFromBytes, addressToBytes } from './address';
 import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, MAX_BODY, MAX_PARTS, STATUSES, TOKEN_BYTES } from './messages';
-import type { Introduce, Introduced, MessageType, Resume, Resumed, SealedMessage, Status, Suspend, Suspended, Working } from './messages';
+import type { Ask, Introduce, Introduced, MessageType, Resume, Resumed, SealedMessage, Status, Suspend, Suspended, Told, Working } from './messages';
 import { MalformedMessage, Reader, Writer } from './wire';
 
 /** Sender's key id, counter, MAC. */
@@ -13,14 +13,16 @@ const INTRODUCE_FIXED = ID_BYTES + 4 + 2 * 17 + 4;
 const INTRODUCE_ENTRY = TOKEN_BYTES + 12;
 const SUSPENDED_FIXED = ID_BYTES + 6;
 const SUSPENDED_ENTRY = TOKEN_BYTES + 5;
+const TOLD_FIXED = ID_BYTES + 4;
 const RESUME_FIXED = 2 * ID_BYTES + 2 * 17 + 4;
 const RESUME_ENTRY = TOKEN_BYTES + 6;
-/** Of INTRODUCED and RESUMED. */
+/** Of INTRODUCED, RESUMED and TOLD. */
 const STATUS_ENTRY = TOKEN_BYTES + 1;
 
 /** How many entries one segment holds. INTRODUCED and RESUMED answer part by part, and their entries are smaller. */
 export const INTRODUCE_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - INTRODUCE_FIXED) / INTRODUCE_ENTRY);
 export const SUSPENDED_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - SUSPENDED_FIXED) / SUSPENDED_ENTRY);
+export const TOLD_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - TOLD_FIXED) / STATUS_ENTRY);
 export const RESUME_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - RESUME_FIXED) / RESUME_ENTRY);
 
 export type SealedType = SealedMessage['type'];
@@ -35,6 +37,8 @@ const SEALED_TYPES: readonly MessageType[] = [
   'introduce',
   'introduced',
   'working',
+  'ask',
+  'told',
 ] satisfies SealedType[];
 
 export function isSealedType(type: MessageType): type is SealedType {
@@ -58,6 +62,11 @@ export function encodePayload(message: SealedMessage): Buffer {
       return encodeResume(writer, message);
     case 'resumed':
       return encodeResumed(writer, message);
+    case 'ask':
+      return writer.u16(message.from).finish();
+    case 'told':
+      encodePart(writer, message);
+      return encodeStatuses(writer, message.entries);
     case 'cancel':
     case 'cancelled':
       return writer.finish();
@@ -83,6 +92,10 @@ export function decodePayload(type: SealedType, payload: Buffer): SealedMessage 
       return decodeResume(reader, id);
     case 'resumed':
       return decodeResumed(reader, id);
+    case 'ask':
+      return decodeAsk(reader, id);
+    case 'told':
+      return decodeTold(reader, id);
     case 'cancel':
     case 'cancelled':
       reader.end();
@@ -206,6 +219,17 @@ function encodeResumed(writer: Writer, message: Resumed): Buffer {
 function decodeResumed(reader: Reader, migration: string): Resumed {
   const { part, parts } = decodePart(reader);
   return { type: 'resumed', migration, part, parts, entries: decodeStatuses(reader) };
+}
+
+function decodeAsk(reader: Reader, migration: string): Ask {
+  const from = reader.u16();
+  reader.end();
+  return { type: 'ask', migration, from };
+}
+
+function decodeTold(reader: Reader, migration: string): Told {
+  const { part, parts } = decodePart(reader);
+  return { type: 'told', migration, part, parts, entries: decodeStatuses(reader) };
 }
 
 function encodeAddress(writer: Writer, address: string): Writer {

@@ -6,7 +6,7 @@ import { A, acquaint, altered, B, GROUP, HELLO, MIGRATION, TOKEN } from './agent
 import { Random } from './random';
 
 const ROUNDS = 3000;
-const SEALED = ['suspend', 'suspended', 'resume', 'resumed', 'cancel', 'cancelled'] as const;
+const SEALED = ['suspend', 'suspended', 'resume', 'resumed', 'cancel', 'cancelled', 'ask', 'told'] as const;
 
 const DECODERS: ((carried: Carried) => unknown)[] = [
   decodeHello,
