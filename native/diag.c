@@ -1,5 +1,7 @@
 #include "diag.h"
 
+#include "diag_netlink.h"
+
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -11,8 +13,6 @@
 #include <unistd.h>
 
 enum {
-    /* More than a dump ever puts into one message (netlink_dump allocates at most 32 KiB). */
-    REPLY_SIZE = 64 * 1024,
     CONNECTED = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSE_WAIT |
                 1 << TCP_LAST_ACK | 1 << TCP_CLOSING,
 };
@@ -39,12 +39,6 @@ struct list {
     size_t count, capacity;
 };
 
-static int open_diag(void) {
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-
-    return fd < 0 ? -errno : fd;
-}
-
 static int send_request(int fd, int family, uint16_t flags, const struct inet_diag_sockid *id,
                         const struct question *question) {
     const uint16_t program = sizeof(struct inet_diag_bc_op) + sizeof(uint64_t);
@@ -62,35 +56,11 @@ static int send_request(int fd, int family, uint16_t flags, const struct inet_di
         .condition = {.code = INET_DIAG_BC_CGROUP_COND, .yes = (uint8_t)program, .no = (uint16_t)(program + 4)},
         .cgroup = question->cgroup,
     };
-    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-
-    ssize_t sent = sendto(fd, &request, request.header.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof kernel);
-    return sent < 0 ? -errno : 0;
-}
-
-/* One datagram of the kernel's (not of another process, which may write to any netlink socket). */
-static int receive_reply(int fd, void *reply, size_t size) {
-    struct sockaddr_nl sender = {0};
-    socklen_t length = sizeof sender;
-
-    for (;;) {
-        ssize_t received = recvfrom(fd, reply, size, MSG_TRUNC, (struct sockaddr *)&sender, &length);
-        if (received < 0 && errno == EINTR) continue;
-        if (received < 0) return -errno;
-        if (sender.nl_pid != 0) continue;
-        return (size_t)received > size ? -EMSGSIZE : (int)received;
-    }
-}
-
-static int error_of(const struct nlmsghdr *message) {
-    const struct nlmsgerr *error = NLMSG_DATA(message);
-
-    return message->nlmsg_len < NLMSG_LENGTH(sizeof *error) ? -EPROTO : error->error;
+    return diag_send(fd, &request, request.header.nlmsg_len);
 }
 
 static const struct inet_diag_msg *found(const struct nlmsghdr *message) {
-    if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY) return NULL;
-    return message->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)) ? NULL : NLMSG_DATA(message);
+    return diag_body(message, sizeof(struct inet_diag_msg));
 }
 
 static void copy_endpoint(int family, const __be32 *address, __be16 port, union socket_address *endpoint) {
@@ -118,17 +88,10 @@ static void fill_id(const union socket_address *endpoint, __be32 *address, __be1
 
 /* An attribute of the message, of at least `size` bytes; NULL: not there. */
 static const void *attribute_of(const struct nlmsghdr *message, unsigned short type, size_t size) {
-    const char *at = (const char *)NLMSG_DATA(message) + NLMSG_ALIGN(sizeof(struct inet_diag_msg));
-    const char *end = (const char *)message + message->nlmsg_len;
+    size_t length = 0;
+    const void *attribute = diag_attribute(message, sizeof(struct inet_diag_msg), type, &length);
 
-    while (at + sizeof(struct nlattr) <= end) {
-        const struct nlattr *attribute = (const struct nlattr *)at;
-
-        if (attribute->nla_len < sizeof *attribute || at + attribute->nla_len > end) return NULL;
-        if (attribute->nla_type == type) return attribute->nla_len < sizeof *attribute + size ? NULL : attribute + 1;
-        at += NLA_ALIGN(attribute->nla_len);
-    }
-    return NULL;
+    return length < size ? NULL : attribute;
 }
 
 static void read_facts(const struct nlmsghdr *message, const struct inet_diag_msg *socket, struct diag_facts *facts) {
@@ -146,10 +109,10 @@ static int look_up(int fd, int family, const struct inet_diag_sockid *id, bool i
     const struct nlmsghdr *message = (const struct nlmsghdr *)reply;
     int result = send_request(fd, family, 0, id, &(struct question){.states = CONNECTED, .info = info});
 
-    if (result == 0) result = receive_reply(fd, reply, sizeof reply);
+    if (result == 0) result = diag_receive(fd, reply, sizeof reply);
     if (result < 0) return result;
     if (!NLMSG_OK(message, (unsigned)result)) return -EPROTO;
-    if (message->nlmsg_type == NLMSG_ERROR) return error_of(message);
+    if (message->nlmsg_type == NLMSG_ERROR) return diag_error(message);
     const struct inet_diag_msg *socket = found(message);
     /* Where no connection is found, the kernel answers with the listener of that address. */
     if (!socket || socket->idiag_state == TCP_LISTEN) return -ENOENT;
@@ -195,7 +158,7 @@ static void end(struct search *search) {
 }
 
 int diag_connection_inodes(const struct diag_ends *ends, size_t count, uint32_t *inodes) {
-    struct search search = {.fd = open_diag()};
+    struct search search = {.fd = diag_open()};
     int result = search.fd < 0 ? search.fd : 0;
 
     for (size_t i = 0; result == 0 && i < count; i++) {
@@ -209,16 +172,19 @@ int diag_connection_inodes(const struct diag_ends *ends, size_t count, uint32_t 
 }
 
 int diag_connection_facts(const struct diag_ends *ends, struct diag_facts *facts) {
-    struct search search = {.fd = open_diag()};
+    struct search search = {.fd = diag_open()};
     int result = search.fd < 0 ? search.fd : find(&search, ends, true, facts);
 
     end(&search);
     return result;
 }
 
-static int append(struct list *list, const struct nlmsghdr *message, const struct inet_diag_msg *socket) {
+static int append(const struct nlmsghdr *message, void *context) {
+    const struct inet_diag_msg *socket = found(message);
+    struct list *list = context;
     struct diag_connection *item;
 
+    if (!socket) return 0;
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? list->capacity * 2 : 64;
         void *items = realloc(list->items, capacity * sizeof *list->items);
@@ -237,46 +203,20 @@ static int append(struct list *list, const struct nlmsghdr *message, const struc
     return 0;
 }
 
-/* 1: the dump goes on. 0: it is complete. */
-static int take_messages(const void *reply, size_t size, struct list *list) {
-    const struct nlmsghdr *message = reply;
-
-    for (; NLMSG_OK(message, size); message = NLMSG_NEXT(message, size)) {
-        if (message->nlmsg_type == NLMSG_DONE) return 0;
-        if (message->nlmsg_type == NLMSG_ERROR) return error_of(message);
-        const struct inet_diag_msg *socket = found(message);
-        int result = socket ? append(list, message, socket) : 0;
-        if (result < 0) return result;
-    }
-    return 1;
-}
-
-static int dump(int fd, int family, const struct question *question, void *reply, struct list *list) {
+static int dump(int fd, int family, const struct question *question, struct list *list) {
     struct inet_diag_sockid any = {0};
     int result = send_request(fd, family, NLM_F_DUMP, &any, question);
 
-    while (result >= 0) {
-        result = receive_reply(fd, reply, REPLY_SIZE);
-        if (result < 0) break;
-        result = take_messages(reply, (size_t)result, list);
-        if (result == 0) break;
-    }
-    return result;
+    return result < 0 ? result : diag_take_all(fd, append, list);
 }
 
 static int dump_both(const struct question *question, struct diag_connection **out, size_t *count) {
     struct list list = {0};
-    void *reply = malloc(REPLY_SIZE);
-    int fd, result;
+    int fd = diag_open(), result;
 
-    if (!reply) return -ENOMEM;
-    fd = open_diag();
-    if (fd < 0) {
-        free(reply);
-        return fd;
-    }
-    result = dump(fd, AF_INET, question, reply, &list);
-    if (result == 0) result = dump(fd, AF_INET6, question, reply, &list);
+    if (fd < 0) return fd;
+    result = dump(fd, AF_INET, question, &list);
+    if (result == 0) result = dump(fd, AF_INET6, question, &list);
     if (result == 0) {
         *out = list.items;
         *count = list.count;
@@ -284,7 +224,6 @@ static int dump_both(const struct question *question, struct diag_connection **o
         free(list.items);
     }
     close(fd);
-    free(reply);
     return result;
 }
 

@@ -6,6 +6,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
     register_sockets(env, exports);
     register_accept_queue(env, exports);
     register_udp(env, exports);
+    register_unix(env, exports);
     register_patience(env, exports);
     register_options(env, exports);
     register_host(env, exports);

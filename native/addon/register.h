@@ -9,6 +9,8 @@ void register_sockets(Napi::Env env, Napi::Object exports);
 void register_accept_queue(Napi::Env env, Napi::Object exports);
 /** NativeUdp (udp.cc). */
 void register_udp(Napi::Env env, Napi::Object exports);
+/** NativeUnix (unix.cc). */
+void register_unix(Napi::Env env, Napi::Object exports);
 /** NativePatience (patience.cc). */
 void register_patience(Napi::Env env, Napi::Object exports);
 /** NativeOptions (options.cc). */

@@ -15,6 +15,7 @@ const root = Root.fromJSON({
         images_dir_fd: { rule: 'required', type: 'int32', id: 1 },
         pid: { type: 'int32', id: 2 },
         leave_running: { type: 'bool', id: 3 },
+        ext_unix_sk: { type: 'bool', id: 4 },
         file_locks: { type: 'bool', id: 8 },
         log_level: { type: 'int32', id: 9 },
         log_file: { type: 'string', id: 10 },
@@ -22,6 +23,7 @@ const root = Root.fromJSON({
         inherit_fd: { rule: 'repeated', type: 'inherit_fd', id: 27 },
         manage_cgroups: { type: 'bool', id: 24 },
         manage_cgroups_mode: { type: 'criu_cg_mode', id: 34 },
+        ghost_limit: { type: 'uint32', id: 35 },
         external: { rule: 'repeated', type: 'string', id: 37 },
         freeze_cgroup: { type: 'string', id: 44 },
         tcp_close: { type: 'bool', id: 52 },
@@ -69,7 +71,9 @@ const responseType: Type = root.lookupType('criu_resp');
 export interface CriuOptions {
   pid?: number;
   leave_running?: boolean;
+  ext_unix_sk?: boolean;
   file_locks?: boolean;
+  ghost_limit?: number;
   log_level?: number;
   log_file?: string;
   notify_scripts?: boolean;

@@ -24,6 +24,9 @@ const NO_BREAKPOINTS = { CRIU_FAULT: '130' };
  */
 export type StageHandler = (stage: string, pid: number | undefined) => Promise<void> | void;
 
+/** A file that is deleted and open moves with its content, in the pause, up to this. CRIU's own limit is 1 MiB. */
+export const GHOST_LIMIT_BYTES = 64 << 20;
+
 const LOG_FILE = 'criu.log';
 /** What CRIU calls an error and goes on after: raising its own limit of open files without CAP_SYS_RESOURCE. */
 const HARMLESS = /rlimit: Can't setup RLIMIT_NOFILE for self/;
@@ -121,6 +124,8 @@ export class CriuWorker {
       manage_cgroups: true,
       manage_cgroups_mode: 'IGNORE',
       file_locks: true,
+      ext_unix_sk: true,
+      ghost_limit: GHOST_LIMIT_BYTES,
       ...options,
     };
   }

@@ -9,6 +9,7 @@ import { native, type Endpoint } from '../native/index';
 import type { Arrival } from '../protocol/control/index';
 import { cpuFlags, ownAddresses } from '../program/facts';
 import { judgeBound } from './bound';
+import { judgeDescriptors } from './descriptors';
 import type { NewAddresses } from './new-addresses';
 import { endpointText, type Reason } from './reason';
 import { addressesOf, judgeUdp } from './udp';
@@ -17,7 +18,7 @@ const [AF_INET, AF_INET6] = [2, 10];
 
 export async function judgeArrival(arrival: Arrival, config: Config): Promise<Reason[]> {
   const addresses = addressesOf(arrival.addresses, []);
-  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeCriu(config), ...judgeBound(arrival, addresses), ...(await judgeUdp(arrival, whyNotBound)), ...judgeQueues(arrival), ...judgeRoutes(arrival, addresses), ...judgeOptions(arrival)];
+  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeDescriptors(arrival), ...judgeCriu(config), ...judgeBound(arrival, addresses), ...(await judgeUdp(arrival, whyNotBound)), ...judgeQueues(arrival), ...judgeRoutes(arrival, addresses), ...judgeOptions(arrival)];
 }
 
 function judgeCpu({ architecture, cpuFlags: needed }: Arrival): Reason[] {

@@ -10,6 +10,7 @@ import { addressesBeside, cpuFlags, gatherFacts, namespacesOf, type ProgramFacts
 import { criuKeyOf } from '../program/terminal';
 import { expectType, type Arrival } from '../protocol/control/index';
 import { isBoundTcp } from './bound';
+import { describeWanted } from './descriptors';
 import { OwnEnds, otherEnd, reasonsOfNeighbours } from './local-connections';
 import type { MigrationContext } from './migration-context';
 import { openTarget } from './open-target';
@@ -41,6 +42,7 @@ export async function examine(context: SourceContext, askElsewhere: () => Promis
     namespaces: namespacesOf('self'),
     terminal: program.terminal?.path,
     addresses: new Set(context.addresses),
+    unix: context.facts.unix,
   });
   mkdirSync(context.folder, { recursive: true, mode: 0o700 });
   // Told in this order: of the program itself, of its peers, of where it is to go.
@@ -75,6 +77,7 @@ export function describeArrival(context: SourceContext): Arrival {
     architecture: arch(),
     cpuFlags: cpuFlags(),
     files: [...files.values()],
+    descriptors: describeWanted(facts as ProgramFacts),
     workingDirectories: [...new Set(processes.map(({ workingDirectory }) => workingDirectory))],
     bound: distinct(sockets.filter(isBoundTcp).map(({ family, local, state, backlog, options }) => ({ family, local, waiting: backlog, listens: state === TCP_LISTEN, options: [...options] }))),
     connections: context.connections.map((connection) => ({ ...connection, remote: otherEnd(connection.remote, host) ?? connection.remote })),

@@ -1,14 +1,17 @@
 /** What cannot move, decided from facts alone: all reasons at once, each with a stable code. No I/O. */
 import { isLinkLocal, isLoopback, plainAddress } from '../addresses';
-import type { Connection, HeldSocket, SocketObstacle } from '../native/index';
+import type { Connection, HeldSocket, SocketObstacle, UnixSocket } from '../native/index';
+import { socketInodes } from '../program/descriptors';
 import type { ProcessFact } from '../program/facts';
+import { reasonOfDescriptor, reasonsOfPipes, type DescriptorContext } from './descriptor-rules';
 import { connectionText, endpointText, type Reason } from './reason';
 import { isInside, isUdp, reasonsOfUdp } from './udp-rules';
+import { reasonsOfUnix, unixFacts } from './unix-rules';
 
 export { connectionText, endpointText, type Reason };
 
 /** The part of the facts that the rules read. */
-export type RuledProcess = Pick<ProcessFact, 'innerPid' | 'name' | 'descriptors' | 'namespaces' | 'tracer'>;
+export type RuledProcess = Pick<ProcessFact, 'pid' | 'innerPid' | 'name' | 'descriptors' | 'namespaces' | 'tracer'>;
 export type RuledSocket = Pick<HeldSocket, 'inode' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'obstacles'>;
 
 export const TCP_ESTABLISHED = 1;
@@ -27,17 +30,6 @@ const SOCK_RAW = 3;
 const IPPROTO_TCP = 6;
 const CONNECTED = [TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING];
 const CARRIED_STATES = [...CONNECTED, TCP_SYN_SENT, TCP_CLOSE, TCP_LISTEN];
-
-/** What CRIU carries among descriptors that are neither files nor sockets; anything else is refused by its name. */
-const CARRIED_INODES = ['eventfd', 'eventpoll', 'timerfd', 'signalfd', 'inotify', 'pidfd'];
-const CARRIED_DEVICES = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom'];
-
-const NAMES_OF_INODES: Record<string, string> = {
-  io_uring: 'an io_uring',
-  perf_event: 'a perf event',
-  userfaultfd: 'a userfaultfd',
-  fanotify: 'a fanotify group',
-};
 
 /** Of IANA's protocol numbers those that a program may meet; the rest are told by their number. */
 const PROTOCOL_NAMES: Record<number, string> = { 1: 'ICMP', 17: 'UDP', 33: 'DCCP', 58: 'ICMPv6', 132: 'SCTP', 136: 'UDP-Lite', 262: 'MPTCP' };
@@ -83,13 +75,18 @@ export interface RuleContext {
   readonly terminal: string | undefined;
   /** This host's own, but for loopback; on the wire. */
   readonly addresses: ReadonlySet<string>;
+  /** The UNIX sockets of this host. */
+  readonly unix: readonly UnixSocket[];
 }
 
 export function reasonsAgainst(processes: readonly RuledProcess[], sockets: readonly RuledSocket[], context: RuleContext): Reason[] {
-  return [...processes.flatMap((process) => reasonsOfProcess(process, sockets, context)), ...sockets.flatMap((socket) => reasonsOfSocket(socket, sockets, context))];
+  const unix = unixFacts(socketInodes(processes), context.unix);
+  const judged = new Set([...sockets, ...unix.own].map(({ inode }) => inode));
+  const descriptors = { terminal: context.terminal, sockets: judged, pids: new Set(processes.map(({ pid }) => pid)) };
+  return [...processes.flatMap((process) => reasonsOfProcess(process, context, descriptors)), ...reasonsOfPipes(processes), ...reasonsOfUnix(unix), ...sockets.flatMap((socket) => reasonsOfSocket(socket, sockets, context))];
 }
 
-function reasonsOfProcess(process: RuledProcess, sockets: readonly RuledSocket[], context: RuleContext): Reason[] {
+function reasonsOfProcess(process: RuledProcess, context: RuleContext, descriptors: DescriptorContext): Reason[] {
   const reasons: Reason[] = [];
   const who = `process ${process.innerPid} (${process.name})`;
   if (process.tracer !== 0) reasons.push({ code: 'E_TRACED', message: `${who} is being traced by process ${process.tracer}; detach the debugger` });
@@ -98,29 +95,11 @@ function reasonsOfProcess(process: RuledProcess, sockets: readonly RuledSocket[]
       reasons.push({ code: 'E_NAMESPACE', message: `${who} is in another ${name} namespace; programs with namespaces of their own do not move` });
     }
   }
-  const inet = new Set(sockets.map(({ inode }) => inode));
-  for (const { fd, target } of process.descriptors) {
-    const reason = reasonOfDescriptor(target, inet, context);
-    if (reason !== undefined) reasons.push({ code: reason.code, message: `${who} has ${reason.message} (descriptor ${fd})` });
+  for (const descriptor of process.descriptors) {
+    const reason = reasonOfDescriptor(descriptor, descriptors);
+    if (reason !== undefined) reasons.push({ code: reason.code, message: `${who} has ${reason.message} (descriptor ${descriptor.fd})` });
   }
   return reasons;
-}
-
-function reasonOfDescriptor(target: string, inet: ReadonlySet<number>, context: RuleContext): Reason | undefined {
-  const anonymous = /^anon_inode:\[?([^\]]*)\]?$/.exec(target)?.[1];
-  if (anonymous !== undefined) {
-    if (CARRIED_INODES.includes(anonymous)) return undefined;
-    const name = NAMES_OF_INODES[anonymous] ?? `a descriptor of kind ${anonymous}`;
-    return { code: anonymous === 'io_uring' ? 'E_IO_URING' : 'E_DESCRIPTOR', message: `${name}, which cannot move` };
-  }
-  const socket = /^socket:\[(\d+)\]$/.exec(target)?.[1];
-  if (socket !== undefined && !inet.has(Number(socket))) {
-    return { code: 'E_SOCKET_KIND', message: 'a socket that is neither TCP nor UDP, which does not move yet' };
-  }
-  if (target.startsWith('/dev/') && !target.startsWith('/dev/shm/') && target !== context.terminal && !CARRIED_DEVICES.includes(target)) {
-    return { code: 'E_DEVICE', message: `the device ${target} open, which stays on this host` };
-  }
-  return undefined;
 }
 
 /** `who` is the socket, in words. */

@@ -12,6 +12,7 @@ import { freezeProgram, thawProgram } from '../program/freeze';
 import { criuKeyOf } from '../program/terminal';
 import { isNamedHere } from './bound';
 import type { Step } from './driver';
+import { reasonsOfLateDescriptors } from './descriptors';
 import { holdSockets } from './hold-sockets';
 import { nameOnWire, OwnEnds, reasonsOfNeighbours } from './local-connections';
 import { connectionsOf } from './moved-peers';
@@ -64,8 +65,8 @@ async function lock(context: SourceContext): Promise<void> {
   holdSockets(context);
   takeWaiting(context);
   await keepWaiting(context);
-  const late = reasonsAgainst([], context.sockets, { namespaces: {}, terminal: undefined, addresses: new Set(context.addresses) });
-  late.push(...reasonsOfUnsent(context.held));
+  const late = reasonsAgainst([], context.sockets, { namespaces: {}, terminal: undefined, addresses: new Set(context.addresses), unix: [] });
+  late.push(...reasonsOfUnsent(context.held), ...reasonsOfLateDescriptors(context));
   const connections = connectionsOf(context.held, context.waiting.map(({ socket }) => socket).filter(isConnection), context.addresses);
   late.push(...reasonsOfNeighbours(connections, context.host));
   if (late.length > 0) throw refusal(late);

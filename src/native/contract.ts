@@ -2,6 +2,7 @@
 
 import type { Connection, Endpoint } from './endpoint';
 import type { NativeUdp } from './udp-contract';
+import type { NativeUnix } from './unix-contract';
 
 export type { Connection, Endpoint };
 
@@ -334,4 +335,4 @@ export interface NativeRegistry {
   watchEvents(eventfd: number, onEvent: () => void): Watch;
 }
 
-export type Native = NativeSockets & NativeAcceptQueues & NativeUdp & NativeOptions & NativePatience & NativeHost & NativeRegistry;
+export type Native = NativeSockets & NativeAcceptQueues & NativeUdp & NativeUnix & NativeOptions & NativePatience & NativeHost & NativeRegistry;

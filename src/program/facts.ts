@@ -1,17 +1,11 @@
 /** What the kernel says of a program: its processes, their descriptors, its sockets. Nothing is judged here. */
-import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
 import { isLinkLocal, isLoopback, plainAddress } from '../addresses';
-import { native, type Connection, type DiagSocket, type HeldSocket, type SocketOption } from '../native/index';
+import { native, type Connection, type DiagSocket, type HeldSocket, type SocketOption, type UnixSocket } from '../native/index';
+import { describeDescriptors, socketInode, type DescriptorFact } from './descriptors';
 import { innerPid, pidsOf } from './pod';
-
-export interface DescriptorFact {
-  readonly fd: number;
-  /** What /proc/<pid>/fd says: a path, or "socket:[123]", "pipe:[123]", "anon_inode:[eventfd]". */
-  readonly target: string;
-}
 
 export interface ProcessFact {
   readonly pid: number;
@@ -42,6 +36,8 @@ export interface ProgramFacts {
   readonly processes: readonly ProcessFact[];
   readonly sockets: readonly SocketFact[];
   readonly waiting: readonly WaitingFact[];
+  /** All of the host, where the program has any. */
+  readonly unix: readonly UnixSocket[];
 }
 
 /** TCP_ESTABLISHED to TCP_CLOSING without TIME_WAIT and CLOSE: those that inet_diag shows as sockets. */
@@ -55,7 +51,14 @@ const NAMESPACES = ['net', 'mnt', 'user', 'ipc', 'uts', 'pid', 'cgroup'];
 export function gatherFacts(cgroup: string): ProgramFacts {
   const processes = gatherProcesses(cgroup);
   const known = native.tcpOfCgroup(statSync(cgroup, { bigint: true }).ino, STATES_OF_SOCKETS);
-  return { processes, sockets: describeSockets(processes, withKeys(known)), waiting: describeWaiting(known) };
+  const sockets = describeSockets(processes, withKeys(known));
+  return { processes, sockets, waiting: describeWaiting(known), unix: hasOthers(processes, sockets) ? native.unixSockets() : [] };
+}
+
+/** Sockets that are no inet sockets. */
+function hasOthers(processes: readonly ProcessFact[], sockets: readonly SocketFact[]): boolean {
+  const inet = new Set(sockets.map(({ inode }) => inode));
+  return processes.some(({ descriptors }) => descriptors.map(socketInode).some((inode) => inode !== undefined && !inet.has(inode)));
 }
 
 export function gatherProcesses(cgroup: string): ProcessFact[] {
@@ -88,22 +91,11 @@ function describeProcess(pid: number): ProcessFact | undefined {
   }
 }
 
-function describeDescriptors(pid: number): DescriptorFact[] {
-  const folder = `/proc/${pid}/fd`;
-  return readdirSync(folder).flatMap((fd) => {
-    try {
-      return [{ fd: Number(fd), target: readlinkSync(join(folder, fd)) }];
-    } catch {
-      return []; // closed meanwhile
-    }
-  });
-}
-
 function mappedFiles(pid: number): { path: string; size: number }[] {
   const paths = new Set<string>();
   for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
     const path = line.slice(73).trim();
-    if (path.startsWith('/') && !path.endsWith(' (deleted)') && !path.startsWith('/memfd:') && !path.startsWith('/dev/')) paths.add(path);
+    if (path.startsWith('/') && !path.endsWith(' (deleted)') && !path.startsWith('/memfd:') && (!path.startsWith('/dev/') || path.startsWith('/dev/shm/'))) paths.add(path);
   }
   return [...paths].map((path) => ({ path, size: statSync(path, { throwIfNoEntry: false })?.size ?? -1 }));
 }

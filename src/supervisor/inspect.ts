@@ -15,7 +15,7 @@ export async function inspect(program: MovingProgram, agent: AgentLink): Promise
   const peers = await peerStatuses(program, connectionsOf(facts.sockets, facts.waiting, ownAddresses()), agent);
   return {
     program: program.summary,
-    processes: facts.processes.map(({ pid, innerPid, name, executable, descriptors }) => ({ pid, innerPid, name, executable, descriptors: [...descriptors] })),
+    processes: facts.processes.map(({ pid, innerPid, name, executable, descriptors }) => ({ pid, innerPid, name, executable, descriptors: descriptors.map(({ fd, target }) => ({ fd, target })) })),
     sockets: facts.sockets.map((socket) => ({
       innerPid: socket.innerPid,
       fd: socket.pfd,
@@ -25,7 +25,7 @@ export async function inspect(program: MovingProgram, agent: AgentLink): Promise
       remote: socket.remote,
       peer: peers.get(connectionText({ ...socket, udp: isUdp(socket) })) ?? '',
     })),
-    reasons: reasonsAgainst(facts.processes, facts.sockets, { namespaces: namespacesOf('self'), terminal: program.terminal?.path, addresses: new Set(ownAddresses()) }),
+    reasons: reasonsAgainst(facts.processes, facts.sockets, { namespaces: namespacesOf('self'), terminal: program.terminal?.path, addresses: new Set(ownAddresses()), unix: facts.unix }),
   };
 }
 

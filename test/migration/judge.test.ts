@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -190,4 +191,40 @@ test('all that is missing is told at once', async () => {
   const config = loadConfig({ MIGRUN_CRIU: join(folder, 'criu') });
   const reasons = await judge({ cpuFlags: ['warpdrive'], files: [{ path: join(folder, 'a'), size: 1 }], workingDirectories: [join(folder, 'b')] }, config);
   expect(reasons.map(({ code }) => code)).toEqual(['E_CPU', 'E_FILE', 'E_FILE', 'E_NO_CRIU']);
+});
+
+describe('descriptors', () => {
+  const REGULAR = 0o100644;
+  const wanted = (change: Partial<Arrival['descriptors']>): Partial<Arrival> => ({ descriptors: { opened: [], locked: [], unixNames: [], unixPeers: [], ...change } });
+
+  test('a file must be there, with its mode and its size, unless that does not count', async () => {
+    const path = join(folder, 'opened');
+    writeFileSync(path, 'x'.repeat(8));
+    chmodSync(path, 0o644);
+    const opened = { path, mode: REGULAR, size: 8, grows: false };
+    const codes = async (change: Partial<typeof opened> | { size: null }): Promise<string[]> => (await judge(wanted({ opened: [{ ...opened, ...change }] }))).map(({ code }) => code);
+    expect([await codes({}), await codes({ size: null }), await codes({ size: 7, grows: true })]).toEqual([[], [], []]);
+    expect([await codes({ path: `${path}.none` }), await codes({ mode: 0o100600 }), await codes({ size: 7 }), await codes({ size: 9, grows: true })]).toEqual([['E_FILE'], ['E_FILE'], ['E_FILE'], ['E_FILE']]);
+  });
+
+  test('a lock that somebody has', async () => {
+    const path = join(folder, 'locked');
+    writeFileSync(path, '');
+    expect(await judge(wanted({ locked: [path] }))).toEqual([]);
+    const holder = spawn('flock', [path, 'sh', '-c', 'echo ready; read end']);
+    await once(holder.stdout, 'data');
+    expect(await judge(wanted({ locked: [path] }))).toEqual([{ code: 'E_FILE_LOCK', message: expect.stringContaining(path) as string }]);
+    holder.stdin.end();
+    await once(holder, 'close');
+  });
+
+  test('names of UNIX sockets are free, or somebody has them', async () => {
+    const server = createServer();
+    const name = join(folder, 'socket');
+    await new Promise<void>((resolve) => server.listen(name, resolve));
+    const none = join(folder, 'nobody');
+    const reasons = await judge(wanted({ unixNames: [name, none, join(folder, 'nowhere', 'socket')], unixPeers: [name, none] }));
+    expect(reasons.map(({ code }) => code)).toEqual(['E_UNIX_NAME', 'E_FILE', 'E_UNIX_NAME']);
+    await new Promise((resolve) => server.close(resolve));
+  });
 });

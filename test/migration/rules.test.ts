@@ -1,11 +1,11 @@
 import { connectionText, endpointText, isConnecting, isConnection, isLocal, reasonsAgainst, tcpStateName, type RuledProcess, type RuledSocket } from '../../src/migration/rules';
 
 const NAMESPACES = { net: 'net:[1]', mnt: 'mnt:[2]', pid: 'pid:[3]' };
-const CONTEXT = { namespaces: NAMESPACES, terminal: undefined, addresses: new Set(['10.0.0.1', 'fd00::1']) };
+const CONTEXT = { namespaces: NAMESPACES, terminal: undefined, addresses: new Set(['10.0.0.1', 'fd00::1']), unix: [] };
 
 function processWith(change: Partial<RuledProcess> = {}, ...targets: string[]): RuledProcess {
   const descriptors = targets.map((target, fd) => ({ fd, target }));
-  return { innerPid: 2, name: 'server', descriptors, namespaces: NAMESPACES, tracer: 0, ...change };
+  return { pid: 502, innerPid: 2, name: 'server', descriptors, namespaces: NAMESPACES, tracer: 0, ...change };
 }
 
 function connected(change: Partial<RuledSocket> = {}): RuledSocket {

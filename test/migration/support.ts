@@ -22,6 +22,7 @@ export function modestArrival(change: Partial<Arrival> = {}): Arrival {
     architecture: process.arch,
     cpuFlags: [],
     files: [],
+    descriptors: { opened: [], locked: [], unixNames: [], unixPeers: [] },
     workingDirectories: ['/'],
     connecting: [],
     bound: [],

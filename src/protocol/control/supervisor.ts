@@ -19,6 +19,14 @@ export const arrival = z.object({
   architecture: z.string(),
   cpuFlags: z.array(z.string()),
   files: z.array(file),
+  /** What the program's descriptors need there. */
+  descriptors: z.object({
+    /** A size of null: not compared. One that grows may be larger. */
+    opened: z.array(z.object({ path: z.string().max(4096), mode: z.int().nonnegative(), size: z.number().nullable(), grows: z.boolean() })),
+    locked: z.array(z.string().max(4096)),
+    unixNames: z.array(z.string().max(128)),
+    unixPeers: z.array(z.string().max(128)),
+  }),
   workingDirectories: z.array(z.string().max(4096)),
   /** TCP sockets that are bound, and may listen. */
   bound: z.array(z.object({ family: z.int(), local: endpoint, listens: z.boolean(), /** In its accept queue. */ waiting: z.int().nonnegative(), options: z.array(socketOption) })),

@@ -1,0 +1,100 @@
+/** What the kernel says of a process's descriptors: names, files, and what /proc/<pid>/fdinfo has of them. */
+import { readFileSync, readdirSync, readlinkSync, statSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { native } from '../native/index';
+import { Pidfds } from './pidfds';
+
+export interface DescriptorFact {
+  readonly fd: number;
+  /** What /proc/<pid>/fd says: a path, or "socket:[123]", "pipe:[123]", "anon_inode:[eventfd]". */
+  readonly target: string;
+  /** Of what is no socket. */
+  readonly file?: OpenFile;
+}
+
+export interface OpenFile {
+  /** Of open(2). */
+  readonly flags: number;
+  /** st_mode. */
+  readonly mode: number;
+  /** Device and inode. */
+  readonly identity: string;
+  readonly size: number;
+  /** On disk. */
+  readonly bytes: number;
+  readonly links: number;
+  /** statfs(2)'s f_type; of paths only. */
+  readonly filesystem: number | undefined;
+  /** The lines of fdinfo behind the common ones: "eventfd-count" and its like, with their first values. */
+  readonly details: Readonly<Record<string, string>>;
+  /** What poll(2) said; of pipes, FIFOs and inotify only. */
+  readonly events: number;
+}
+
+const S_IFMT = 0o170000;
+const S_IFIFO = 0o010000;
+
+export function isFifo(mode: number): boolean {
+  return (mode & S_IFMT) === S_IFIFO;
+}
+
+/** Of a descriptor that is a socket. */
+export function socketInode({ target }: Pick<DescriptorFact, 'target'>): number | undefined {
+  const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
+  return inode === undefined ? undefined : Number(inode);
+}
+
+export function socketInodes(processes: readonly { readonly descriptors: readonly DescriptorFact[] }[]): Set<number> {
+  return new Set(processes.flatMap(({ descriptors }) => descriptors.flatMap((descriptor) => socketInode(descriptor) ?? [])));
+}
+
+/** Of a process that may be running: what it closes meanwhile is left out. `wanted`: those only. */
+export function describeDescriptors(pid: number, wanted?: (fd: number) => boolean): DescriptorFact[] {
+  const folder = `/proc/${pid}/fd`;
+  const pidfds = new Pidfds(native);
+  try {
+    return readdirSync(folder).map(Number).sort((a, b) => a - b).filter((fd) => wanted?.(fd) !== false).flatMap((fd) => describe(pid, fd, pidfds) ?? []);
+  } finally {
+    pidfds.close();
+  }
+}
+
+function describe(pid: number, fd: number, pidfds: Pidfds): DescriptorFact | undefined {
+  const path = join('/proc', String(pid), 'fd', String(fd));
+  try {
+    const target = readlinkSync(path);
+    return target.startsWith('socket:') ? { fd, target } : { fd, target, file: describeFile(path, target, () => pidfds.take(pid, fd)) };
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined; // closed meanwhile
+    throw error;
+  }
+}
+
+function describeFile(path: string, target: string, take: () => number): OpenFile {
+  const { mode, dev, ino, size, blocks, nlink } = statSync(path);
+  const info = readFileSync(path.replace(/\/fd\/(\d+)$/, '/fdinfo/$1'), 'utf8');
+  return {
+    flags: parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? '0', 8),
+    mode,
+    identity: `${dev}:${ino}`,
+    size,
+    bytes: blocks * 512,
+    links: nlink,
+    filesystem: target.startsWith('/') ? statfsSync(path).type : undefined,
+    details: detailsIn(info),
+    events: isFifo(mode) || /^anon_inode:\[?inotify/.test(target) ? eventsOf(take()) : 0,
+  };
+}
+
+function detailsIn(info: string): Record<string, string> {
+  const lines = [...info.matchAll(/^([\w-]+):\s*(.*)$/gm)].reverse();
+  return Object.fromEntries(lines.map(([, name = '', value = '']) => [name, value]));
+}
+
+function eventsOf(own: number): number {
+  try {
+    return native.eventsOf(own);
+  } finally {
+    native.closeFd(own);
+  }
+}
