@@ -163,8 +163,8 @@ describe('a checkpoint that cannot be restored', () => {
     hostB.key = 'ab'.repeat(32);
     expect(await refusedRestore(hostB, file)).toBe('E_CHECKPOINT_KEY');
     hostB.key = key;
-    const blocker = hostB.start(['count_server', '4884', '1']);
-    await blocker.stdout.match(/^listening/).catch(() => undefined);
+    const blocker = hostB.start(['count_server', '-a', '0.0.0.0', '4884', '500']);
+    await blocker.stderr.match(/^listening/);
     expect(await refusedRestore(hostC, file, '--to', 'hostB')).toBe('E_PORT');
     await blocker.kill('SIGKILL');
     expect(await hostB.list()).toEqual([]);
