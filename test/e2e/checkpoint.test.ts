@@ -113,6 +113,16 @@ async function refusedRestore(host: Host, file: string, ...options: string[]): P
   return refusalOf(await host.run(['migrun', 'restore', file, '--detach', ...options])).code;
 }
 
+test('a copy is written while the program goes on with its connections, and is not restored', async () => {
+  const pair = await startPair({ from: hostA, to: hostC });
+  const { file, heldUntil } = await checkpoint(hostA, pair.server.id, '--leave-running');
+  expect(heldUntil).toBeNull();
+  await expectCounting(pair);
+  expect(readdirSync(folder)).toEqual([file.slice(folder.length + 1)]);
+  expect(await refusedRestore(hostB, file)).toBe('E_CHECKPOINT_COPY');
+  await endPair(pair);
+}, MANY_COMMANDS_MS);
+
 describe('a checkpoint that cannot be written', () => {
   let pair: Pair;
 
