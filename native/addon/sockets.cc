@@ -111,6 +111,16 @@ void bind_socket(const Napi::CallbackInfo &info) {
     ::check(info.Env(), result, step);
 }
 
+Napi::Value free_port(const Napi::CallbackInfo &info) {
+    Napi::Object endpoint = Napi::Object::New(info.Env());
+    endpoint.Set("address", info[0]);
+    endpoint.Set("port", Napi::Number::New(info.Env(), 0));
+    union socket_address address = to_address(endpoint);
+    uint16_t port = 0;
+    ::check(info.Env(), socket_free_port(&address, &port), "bind");
+    return Napi::Number::New(info.Env(), port);
+}
+
 void close_silently(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     tcp_close_silently(fds.data(), fds.size());
@@ -146,6 +156,7 @@ void register_sockets(Napi::Env env, Napi::Object exports) {
     exports.Set("release", Napi::Function::New(env, run<tcp_release_all>, "release"));
     exports.Set("connectAgain", Napi::Function::New(env, connect_again, "connectAgain"));
     exports.Set("bindSocket", Napi::Function::New(env, bind_socket, "bindSocket"));
+    exports.Set("freePort", Napi::Function::New(env, free_port, "freePort"));
     exports.Set("closeSilently", Napi::Function::New(env, close_silently, "closeSilently"));
     exports.Set("sequences", Napi::Function::New(env, sequences, "sequences"));
 }

@@ -10,13 +10,14 @@ import { freezeProgram, thawProgram } from '../program/freeze';
 import { fillQueues } from './accept-queue';
 import { bindAgain } from './bound';
 import { connectAgain } from './connecting';
+import { withFreePorts } from './free-ports';
 import { endsHere } from './local-end';
 import { udpWithPeers } from './moved-peers';
 import type { NewAddresses } from './new-addresses';
 import { RestoredSockets, type Place } from './restored-sockets';
 import { connectionText } from './rules';
 import { addressesOf, reviveRequest } from './udp';
-import type { MovingState } from './state';
+import type { MovingConnection, MovingState } from './state';
 
 /** A program that does not stand still by then goes on with its peers late. */
 const FREEZE_TIMEOUT_MS = 2_000;
@@ -45,7 +46,7 @@ export class Revival {
   /** Whatever is complete when this returns stays locked. Gives the local ends of connections, then of UDP sockets with peers. */
   revive(): Endpoint[] {
     const moved = addressesOf(this.state.addresses, this.state.udp.map(({ saved }) => saved.local));
-    const ends = endsHere(this.state.connections, this.state.host, moved);
+    const ends = this.freeEnds(endsHere(this.state.connections, this.state.host, moved));
     this.writeOptions(true);
     bindAgain(this.state, moved, (socket) => this.at(socket));
     const requests = this.state.connections.flatMap((connection, index): ReviveRequest[] => {
@@ -58,6 +59,14 @@ export class Revival {
     this.writeOptions(false);
     this.fillQueues(ends);
     return [...ends.map(({ local }) => local), ...udpWithPeers(this.state).map((socket) => native.describeSocket(this.at(socket)).local)];
+  }
+
+  private freeEnds(ends: readonly Connection[]): Connection[] {
+    const listening = new Set(this.state.listeners.map((place) => native.describeSocket(this.at(place)).local.port));
+    return withFreePorts(ends, ({ local }, index) => {
+      const { inside, waiting } = this.state.connections[index] as MovingConnection;
+      return !inside && waiting === null && !listening.has(local.port);
+    });
   }
 
   private reviveUdp(moved: NewAddresses): void {

@@ -137,6 +137,8 @@ export interface NativeSockets {
   connectAgain(fd: number, family: number, connection: Connection): void;
   /** Gives a restored socket a local address, and makes it listen where there is a backlog; also where only connections have the port. */
   bindSocket(fd: number, family: number, local: Endpoint, backlog: number | null): void;
+  /** A TCP port of an address of this host that no socket of it has; it is nobody's yet. */
+  freePort(address: string): number;
   /** Puts sockets in repair mode and closes our descriptors: where we hold the last reference, no FIN and no RST. */
   closeSilently(fds: readonly number[]): void;
   /** Live sequence numbers of a connection of this network namespace, without touching the socket (bpf_sk_lookup_tcp in BPF_PROG_TEST_RUN). null: no such connection. */
