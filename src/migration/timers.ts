@@ -22,7 +22,7 @@ const OFFSETS = new Map([
 export function absoluteTimers(innerPids: ReadonlyMap<number, number>): MovingTimer[] {
   return [...innerPids].flatMap(([pid, innerPid]) =>
     readdirSync(`/proc/${pid}/fd`)
-      .filter((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === 'anon_inode:[timerfd]')
+      .filter((fd) => isTimer(`/proc/${pid}/fd/${fd}`))
       .flatMap((fd) => {
         const timer = parseTimer(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'));
         if ((timer.flags & TFD_TIMER_ABSTIME) === 0 || timer.left === 0n) return [];
@@ -31,6 +31,16 @@ export function absoluteTimers(innerPids: ReadonlyMap<number, number>): MovingTi
         return [{ innerPid, fd: Number(fd), clock, flags, expirations: String(expirations), interval: String(interval), end: String(end) }];
       }),
   );
+}
+
+/** A descriptor that is gone was CRIU's, whose code in the program comes and goes while it dumps. */
+function isTimer(link: string): boolean {
+  try {
+    return readlinkSync(link) === 'anon_inode:[timerfd]';
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 /** Of the restored program, before its first instruction. */

@@ -9,6 +9,7 @@ const mechanics = [
   'accept_queue_fill',
   'bpf_program',
   'diag',
+  'diag_netlink',
   'gate',
   'lock',
   'lock_filters',
