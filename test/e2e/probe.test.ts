@@ -3,7 +3,7 @@ import type { Host } from './support/host.js';
 import { useLab } from './support/lab.js';
 import { rounds, startProbes, type Probe, type ProbePair } from './support/probing.js';
 
-/** Of each end. A thousand in a row take more than an hour: MIGRUN_PROBE_MOVES=500 npx jest test/e2e/probe.test.ts */
+/** Of each end. A thousand in a row take half an hour: MIGRUN_PROBE_MOVES=500 npx jest test/e2e/probe.test.ts */
 const MOVES = Number(process.env['MIGRUN_PROBE_MOVES'] ?? 2);
 const MOVE_MS = 15_000;
 
