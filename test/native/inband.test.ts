@@ -12,7 +12,7 @@ const filterProgram = compile(
 let hosts: [Host, Host];
 
 beforeAll(async () => {
-  hosts = twoHosts();
+  hosts = await twoHosts();
   for (const host of hosts) {
     await host.call('openInband', 4);
     await host.call('openInband', 6);

@@ -14,10 +14,11 @@ const HOLD_MS = 60_000;
 const LONG_MS = 4000;
 const SMALL = 20_000;
 
-const lab = new Lab();
+let lab: Lab;
 const folder = mkdtempSync(join(tmpdir(), 'migrun-holds-'));
 
-beforeAll(() => {
+beforeAll(async () => {
+  lab = await Lab.create();
   for (const host of ['A', 'B', 'C']) lab.set(host, 'tcp_retries2', 2);
 });
 afterEach(async () => {

@@ -7,7 +7,10 @@ import { expectReceived, introduce, resume, scene, statuses, suspend, transfer }
 
 const DEADLINE = { deadlineMs: 5000 };
 
-const lab = new Lab();
+let lab: Lab;
+beforeAll(async () => {
+  lab = await Lab.create();
+});
 afterEach(() => lab.endPrograms());
 afterAll(() => lab.remove());
 

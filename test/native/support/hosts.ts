@@ -1,9 +1,9 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { InbandSegment } from '../../../src/native/index.js';
+import { Namespace } from '../../support/namespace.js';
 
-const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'inherit'] });
 const node = join(__dirname, '..', 'programs', 'inband_host.js');
 
 interface Answer {
@@ -22,12 +22,11 @@ export class Host {
   private next = 0;
 
   constructor(
-    private readonly namespace: string,
+    private readonly namespace: Namespace,
     readonly addresses: readonly string[],
   ) {
-    ip('netns', 'add', namespace);
-    ip('-n', namespace, 'link', 'set', 'lo', 'up');
-    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, node], {
+    const [file, ...command] = namespace.within(process.execPath, node);
+    this.child = spawn(file, command, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
     });
@@ -50,11 +49,11 @@ export class Host {
       this.child.kill('SIGKILL');
       await once(this.child, 'exit');
     }
-    ip('netns', 'del', this.namespace);
+    await this.namespace.remove();
   }
 
   private take({ id, value, error, segment }: Answer): void {
-    if (error && id === undefined) throw new Error(`${this.namespace}: ${error.message}`);
+    if (error && id === undefined) throw new Error(`${this.addresses[0]}: ${error.message}`);
     if (segment) this.segments.push(segment);
     if (id === undefined) return;
     const { resolve, reject } = this.open.get(id)!;
@@ -65,16 +64,16 @@ export class Host {
 }
 
 /** Two hosts on one cable: 10.78.1.1 and fd78:1::1, 10.78.1.2 and fd78:1::2; each has a spare address (.11, .12) too. */
-export function twoHosts(): [Host, Host] {
-  const names = ['a', 'b'].map((letter) => `mgn_${process.pid}_${letter}`) as [string, string];
-  const hosts = names.map((name, i) => new Host(name, [`10.78.1.${i + 1}`, `fd78:1::${i + 1}`])) as [Host, Host];
-  ip('link', 'add', 'cable', 'netns', names[0], 'type', 'veth', 'peer', 'name', 'cable', 'netns', names[1]);
-  names.forEach((name, i) => {
-    ip('-n', name, 'addr', 'add', `10.78.1.${i + 1}/24`, 'dev', 'cable');
-    ip('-n', name, 'addr', 'add', `10.78.1.${i + 11}/32`, 'dev', 'cable');
-    ip('-n', name, 'addr', 'add', `fd78:1::${i + 1}/64`, 'dev', 'cable', 'nodad');
-    ip('-n', name, 'addr', 'add', `fd78:1::${i + 11}/64`, 'dev', 'cable', 'nodad', 'preferred_lft', '0');
-    ip('-n', name, 'link', 'set', 'cable', 'up');
+export async function twoHosts(): Promise<[Host, Host]> {
+  const namespaces = [await Namespace.create(), await Namespace.create()] as const;
+  namespaces[0].ip('link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable', 'netns', namespaces[1].pid);
+  const hosts = namespaces.map((namespace, i) => {
+    namespace.ip('addr', 'add', `10.78.1.${i + 1}/24`, 'dev', 'cable');
+    namespace.ip('addr', 'add', `10.78.1.${i + 11}/32`, 'dev', 'cable');
+    namespace.ip('addr', 'add', `fd78:1::${i + 1}/64`, 'dev', 'cable', 'nodad');
+    namespace.ip('addr', 'add', `fd78:1::${i + 11}/64`, 'dev', 'cable', 'nodad', 'preferred_lft', '0');
+    namespace.ip('link', 'set', 'cable', 'up');
+    return new Host(namespace, [`10.78.1.${i + 1}`, `fd78:1::${i + 1}`]);
   });
-  return hosts;
+  return hosts as [Host, Host];
 }

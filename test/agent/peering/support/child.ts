@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Namespace } from '../../../support/namespace';
 
 interface Message {
   readonly id?: number;
@@ -16,14 +17,13 @@ export class Child {
   private readonly ready: Promise<void>;
   private next = 0;
 
-  constructor(namespace: string, program: string) {
-    const command = ['netns', 'exec', namespace, process.execPath, join(__dirname, program)];
-    this.process = spawn('ip', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' });
+  constructor(namespace: Namespace, program: string) {
+    const [file, ...command] = namespace.within(process.execPath, join(__dirname, program));
+    this.process = spawn(file, command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' });
     this.ready = new Promise((resolve) => this.process.once('message', () => resolve()));
     this.process.on('message', (message: Message) => this.take(message));
   }
 
-  /** `ip netns exec` becomes the program. */
   get pid(): number {
     return this.process.pid!;
   }

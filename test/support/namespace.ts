@@ -1,0 +1,42 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+
+/** A network namespace without a name. A process holds it that ends with this one, however this one ends: nothing stays. */
+export class Namespace {
+  private constructor(private readonly holder: ChildProcess) {}
+
+  static async create(): Promise<Namespace> {
+    // It reads a pipe that only this process has the other end of.
+    const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(holder.stdout, 'data');
+    const namespace = new Namespace(holder);
+    namespace.ip('link', 'set', 'lo', 'up');
+    return namespace;
+  }
+
+  /** ip(8) takes it wherever it takes a name of ip-netns(8). */
+  get pid(): string {
+    return String(this.holder.pid);
+  }
+
+  /** The same command, in here; the process is the command's own. */
+  within(...command: string[]): [string, ...string[]] {
+    return ['nsenter', `--net=/proc/${this.pid}/ns/net`, ...command];
+  }
+
+  ip(...args: string[]): void {
+    this.run('ip', ...args);
+  }
+
+  run(...command: string[]): void {
+    const [file, ...args] = this.within(...command);
+    execFileSync(file, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  }
+
+  /** When all that ran in it has ended. */
+  async remove(): Promise<void> {
+    const ended = once(this.holder, 'exit');
+    this.holder.stdin!.end();
+    await ended;
+  }
+}
