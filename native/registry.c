@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -142,6 +143,65 @@ size_t registry_list(struct registry_mapping *mapping, struct registry_socket *s
             };
         }
         count++;
+    }
+    return count;
+}
+
+static uint32_t hidden_of(const struct registry_record *record) {
+    static const struct {
+        uint32_t noted;
+        enum hidden_option option;
+    } table[] = {
+        {REGISTRY_GROUP_PROGRAM, HIDDEN_GROUP_PROGRAM},
+        {REGISTRY_MULTICAST_INDEX, HIDDEN_MULTICAST_INDEX},
+        {REGISTRY_MULTICAST_STREAM, HIDDEN_MULTICAST_STREAM},
+        {REGISTRY_FRAGMENT_SIZE, HIDDEN_FRAGMENT_SIZE},
+        {REGISTRY_PACKET_INFO, HIDDEN_PACKET_INFO},
+        {REGISTRY_FLOW_REFLECTION, HIDDEN_FLOW_LABEL},
+        {REGISTRY_POLICY, HIDDEN_POLICY},
+        {REGISTRY_KEYS, HIDDEN_KEYS},
+    };
+    uint64_t noted = atomic_load(&record->hidden);
+    uint32_t found = 0;
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (noted & table[i].noted) found |= 1u << table[i].option;
+    if (atomic_load(&record->anycast)) found |= 1u << HIDDEN_ANYCAST;
+    if (atomic_load(&record->flow_labels)) found |= 1u << HIDDEN_FLOW_LABEL;
+    return found;
+}
+
+size_t registry_list_hidden(struct registry_mapping *mapping, struct registry_hidden_socket *sockets, size_t room) {
+    const struct registry_view *view = view_of(mapping);
+    uint32_t end = atomic_load(&view->first->hidden) ? registry_end(view) : 0;
+    size_t count = 0;
+
+    for (uint32_t slot = 0; slot < end; slot++) {
+        uint32_t options = references_of(view, slot) ? hidden_of(registry_record_at(view, slot)) : 0;
+
+        if (!options) continue;
+        if (count < room)
+            sockets[count] = (struct registry_hidden_socket){atomic_load(registry_inode_at(view, slot)), options};
+        count++;
+    }
+    return count;
+}
+
+size_t registry_list_groups(struct registry_mapping *mapping, struct registry_group *groups, size_t room) {
+    static const int protocols[REGISTRY_PROTOCOLS] = {[REGISTRY_TCP] = IPPROTO_TCP, [REGISTRY_UDP] = IPPROTO_UDP};
+    struct registry *registry = mapping->view.first;
+    size_t count = 0;
+
+    for (uint32_t i = 0; atomic_load(&registry->hidden) && i < REGISTRY_PROTOCOLS * REGISTRY_PORT_WORDS; i++) {
+        uint64_t ports = atomic_load(&registry->group_programs[i / REGISTRY_PORT_WORDS][i % REGISTRY_PORT_WORDS]);
+
+        for (unsigned bit = 0; ports; ports >>= 1, bit++) {
+            if (!(ports & 1)) continue;
+            if (count < room)
+                groups[count] = (struct registry_group){protocols[i / REGISTRY_PORT_WORDS],
+                                                        (uint16_t)(i % REGISTRY_PORT_WORDS * 64 + bit)};
+            count++;
+        }
     }
     return count;
 }

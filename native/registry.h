@@ -22,6 +22,31 @@ struct registry_socket {
     uint32_t references;
 };
 
+/* What a program has set and the kernel shows to nobody. */
+enum hidden_option {
+    HIDDEN_GROUP_PROGRAM,    /* SO_ATTACH_REUSEPORT_CBPF, _EBPF */
+    HIDDEN_MULTICAST_INDEX,  /* IP_MULTICAST_IF by an index */
+    HIDDEN_MULTICAST_STREAM, /* a multicast group, joined by a TCP socket */
+    HIDDEN_FRAGMENT_SIZE,    /* IPV6_MTU */
+    HIDDEN_PACKET_INFO,      /* IPV6_PKTINFO */
+    HIDDEN_FLOW_LABEL,       /* IPV6_FLOWLABEL_MGR */
+    HIDDEN_ANYCAST,          /* IPV6_JOIN_ANYCAST */
+    HIDDEN_POLICY,           /* IP_XFRM_POLICY, IPV6_XFRM_POLICY */
+    HIDDEN_KEYS,             /* TCP_MD5SIG, TCP_MD5SIG_EXT: some may have been taken away again */
+    HIDDEN_OPTIONS,
+};
+
+struct registry_hidden_socket {
+    uint64_t inode;
+    uint32_t options; /* a bit for each */
+};
+
+/* All sockets there that listen, or are bound, are in a group of SO_REUSEPORT that has a program. */
+struct registry_group {
+    int protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+    uint16_t port;
+};
+
 struct registry_move {
     uint64_t from;
     uint64_t to;
@@ -43,6 +68,12 @@ bool registry_set_frozen(struct registry_mapping *registry, uint64_t inode, bool
 
 /* Fills in at most `room` sockets and returns how many there are. `sockets` may be NULL with room 0. */
 size_t registry_list(struct registry_mapping *registry, struct registry_socket *sockets, size_t room);
+
+/* As registry_list: the sockets that have such options. */
+size_t registry_list_hidden(struct registry_mapping *registry, struct registry_hidden_socket *sockets, size_t room);
+
+/* As registry_list. A group whose sockets are closed without SO_DETACH_REUSEPORT_BPF stays among them. */
+size_t registry_list_groups(struct registry_mapping *registry, struct registry_group *groups, size_t room);
 
 /* Sockets got other inode numbers, as all do in a restore: names told and freeze words stay with them. All moves at
  * once, since the old number of one may be the new one of another. Only while the program is frozen. 0 or -ENOMEM. */

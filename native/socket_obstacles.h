@@ -2,8 +2,7 @@
  * What an inet socket has that nobody can carry to another host: the kernel lets no one read it, or it belongs to this
  * host. Looked for without changing anything: the program may be running.
  *
- * Not to be seen from outside at all, and so not found: a SO_ATTACH_REUSEPORT program, membership in a BPF sockmap, TCP
- * MD5 keys of a socket that neither listens nor is connected.
+ * What cannot be seen from outside at all, the shim notes (preload/options.c); but for membership in a BPF sockmap.
  */
 #pragma once
 

@@ -1,4 +1,5 @@
 /* Calls that make descriptors. */
+#include "options.h"
 #include "shim.h"
 #include "told.h"
 
@@ -22,8 +23,12 @@ static void accepted(int listener, int fd, const struct sockaddr *address, sockl
     const struct registry_record *from = table_record(listener);
 
     if (fd < 0) return;
-    if (from) table_birth(fd, from->family, from->type, from->protocol, REGISTRY_CONNECTED);
-    else table_arrival(fd);
+    if (from) {
+        table_birth(fd, from->family, from->type, from->protocol, REGISTRY_CONNECTED);
+        options_inherit(from, fd);
+    } else {
+        table_arrival(fd);
+    }
     if (address && length && *length <= room) told_peer(fd, address, *length);
     notify_if_inet(fd);
 }

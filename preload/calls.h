@@ -42,6 +42,9 @@ CALL(int, shutdown, (int fd, int how), (fd, how))
 CALL(int, getsockname, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
 CALL(int, getpeername, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
 
+/* Options that the kernel shows to nobody: options.c. */
+CALL(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t length), (fd, level, name, value, length))
+
 /* Data: receive.c, send.c. */
 CALL(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size))
 VARIANT(ssize_t, __read, read, (int fd, void *buffer, size_t size), (fd, buffer, size))

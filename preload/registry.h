@@ -32,7 +32,7 @@
 #include <stdint.h>
 
 #define REGISTRY_MAGIC UINT64_C(0x314b434f5347494d) /* "MIGSOCK1" */
-#define REGISTRY_VERSION 2u
+#define REGISTRY_VERSION 3u
 
 /* memfd_create(2)'s name, by which a process whose environment was cleared finds the registry (in /proc/self/fd). The
  * eventfd's number is by rule one less than the memfd's. */
@@ -58,6 +58,23 @@ enum registry_state {
     REGISTRY_STATES,
 };
 
+/* What a program has set on a socket and the kernel shows to nobody (options.c): a bit each. */
+enum registry_hidden {
+    REGISTRY_GROUP_PROGRAM = 1 << 0,    /* SO_ATTACH_REUSEPORT_CBPF, _EBPF, of a socket that is in no group yet */
+    REGISTRY_MULTICAST_INDEX = 1 << 1,  /* IP_MULTICAST_IF with an index */
+    REGISTRY_MULTICAST_STREAM = 1 << 2, /* a multicast group that a TCP socket has joined */
+    REGISTRY_FRAGMENT_SIZE = 1 << 3,    /* IPV6_MTU */
+    REGISTRY_PACKET_INFO = 1 << 4,      /* IPV6_PKTINFO */
+    REGISTRY_FLOW_REFLECTION = 1 << 5,  /* IPV6_FLOWLABEL_MGR with IPV6_FL_F_REFLECT */
+    REGISTRY_POLICY = 1 << 6,           /* IP_XFRM_POLICY, IPV6_XFRM_POLICY and their older names */
+    REGISTRY_KEYS = 1 << 7,             /* TCP_MD5SIG, TCP_MD5SIG_EXT; stays where they are taken away again */
+};
+/* A set of these is the lower half of a word; the upper one counts its changes. */
+#define REGISTRY_HIDDEN_CHANGE (UINT64_C(1) << 32)
+/* What an accepted connection has of its listening socket (sk_clone_lock() in net/core/sock.c). */
+#define REGISTRY_INHERITED \
+    (REGISTRY_FRAGMENT_SIZE | REGISTRY_PACKET_INFO | REGISTRY_FLOW_REFLECTION | REGISTRY_POLICY | REGISTRY_KEYS)
+
 /* A name that the program was told; length 0: none yet. */
 struct registry_name {
     _Atomic uint32_t length;
@@ -71,9 +88,18 @@ struct registry_record {
     int32_t family;
     int32_t type;
     int32_t protocol;
+    /* enum registry_hidden. */
+    _Atomic uint64_t hidden;
+    /* Anycast groups joined (IPV6_JOIN_ANYCAST) and flow labels leased (IPV6_FLOWLABEL_MGR). */
+    _Atomic uint32_t anycast;
+    _Atomic uint32_t flow_labels;
     struct registry_name local;
     struct registry_name peer;
 };
+
+/* Ports at which a group of SO_REUSEPORT has a program, by protocol: it is the group's, whoever of it attached it. */
+#define REGISTRY_PORT_WORDS (65536u / 64)
+enum registry_protocol { REGISTRY_TCP, REGISTRY_UDP, REGISTRY_PROTOCOLS };
 
 /* What every hooked call looks at, on a cache line that hardly ever changes. */
 struct registry_signs {
@@ -95,6 +121,9 @@ struct registry {
     _Atomic uint32_t untracked;
     /* 1: the memfd has its second part. */
     _Atomic uint32_t grown;
+    /* 1: a record has had something hidden, or there has been a group's program. */
+    _Atomic uint32_t hidden;
+    _Atomic uint64_t group_programs[REGISTRY_PROTOCOLS][REGISTRY_PORT_WORDS];
     alignas(64) _Atomic uint64_t word[REGISTRY_FIRST_SLOTS];
     _Atomic uint64_t inode[REGISTRY_FIRST_SLOTS];
     /* Inode number, hashed, to the slot that had it last: right or ignored. */

@@ -87,6 +87,9 @@ int32_t slot_birth(uint64_t inode, int family, int type, int protocol, uint64_t 
     record->type = type;
     record->protocol = protocol;
     atomic_store(&record->state, REGISTRY_NEW);
+    atomic_store(&record->hidden, 0);
+    atomic_store(&record->anycast, 0);
+    atomic_store(&record->flow_labels, 0);
     atomic_store(&record->local.length, 0);
     atomic_store(&record->peer.length, 0);
     registry_set_inode(&view, (uint32_t)slot, inode);

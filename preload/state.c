@@ -1,4 +1,5 @@
 /* Calls that change what a socket is. */
+#include "options.h"
 #include "shim.h"
 #include "told.h"
 
@@ -13,7 +14,10 @@ int shim_bind(int fd, const struct sockaddr *address, socklen_t length) {
 
     hold(fd, HOLD_ALWAYS);
     result = libc.bind(fd, address, length);
-    if (result == 0) set_state(fd, REGISTRY_BOUND);
+    if (result == 0) {
+        set_state(fd, REGISTRY_BOUND);
+        options_joined(fd);
+    }
     return result;
 }
 
@@ -24,6 +28,7 @@ int shim_listen(int fd, int backlog) {
     result = libc.listen(fd, backlog);
     if (result == 0) {
         set_state(fd, REGISTRY_LISTENING);
+        options_joined(fd);
         notify_if_inet(fd);
     }
     return result;

@@ -43,6 +43,47 @@ static Napi::Value sockets(Napi::Env env, struct registry_mapping *registry) {
     return array;
 }
 
+static const char *const hidden_names[] = {
+    "group-program", "multicast-index", "multicast-stream", "fragment-size", "packet-info",
+    "flow-label",    "anycast",         "policy",           "keys",
+};
+static_assert(sizeof hidden_names / sizeof *hidden_names == HIDDEN_OPTIONS, "one name each");
+
+static Napi::Array names_of(Napi::Env env, uint32_t options) {
+    Napi::Array names = Napi::Array::New(env);
+
+    for (uint32_t i = 0; i < HIDDEN_OPTIONS; i++)
+        if (options & 1u << i) names.Set(names.Length(), Napi::String::New(env, hidden_names[i]));
+    return names;
+}
+
+static Napi::Value hidden_options(Napi::Env env, struct registry_mapping *registry) {
+    std::vector<struct registry_hidden_socket> sockets(registry_list_hidden(registry, nullptr, 0));
+    std::vector<struct registry_group> groups(registry_list_groups(registry, nullptr, 0));
+    Napi::Array of_sockets = Napi::Array::New(env), of_groups = Napi::Array::New(env);
+    Napi::Object result = Napi::Object::New(env);
+
+    sockets.resize(std::min(registry_list_hidden(registry, sockets.data(), sockets.size()), sockets.size()));
+    groups.resize(std::min(registry_list_groups(registry, groups.data(), groups.size()), groups.size()));
+    for (const auto &socket : sockets) {
+        Napi::HandleScope scope(env);
+        Napi::Object item = Napi::Object::New(env);
+        item.Set("inode", Napi::Number::New(env, static_cast<double>(socket.inode)));
+        item.Set("options", names_of(env, socket.options));
+        of_sockets.Set(of_sockets.Length(), item);
+    }
+    for (const auto &group : groups) {
+        Napi::HandleScope scope(env);
+        Napi::Object item = Napi::Object::New(env);
+        item.Set("protocol", Napi::Number::New(env, group.protocol));
+        item.Set("port", Napi::Number::New(env, group.port));
+        of_groups.Set(of_groups.Length(), item);
+    }
+    result.Set("sockets", of_sockets);
+    result.Set("groups", of_groups);
+    return result;
+}
+
 /* [from, to] each. */
 static void move_inodes(Napi::Env env, struct registry_mapping *registry, const Napi::Value &pairs) {
     Napi::Array array = pairs.As<Napi::Array>();
@@ -90,6 +131,9 @@ static Napi::Value map_registry(const Napi::CallbackInfo &info) {
     });
     offer("sockets", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         return sockets(call.Env(), registry);
+    });
+    offer("hiddenOptions", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
+        return hidden_options(call.Env(), registry);
     });
     offer("moveInodes", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         move_inodes(call.Env(), registry, call[0]);

@@ -37,12 +37,13 @@ export async function preflight(context: MigrationContext): Promise<void> {
 /** Of where it is to go, `askElsewhere` knows. What the dump needs is made ready. */
 export async function examine(context: SourceContext, askElsewhere: () => Promise<Reason[]>): Promise<void> {
   const { program, tools } = context;
-  context.facts = gatherFacts(program.cgroup);
+  context.facts = gatherFacts(program.cgroup, program.registry);
   const reasons: Reason[] = reasonsAgainst(context.facts.processes, context.facts.sockets, {
     namespaces: namespacesOf('self'),
     terminal: program.terminal?.path,
     addresses: new Set(context.addresses),
     unix: context.facts.unix,
+    innerPids: new Map(context.facts.processes.map(({ pid, innerPid }) => [pid, innerPid])),
   });
   mkdirSync(context.folder, { recursive: true, mode: 0o700 });
   // Told in this order: of the program itself, of its peers, of where it is to go.

@@ -12,7 +12,7 @@ export { connectionText, endpointText, type Reason };
 
 /** The part of the facts that the rules read. */
 export type RuledProcess = Pick<ProcessFact, 'pid' | 'innerPid' | 'name' | 'descriptors' | 'namespaces' | 'tracer'>;
-export type RuledSocket = Pick<HeldSocket, 'inode' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'obstacles'>;
+export type RuledSocket = Pick<HeldSocket, 'inode' | 'pid' | 'pfd' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'obstacles'>;
 
 export const TCP_ESTABLISHED = 1;
 const TCP_SYN_SENT = 2;
@@ -46,6 +46,14 @@ const OBSTACLES: Record<SocketObstacle, Reason> = {
   'extension-headers': { code: 'E_SOCKET_OPTION', message: 'has IPv6 extension headers set, which do not move' },
   corked: { code: 'E_SOCKET_OPTION', message: 'has UDP_CORK: a datagram in the making does not move' },
   encapsulation: { code: 'E_SOCKET_OPTION', message: "has UDP_ENCAP: a protocol of the kernel's own uses it" },
+  'group-program': { code: 'E_SOCKET_FILTER', message: 'is in an SO_REUSEPORT group with a program of its own (SO_ATTACH_REUSEPORT_CBPF or _EBPF), which the kernel lets nobody read; detach it (SO_DETACH_REUSEPORT_BPF)' },
+  'multicast-index': { code: 'E_SOCKET_OPTION', message: "has IP_MULTICAST_IF by an interface's index, which the kernel lets nobody read; give an address" },
+  'multicast-stream': { code: 'E_SOCKET_OPTION', message: 'has joined a multicast group (MCAST_JOIN_GROUP), which does not move with a TCP socket' },
+  'fragment-size': { code: 'E_SOCKET_OPTION', message: 'has IPV6_MTU, which the kernel lets nobody read; set it to 0' },
+  'packet-info': { code: 'E_SOCKET_OPTION', message: 'has IPV6_PKTINFO: an address or an interface of this host, which the kernel lets nobody read' },
+  'flow-label': { code: 'E_SOCKET_OPTION', message: 'has a flow label (IPV6_FLOWLABEL_MGR), which is of this host' },
+  anycast: { code: 'E_SOCKET_OPTION', message: 'has joined an anycast group (IPV6_JOIN_ANYCAST), which is of this host' },
+  policy: { code: 'E_SOCKET_OPTION', message: 'has an IPsec policy (IP_XFRM_POLICY or IPV6_XFRM_POLICY), which the kernel lets nobody read' },
   ended: { code: 'E_TCP_STATE', message: 'is closed, with bytes in it that the program has not read; try again when it has' },
   'fast-open': { code: 'E_TCP_STATE', message: 'is connecting with TCP Fast Open; try again when it has' },
 };
@@ -77,6 +85,8 @@ export interface RuleContext {
   readonly addresses: ReadonlySet<string>;
   /** The UNIX sockets of this host. */
   readonly unix: readonly UnixSocket[];
+  /** By the pids of this host. */
+  readonly innerPids: ReadonlyMap<number, number>;
 }
 
 export function reasonsAgainst(processes: readonly RuledProcess[], sockets: readonly RuledSocket[], context: RuleContext): Reason[] {
@@ -108,13 +118,19 @@ export function reasonOfObstacle(obstacle: SocketObstacle, who: string): Reason 
   return { code, message: `${who} ${message}` };
 }
 
-function reasonsOfSocket(socket: RuledSocket, all: readonly RuledSocket[], { addresses }: RuleContext): Reason[] {
+function reasonsOfSocket(socket: RuledSocket, all: readonly RuledSocket[], { addresses, innerPids }: RuleContext): Reason[] {
   const reasons = isUdp(socket) ? reasonsOfUdp(socket, all.filter(isUdp).map(({ local }) => local), addresses) : reasonsOfKind(socket, all);
-  return [...reasons, ...socket.obstacles.map((obstacle) => reasonOfObstacle(obstacle, socketText(socket)))];
+  return [...reasons, ...socket.obstacles.map((obstacle) => reasonOfObstacle(obstacle, `${socketText(socket)}${holderText(socket, innerPids)}`))];
 }
 
 function socketText(socket: RuledSocket): string {
   return socket.remote.port === 0 ? `the socket at ${endpointText(socket.local)}` : connectionText(socket);
+}
+
+/** A connection that waits to be accepted is nobody's yet. */
+function holderText({ pid, pfd }: RuledSocket, innerPids: ReadonlyMap<number, number>): string {
+  const innerPid = innerPids.get(pid);
+  return innerPid === undefined ? '' : ` (descriptor ${pfd} of process ${innerPid})`;
 }
 
 function kindName({ type, protocol }: RuledSocket): string {

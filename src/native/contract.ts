@@ -40,7 +40,7 @@ export interface TakenSocket extends HeldSocket {
   readonly receiveBuffer: number;
 }
 
-/** What a socket has that nobody can carry (native/socket_obstacles.h). */
+/** What a socket has that nobody can carry: as the kernel shows it (native/socket_obstacles.h), or the shim saw it. */
 export type SocketObstacle =
   | 'ebpf-filter'
   | 'locked-filter'
@@ -54,7 +54,11 @@ export type SocketObstacle =
   | 'fast-open'
   | 'ended'
   | 'corked'
-  | 'encapsulation';
+  | 'encapsulation'
+  | Exclude<HiddenOption, 'keys'>;
+
+/** What a program has set on a socket and the kernel shows to nobody (native/registry.h). */
+export type HiddenOption = 'group-program' | 'multicast-index' | 'multicast-stream' | 'fragment-size' | 'packet-info' | 'flow-label' | 'anycast' | 'policy' | 'keys';
 
 /** An option that a program has set (native/socket_options.h). */
 export interface SocketOption {
@@ -326,6 +330,11 @@ export interface Registry {
   moveInodes(pairs: readonly (readonly [from: number, to: number])[]): void;
   /** Drops the records of sockets that are not among these: left by killed processes. Frozen only. Gives how many. */
   sweep(aliveInodes: readonly number[]): number;
+  /**
+   * What the shim saw the program set: on these sockets; and on those that listen, or are bound, at these ports. Of a
+   * group whose sockets were closed with their program, the port stays.
+   */
+  hiddenOptions(): { sockets: { inode: number; options: HiddenOption[] }[]; groups: { protocol: number; port: number }[] };
   /** Records in use. */
   sockets(): { inode: number; family: number; type: number; state: string; references: number }[];
   close(): void;

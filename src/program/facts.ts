@@ -3,8 +3,9 @@ import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { isLinkLocal, isLoopback, plainAddress } from '../addresses';
-import { native, type Connection, type DiagSocket, type HeldSocket, type SocketOption, type UnixSocket } from '../native/index';
+import { native, type Connection, type DiagSocket, type HeldSocket, type Registry, type SocketOption, type UnixSocket } from '../native/index';
 import { describeDescriptors, socketInode, type DescriptorFact } from './descriptors';
+import { withHidden } from './hidden';
 import { innerPid, pidsOf } from './pod';
 
 export interface ProcessFact {
@@ -48,11 +49,22 @@ const STATES_OF_WAITING = [1, 8];
 const IPPROTO_UDP = 17;
 const NAMESPACES = ['net', 'mnt', 'user', 'ipc', 'uts', 'pid', 'cgroup'];
 
-export function gatherFacts(cgroup: string): ProgramFacts {
+/** Without a registry, what only the shim saw is not among them. */
+export function gatherFacts(cgroup: string, registry?: Registry): ProgramFacts {
   const processes = gatherProcesses(cgroup);
-  const known = native.tcpOfCgroup(statSync(cgroup, { bigint: true }).ino, STATES_OF_SOCKETS);
-  const sockets = describeSockets(processes, withKeys(known));
+  const known = tcpOf(cgroup);
+  const signed = withKeys(known);
+  const sockets = withHidden(describeSockets(processes, signed), registry, () => signed);
   return { processes, sockets, waiting: describeWaiting(known), unix: hasOthers(processes, sockets) ? native.unixSockets() : [] };
+}
+
+function tcpOf(cgroup: string): DiagSocket[] {
+  return native.tcpOfCgroup(statSync(cgroup, { bigint: true }).ino, STATES_OF_SOCKETS);
+}
+
+/** Inodes of the TCP sockets that sign their segments (RFC 2385), but for those that neither listen nor are connected. */
+export function signedSockets(cgroup: string): Set<number> {
+  return withKeys(tcpOf(cgroup));
 }
 
 /** Sockets that are no inet sockets. */
@@ -100,7 +112,7 @@ function mappedFiles(pid: number): { path: string; size: number }[] {
   return [...paths].map((path) => ({ path, size: statSync(path, { throwIfNoEntry: false })?.size ?? -1 }));
 }
 
-/** Inodes of those that sign their segments (RFC 2385); only inet_diag tells. */
+/** Only inet_diag tells. */
 function withKeys(known: readonly DiagSocket[]): Set<number> {
   return new Set(known.filter(({ hasKeys }) => hasKeys).map(({ inode }) => inode));
 }

@@ -11,7 +11,8 @@ import { expectType, type Inspection } from '../protocol/control/index';
 const HELLO_DEADLINE_MS = 1_500;
 
 export async function inspect(program: MovingProgram, agent: AgentLink): Promise<Inspection> {
-  const facts = gatherFacts(program.cgroup);
+  const facts = gatherFacts(program.cgroup, program.registry);
+  const innerPids = new Map(facts.processes.map(({ pid, innerPid }) => [pid, innerPid]));
   const peers = await peerStatuses(program, connectionsOf(facts.sockets, facts.waiting, ownAddresses()), agent);
   return {
     program: program.summary,
@@ -25,7 +26,7 @@ export async function inspect(program: MovingProgram, agent: AgentLink): Promise
       remote: socket.remote,
       peer: peers.get(connectionText({ ...socket, udp: isUdp(socket) })) ?? '',
     })),
-    reasons: reasonsAgainst(facts.processes, facts.sockets, { namespaces: namespacesOf('self'), terminal: program.terminal?.path, addresses: new Set(ownAddresses()), unix: facts.unix }),
+    reasons: reasonsAgainst(facts.processes, facts.sockets, { namespaces: namespacesOf('self'), terminal: program.terminal?.path, addresses: new Set(ownAddresses()), unix: facts.unix, innerPids }),
   };
 }
 

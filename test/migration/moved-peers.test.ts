@@ -41,13 +41,13 @@ test('those of a program on its way', () => {
 });
 
 test('the sockets of a running program have the same peers', () => {
-  const ruled = (type: number, protocol: number, tcpState: number, local = A, remote = C) => ({ inode: 1, type, protocol, state: tcpState, local, remote, backlog: 0, obstacles: [] });
+  const ruled = (type: number, protocol: number, tcpState: number, local = A, remote = C) => ({ inode: 1, pid: 502, pfd: 5, type, protocol, state: tcpState, local, remote, backlog: 0, obstacles: [] });
   const sockets = [ruled(2, 17, 0), ruled(1, 6, 1), ruled(1, 6, 10, A, nobody), ...udp.slice(1).map(({ saved }) => ruled(2, 17, 0, saved.local, saved.remote))];
   expect(connectionsOf(sockets, [], ADDRESSES)).toEqual([{ local: A, remote: C }, { local: A, remote: C, udp: true }]);
 });
 
 test('a connection between two sockets of the program has no peer, one with a neighbour at loopback has', () => {
-  const connected = (local: typeof A, remote: typeof A) => ({ inode: 1, type: 1, protocol: 6, state: 1, local, remote, backlog: 0, obstacles: [] });
+  const connected = (local: typeof A, remote: typeof A) => ({ inode: 1, pid: 502, pfd: 5, type: 1, protocol: 6, state: 1, local, remote, backlog: 0, obstacles: [] });
   const [one, other, third] = [at('127.0.0.1', 1), at('::ffff:127.0.0.1', 2), at('127.0.0.1', 3)];
   const sockets = [connected(one, at('127.0.0.1', 2)), connected(other, at('::ffff:127.0.0.1', 1)), connected(third, one)];
   expect(connectionsOf(sockets, [], ADDRESSES)).toEqual([{ local: third, remote: one }]);

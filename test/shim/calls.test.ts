@@ -1,6 +1,6 @@
 import { Programs, shim } from './harness.js';
 
-const underShim = ['births', 'deaths', 'protected', 'processes', 'threads', 'states', 'names', 'frozen', 'signals', 'many'] as const;
+const underShim = ['births', 'deaths', 'protected', 'processes', 'threads', 'states', 'names', 'frozen', 'signals', 'many', 'options'] as const;
 
 describe('the shim', () => {
   let programs: Programs;
@@ -28,6 +28,7 @@ describe('the shim', () => {
     ['frozen', 'holds calls on a frozen socket until its thaw'],
     ['many', 'knows more sockets than most programs have, and the highest descriptors'],
     ['signals', 'shows the program its own signal handlers'],
+    ['options', 'notes what the kernel shows to nobody, as long as it is so'],
   ])('%s: %s', async (name) => {
     expect(await run(name)).toEqual(clean);
   });

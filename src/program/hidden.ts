@@ -1,0 +1,36 @@
+/** What only the shim saw: options of sockets that the kernel shows to nobody (preload/options.c). */
+import type { HeldSocket, HiddenOption, Registry, SocketObstacle } from '../native/index';
+
+const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
+const TCP_CLOSE = 7;
+const TCP_LISTEN = 10;
+
+type Socket = Pick<HeldSocket, 'inode' | 'protocol' | 'state' | 'local' | 'obstacles'>;
+
+/** The sockets, with these options among their obstacles. `signed` gives the inodes of those that sign their segments, as far as inet_diag shows it; it is asked where there may be any. */
+export function withHidden<Seen extends Socket>(sockets: readonly Seen[], registry: Registry | undefined, signed: () => ReadonlySet<number>): readonly Seen[] {
+  const { sockets: noted, groups } = registry?.hiddenOptions() ?? { sockets: [], groups: [] };
+  if (noted.length === 0 && groups.length === 0) return sockets;
+  const options = new Map(noted.map((socket) => [socket.inode, socket.options]));
+  const programs = new Set(groups.map(portText));
+  return sockets.map((socket) => {
+    const hidden = (options.get(socket.inode) ?? []).flatMap((option) => obstaclesOf(option, socket, signed));
+    if (isInGroup(socket) && programs.has(portText({ ...socket, port: socket.local.port }))) hidden.push('group-program');
+    return hidden.length === 0 ? socket : { ...socket, obstacles: [...new Set([...socket.obstacles, ...hidden])] };
+  });
+}
+
+/** Keys that were noted may have been taken away again; of a socket that neither listens nor is connected nobody knows. */
+function obstaclesOf(option: HiddenOption, { inode, state }: Socket, signed: () => ReadonlySet<number>): SocketObstacle[] {
+  if (option !== 'keys') return [option];
+  return state === TCP_CLOSE || signed().has(inode) ? ['authentication'] : [];
+}
+
+function isInGroup({ protocol, state }: Socket): boolean {
+  return protocol === IPPROTO_UDP || (protocol === IPPROTO_TCP && state === TCP_LISTEN);
+}
+
+function portText({ protocol, port }: { protocol: number; port: number }): string {
+  return `${protocol} ${port}`;
+}
