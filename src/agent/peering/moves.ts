@@ -238,7 +238,7 @@ export class Moves {
     const parties = this.parties('target', migration);
     for (const { ticket, connections } of tickets) {
       if (ticket.migration !== migration || parties.has(ticket.peerId)) continue;
-      const move = this.keyring.moveHere(ticket, freshCounter());
+      const move = this.keyring.moveHere(ticket);
       const affected = new Map(connections.map((each) => [connectionName(each.connection), each]));
       parties.set(ticket.peerId, { move, affected });
     }

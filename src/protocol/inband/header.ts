@@ -1,12 +1,11 @@
-/** The first two bytes of the option: type, version and flags. */
+/** The option of all but HELLO and WELCOME, and how theirs begins: type, version and flags; of a target, which one. */
 
-import { MESSAGE_TYPES, PROTOCOL_VERSION, type MessageType } from './messages';
-import type { Reader } from './wire';
-import { MalformedMessage } from './wire';
+import { MESSAGE_TYPES, PROTOCOL_VERSION, TARGET_ID_BYTES, type MessageType } from './messages';
+import { MalformedMessage, Writer, type Reader } from './wire';
 
 /** HELLO: carries a proof. WELCOME: answers a proved HELLO. */
 export const FLAG_PROVED = 1;
-/** RESUME, CANCEL: from the target host, in the source's name. */
+/** RESUME, ASK: from a target host, in the source's name. Its id comes after the flags. */
 export const FLAG_TARGET = 2;
 const KNOWN_FLAGS = FLAG_PROVED | FLAG_TARGET;
 
@@ -20,14 +19,17 @@ export class OtherVersion extends MalformedMessage {
 export interface Header {
   readonly type: MessageType;
   readonly flags: number;
+  /** Where FLAG_TARGET is set, and only there. */
+  readonly target?: string;
 }
 
 const TYPES_BY_NUMBER = new Map<number, MessageType>(
   (Object.keys(MESSAGE_TYPES) as MessageType[]).map((type) => [MESSAGE_TYPES[type], type]),
 );
 
-export function encodeHeader(header: Header): Buffer {
-  return Buffer.from([MESSAGE_TYPES[header.type], (PROTOCOL_VERSION << 4) | header.flags]);
+export function encodeHeader({ type, flags, target }: Header): Buffer {
+  const writer = new Writer().u8(MESSAGE_TYPES[type]).u8((PROTOCOL_VERSION << 4) | flags);
+  return (target === undefined ? writer : writer.hex(target, TARGET_ID_BYTES)).finish();
 }
 
 export function decodeHeader(reader: Reader): Header {
@@ -38,5 +40,5 @@ export function decodeHeader(reader: Reader): Header {
   if (version !== PROTOCOL_VERSION) throw new OtherVersion(version);
   if (type === undefined) throw new MalformedMessage('unknown type');
   if ((flags & ~KNOWN_FLAGS) !== 0) throw new MalformedMessage(`unknown flags ${flags}`);
-  return { type, flags };
+  return (flags & FLAG_TARGET) === 0 ? { type, flags } : { type, flags, target: reader.hex(TARGET_ID_BYTES) };
 }

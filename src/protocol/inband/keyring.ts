@@ -70,8 +70,8 @@ export class Keyring {
   }
 
   /** The target's side of it. */
-  moveHere(ticket: MoveTicket, counterBase?: bigint): Move {
-    return this.addAsker(new Move(ticket, 'target', counterBase));
+  moveHere(ticket: MoveTicket): Move {
+    return this.addAsker(new Move(ticket, 'target'));
   }
 
   /**

@@ -5,7 +5,7 @@
  *   pair key  = HKDF-SHA256(shared secret, salt: cluster key or empty, info: label, both public keys in order)
  *   sending   = HKDF(pair key, info: "from", sender's public key)
  *   move key  = HKDF(pair key, salt: migration id, info: "move", source's public key)
- *   role key  = HKDF(move key, info: "move source" | "move target" | "move peer")
+ *   role key  = HKDF(move key, info: "move source" | "move target", target's id | "move peer")
  *
  * Where a cluster key is set, an agent without it never makes a valid MAC.
  */
@@ -54,8 +54,12 @@ export function deriveMoveKey(pairKey: Buffer, migration: string, sourcePublicKe
   return hkdf(pairKey, salt, ['move', sourcePublicKey]);
 }
 
-export function deriveRoleKey(moveKey: Buffer, role: MoveRole): Buffer {
+export function deriveRoleKey(moveKey: Buffer, role: Exclude<MoveRole, 'target'>): Buffer {
   return hkdf(moveKey, EMPTY, [`move ${role}`]);
+}
+
+export function deriveTargetKey(moveKey: Buffer, target: string): Buffer {
+  return hkdf(moveKey, EMPTY, ['move target', Buffer.from(target, 'hex')]);
 }
 
 /** HMAC-SHA256, cut to 16 bytes. Every part goes in with its length, so that no two lists give the same input. */

@@ -4,7 +4,7 @@
  * Theory of operation
  * -------------------
  * A segment has a TCP option (at most 34 bytes after kind, length and ExID) and a body. The option starts with
- * {type, flags}; its upper four flag bits are the protocol version.
+ * {type, flags}; its upper four flag bits are the protocol version. What a target says has its id after them.
  *
  *   HELLO      after connect or accept: "this connection is `token` of my program `group`". The option carries the
  *              sender's X25519 public key. The first HELLO to an agent is unproved, because the other's key is not
@@ -24,7 +24,7 @@
  * All but HELLO and WELCOME are sealed (seal.ts). Numbers are big-endian. Ids are held as lower-case hex.
  */
 
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** Upper limit of a body. With IPv6 (40) and a full TCP header (60) it fits a path of 1,400 bytes. */
 export const MAX_BODY = 1300;
@@ -35,6 +35,7 @@ export const MAX_PARTS = 65_535;
 export const ID_BYTES = 16;
 export const TOKEN_BYTES = 8;
 export const KEY_ID_BYTES = 8;
+export const TARGET_ID_BYTES = 8;
 export const PUBLIC_KEY_BYTES = 32;
 export const MAC_BYTES = 16;
 

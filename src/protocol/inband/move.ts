@@ -2,12 +2,17 @@
  * One migration between two agents, the source's and a peer's, and the target host that got the source's ticket.
  * Source and target each send in a key and counter space of their own, both in the source's name; the peer's answers
  * check at either.
+ *
+ * A checkpoint's ticket may come to several targets, one after the other or at once, whose clocks differ: each has an id,
+ * a key and counters of its own, or what one has said would make a repetition of what another says.
  */
 
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { FLAG_TARGET } from './header';
-import { deriveMoveKey, deriveRoleKey } from './keys';
-import { ID_BYTES, KEY_ID_BYTES, type Carried, type MoveMessage, type MoveRole } from './messages';
+import { BoundedMap } from './bounded-map';
+import { FLAG_TARGET, type Header } from './header';
+import { deriveMoveKey, deriveRoleKey, deriveTargetKey } from './keys';
+import { ID_BYTES, KEY_ID_BYTES, TARGET_ID_BYTES, type Carried, type MoveMessage, type MoveRole } from './messages';
 import type { Pair } from './pair';
 import { encodePayload } from './payload';
 import { refuseSealed, seal, StampChecker, Stamper, type Refusal, type Sealed } from './seal';
@@ -25,9 +30,17 @@ export const moveTicketSchema = z.object({
 
 export type MoveTicket = z.infer<typeof moveTicketSchema>;
 
+/** That have shown that they have the ticket. The one that was silent for longest is forgotten: with it, only that it said what it said. */
+const MAX_TARGETS = 64;
+
 export class Move {
   private readonly stamper: Stamper;
+  private readonly key: Buffer;
+  /** As target: which one. */
+  private readonly target = randomBytes(TARGET_ID_BYTES).toString('hex');
   private readonly checkers: ReadonlyMap<MoveRole, StampChecker>;
+  /** As peer, by their ids. */
+  private readonly targets = new BoundedMap<string, StampChecker>(MAX_TARGETS);
 
   constructor(
     readonly ticket: MoveTicket,
@@ -35,10 +48,10 @@ export class Move {
     /** Above it the counters start; see Stamper. */
     counterBase = 0n,
   ) {
-    const key = Buffer.from(ticket.key, 'hex');
-    this.stamper = new Stamper(deriveRoleKey(key, role), counterBase);
-    const others: MoveRole[] = role === 'peer' ? ['source', 'target'] : ['peer'];
-    this.checkers = new Map(others.map((other) => [other, new StampChecker(deriveRoleKey(key, other))]));
+    this.key = Buffer.from(ticket.key, 'hex');
+    this.stamper = new Stamper(role === 'target' ? deriveTargetKey(this.key, this.target) : deriveRoleKey(this.key, role), counterBase);
+    const other = role === 'peer' ? 'source' : 'peer';
+    this.checkers = new Map([[other, new StampChecker(deriveRoleKey(this.key, other))]]);
   }
 
   get migration(): string {
@@ -50,12 +63,14 @@ export class Move {
     if (message.migration !== migration || this.answers(message.type) !== (this.role === 'peer')) {
       throw new RangeError(`not for the ${this.role} of this migration: ${message.type}`);
     }
-    const flags = this.role === 'target' ? FLAG_TARGET : 0;
-    const senderId = this.role === 'peer' ? peerId : sourceId;
-    return seal(this.stamper, senderId, { type: message.type, flags }, encodePayload(message));
+    const { type } = message;
+    const header: Header = this.role === 'target' ? { type, flags: FLAG_TARGET, target: this.target } : { type, flags: 0 };
+    return seal(this.stamper, this.role === 'peer' ? peerId : sourceId, header, encodePayload(message));
   }
 
   refuse(sealed: Sealed): Refusal | null {
+    const { target } = sealed.header;
+    if (this.role === 'peer' && target !== undefined) return this.refuseTarget(target, sealed);
     const checker = this.checkers.get(this.senderRole(sealed));
     return checker === undefined ? 'not authenticated' : refuseSealed(checker, sealed);
   }
@@ -63,7 +78,14 @@ export class Move {
   /** Who says that it sent this; true once `refuse` gave null. */
   senderRole({ header }: Sealed): MoveRole {
     if (this.answers(header.type)) return 'peer';
-    return (header.flags & FLAG_TARGET) === 0 ? 'source' : 'target';
+    return header.target === undefined ? 'source' : 'target';
+  }
+
+  private refuseTarget(target: string, sealed: Sealed): Refusal | null {
+    const checker = this.targets.get(target) ?? new StampChecker(deriveTargetKey(this.key, target));
+    const refusal = refuseSealed(checker, sealed);
+    if (refusal === null) this.targets.set(target, checker);
+    return refusal;
   }
 
   private answers(type: string): boolean {

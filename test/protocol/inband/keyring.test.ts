@@ -143,7 +143,7 @@ describe('sealed messages', () => {
     const carried = ab.seal(SUSPEND);
     const changes = [
       altered(carried, ({ option }) => option.writeUInt8(4, 0)),
-      altered(carried, ({ option }) => option.writeUInt8((PROTOCOL_VERSION << 4) | 2, 1)),
+      altered(carried, ({ option }) => option.writeUInt8((PROTOCOL_VERSION << 4) | 1, 1)),
       altered(carried, ({ body }) => body.writeUInt8(body.readUInt8(40) ^ 1, 40)),
     ];
     for (const changed of changes) expect(b.receive(changed, B)).toBeNull();
@@ -180,7 +180,8 @@ describe('a move', () => {
 
   test('the target cannot speak as the source, nor the source of another migration', () => {
     const { b, ab, a, target } = moving();
-    const asSource = altered(target.seal(RESUME), ({ option }) => option.writeUInt8(PROTOCOL_VERSION << 4, 1));
+    const said = target.seal(RESUME);
+    const asSource = { option: Buffer.from([said.option[0]!, PROTOCOL_VERSION << 4]), body: said.body };
     expect(b.receive(asSource, B)).toBeNull();
     expect(b.drops.count('not authenticated')).toBe(1);
     const other = a.moveAway(ab, '11'.repeat(16));
@@ -201,12 +202,36 @@ describe('a move', () => {
     expect(() => source.seal({ type: 'cancel', migration: '11'.repeat(16) })).toThrow(RangeError);
   });
 
-  test('goes on after a restart, above the counters that it had used', () => {
+  test('goes on after a restart, and at another target, whatever the first one had said', () => {
     const { b, target } = moving();
     for (let count = 0; count < 100; count += 1) b.receive(target.seal(RESUME), B);
-    expect(b.receive(agent().moveHere(target.ticket).seal(RESUME), B)).toBeNull();
-    expect(b.drops.count('replayed')).toBe(1);
-    expect(b.receive(agent().moveHere(target.ticket, 1000n).seal(RESUME), B)).not.toBeNull();
+    const other = agent().moveHere(target.ticket);
+    expect(received('move', b.receive(other.seal(RESUME), B))).toMatchObject({ from: 'target', message: RESUME });
+    expect(b.receive(target.seal(RESUME), B)).not.toBeNull();
+  });
+
+  test('is believed once of each target, and of none in the name of another', () => {
+    const { b, target } = moving();
+    const other = agent().moveHere(target.ticket);
+    const said = [target, other].map((one) => one.seal(RESUME));
+    for (const carried of said) expect(b.receive(carried, B)).not.toBeNull();
+    for (const carried of said) expect(b.receive(carried, B)).toBeNull();
+    expect(b.drops.count('replayed')).toBe(2);
+    expect(b.receive({ option: said[0]!.option, body: other.seal(RESUME).body }, B)).toBeNull();
+    expect(b.receive({ option: Buffer.concat([said[0]!.option, Buffer.alloc(1)]), body: target.seal(RESUME).body }, B)).toBeNull();
+    expect(b.drops.all()).toMatchObject({ 'not authenticated': 1, malformed: 1 });
+  });
+
+  test('of a target does not fill the table before it has shown that it has the ticket', () => {
+    const { b, target } = moving();
+    const said = target.seal(RESUME);
+    expect(b.receive(said, B)).not.toBeNull();
+    for (let stranger = 0; stranger < 300; stranger += 1) {
+      const made = altered(said, ({ option }) => option.writeUInt32BE(stranger, 2));
+      expect(b.receive(made, B)).toBeNull();
+    }
+    expect(b.receive(said, B)).toBeNull();
+    expect(b.drops.all()).toMatchObject({ 'not authenticated': 300, replayed: 1 });
   });
 
   test('forgotten is unknown', () => {
