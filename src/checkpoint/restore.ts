@@ -4,10 +4,10 @@
  * follow to where it is.
  *
  *   step       here                            target                           peers
- *   preflight  read and check all of it; ask   judge, start CRIU
+ *   preflight  read and check all of it; ask   judge, start CRIU                keep what they hold for this restore
  *   transfer   stream the images               write, check the hash
  *   restore                                    CRIU, revive, fill queues
- *   commit     ask                             journal; answer                  the point of no return
+ *   commit     ask                             ask the peers; journal; answer   the same; the point of no return
  *   resume                                     RESUME; release; thaw            rebind
  */
 import { randomBytes } from 'node:crypto';
@@ -27,7 +27,8 @@ import { SECRETS } from './layout';
 import { imageChunks, type Image } from './read-image';
 
 const JUDGE_TIMEOUT_MS = 30_000;
-const COMMIT_TIMEOUT_MS = 10_000;
+/** The target asks the peers once more. */
+const COMMIT_TIMEOUT_MS = 30_000;
 const AS_IT_WAS = 'the checkpoint is as it was';
 
 export class RestoreContext {

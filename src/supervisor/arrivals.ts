@@ -1,5 +1,6 @@
 /** The messages of a source, one channel, given to a TargetMigration in their order; its end before the commit aborts. */
 import { MigrunError } from '../errors';
+import { giveBack, renewClaim } from '../migration/holding';
 import type { Journal } from '../migration/journal';
 import type { MigrationTools } from '../migration/program';
 import type { MovingState } from '../migration/state';
@@ -24,6 +25,9 @@ export interface ArrivalEvents {
 
 export class Arrivals {
   private migration: TargetMigration | undefined;
+  private arrival: Arrival | undefined;
+  /** What a restore asks of its peers now. */
+  private asking: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly channel: Channel<SupervisorMessage>,
@@ -46,6 +50,7 @@ export class Arrivals {
       case 'restore':
         return { type: 'restored', locals: await this.current().restore() };
       case 'commit':
+        await this.renew();
         this.current().commit();
         void this.takeOver();
         return { type: 'done' };
@@ -65,16 +70,29 @@ export class Arrivals {
     this.records.writeArrival({ program: { id, group, command, startedAt }, migration: arrival.migration, cgroup: cgroupOf(arrivalName(id, arrival.migration)) });
     const migration = new TargetMigration(arrival.migration, this.tools, this.journal);
     this.migration = migration;
-    void this.channel.closed.then(() => this.sourceLost(migration, arrival.migration));
-    return { type: 'judged', reasons: await migration.judge(arrival) };
+    this.arrival = arrival;
+    const judged = migration.judge(arrival);
+    this.asking = judged;
+    void this.channel.closed.then(() => this.sourceLost(migration, arrival));
+    return { type: 'judged', reasons: await judged };
   }
 
-  private async sourceLost(migration: TargetMigration, id: string): Promise<void> {
+  private async sourceLost(migration: TargetMigration, arrival: Arrival): Promise<void> {
     if (migration.committed) return;
     // Written down first: a commit that was received and is not yet read must not be one any more.
-    this.journal.decide(id, 'aborted');
+    this.journal.decide(arrival.migration, 'aborted');
+    // What it makes ready is there to be removed then, and what it claims to be given back.
+    await this.asking.catch(() => undefined);
     await migration.abort();
+    await giveBack(arrival, this.tools);
     this.events.failed();
+  }
+
+  private async renew(): Promise<void> {
+    if (this.arrival === undefined) return;
+    const renewed = renewClaim(this.arrival, this.tools);
+    this.asking = renewed;
+    await renewed;
   }
 
   /** Not asked for by the source: from the commit on neither host needs the other. Whatever fails, the program runs. */

@@ -3,6 +3,7 @@ import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readdirSync, rmS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endPair, expectCounting, startPair, startPlainPair, untilGone, type Pair } from './support/counting.js';
+import { agentOf, copiesOf, untilListed } from './support/crashing.js';
 import { refusalOf, type Host, type Refusal } from './support/host.js';
 import { useLab } from './support/lab.js';
 import { SocketBox } from './support/socket-box.js';
@@ -196,6 +197,25 @@ describe('a checkpoint that was restored, or is over', () => {
     for (const options of [[], ['--again']]) expect(await refusedRestore(hostA, file, ...options)).toBe('E_CHECKPOINT_USED');
     expect(await hostA.list()).toEqual([]);
     await expectCounted(pair, restored);
+  }, MANY_COMMANDS_MS);
+
+  test('on two hosts at the same moment is restored on one of them', async () => {
+    const pair = await startPair({ from: hostA, to: hostC });
+    const { file } = await checkpoint(hostA, pair.server.id);
+    await untilGone(pair.server.id);
+    // Both ask a peer that says nothing yet.
+    const peer = agentOf(hostC);
+    process.kill(peer, 'SIGSTOP');
+    const restores = [hostA, hostB].map((host) => host.start(['migrun', 'restore', file]));
+    await Promise.all([hostA, hostB].map((host) => untilListed(host, pair.server.id, 'arriving')));
+    process.kill(peer, 'SIGCONT');
+    const first = await Promise.race(restores.map(async (restore) => ({ restore, ...(await restore.ended) })));
+    expect(refusalOf({ ...first, stdout: '', stderr: first.restore.stderr.all }).code).toBe('E_CHECKPOINT_USED');
+    expect(first.restore.stdout.all).toBe('');
+    const [winner] = restores.filter((restore) => restore !== first.restore);
+    await winner!.stdout.more(1);
+    expect(copiesOf(pair.server.id)).toEqual({ running: 1, frozen: 0 });
+    await expectCounted(pair, winner!);
   }, MANY_COMMANDS_MS);
 
   test('after its hold is restored with what has not failed meanwhile', async () => {

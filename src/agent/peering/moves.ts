@@ -1,5 +1,6 @@
-/** The asking side of SUSPEND, RESUME and CANCEL: as a program's source host, or its target in the source's name. */
+/** The asking side of SUSPEND, RESUME, CANCEL and ASK: as a program's source host, or its target in the source's name. */
 
+import { randomBytes } from 'node:crypto';
 import type { Connection } from '../../native/contract';
 import { BoundedMap, Conversation, freshCounter, RESUME_ENTRIES, splitIntoParts } from '../../protocol/inband';
 import type { Carried, Clock, Keyring, Move, MoveMessage, Outcome, Pair } from '../../protocol/inband';
@@ -103,26 +104,24 @@ export class Moves {
     });
   }
 
-  /** As target, before anything is here: what the peers hold. no-socket: not any more. */
-  async ask({ migration, tickets, connections, deadlineMs }: AskRequest): Promise<ResumedConnection[]> {
-    this.adopt(migration, tickets);
+  /**
+   * As target, before anything is here: what the peers hold, and keep for this restore. no-socket: not any more.
+   * Everybody asks the same agent first, and the others only where that one is his: of two, one gets all of them.
+   */
+  async ask(request: AskRequest): Promise<ResumedConnection[]> {
+    this.adopt(request.migration, request.tickets);
+    const asked = new Set(request.connections.map(({ connection }) => connectionName(connection)));
+    const isAsked = ({ affected }: Party): boolean => [...affected.keys()].some((name) => asked.has(name));
+    const parties = [...this.parties('target', request.migration).values()].filter(isAsked).sort(byPeerId);
     const told = new Map<string, PeerStatus>();
-    await Promise.all(
-      [...this.parties('target', migration).values()].map(async ({ move, affected }) => {
-        const { answers, complete } = await this.converse<Told>(move, deadlineMs, 1, {
-          carriers: connections
-            .filter(({ connection }) => affected.has(connectionName(connection)))
-            .map(({ to, sndUna, rcvNxt }) => ({ ...to, at: { sndUna, rcvNxt } })),
-          request: (_one, from) => move.seal({ type: 'ask', migration, from }),
-          answer: (message, conversation) => {
-            if (message.type === 'told') conversation.accept(0, message.part, message.parts, message);
-          },
-        });
-        const statuses = new Map(answers.flat().flatMap(({ entries }) => entries.map(({ token, status }) => [token, status])));
-        for (const [name, { token }] of affected) told.set(name, statuses.get(token) ?? (complete ? 'no-socket' : 'no-agent'));
-      }),
-    );
-    return connections.map(({ connection }) => ({ connection, status: told.get(connectionName(connection)) ?? 'no-agent' }));
+    const note = async (party: Party): Promise<void> => {
+      for (const [name, status] of await this.askOne(party, request)) told.set(name, status);
+    };
+    if (parties[0] !== undefined) await note(parties[0]);
+    const isOthers = [...told.values()].includes('claimed');
+    if (!isOthers) await Promise.all(parties.slice(1).map(note));
+    const unheard: PeerStatus = isOthers ? 'claimed' : 'no-agent';
+    return request.connections.map(({ connection }) => ({ connection, status: told.get(connectionName(connection)) ?? unheard }));
   }
 
   /** Where nobody answers, the lease does the same. */
@@ -172,6 +171,22 @@ export class Moves {
         if (message.type === 'working' && message.round === round) conversation.bear(Math.min(message.ms, MAX_WORK_MS));
       },
     });
+  }
+
+  /** By connectionName. */
+  private async askOne({ move, affected }: Party, { migration, claim, leaseMs, connections, deadlineMs }: AskRequest): Promise<Map<string, PeerStatus>> {
+    const nonce = randomBytes(4).readUInt32BE();
+    const { answers, complete } = await this.converse<Told>(move, deadlineMs, 1, {
+      carriers: connections
+        .filter(({ connection }) => affected.has(connectionName(connection)))
+        .map(({ to, sndUna, rcvNxt }) => ({ ...to, at: { sndUna, rcvNxt } })),
+      request: (_one, from) => move.seal({ type: 'ask', migration, claim, leaseMs, nonce, from }),
+      answer: (message, conversation) => {
+        if (message.type === 'told' && message.nonce === nonce) conversation.accept(0, message.part, message.parts, message);
+      },
+    });
+    const statuses = new Map(answers.flat().flatMap(({ entries }) => entries.map(({ token, status }) => [token, status])));
+    return new Map([...affected].map(([name, { token }]) => [name, statuses.get(token) ?? (complete ? 'no-socket' : 'no-agent')]));
   }
 
   private async resumeAt(
@@ -269,6 +284,11 @@ function resumeParts(moved: readonly Moving[]): ResumePart[] {
 
 function namesSame(answered: readonly { token: string }[], asked: readonly { token: string }[] | undefined): boolean {
   return answered.length === asked?.length && answered.every(({ token }, index) => token === asked[index]?.token);
+}
+
+/** An order that all hosts have in common. */
+function byPeerId(one: Party, other: Party): number {
+  return one.move.ticket.peerId < other.move.ticket.peerId ? -1 : 1;
 }
 
 function entriesByToken({ answers }: Outcome<Suspended>): Map<string, SuspendedEntry> {

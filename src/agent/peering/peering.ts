@@ -5,6 +5,9 @@
  *   asking      introduce -> HELLO, INTRODUCE      suspend -> SUSPEND      resume -> RESUME      cancel -> CANCEL
  *   answering   welcomes.ts                        suspensions.ts          resumptions.ts        suspensions.ts
  *
+ *   asking      ask -> ASK
+ *   answering   claims.ts
+ *
  * Only what the keyring has checked comes further than onSegment.
  */
 
@@ -12,6 +15,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Native } from '../../native/contract';
 import { Keyring, systemClock, type Clock, type Pair, type PairMessage, type Received } from '../../protocol/inband';
+import { Claims } from './claims';
 import { isOwnAddress } from './connections';
 import { holdRecord, Holds } from './holds';
 import { Introductions } from './introductions';
@@ -51,6 +55,7 @@ export class Peering {
   private readonly registrations: Registrations;
   private readonly welcomes: Welcomes;
   private readonly suspensions: Suspensions;
+  private readonly claims: Claims;
   private readonly resumptions: Resumptions;
   private readonly pauses: Pauses;
 
@@ -73,6 +78,7 @@ export class Peering {
     const patience = new Patience(native, rebinder, log);
     const holds = new Holds(this.keyring, owners, patience, new StateFiles(holdsDir && join(holdsDir, 'peers'), holdRecord, log));
     this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations, owners, holds, patience, udpPeers);
+    this.claims = new Claims(clock, this.segments, sockets, this.suspensions);
     const pauseFiles = new StateFiles(holdsDir && join(holdsDir, 'programs'), pauseRecord, log);
     this.pauses = new Pauses(native, clock, log, this.introductions, this.moves, sockets, rebinder, patience, pauseFiles);
     this.resumptions = new Resumptions(this.segments, sockets, this.registrations, this.suspensions, rebinder, log, udpPeers);
@@ -97,7 +103,7 @@ export class Peering {
     return this.moves.resume(request);
   }
 
-  /** As target: which of a checkpoint's connections the peers hold. Changes nothing. */
+  /** As target: which of a checkpoint's connections the peers hold, and keep for this restore. */
   ask(request: AskRequest): Promise<ResumedConnection[]> {
     return this.moves.ask(request);
   }
@@ -169,7 +175,7 @@ export class Peering {
         if (received.message.type === 'resume') {
           return this.resumptions.onResume(received.message, received.move, segment);
         }
-        if (received.message.type === 'ask') return this.suspensions.onAsk(received.message, received.move, segment);
+        if (received.message.type === 'ask') return this.claims.onAsk(received.message, received.move, segment);
         if (received.message.type === 'cancel') return this.suspensions.onCancel(received.move, segment);
         return this.moves.onAnswer(received.move.ticket.peerId, received.message);
     }

@@ -29,10 +29,12 @@ export interface Suspension {
   until: number;
   /** A RESUME has come. */
   resuming: boolean;
+  /** The restore that it is kept for: no other one may have it before this time of the clock. */
+  claim: { readonly by: string; readonly until: number } | null;
   endLease: () => void;
 }
 
 export function newSuspension(move: Move, group: string, round: number): Suspension {
   const { migration, sourceId } = move.ticket;
-  return { migration, group, agent: sourceId, move, members: new Map(), state: 'active', round, until: 0, resuming: false, endLease: () => undefined };
+  return { migration, group, agent: sourceId, move, members: new Map(), state: 'active', round, until: 0, resuming: false, claim: null, endLease: () => undefined };
 }

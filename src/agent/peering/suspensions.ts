@@ -7,8 +7,8 @@
 
 import type { Logger } from 'pino';
 import type { Native } from '../../native/contract';
-import { answerWindow, freshCounter, Move, Replies, splitIntoParts, SUSPENDED_ENTRIES, TOLD_ENTRIES } from '../../protocol/inband';
-import type { Ask, Clock, Keyring, Pair, Status, Suspend, Suspended, SuspendedEntry, Told } from '../../protocol/inband';
+import { answerWindow, freshCounter, Move, Replies, splitIntoParts, SUSPENDED_ENTRIES } from '../../protocol/inband';
+import type { Clock, Keyring, Pair, Status, Suspend, Suspended, SuspendedEntry } from '../../protocol/inband';
 import { batched, Failure } from './batch';
 import type { HoldRecord, Holds } from './holds';
 import type { Owners } from './owners';
@@ -72,19 +72,6 @@ export class Suspensions {
     const suspension = this.suspensions.get(suspensionName(sourceId, migration));
     if (suspension !== undefined && suspension.state !== 'cancelled') this.end(suspension, 'cancelled');
     this.segments.answer(move.seal({ type: 'cancelled', migration }), segment);
-  }
-
-  onAsk({ migration, from }: Ask, move: Move, segment: ArrivedSegment): void {
-    const members = this.find(move)?.members ?? new Map<string, Member>();
-    const entries = [...members].map(([token, member]) => ({ token, status: this.heldStatus(member) }));
-    const answers = splitIntoParts(entries, TOLD_ENTRIES).map((part): Told => ({ type: 'told', migration, ...part }));
-    for (const answer of answerWindow(answers, from)) this.segments.answer(move.seal(answer), segment);
-  }
-
-  /** Where the lease has ended it is as after any outage: what lives yet may be resumed. */
-  private heldStatus({ registration, moved }: Member): Status {
-    if (moved !== null) return 'moved';
-    return this.sockets.received(registration.connection) === null ? 'no-socket' : 'ok';
   }
 
   /** That may still be resumed. */

@@ -73,6 +73,9 @@ export interface PauseRequest {
 
 export interface AskRequest {
   readonly migration: string;
+  /** The restore that asks; where all answer, it has them to itself for this long. 0: it does without, from now on. */
+  readonly claim: string;
+  readonly leaseMs: number;
   readonly tickets: readonly PeerTicket[];
   /** Each as it was, as it would be here, and its sequence numbers. */
   readonly connections: readonly { readonly connection: Connection; readonly to: Connection; readonly sndUna: number; readonly rcvNxt: number }[];

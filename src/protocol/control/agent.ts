@@ -70,6 +70,8 @@ export const agentMessage = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('ask-holds'),
     migration: hexId,
+    claim: hexId,
+    leaseMs: z.int().nonnegative(),
     tickets: z.array(peerTicket),
     connections: z.array(z.object({ connection, to: connection, sndUna: sequence, rcvNxt: sequence })),
     deadlineMs: z.number(),

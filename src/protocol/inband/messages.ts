@@ -19,7 +19,8 @@
  *   RESUME     in parts, each complete in itself: the new address, the other ends' own, each connection's new port, and
  *              what the moved side has received. RESUMED answers part by part, with the same part number.
  *   CANCEL     "nothing moved: unlock"; CANCELLED.
- *   ASK        from a target that has not resumed anything: "which do you hold?" TOLD lists, in parts, every connection.
+ *   ASK        from a target that has not resumed anything: "which do you hold? Keep them for my restore, `claim`, for
+ *              `leaseMs`"; of 0, not any longer. TOLD lists, in parts, every connection.
  *
  * All but HELLO and WELCOME are sealed (seal.ts). Numbers are big-endian. Ids are held as lower-case hex.
  */
@@ -59,12 +60,12 @@ export const MESSAGE_TYPES = {
 export type MessageType = keyof typeof MESSAGE_TYPES;
 
 /** What became of one connection, or would; the index is what is on the wire. */
-export const STATUSES = ['ok', 'no-socket', 'no-owner', 'busy', 'not-permitted', 'failed', 'moved'] as const;
+export const STATUSES = ['ok', 'no-socket', 'no-owner', 'busy', 'not-permitted', 'failed', 'moved', 'claimed'] as const;
 
 /**
  * ok: locked, rebound, or can follow. no-socket: no such connection here. no-owner: no process holds it.
  * busy: its program is migrating itself. not-permitted: by configuration, or the owner cannot be stopped.
- * moved: it has followed already.
+ * moved: it has followed already. claimed: it is kept for another restore of the same checkpoint.
  */
 export type Status = (typeof STATUSES)[number];
 
@@ -201,6 +202,11 @@ export interface Cancelled {
 export interface Ask {
   readonly type: 'ask';
   readonly migration: string;
+  /** Names the restore; random. */
+  readonly claim: string;
+  readonly leaseMs: number;
+  /** Distinguishes this question's answers from an earlier one's. */
+  readonly nonce: number;
   /** Answer parts below this one have arrived already. */
   readonly from: number;
 }
@@ -208,6 +214,7 @@ export interface Ask {
 export interface Told {
   readonly type: 'told';
   readonly migration: string;
+  readonly nonce: number;
   readonly part: number;
   readonly parts: number;
   readonly entries: readonly ResumedEntry[];

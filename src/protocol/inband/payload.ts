@@ -13,7 +13,7 @@ const INTRODUCE_FIXED = ID_BYTES + 4 + 2 * 17 + 4;
 const INTRODUCE_ENTRY = TOKEN_BYTES + 12;
 const SUSPENDED_FIXED = ID_BYTES + 6;
 const SUSPENDED_ENTRY = TOKEN_BYTES + 5;
-const TOLD_FIXED = ID_BYTES + 4;
+const TOLD_FIXED = ID_BYTES + 8;
 const RESUME_FIXED = 2 * ID_BYTES + 2 * 17 + 4;
 const RESUME_ENTRY = TOKEN_BYTES + 6;
 /** Of INTRODUCED, RESUMED and TOLD. */
@@ -63,9 +63,9 @@ export function encodePayload(message: SealedMessage): Buffer {
     case 'resumed':
       return encodeResumed(writer, message);
     case 'ask':
-      return writer.u16(message.from).finish();
+      return writer.hex(message.claim, ID_BYTES).u32(message.leaseMs).u32(message.nonce).u16(message.from).finish();
     case 'told':
-      encodePart(writer, message);
+      encodePart(writer.u32(message.nonce), message);
       return encodeStatuses(writer, message.entries);
     case 'cancel':
     case 'cancelled':
@@ -222,14 +222,18 @@ function decodeResumed(reader: Reader, migration: string): Resumed {
 }
 
 function decodeAsk(reader: Reader, migration: string): Ask {
+  const claim = reader.hex(ID_BYTES);
+  const leaseMs = reader.u32();
+  const nonce = reader.u32();
   const from = reader.u16();
   reader.end();
-  return { type: 'ask', migration, from };
+  return { type: 'ask', migration, claim, leaseMs, nonce, from };
 }
 
 function decodeTold(reader: Reader, migration: string): Told {
+  const nonce = reader.u32();
   const { part, parts } = decodePart(reader);
-  return { type: 'told', migration, part, parts, entries: decodeStatuses(reader) };
+  return { type: 'told', migration, nonce, part, parts, entries: decodeStatuses(reader) };
 }
 
 function encodeAddress(writer: Writer, address: string): Writer {

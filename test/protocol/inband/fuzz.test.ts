@@ -2,7 +2,7 @@ import { decodeHello, decodePayload, decodeWelcome, type Carried, type SealedMes
 import { PROTOCOL_VERSION } from '../../../src/protocol/inband/messages';
 import { decodeSealed } from '../../../src/protocol/inband/seal';
 import { MalformedMessage } from '../../../src/protocol/inband/wire';
-import { A, acquaint, altered, B, GROUP, HELLO, MIGRATION, TOKEN } from './agents';
+import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, TOKEN } from './agents';
 import { Random } from './random';
 
 const ROUNDS = 3000;
@@ -29,6 +29,7 @@ function decodeWithAll(carried: Carried): void {
 function valid() {
   const { a, b, ab, ba } = acquaint();
   const source = a.moveAway(ab, MIGRATION);
+  const target = agent().moveHere(source.ticket);
   const peer = b.follow(ba, MIGRATION);
   const entries = [{ token: TOKEN, port: 5, peerHas: 6 }];
   const toB: Carried[] = [
@@ -37,6 +38,7 @@ function valid() {
     ab.seal({ type: 'suspend', migration: MIGRATION, group: GROUP, leaseMs: 1, round: 0, from: 0 }),
     source.seal({ type: 'resume', migration: MIGRATION, group: GROUP, address: 'fd77::2', peerAddress: 'fd77::3', part: 0, parts: 1, entries }),
     source.seal({ type: 'cancel', migration: MIGRATION }),
+    target.seal({ type: 'ask', migration: MIGRATION, claim: GROUP, leaseMs: 1, nonce: 2, from: 0 }),
   ];
   const toA: Carried[] = [
     ba.welcome({ ...HELLO, type: 'welcome', registered: true, status: 'ok' }, B),
@@ -50,6 +52,7 @@ function valid() {
     }),
     peer.seal({ type: 'resumed', migration: MIGRATION, part: 0, parts: 1, entries: [{ token: TOKEN, status: 'ok' }] }),
     peer.seal({ type: 'cancelled', migration: MIGRATION }),
+    peer.seal({ type: 'told', migration: MIGRATION, nonce: 2, part: 0, parts: 1, entries: [{ token: TOKEN, status: 'claimed' }] }),
   ];
   return { a, b, toA, toB };
 }

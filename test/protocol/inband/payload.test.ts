@@ -40,8 +40,8 @@ const MESSAGES: SealedMessage[] = [
   { type: 'resumed', migration, part: 4, parts: MAX_PARTS, entries: [{ token, status: 'failed' }] },
   { type: 'cancel', migration },
   { type: 'cancelled', migration },
-  { type: 'ask', migration, from: 65_535 },
-  { type: 'told', migration, part: 1, parts: 2, entries: [{ token: 'ab'.repeat(8), status: 'moved' }] },
+  { type: 'ask', migration, claim: 'c1'.repeat(16), leaseMs: 30_000, nonce: 0xffffffff, from: 65_535 },
+  { type: 'told', migration, nonce: 3, part: 1, parts: 2, entries: [{ token: 'ab'.repeat(8), status: 'claimed' }] },
 ];
 
 describe('payloads', () => {
