@@ -30,7 +30,7 @@
 #define IPV6_RECVERR_RFC4884_NUMBER 31
 #define IPV6_MULTICAST_ALL_NUMBER 29
 
-/* A TCP socket that is connected tells what it uses, not what was set; on a stream, multicast means nothing. */
+/* A socket that is connected tells what it uses, not what was set; on a stream, multicast means nothing. */
 enum when { ALWAYS, UNCONNECTED, DATAGRAM };
 
 #define ANY(level, name) {level, name, ALWAYS, #name}
@@ -43,6 +43,8 @@ static const struct known_option {
     const char *text;
 } known[] = {
     ANY(SOL_SOCKET, SO_BINDTODEVICE),
+    ANY(SOL_SOCKET, SO_DEBUG),
+    {SOL_SOCKET, SO_INCOMING_CPU, UNCONNECTED, "SO_INCOMING_CPU"},
     ANY(SOL_SOCKET, SO_MARK),
     ANY(SOL_SOCKET, SO_DONTROUTE),
     ANY(SOL_SOCKET, SO_REUSEADDR),
@@ -110,6 +112,7 @@ static const struct known_option {
     ANY(IPPROTO_IPV6, IPV6_FLOWINFO),
     ANY(IPPROTO_IPV6, IPV6_FLOWINFO_SEND),
     ANY(IPPROTO_IPV6, IPV6_ADDR_PREFERENCES),
+    ANY(IPPROTO_IPV6, IPV6_ROUTER_ALERT_ISOLATE),
     ANY(IPPROTO_IPV6, IPV6_RECVERR),
     NUMBERED(IPPROTO_IPV6, IPV6_RECVERR_RFC4884),
     ANY(IPPROTO_IPV6, IPV6_RECVPKTINFO),
@@ -166,10 +169,14 @@ _Static_assert(KNOWN <= SOCKET_OPTIONS_MAX, "room for all of them");
 
 /* Which of them this socket has: a bit for each. */
 static unsigned now_of(int fd) {
+    struct sockaddr_storage peer;
     struct tcp_info info = {0};
-    socklen_t length = sizeof info;
+    socklen_t length = sizeof info, peer_length = sizeof peer;
 
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length)) return 1u << ALWAYS | 1u << DATAGRAM;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length)) {
+        bool is_connected = getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0;
+        return 1u << ALWAYS | 1u << DATAGRAM | (is_connected ? 0 : 1u << UNCONNECTED);
+    }
     if (info.tcpi_state == TCP_CLOSE || info.tcpi_state == TCP_LISTEN) return 1u << ALWAYS | 1u << UNCONNECTED;
     return 1u << ALWAYS;
 }

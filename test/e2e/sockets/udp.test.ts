@@ -20,6 +20,7 @@ const OPTIONS: readonly (readonly [number, number, number, string])[] = [
     [slot, 1, 35, '01000000'], // SO_TIMESTAMPNS
     [slot, 1, 40, '01000000'], // SO_RXQ_OVFL
     [slot, 1, 42, '03000000'], // SO_PEEK_OFF
+    [slot, 1, 49, '01000000'], // SO_INCOMING_CPU
     [slot, 0, 10, '02000000'], // IP_MTU_DISCOVER
     [slot, 0, 11, '01000000'], // IP_RECVERR
     [slot, 0, 12, '01000000'], // IP_RECVTTL
