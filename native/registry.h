@@ -33,6 +33,7 @@ enum hidden_option {
     HIDDEN_ANYCAST,          /* IPV6_JOIN_ANYCAST */
     HIDDEN_POLICY,           /* IP_XFRM_POLICY, IPV6_XFRM_POLICY */
     HIDDEN_KEYS,             /* TCP_MD5SIG, TCP_MD5SIG_EXT: some may have been taken away again */
+    HIDDEN_ZEROCOPY_NUMBERS, /* MSG_ZEROCOPY was used */
     HIDDEN_OPTIONS,
 };
 

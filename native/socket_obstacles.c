@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/in6.h>
+#include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -75,6 +76,12 @@ static bool is_fast_open(int fd) {
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_unacked > 1;
 }
 
+static bool numbers_timestamps(int fd) {
+    int flags = 0;
+
+    return socket_get(fd, SOL_SOCKET, SO_TIMESTAMPING_OLD, &flags) == 0 && flags & SOF_TIMESTAMPING_OPT_ID;
+}
+
 static uint32_t bit(bool found, enum socket_obstacle obstacle) { return found ? 1u << obstacle : 0; }
 
 static uint32_t tcp_obstacles(int fd, int state, short events) {
@@ -110,6 +117,7 @@ uint32_t socket_obstacles(int fd, int state) {
 
     poll(&poller, 1, 0);
     found |= bit(has_option(fd, SOL_SOCKET, SO_LOCK_FILTER), OBSTACLE_LOCKED_FILTER);
+    found |= bit(numbers_timestamps(fd), OBSTACLE_TIMESTAMP_NUMBERS);
     found |= bit(has_bytes(fd, IPPROTO_IPV6, IPV6_RTHDR) || has_bytes(fd, IPPROTO_IPV6, IPV6_HOPOPTS) ||
                      has_bytes(fd, IPPROTO_IPV6, IPV6_DSTOPTS) || has_bytes(fd, IPPROTO_IPV6, IPV6_RTHDRDSTOPTS),
                  OBSTACLE_EXTENSION_HEADERS);

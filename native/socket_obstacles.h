@@ -22,6 +22,7 @@ enum socket_obstacle {
     OBSTACLE_ENDED,             /* a closed connection with bytes to read: the queue of a closed socket cannot be filled */
     OBSTACLE_CORKED,            /* UDP_CORK: CRIU refuses it */
     OBSTACLE_ENCAPSULATION,     /* UDP_ENCAP: a protocol of the kernel's own uses it */
+    OBSTACLE_TIMESTAMP_NUMBERS, /* SOF_TIMESTAMPING_OPT_ID: the count (sk_tskey) cannot be read or set */
     OBSTACLES,
 };
 

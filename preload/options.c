@@ -197,6 +197,20 @@ static int detach_program(struct registry_record *record, const struct setting *
     return result;
 }
 
+/* numbers of sends */
+
+/* Notifications of MSG_ZEROCOPY are told apart by a count of such sends (sk_zckey), which only sends change. */
+void options_zerocopy(int fd) {
+    struct registry_record *record = table_record(fd);
+    int error = errno, is_set = 0;
+    socklen_t length = sizeof is_set;
+    bool was;
+
+    if (!record || atomic_load(&record->hidden) & REGISTRY_ZEROCOPY) return;
+    if (getsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &is_set, &length) == 0 && is_set) note(record, REGISTRY_ZEROCOPY, &was);
+    errno = error;
+}
+
 /* the hook */
 
 typedef int (*handler)(struct registry_record *record, const struct setting *setting);

@@ -2,6 +2,8 @@
 #ifndef MIGRUN_SHIM_OPTIONS_H
 #define MIGRUN_SHIM_OPTIONS_H
 
+#include <sys/socket.h>
+
 struct registry_record;
 
 #pragma GCC visibility push(hidden)
@@ -10,6 +12,8 @@ struct registry_record;
 void options_joined(int fd);
 /* fd was accepted from this listening socket. */
 void options_inherit(const struct registry_record *listener, int fd);
+/* fd is about to send without copying. errno untouched. */
+void options_zerocopy(int fd);
 
 #pragma GCC visibility pop
 

@@ -58,7 +58,7 @@ enum registry_state {
     REGISTRY_STATES,
 };
 
-/* What a program has set on a socket and the kernel shows to nobody (options.c): a bit each. */
+/* What a program has set on a socket, or used, and the kernel shows to nobody (options.c): a bit each. */
 enum registry_hidden {
     REGISTRY_GROUP_PROGRAM = 1 << 0,    /* SO_ATTACH_REUSEPORT_CBPF, _EBPF, of a socket that is in no group yet */
     REGISTRY_MULTICAST_INDEX = 1 << 1,  /* IP_MULTICAST_IF with an index */
@@ -68,6 +68,7 @@ enum registry_hidden {
     REGISTRY_FLOW_REFLECTION = 1 << 5,  /* IPV6_FLOWLABEL_MGR with IPV6_FL_F_REFLECT */
     REGISTRY_POLICY = 1 << 6,           /* IP_XFRM_POLICY, IPV6_XFRM_POLICY and their older names */
     REGISTRY_KEYS = 1 << 7,             /* TCP_MD5SIG, TCP_MD5SIG_EXT; stays where they are taken away again */
+    REGISTRY_ZEROCOPY = 1 << 8,         /* MSG_ZEROCOPY with SO_ZEROCOPY: the kernel numbers such sends */
 };
 /* A set of these is the lower half of a word; the upper one counts its changes. */
 #define REGISTRY_HIDDEN_CHANGE (UINT64_C(1) << 32)

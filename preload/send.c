@@ -6,8 +6,12 @@
 #include <string.h>
 #include <sys/sendfile.h>
 
+#include "options.h"
 #include "shim.h"
 #include "told.h"
+
+/* What is for the first part of a call only: its connect, and the one notification that the program counts. */
+#define ONCE (MSG_FASTOPEN | MSG_ZEROCOPY)
 
 /* Send with these flags; or write, for what need not be a socket. */
 #define WRITE (-1)
@@ -109,10 +113,11 @@ ssize_t shim_send(int fd, const void *buffer, size_t size, int flags) {
     ssize_t result;
 
     if (hold(fd, flags) < 0) return -1;
+    if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     do result = libc.send(fd, buffer, size, flags);
     while (result < 0 && attempt_again(&attempt));
     if (unlikely(result > 0 && (size_t)result < size))
-        return (ssize_t)put_rest(&attempt, fd, buffer, size, flags, (size_t)result);
+        return (ssize_t)put_rest(&attempt, fd, buffer, size, flags & ~ONCE, (size_t)result);
     return result;
 }
 
@@ -121,11 +126,12 @@ ssize_t shim_sendto(int fd, const void *buffer, size_t size, int flags, const st
     ssize_t result;
 
     if (hold(fd, flags) < 0) return -1;
+    if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     do result = libc.sendto(fd, buffer, size, flags, to, length);
     while (result < 0 && attempt_again(&attempt));
     if (unlikely(flags & MSG_FASTOPEN)) connected_by_send(fd, to, length, result);
     if (unlikely(result > 0 && (size_t)result < size))
-        return (ssize_t)put_rest(&attempt, fd, buffer, size, flags & ~MSG_FASTOPEN, (size_t)result);
+        return (ssize_t)put_rest(&attempt, fd, buffer, size, flags & ~ONCE, (size_t)result);
     return result;
 }
 
@@ -135,11 +141,12 @@ ssize_t shim_sendmsg(int fd, const struct msghdr *message, int flags) {
     ssize_t result;
 
     if (hold(fd, flags) < 0) return -1;
+    if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     do result = libc.sendmsg(fd, message, flags);
     while (result < 0 && attempt_again(&attempt));
     if (unlikely(flags & MSG_FASTOPEN)) connected_by_send(fd, message->msg_name, message->msg_namelen, result);
     if (unlikely(result > 0 && attempt_frozen(&attempt)))
-        return (ssize_t)put_parts(&attempt, fd, message->msg_iov, message->msg_iovlen, flags & ~MSG_FASTOPEN,
+        return (ssize_t)put_parts(&attempt, fd, message->msg_iov, message->msg_iovlen, flags & ~ONCE,
                                   (size_t)result);
     return result;
 }
@@ -152,6 +159,7 @@ int shim_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
     int result;
 
     if (hold(fd, flags) < 0) return -1;
+    if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     for (;;) {
         do result = libc.sendmmsg(fd, messages + sent, count - sent, flags);
         while (result < 0 && attempt_again(&attempt));
@@ -162,7 +170,7 @@ int shim_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
         struct mmsghdr *last = &messages[sent - 1];
         const struct iovec *parts = last->msg_hdr.msg_iov;
         size_t number = last->msg_hdr.msg_iovlen;
-        last->msg_len = (unsigned int)put_parts(&attempt, fd, parts, number, flags, last->msg_len);
+        last->msg_len = (unsigned int)put_parts(&attempt, fd, parts, number, flags & ~ONCE, last->msg_len);
         if (sent == count || last->msg_len < total(parts, number) || !goes_on(&attempt, fd, flags)) break;
     }
     if (!sent) return result;

@@ -55,10 +55,11 @@ export type SocketObstacle =
   | 'ended'
   | 'corked'
   | 'encapsulation'
+  | 'timestamp-numbers'
   | Exclude<HiddenOption, 'keys'>;
 
-/** What a program has set on a socket and the kernel shows to nobody (native/registry.h). */
-export type HiddenOption = 'group-program' | 'multicast-index' | 'multicast-stream' | 'fragment-size' | 'packet-info' | 'flow-label' | 'anycast' | 'policy' | 'keys';
+/** What a program has set on a socket, or used, and the kernel shows to nobody (native/registry.h). */
+export type HiddenOption = 'group-program' | 'multicast-index' | 'multicast-stream' | 'fragment-size' | 'packet-info' | 'flow-label' | 'anycast' | 'policy' | 'keys' | 'zerocopy-numbers';
 
 /** An option that a program has set (native/socket_options.h). */
 export interface SocketOption {

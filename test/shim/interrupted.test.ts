@@ -34,7 +34,7 @@ const shown: Case[] = [
 
 /** These return how much was done. */
 const cutShort: Case[] = [
-  ...['send', 'write', 'writev', 'sendmsg', 'sendmmsg', 'sendfile'].map((name) => ({ name, result: BULK })),
+  ...['send', 'zerocopy', 'write', 'writev', 'sendmsg', 'sendmmsg', 'sendfile'].map((name) => ({ name, result: BULK })),
   { name: 'splice', result: PIPE },
   ...['waitall', 'waitall_parts', 'waitall_look', 'waitall_look_parts', 'lowat', 'lowat_read', 'lowat_readv'].map((name) => ({ name, result: 8 })),
 ];

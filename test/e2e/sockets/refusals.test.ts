@@ -27,6 +27,8 @@ const CASES: readonly RefusalCase[] = [
   { name: 'SO_LOCK_FILTER', code: 'E_SOCKET_FILTER', before: `m set 1 44 ${ON}` },
   { name: 'IP_UNICAST_IF', code: 'E_SOCKET_OPTION', before: 'm set 0 50 00000001', after: 'm set 0 50 00000000' },
   { name: 'data on its way without a copy', code: 'E_ERROR_QUEUE', before: `p deaf; m set 1 60 ${ON}; m send 10`, after: 'p hear; p recv 10' },
+  { name: 'a count of what it has sent without a copy', code: 'E_SOCKET_OPTION', before: `m set 1 60 ${ON}; m zerocopy 10; p recv 10; m notified` },
+  { name: 'numbered timestamps', code: 'E_SOCKET_OPTION', before: 'm set 1 37 98000000', after: 'm set 1 37 18000000' },
 ];
 
 const lab = useLab();

@@ -324,6 +324,7 @@ describe('stays, and is told why,', () => {
 
   test.each([
     ['where a datagram is in the making', ['name 1 0.0.0.0 6001', 'set 1 17 1 01000000'], 'E_SOCKET_OPTION', /0\.0\.0\.0:6001 \(descriptor 3 of process 2\) has UDP_CORK/],
+    ['where its timestamps are numbered', ['name 1 0.0.0.0 6001', 'set 1 1 37 98000000'], 'E_SOCKET_OPTION', /SOF_TIMESTAMPING_OPT_ID/],
     ['where the kernel uses the socket', ['name 1 0.0.0.0 6001', 'set 1 17 100 02000000'], 'E_SOCKET_OPTION', /UDP_ENCAP/],
     ['where the other end is a neighbour at loopback', ['connect 1 127.0.0.1 9'], 'E_LOCAL_CONNECTION', /127\.0\.0\.1:9 \(UDP\)/],
     ['where no agent answers on the host that it is connected to', ['connect 1 10.77.0.99 6001'], 'E_PEER', /10\.77\.0\.99:6001 \(UDP\) cannot follow: no migrun agent answers/],

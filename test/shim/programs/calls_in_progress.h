@@ -2,10 +2,14 @@
 #ifndef SHIM_TEST_CALLS_IN_PROGRESS_H
 #define SHIM_TEST_CALLS_IN_PROGRESS_H
 
+#include <linux/errqueue.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/sendfile.h>
@@ -131,6 +135,34 @@ static long in_sendmmsg(void) {
     long count = sendmmsg(near_end, messages, 2, 0);
     return count < 0 ? count : (long)messages[0].msg_len + (count > 1 ? (long)messages[1].msg_len : 0);
 }
+/* The number of the last send that the kernel is done with; all is acknowledged. */
+static uint32_t last_notified(void) {
+    uint32_t last = 0;
+    int left = 1;
+
+    while (left) CHECK(ioctl(near_end, SIOCOUTQ, &left) == 0);
+    /* Whoever gets the socket's lock now comes after the acknowledgement. */
+    CHECK(getsockopt(near_end, IPPROTO_TCP, TCP_INFO, &(struct tcp_info){0}, &(socklen_t){sizeof(struct tcp_info)}) == 0);
+    for (;;) {
+        char control[256];
+        struct msghdr message = {.msg_control = control, .msg_controllen = sizeof control};
+        struct sock_extended_err notified;
+
+        if (recvmsg(near_end, &message, MSG_ERRQUEUE) < 0) return last;
+        memcpy(&notified, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof notified);
+        CHECK(notified.ee_origin == SO_EE_ORIGIN_ZEROCOPY);
+        last = notified.ee_data;
+    }
+}
+/* One call is one send to who counts them. */
+static long in_zerocopy(void) {
+    CHECK(setsockopt(near_end, SOL_SOCKET, SO_ZEROCOPY, &(int){1}, sizeof(int)) == 0);
+    long count = send(near_end, bulk, BULK, MSG_ZEROCOPY);
+    int error = errno;
+    if (count == BULK) CHECK(last_notified() == 0);
+    errno = error;
+    return count;
+}
 static long in_sendfile(void) {
     int file = memfd_create("bulk", MFD_CLOEXEC);
     CHECK(pwrite(file, bulk, BULK, 0) == BULK);
@@ -201,6 +233,7 @@ static const struct {
     {"waitall_parts", in_waitall_parts, by_rest},  {"lowat", in_lowat, by_mark},
     {"lowat_read", in_lowat_read, by_mark},        {"lowat_readv", in_lowat_readv, by_mark},
     {"recvmmsg", in_recvmmsg, by_rest},            {"accept", in_accept, by_time},
+    {"zerocopy", in_zerocopy, by_reading},
     {"send", in_send, by_reading},                 {"write", in_write, by_reading},
     {"writev", in_writev, by_reading},             {"sendmsg", in_sendmsg, by_reading},
     {"sendmmsg", in_sendmmsg, by_reading},         {"sendfile", in_sendfile, by_reading},

@@ -162,6 +162,35 @@ static void flow_labels(void) {
     OK(close(stream));
 }
 
+/* Without SO_ZEROCOPY the kernel copies, and numbers nothing. */
+static void zerocopy(void) {
+    struct msghdr nothing = {0};
+    struct mmsghdr message = {0};
+    int ends[2];
+
+    tcp_pair(ends);
+    OK(send(ends[0], "x", 1, MSG_ZEROCOPY));
+    CHECK(hidden(ends[0]) == 0);
+    OK(SET(ends[0], SOL_SOCKET, SO_ZEROCOPY, on));
+    OK(send(ends[0], "x", 1, 0));
+    CHECK(hidden(ends[0]) == 0);
+    OK(send(ends[0], "x", 1, MSG_ZEROCOPY));
+    CHECK(hidden(ends[0]) == REGISTRY_ZEROCOPY && hidden(ends[1]) == 0);
+    OK(SET(ends[1], SOL_SOCKET, SO_ZEROCOPY, on));
+    OK(sendmsg(ends[1], &nothing, MSG_ZEROCOPY));
+    CHECK(hidden(ends[1]) == REGISTRY_ZEROCOPY);
+    OK(close(ends[0]));
+    OK(close(ends[1]));
+
+    tcp_pair(ends);
+    for (int i = 0; i < 2; i++) OK(SET(ends[i], SOL_SOCKET, SO_ZEROCOPY, on));
+    OK(sendto(ends[0], "x", 1, MSG_ZEROCOPY, NULL, 0));
+    OK(sendmmsg(ends[1], &message, 1, MSG_ZEROCOPY));
+    CHECK(hidden(ends[0]) == REGISTRY_ZEROCOPY && hidden(ends[1]) == REGISTRY_ZEROCOPY);
+    OK(close(ends[0]));
+    OK(close(ends[1]));
+}
+
 /* Also of a connection that was made before the listening socket lost it. */
 static void inherited(void) {
     struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
@@ -289,6 +318,7 @@ int main(int argc, char **argv) {
     multicast();
     anycast();
     flow_labels();
+    zerocopy();
     inherited();
     group_of_datagram_sockets();
     group_to_be();
