@@ -9,11 +9,14 @@ import type { MovingState } from './state';
 export async function tellPeers({ agent, log }: MigrationTools, { migration, group, tickets }: MovingState, moved: readonly MovedPeer[], deadlineMs: number): Promise<ResumedPeer[]> {
   if (moved.length === 0) return [];
   try {
-    // The program has waited long by then, but without an agent every connection would be lost.
+    // A peer that is silent is late soon, and the program runs; where our own agent is missing, the program waits frozen for
+    // the next one. To make all of its connections late instead would lose them where that takes longer than their lease:
+    // a peer that nobody has told resets what it hears from the new address. The source cannot tell them before this host
+    // has an agent that says how the commit ended, unless it had heard that already.
     const answer = await agent.insist({ type: 'resume', migration, group, role: 'target', tickets, moved: [...moved], deadlineMs }, agentPatience(moved));
     return expectType(answer, 'resumed').peers;
   } catch (error) {
-    log.error({ err: error }, 'the agent could not tell the peers; the source does');
+    log.error({ err: error }, 'the agent could not tell the peers');
     return moved.map(({ connection }) => ({ connection, status: 'no-agent' }));
   }
 }
