@@ -20,6 +20,7 @@ extern "C" {
 #include "owners.h"
 #include "process.h"
 #include "ptrace_freeze.h"
+#include "rename_new.h"
 #include "route.h"
 }
 
@@ -275,6 +276,11 @@ static Napi::Value make_memfd(const Napi::CallbackInfo &info) {
     return Napi::Number::New(info.Env(), check(info.Env(), descriptors_memfd(name.c_str()), "memfd_create"));
 }
 
+static void rename_to_new(const Napi::CallbackInfo &info) {
+    std::string from = info[0].As<Napi::String>(), to = info[1].As<Napi::String>();
+    check(info.Env(), rename_new(from.c_str(), to.c_str()), "renameat2");
+}
+
 void register_host(Napi::Env env, Napi::Object exports) {
     auto add = [&](const char *name, auto function) { exports.Set(name, Napi::Function::New(env, function, name)); };
 
@@ -297,6 +303,7 @@ void register_host(Napi::Env env, Napi::Object exports) {
     add("openPty", open_pty);
     add("setWindowSize", set_window_size);
     add("memfd", make_memfd);
+    add("renameNew", rename_to_new);
     register_watches(env, exports);
     register_timers(env, exports);
     register_inband(env, exports);

@@ -17,9 +17,7 @@
  *   of a copy: no hold, and instead of leave
  *   go-on      undo save, lock, freeze and suspend           CANCEL
  */
-import { existsSync, rmSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { rmSync } from 'node:fs';
 import { MigrunError } from '../errors';
 import { undoSteps, type Step } from '../migration/driver';
 import { awaitOrphans } from '../migration/orphans';
@@ -34,7 +32,7 @@ import { native } from '../native/index';
 import { gatherProcesses } from '../program/facts';
 import { readClusterKey } from '../protocol/channel/index';
 import type { CheckpointContext, CheckpointRequest } from './context';
-import { makeDraft } from './draft';
+import { makeDraft, nameDraft } from './draft';
 import { sealSecrets } from './keys';
 import { describeCheckpoint } from './manifest';
 import { encodeSecrets } from './secrets';
@@ -108,19 +106,7 @@ async function hold(context: CheckpointContext): Promise<void> {
 async function commit(context: CheckpointContext): Promise<void> {
   const { draft, file, tools, request } = context;
   if (request.leaveRunning) requireLeases(context);
-  if (existsSync(file)) throw existsError(file);
-  const folder = await open(dirname(file), 'r');
-  try {
-    await rename(draft, file);
-    // From here on the image is the program, whatever else fails.
-    await folder.sync().catch((error: unknown) => tools.log.error({ err: error }, 'the image has its name, but perhaps not after a power loss'));
-  } finally {
-    await folder.close();
-  }
-}
-
-function existsError(file: string): MigrunError {
-  return new MigrunError('E_CHECKPOINT_FILE', `${file} is there already`, { hint: 'the program runs on; choose another name' });
+  await nameDraft(draft, file, tools.log);
 }
 
 // leave, go on

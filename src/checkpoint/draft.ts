@@ -2,11 +2,14 @@
  * The file that a checkpoint is written to before it has its name. While a supervisor is at it the journal names it,
  * and whether it is there says how a checkpoint ended: its last step but one is to rename it.
  */
-import { closeSync, openSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MigrunError } from '../errors';
+import type { Logger } from '../log';
 import type { Drafted } from '../migration/journal';
 import type { Reason } from '../migration/rules';
+import { native } from '../native/index';
 import type { CheckpointContext } from './context';
 
 /** Gives why it cannot be made. */
@@ -21,6 +24,35 @@ export function makeDraft({ draft, file, request, program, journal, migration }:
     const { code, message } = error as NodeJS.ErrnoException;
     return [{ code: 'E_CHECKPOINT_FILE', message: `${file} cannot be written: ${code ?? message}` }];
   }
+}
+
+/** From its rename on the image is the program, whatever else fails. Throws E_CHECKPOINT_FILE where a file has that name. */
+export async function nameDraft(draft: string, file: string, log: Logger, rename = renameNew): Promise<void> {
+  const folder = await open(dirname(file), 'r');
+  try {
+    rename(draft, file);
+    await folder.sync().catch((error: unknown) => log.error({ err: error }, 'the image has its name, but perhaps not after a power loss'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new MigrunError('E_CHECKPOINT_FILE', `${file} is there already`, { hint: 'the program runs on; choose another name', cause: error });
+  } finally {
+    await folder.close();
+  }
+}
+
+function renameNew(draft: string, file: string): void {
+  try {
+    native.renameNew(draft, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+    renameUnseen(draft, file);
+  }
+}
+
+/** Where the kernel cannot do both at once, as on NFS. */
+export function renameUnseen(draft: string, file: string): void {
+  if (existsSync(file)) throw Object.assign(new Error(`${file} is there`), { code: 'EEXIST' });
+  renameSync(draft, file);
 }
 
 /** Whether the checkpoint of a supervisor that died was committed. Throws where that cannot be known now. */

@@ -318,6 +318,8 @@ export interface NativeHost {
   openPty(rows: number, columns: number): { master: number; slave: number };
   setWindowSize(fd: number, rows: number, columns: number): void;
   memfd(name: string): number;
+  /** rename(2) that replaces nothing: throws EEXIST; EINVAL where the file system cannot. */
+  renameNew(from: string, to: string): void;
 }
 
 /** The shim's shared memory, mapped (preload/registry.h). */
