@@ -18,7 +18,7 @@ import { connectionName, familyOf, onTheWire } from './connections';
 /** What the agent of another host has sent, and over what. */
 export type ArrivedSegment = InbandSegment & { readonly udp: boolean };
 
-/** Takes a segment to the other end. `at`: its sequence numbers, where it is not here (yet). */
+/** Takes a segment to the other end. `at`: its sequence numbers, where it is not here (yet). A socket that is counts more: it may be another program's, which has that port here. */
 export type Carrier = Connection & { readonly at?: Pick<Sequences, 'sndUna' | 'rcvNxt'> };
 
 /** Connections whose last sequence numbers are remembered: they serve when the socket itself is gone. */
@@ -53,7 +53,7 @@ export class Segments {
   send(carried: Carried, connection: Carrier): boolean {
     const { local, remote, udp } = onTheWire(connection);
     if (udp === true) return this.transmit(carried, true, { source: local, destination: remote, seq: 0, ack: 0 });
-    const sequences = connection.at ?? this.sequencesOf({ local, remote });
+    const sequences = this.sequencesOf({ local, remote }, connection.at);
     if (sequences === null) return false;
     return this.transmit(carried, false, {
       source: local,
@@ -82,10 +82,10 @@ export class Segments {
     this.endpoints.clear();
   }
 
-  private sequencesOf(connection: Connection): Sequences | null {
+  private sequencesOf(connection: Connection, otherwise: Carrier['at']): Pick<Sequences, 'sndUna' | 'rcvNxt'> | null {
     const name = connectionName(connection);
     const sequences = this.native.sequences(connection);
-    if (sequences === null) return this.lastSequences.get(name) ?? null;
+    if (sequences === null) return otherwise ?? this.lastSequences.get(name) ?? null;
     this.lastSequences.set(name, sequences);
     return sequences;
   }

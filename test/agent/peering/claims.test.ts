@@ -82,6 +82,17 @@ describe('a restore', () => {
     }
   });
 
+  test('asks over a connection that has its port on this host with the numbers of that one', async () => {
+    const { world, one } = await checkpoint();
+    const { local, remote } = world.connections[0]!;
+    const there = one.host.addSocket(4_000_009, { local: { address: one.host.address, port: local.port }, remote });
+    there.sndUna = 1_000_000;
+    expect(statuses(await world.settled(ask(world, one)))).toEqual(all(60, 'ok'));
+    const asked = one.host.sent.filter(({ destination }) => destination.port === remote.port && destination.address === remote.address);
+    expect(asked.map(({ seq, body }) => seq + body.length)).toEqual(asked.map(() => there.sndUna - 1));
+    expect(asked.length).toBeGreaterThan(0);
+  });
+
   test('does not take the answer to its last question for one to this', async () => {
     const { world, one, other, otherPeer } = await checkpoint();
     const sent = () => [...world.peer.sent, ...otherPeer.sent];
