@@ -32,6 +32,11 @@ export class SocketBox {
     return new SocketBox(host.start(['socket_box'], {}, 'bytes'), undefined);
   }
 
+  /** That was in a file. */
+  static restored(host: Host, file: string): SocketBox {
+    return new SocketBox(host.start(['migrun', 'restore', file], {}, 'bytes'), undefined);
+  }
+
   /** Resolves with what it says: "ok 1000", "error ECONNRESET". */
   async run(command: string): Promise<string> {
     if (this.ended) return `it has ended: ${this.started.stderr.all}`;
