@@ -3,6 +3,7 @@
 #include "tcp_repair.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -52,19 +53,30 @@ static int look_at_next(int fd, bool keeps_apart, void *bytes, struct unix_queue
     return 1;
 }
 
+/* That a look shows nothing: only empty messages that somebody has looked at before. At its end poll tells nothing. */
+static bool has_unseen(int fd) {
+    struct pollfd asked = {.fd = fd, .events = POLLIN | POLLRDHUP};
+    int listens;
+
+    if (socket_get(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens) < 0 || listens) return false;
+    return poll(&asked, 1, 0) == 1 && (asked.revents & (POLLIN | POLLRDHUP)) == POLLIN;
+}
+
 static int look_at_all(int fd, struct unix_queue *queue) {
-    int type, result = socket_get(fd, SOL_SOCKET, SO_TYPE, &type);
+    int type, seen = 0, result = socket_get(fd, SOL_SOCKET, SO_TYPE, &type);
     void *bytes = malloc(CHUNK);
 
     if (!bytes) return -ENOMEM;
-    if (result == 0) do
+    if (result == 0) do {
             result = look_at_next(fd, type != SOCK_STREAM, bytes, queue);
-        while (result > 0);
+            seen += result > 0;
+        } while (result > 0);
     free(bytes);
+    if (result == 0 && seen == 0 && type != SOCK_STREAM && has_unseen(fd)) queue->has_empty = true;
     return result;
 }
 
-/* SO_PEEK_OFF takes each look further; an empty message that was looked at once is gone past. */
+/* SO_PEEK_OFF takes each look further; an empty message that was looked at once is gone past, at this look and all others. */
 int unix_queue_look(int fd, struct unix_queue *queue) {
     int offset, credentials, result = socket_get(fd, SOL_SOCKET, SO_PEEK_OFF, &offset), put_back;
 
