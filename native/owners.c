@@ -34,16 +34,19 @@ static int append(struct search *search, struct owner owner) {
     return 0;
 }
 
-/* The socket inode that /proc/<pid>/fd/<n> links to ("socket:[123]"); 0 where it is no socket. */
-static uint32_t socket_inode(int folder, const char *name) {
-    static const char prefix[] = "socket:[";
+/* What /proc/<pid>/fd/<n> links to: a socket ("socket:[123]"), or an epoll set, which has no inode of its own. */
+static bool is_sought(int folder, const char *name, uint32_t *inode) {
+    static const char socket[] = "socket:[", set[] = "anon_inode:[eventpoll]";
     char target[64];
     ssize_t length = readlinkat(folder, name, target, sizeof target - 1);
 
-    if (length < 0) return 0;
+    if (length < 0) return false;
     target[length] = '\0';
-    if (strncmp(target, prefix, sizeof prefix - 1) != 0) return 0;
-    return (uint32_t)strtoul(target + sizeof prefix - 1, NULL, 10);
+    *inode = OWNER_OF_EPOLL;
+    if (strcmp(target, set) == 0) return true;
+    if (strncmp(target, socket, sizeof socket - 1) != 0) return false;
+    *inode = (uint32_t)strtoul(target + sizeof socket - 1, NULL, 10);
+    return true;
 }
 
 static int search_process(struct search *search, int proc, const char *pid) {
@@ -61,8 +64,8 @@ static int search_process(struct search *search, int proc, const char *pid) {
         return result;
     }
     for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
-        uint32_t inode = entry->d_name[0] == '.' ? 0 : socket_inode(folder, entry->d_name);
-        if (inode == 0) continue;
+        uint32_t inode;
+        if (entry->d_name[0] == '.' || !is_sought(folder, entry->d_name, &inode)) continue;
         if (search->inodes && !bsearch(&inode, search->inodes, search->inode_count, sizeof inode, compare_inodes)) continue;
         result = append(search, (struct owner){.inode = inode, .pid = atoi(pid), .fd = atoi(entry->d_name)});
     }
@@ -93,9 +96,10 @@ static int search_some(struct search *search, DIR *proc, const pid_t *pids, size
 
 bool owner_is(const struct owner *owner) {
     char path[32];
+    uint32_t inode;
 
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)owner->pid, owner->fd);
-    return socket_inode(AT_FDCWD, path) == owner->inode;
+    return is_sought(AT_FDCWD, path, &inode) && inode == owner->inode;
 }
 
 int owners_find(const uint32_t *inodes, size_t inode_count, const pid_t *pids, size_t pid_count, struct owner **owners,

@@ -1,4 +1,4 @@
-/* Which processes have a socket open, by its inode: what /proc/<pid>/fd says. */
+/* Which processes have a socket or an epoll set open, by its inode: what /proc/<pid>/fd says. */
 #pragma once
 
 #include <stdbool.h>
@@ -6,17 +6,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/** Stands for the inode of every epoll set. No socket has it: get_next_ino() in fs/inode.c leaves it out. */
+#define OWNER_OF_EPOLL 0u
+
 struct owner {
     uint32_t inode;
     pid_t pid;
     int fd;
 };
 
-/** Looks at these processes, or, with pids NULL, at all. *owners gets every (process, descriptor) of these sockets, or,
+/** Looks at these processes, or, with pids NULL, at all. *owners gets every (process, descriptor) of these, or,
  * with inodes NULL, of all, in no order, and is the caller's to free(3). Processes that end meanwhile, and those we may not look into, are left out. A descriptor
  * that is only under way (SCM_RIGHTS) is nobody's. 0 or -errno. */
 int owners_find(const uint32_t *inodes, size_t inode_count, const pid_t *pids, size_t pid_count, struct owner **owners,
                 size_t *count);
 
-/** Whether the process still has this socket at this descriptor. */
+/** Whether the process still has it at this descriptor; of epoll sets, any. */
 bool owner_is(const struct owner *owner);

@@ -149,6 +149,17 @@ static Napi::Value owning_pids(Napi::Env env, const Owners &seen, const Napi::Va
     return array;
 }
 
+static Napi::Value sets_of(Napi::Env env, const Owners &seen, const Napi::Value &processes) {
+    std::vector<uint32_t> pids = to_numbers(processes);
+    auto [from, to] = range_of(seen, OWNER_OF_EPOLL);
+    Owners found;
+
+    std::copy_if(from, to, std::back_inserter(found), [&pids](const struct owner &set) {
+        return std::find(pids.begin(), pids.end(), static_cast<uint32_t>(set.pid)) != pids.end() && owner_is(&set);
+    });
+    return from_owners(env, found.begin(), found.end());
+}
+
 static Napi::Value look_around(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     auto seen = std::make_shared<Owners>(find_owners(env, nullptr, to_among(info[0]).get()));
@@ -161,6 +172,9 @@ static Napi::Value look_around(const Napi::CallbackInfo &info) {
     look.Set("pids", Napi::Function::New(env, [seen](const Napi::CallbackInfo &call) {
         return owning_pids(call.Env(), *seen, call[0]);
     }, "pids"));
+    look.Set("sets", Napi::Function::New(env, [seen](const Napi::CallbackInfo &call) {
+        return sets_of(call.Env(), *seen, call[0]);
+    }, "sets"));
     return look;
 }
 

@@ -10,6 +10,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
     register_patience(env, exports);
     register_options(env, exports);
     register_host(env, exports);
+    register_epoll_edges(env, exports);
     register_registry(env, exports);
     return exports;
 }

@@ -17,5 +17,7 @@ void register_patience(Napi::Env env, Napi::Object exports);
 void register_options(Napi::Env env, Napi::Object exports);
 /** NativeHost (host.cc). */
 void register_host(Napi::Env env, Napi::Object exports);
+/** NativeEdges (epoll_edges.cc). */
+void register_epoll_edges(Napi::Env env, Napi::Object exports);
 /** NativeRegistry (registry.cc). */
 void register_registry(Napi::Env env, Napi::Object exports);

@@ -1,12 +1,12 @@
 /** Connects that were in progress when the program moved: they begin again, from here. */
 import type { Logger } from '../log';
 import { native } from '../native/index';
-import type { RestoredSockets } from './restored-sockets';
+import type { RestoredDescriptors } from './restored-descriptors';
 import type { MovingState } from './state';
 import { addressesOf } from './udp';
 
 /** To be called when the program is about to run: from here on the other ends hear of it. May be repeated. */
-export function connectAgain({ connecting, addresses: from }: MovingState, sockets: RestoredSockets, log: Logger): void {
+export function connectAgain({ connecting, addresses: from }: MovingState, sockets: RestoredDescriptors, log: Logger): void {
   const addresses = addressesOf(from, []);
   for (const { family, local, remote: old, inside, ...place } of connecting) {
     const fd = sockets.find(place);

@@ -14,7 +14,7 @@ import { withFreePorts } from './free-ports';
 import { endsHere } from './local-end';
 import { udpWithPeers } from './moved-peers';
 import type { NewAddresses } from './new-addresses';
-import { RestoredSockets, type Place } from './restored-sockets';
+import { RestoredDescriptors, type Place } from './restored-descriptors';
 import { connectionText } from './rules';
 import { addressesOf, reviveRequest } from './udp';
 import type { MovingConnection, MovingState } from './state';
@@ -29,7 +29,7 @@ interface Revived {
 }
 
 export class Revival {
-  private readonly sockets: RestoredSockets;
+  private readonly sockets: RestoredDescriptors;
   private revived: Revived[] = [];
   /** The RESUME to a peer that has not followed yet is answered with a reset. */
   private resetsDropped: number | undefined;
@@ -40,7 +40,7 @@ export class Revival {
     private readonly cgroup: string,
     private readonly state: MovingState,
   ) {
-    this.sockets = new RestoredSockets(cgroup);
+    this.sockets = new RestoredDescriptors(cgroup);
   }
 
   /** Whatever is complete when this returns stays locked. Gives the local ends of connections, then of UDP sockets with peers. */

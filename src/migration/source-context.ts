@@ -12,7 +12,7 @@ import { isConnecting, isConnection, TCP_LISTEN } from './rules';
 import type { HostAddresses } from './local-connections';
 import { connectionsOf } from './moved-peers';
 import type { MovingUdp } from './moving-udp';
-import type { MovingConnection, MovingTimer } from './state';
+import type { MovingConnection, MovingSet, MovingTimer } from './state';
 
 /** A connection that the program has not accepted, taken out of the accept queue of a listening socket. */
 export interface WaitingSocket {
@@ -34,6 +34,7 @@ export class SourceContext {
   /** What the program has set on each of these. */
   options: SocketOption[][] = [];
   timers: MovingTimer[] = [];
+  edges: MovingSet[] = [];
   /** Of the frozen program. */
   innerPids: ReadonlyMap<number, number> = new Map();
   /** Out of the accept queues. */

@@ -15,6 +15,7 @@ import { criuKeyOf } from '../program/terminal';
 import { isNamedHere } from './bound';
 import type { Step } from './driver';
 import { reasonsOfLateDescriptors } from './descriptors';
+import { lookAtEdges } from './edges';
 import { holdSockets } from './hold-sockets';
 import { nameOnWire, OwnEnds, reasonsOfNeighbours } from './local-connections';
 import { connectionsOf } from './moved-peers';
@@ -65,6 +66,7 @@ function undoFreeze(context: SourceContext): void {
 
 async function lock(context: SourceContext): Promise<void> {
   holdSockets(context);
+  context.edges = lookAtEdges(context.innerPids, context.held);
   takeWaiting(context);
   await keepWaiting(context);
   const { cgroup, registry } = context.program;
@@ -191,6 +193,7 @@ export async function describeState(context: SourceContext): Promise<MovingState
     tickets: context.tickets,
     console: program.consoleState(),
     timers: context.timers,
+    edges: context.edges,
     terminal: program.terminal === undefined ? null : { rows: program.terminal.rows, columns: program.terminal.columns },
   };
 }

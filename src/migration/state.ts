@@ -86,6 +86,10 @@ export type ConsoleState = z.infer<typeof consoleState>;
 const movingTimer = place.extend({ clock: z.int().nonnegative(), flags: z.int().nonnegative(), expirations: int64, end: int64, interval: int64 });
 export type MovingTimer = z.infer<typeof movingTimer>;
 
+/** An epoll set, and what the program was told of its items. */
+const movingSet = place.extend({ notes: z.array(z.object({ fd: z.int().nonnegative(), told: z.int().min(0).max(0x7fff), isDisarmed: z.boolean() })) });
+export type MovingSet = z.infer<typeof movingSet>;
+
 const movingState = z.object({
   version: z.literal(1),
   migration: hexId,
@@ -107,6 +111,7 @@ const movingState = z.object({
   tickets: z.array(peerTicket),
   console: consoleState,
   timers: z.array(movingTimer),
+  edges: z.array(movingSet),
   terminal: z.object({ rows: z.int(), columns: z.int() }).nullable(),
 });
 export type MovingState = z.infer<typeof movingState>;
@@ -152,6 +157,7 @@ export function practiceState(): MovingState {
     tickets: [{ ticket: { migration: id, sourceId: '0'.repeat(16), peerId: '0'.repeat(16), key: id.repeat(2) }, connections: [{ connection: { local, remote: local }, token: id }] }],
     console: { token: id, stdout: nothing, stderr: nothing, received: 0, inputEnded: false },
     timers: [{ ...place, clock: 0, flags: 0, expirations: '0', end: '0', interval: '0' }],
+    edges: [{ ...place, notes: [{ fd: 0, told: 0, isDisarmed: false }] }],
     terminal: null,
   };
 }

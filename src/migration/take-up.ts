@@ -10,7 +10,7 @@ import { connectAgain } from './connecting';
 import { endsHere } from './local-end';
 import { movedUdp, udpWithPeers, type MovedPeer } from './moved-peers';
 import type { MigrationTools } from './program';
-import { RestoredSockets } from './restored-sockets';
+import { RestoredDescriptors } from './restored-descriptors';
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from './rules';
 import { decodeState, movedConnections, STATE_FILE, type MovingConnection, type MovingState } from './state';
 import { tally, tellPeers } from './tell-peers';
@@ -35,7 +35,7 @@ interface Taken {
 /** The peers follow, the program runs. Whatever of it was done already is not harmed by being done again. */
 export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Promise<MovingState> {
   const state = decodeState(readFileSync(join(arrival.folder, STATE_FILE)));
-  const sockets = new RestoredSockets(arrival.cgroup);
+  const sockets = new RestoredDescriptors(arrival.cgroup);
   // These stand in the accept queues since before the commit, and no descriptor is theirs.
   const waiting = state.connections.filter((connection) => connection.waiting !== null);
   const resetsDropped = waiting.length === 0 ? undefined : native.dropResets(arrival.cgroup);
@@ -73,7 +73,7 @@ function moved(taken: readonly Taken[], { host }: MovingState): ReturnType<typeo
   );
 }
 
-function movedDatagrams(state: MovingState, sockets: RestoredSockets): MovedPeer[] {
+function movedDatagrams(state: MovingState, sockets: RestoredDescriptors): MovedPeer[] {
   const found = udpWithPeers(state).flatMap((socket) => {
     const fd = sockets.find(socket);
     return fd === undefined ? [] : [{ socket, local: native.describeSocket(fd).local }];
@@ -85,7 +85,7 @@ function movedDatagrams(state: MovingState, sockets: RestoredSockets): MovedPeer
 }
 
 /** Once: an inode here may be the number of another socket's inode there. */
-function moveInodes(registry: Registry | undefined, state: MovingState, sockets: RestoredSockets): void {
+function moveInodes(registry: Registry | undefined, state: MovingState, sockets: RestoredDescriptors): void {
   const moves = state.sockets.flatMap((socket): [number, number][] => {
     const fd = sockets.find(socket);
     return fd === undefined ? [] : [[socket.inode, fstatSync(fd).ino]];

@@ -22,6 +22,7 @@ import { arrivalName } from '../program/record';
 import { mapRegistry } from '../program/registry';
 import { openTerminal, type Terminal } from '../program/terminal';
 import type { Arrival, ResumedPeer } from '../protocol/control/index';
+import { settleEdges } from './edges';
 import type { Journal } from './journal';
 import { judgeCheckpoint } from './holding';
 import { judgeArrival } from './judge';
@@ -143,6 +144,7 @@ export class TargetMigration {
     this.moveRegistry(this.revival);
     this.initPid = await done;
     setTimers(this.state.timers, cgroup);
+    settleEdges(this.state.edges, cgroup);
     return this.locals;
   }
 

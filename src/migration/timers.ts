@@ -3,9 +3,10 @@
  * that is now, without their fraction, to the time that was left (timerfd_arm() in criu/pie/restorer.c): it ends up to a
  * second early. So they are set again, before the program runs.
  */
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { native } from '../native/index';
-import { RestoredSockets } from './restored-sockets';
+import { descriptorsTo } from '../program/descriptors';
+import { RestoredDescriptors } from './restored-descriptors';
 import type { MovingTimer } from './state';
 
 const TFD_TIMER_ABSTIME = 1;
@@ -21,32 +22,20 @@ const OFFSETS = new Map([
 /** Of a program that stands still: inner pids by pid. Those that have ended or were never set are as CRIU restores them. */
 export function absoluteTimers(innerPids: ReadonlyMap<number, number>): MovingTimer[] {
   return [...innerPids].flatMap(([pid, innerPid]) =>
-    readdirSync(`/proc/${pid}/fd`)
-      .filter((fd) => isTimer(`/proc/${pid}/fd/${fd}`))
-      .flatMap((fd) => {
-        const timer = parseTimer(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'));
-        if ((timer.flags & TFD_TIMER_ABSTIME) === 0 || timer.left === 0n) return [];
-        const { clock, flags, expirations, interval, left } = timer;
-        const end = native.clockNow(clock) + left + ahead(pid, clock);
-        return [{ innerPid, fd: Number(fd), clock, flags, expirations: String(expirations), interval: String(interval), end: String(end) }];
-      }),
+    descriptorsTo(pid, 'anon_inode:[timerfd]').flatMap((fd) => {
+      const timer = parseTimer(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'));
+      if ((timer.flags & TFD_TIMER_ABSTIME) === 0 || timer.left === 0n) return [];
+      const { clock, flags, expirations, interval, left } = timer;
+      const end = native.clockNow(clock) + left + ahead(pid, clock);
+      return [{ innerPid, fd, clock, flags, expirations: String(expirations), interval: String(interval), end: String(end) }];
+    }),
   );
-}
-
-/** A descriptor that is gone was CRIU's, whose code in the program comes and goes while it dumps. */
-function isTimer(link: string): boolean {
-  try {
-    return readlinkSync(link) === 'anon_inode:[timerfd]';
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
 }
 
 /** Of the restored program, before its first instruction. */
 export function setTimers(timers: readonly MovingTimer[], cgroup: string): void {
   if (timers.length === 0) return;
-  const restored = new RestoredSockets(cgroup);
+  const restored = new RestoredDescriptors(cgroup);
   try {
     for (const timer of timers) {
       const found = restored.find(timer);

@@ -1,6 +1,7 @@
 /** What the native addon offers. The addon throws Error objects with `code` (an errno name such as 'EPERM') and `syscall`. */
 
 import type { Connection, Endpoint } from './endpoint';
+import type { NativeEdges } from './edges-contract';
 import type { NativeUdp } from './udp-contract';
 import type { NativeUnix } from './unix-contract';
 
@@ -224,10 +225,15 @@ export interface InbandEndpoint {
   close(): void;
 }
 
+/** Where an inode is asked for: that of every epoll set. */
+export const EPOLL_INODE = 0;
+
 /** What one look at the descriptors of processes has seen. */
 export interface LookAround {
   /** As `findOwners`, of those sockets whose owners have them still, all of them, where they had them. */
   owners(inodes: readonly number[]): SocketOwner[];
+  /** The epoll sets of these processes that they have still. */
+  sets(pids: readonly number[]): SocketOwner[];
   /** Who had any of these. */
   pids(inodes: readonly number[]): number[];
 }
@@ -293,7 +299,7 @@ export interface NativeHost {
   cgroupThaw(path: string): void;
   /** PTRACE_SEIZE + INTERRUPT of every thread of these processes; returns a handle. Must be released from the same thread. */
   ptraceFreeze(pids: readonly number[]): { release(): void };
-  /** Who holds these socket inodes: one look at the descriptors of all processes, or of some. */
+  /** Who holds these socket inodes, or EPOLL_INODE: one look at the descriptors of all processes, or of some. */
   findOwners(inodes: readonly number[], among?: readonly number[]): SocketOwner[];
   /** At all processes, or at some. */
   lookAround(among?: readonly number[]): LookAround;
@@ -349,4 +355,4 @@ export interface NativeRegistry {
   watchEvents(eventfd: number, onEvent: () => void): Watch;
 }
 
-export type Native = NativeSockets & NativeAcceptQueues & NativeUdp & NativeUnix & NativeOptions & NativePatience & NativeHost & NativeRegistry;
+export type Native = NativeSockets & NativeAcceptQueues & NativeUdp & NativeUnix & NativeOptions & NativePatience & NativeEdges & NativeHost & NativeRegistry;

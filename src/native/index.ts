@@ -3,7 +3,9 @@ import { MigrunError } from '../errors';
 import type { Native } from './contract.js';
 
 export type * from './contract.js';
+export { EPOLL_INODE } from './contract.js';
 export type * from './udp-contract.js';
+export type * from './edges-contract.js';
 export type * from './unix-contract.js';
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports

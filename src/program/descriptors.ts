@@ -98,3 +98,17 @@ function eventsOf(own: number): number {
     native.closeFd(own);
   }
 }
+
+/** Of a program that stands still: those that are of this kind, "anon_inode:[timerfd]". One that is gone was CRIU's, whose code in the program comes and goes while it dumps. */
+export function descriptorsTo(pid: number, target: string): number[] {
+  return readdirSync(`/proc/${pid}/fd`).filter((fd) => targetOf(`/proc/${pid}/fd/${fd}`) === target).map(Number);
+}
+
+function targetOf(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

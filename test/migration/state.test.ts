@@ -44,6 +44,7 @@ function state(change: Partial<MovingState> = {}): MovingState {
     listeners: [{ innerPid: 2, fd: 3 }],
     sockets: [{ innerPid: 2, fd: 4, inode: 7711, options: [{ level: 6, name: 1, value: Buffer.from([1, 0, 0, 0]) }] }],
     timers: [],
+    edges: [],
     tickets: [],
     console: { token: 'c'.repeat(32), stdout: { acknowledged: 12, kept: new Uint8Array([1, 0, 255]), ended: false }, stderr: nothing, received: 3, inputEnded: true },
     terminal: { rows: 24, columns: 80 },

@@ -8,7 +8,7 @@
  */
 
 import { readdirSync } from 'node:fs';
-import type { LookAround, Native, SocketOwner } from '../../native/contract';
+import { EPOLL_INODE, type LookAround, type Native, type SocketOwner } from '../../native/contract';
 
 interface Note {
   readonly look: LookAround;
@@ -52,6 +52,13 @@ export class Owners {
       else alike.push(inode);
     }
     return [...byNote].flatMap(([note, some]) => (note === undefined ? this.native.findOwners(some) : this.findNoted(note, some)));
+  }
+
+  /** The epoll sets of these processes; of those that were noted with one of these sockets, as it was then. */
+  sets(inodes: readonly number[], pids: readonly number[]): SocketOwner[] {
+    const note = inodes.map((inode) => this.notes.get(inode)).find((one) => one !== undefined);
+    const others = pids.filter((pid) => note?.pids.has(pid) !== true);
+    return [...(note?.look.sets(pids) ?? []), ...(others.length === 0 ? [] : this.native.findOwners([EPOLL_INODE], others))];
   }
 
   private findNoted({ look, pids }: Note, inodes: readonly number[]): SocketOwner[] {

@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import type { Endpoint, Native, SavedSocket } from '../../native/contract';
 import { batched, Failure } from './batch';
 import { forFamily } from './connections';
+import { PeerEdges } from './edges';
 import { Freeze } from './freeze';
 import { groupByOwners, type Owned } from './owner-groups';
 import type { Owners } from './owners';
@@ -32,6 +33,9 @@ export interface Rebind extends Stopping {
   readonly windowIsShut?: boolean;
 }
 
+/** With the processes that stand still for it. */
+type Work<Request> = (stopped: readonly Request[], pids: readonly number[]) => readonly Rebound[];
+
 export class Rebinder {
   constructor(
     private readonly native: Native,
@@ -41,8 +45,8 @@ export class Rebinder {
   ) {}
 
   rebind(requests: readonly Rebind[]): Rebound[] {
-    return this.whileStopped(requests, (stopped) => {
-      const revived = this.reviveAll(stopped);
+    return this.whileStopped(requests, (stopped, pids) => {
+      const revived = this.reviveAll(stopped, pids);
       this.releaseAll(revived);
       return stopped.map((request) => (revived.has(request) ? 'ok' : 'failed'));
     });
@@ -56,11 +60,12 @@ export class Rebinder {
   async rebindTogether(requests: readonly Rebind[], tell: (revived: ReadonlyMap<Rebind, number>) => Promise<void>): Promise<Rebound[]> {
     const freeze = new Freeze(this.native, this.programs, this.log);
     try {
-      const pids = this.owners.find(requests.map(({ inode }) => inode)).map(({ pid }) => pid);
-      freeze.stop([...new Set(pids)].filter((pid) => pid !== process.pid));
+      const owners = this.owners.find(requests.map(({ inode }) => inode)).map(({ pid }) => pid);
+      const pids = [...new Set(owners)].filter((pid) => pid !== process.pid);
+      freeze.stop(pids);
       const [refusal] = freeze.refusals.values();
       if (refusal !== undefined) return requests.map(() => refusal);
-      const revived = this.reviveAll(requests);
+      const revived = this.reviveAll(requests, pids);
       try {
         await tell(revived);
       } finally {
@@ -84,7 +89,7 @@ export class Rebinder {
   }
 
   /** One synchronous stretch for all of them, in which each process stands still only for its own. */
-  private whileStopped<Request extends Stopping>(requests: readonly Request[], work: (stopped: readonly Request[]) => readonly Rebound[]): Rebound[] {
+  private whileStopped<Request extends Stopping>(requests: readonly Request[], work: Work<Request>): Rebound[] {
     const started = performance.now();
     const owners = new Map<number, number[]>();
     for (const { inode, pid } of this.owners.find(requests.map(({ inode }) => inode))) {
@@ -96,13 +101,13 @@ export class Rebinder {
     return requests.map((request) => results.get(request) ?? 'failed');
   }
 
-  private whileGroupStopped<Request>(pids: readonly number[], members: readonly Owned<Request>[], work: (stopped: readonly Request[]) => readonly Rebound[]): [Request, Rebound][] {
+  private whileGroupStopped<Request>(pids: readonly number[], members: readonly Owned<Request>[], work: Work<Request>): [Request, Rebound][] {
     const freeze = new Freeze(this.native, this.programs, this.log);
     try {
       freeze.stop(pids);
       const refusalOf = ({ pids: own }: Owned<Request>): Rebound | undefined => own.map((pid) => freeze.refusals.get(pid)).find((refusal) => refusal !== undefined);
       const stopped = members.filter((member) => refusalOf(member) === undefined).map(({ request }) => request);
-      const results = new Map(work(stopped).map((result, index) => [stopped[index], result]));
+      const results = new Map(work(stopped, pids.filter((pid) => !freeze.refusals.has(pid))).map((result, index) => [stopped[index], result]));
       return members.map((member) => [member.request, refusalOf(member) ?? results.get(member.request) ?? 'failed']);
     } finally {
       freeze.release();
@@ -110,19 +115,30 @@ export class Rebinder {
   }
 
   /** Those that are at their new address now, still held, each with its rcvNxt. The others are unlocked. */
-  private reviveAll(requests: readonly Rebind[]): Map<Rebind, number> {
-    const saved = batched(requests, (some) => {
-      const fds = some.map(({ fd }) => fd);
+  private reviveAll(requests: readonly Rebind[], pids: readonly number[]): Map<Rebind, number> {
+    const locked = batched(requests, (some) => {
       // For good: a lease that ended from here on would let the old path's bytes into a saved socket.
-      this.native.lock(fds, 0);
-      return this.native.save(fds);
+      this.native.lock(some.map(({ fd }) => fd), 0);
+      return some;
     });
-    return new Map(
-      requests.flatMap((request, index) => {
-        const one = saved[index]!;
-        return this.revive(request, one) && !(one instanceof Failure) ? [[request, one.rcvNxt] as const] : [];
-      }),
-    );
+    const able = requests.filter((_, index) => !(locked[index] instanceof Failure));
+    const edges = this.lookAtEdges(pids, able);
+    const results = batched(able, (some) => this.native.save(some.map(({ fd }) => fd)));
+    const saved = new Map(able.map((request, index) => [request, results[index]!]));
+    const revived = requests.flatMap((request, index) => {
+      const one = saved.get(request) ?? (locked[index] as Failure);
+      return this.revive(request, one) && !(one instanceof Failure) ? [[request, one.rcvNxt] as const] : [];
+    });
+    this.attempt(() => edges?.settle());
+    return new Map(revived);
+  }
+
+  /** Where that fails, programs are told of old edges once more. */
+  private lookAtEdges(pids: readonly number[], requests: readonly Rebind[]): PeerEdges | undefined {
+    let edges: PeerEdges | undefined;
+    const inodes = requests.map(({ inode }) => inode);
+    this.attempt(() => (edges = new PeerEdges(this.native, this.owners.sets(inodes, pids), inodes)));
+    return edges;
   }
 
   /** Forgets those that cannot be released. */
@@ -168,12 +184,12 @@ export class Rebinder {
     this.attempt(() => this.native.unlock([fd]));
   }
 
-  private attempt(undo: () => void): boolean {
+  private attempt(step: () => void): boolean {
     try {
-      undo();
+      step();
       return true;
     } catch (error) {
-      this.log.error({ err: error }, 'a peer could not be put back');
+      this.log.error({ err: error }, 'a peer was not put back as it was');
       return false;
     }
   }

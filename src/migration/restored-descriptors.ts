@@ -1,4 +1,4 @@
-/** The sockets of a program that CRIU has restored, found by the places that the source found them at. */
+/** The descriptors of a program that CRIU has restored, found by the places that the source found them at. */
 import { native } from '../native/index';
 import { Pidfds } from '../program/pidfds';
 import { innerPids } from '../program/pod';
@@ -9,7 +9,7 @@ export interface Place {
   readonly fd: number;
 }
 
-export class RestoredSockets {
+export class RestoredDescriptors {
   private readonly pids: Map<number, number>;
   private readonly pidfds = new Pidfds(native);
   private readonly taken = new Map<string, number>();
