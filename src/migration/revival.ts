@@ -93,7 +93,7 @@ export class Revival {
     this.close(late);
   }
 
-  /** The same for those that are not late any more, after the thaw: the program stands still for it once more. */
+  /** The same for those that are not late any more, after the thaw: the program stands still for it once more. Where it does not, nothing has changed. */
   releaseLate(late: ReadonlySet<string>, registry: Registry | undefined): void {
     const [kept, free] = this.split(late);
     if (free.length > 0) {
@@ -107,6 +107,17 @@ export class Revival {
     }
     this.revived = kept;
     this.close(late);
+  }
+
+  /** There are connections that are not released. */
+  get isHolding(): boolean {
+    return this.revived.length > 0;
+  }
+
+  /** Those are left to their leases and to TCP, whose probes open the window in the end. */
+  forget(): void {
+    this.revived = [];
+    this.close(new Set());
   }
 
   /** Nobody hears that they were here. The program must be dead. */

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { cgroupRoot, criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import { native, type Endpoint } from '../native/index';
+import { native, type Endpoint, type Registry } from '../native/index';
 import { takePipes } from '../program/far-ends';
 import { destroyCgroup, hastenCgroupMoves, makeCgroup, type Pod, type StdioEnds } from '../program/pod';
 import { arrivalName } from '../program/record';
@@ -178,14 +178,24 @@ export class TargetMigration {
   async resumeLate(): Promise<ResumedPeer[]> {
     const end = performance.now() + this.lateMs;
     const registry = this.hasLate ? mapRegistry(this.initPid) : undefined;
-    while (this.hasLate) {
+    while (this.hasLate || this.revival?.isHolding === true) {
       const left = end - performance.now();
       if (left > 0) await this.tell(this.late, Math.min(left, LATE_ROUND_MS));
       else this.late = []; // their connections are let go like the others
-      this.revival?.releaseLate(this.lateNames(), registry);
+      this.releaseLate(registry, left > 0);
     }
     registry?.close();
     return [...this.peers.values()];
+  }
+
+  /** A program that does not stand still for it in time is asked again. */
+  private releaseLate(registry: Registry | undefined, mayWait: boolean): void {
+    try {
+      this.revival?.releaseLate(this.lateNames(), registry);
+    } catch (error) {
+      this.tools.log.warn({ err: error }, 'connections with late peers are not released yet');
+      if (!mayWait || (error as NodeJS.ErrnoException).code !== 'ETIMEDOUT') this.revival?.forget();
+    }
   }
 
   private async tell(moved: readonly MovedPeer[], deadlineMs: number): Promise<void> {
