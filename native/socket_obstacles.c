@@ -1,6 +1,7 @@
 #include "socket_obstacles.h"
 
 #include "lock_filters.h"
+#include "sockets_address.h"
 #include "tcp_repair.h"
 
 #include <errno.h>
@@ -118,6 +119,7 @@ uint32_t socket_obstacles(int fd, int state) {
     poll(&poller, 1, 0);
     found |= bit(has_option(fd, SOL_SOCKET, SO_LOCK_FILTER), OBSTACLE_LOCKED_FILTER);
     found |= bit(numbers_timestamps(fd), OBSTACLE_TIMESTAMP_NUMBERS);
+    found |= bit(state != TCP_CLOSE && socket_flow(fd) != 0, OBSTACLE_FLOW_LABEL);
     found |= bit(has_bytes(fd, IPPROTO_IPV6, IPV6_RTHDR) || has_bytes(fd, IPPROTO_IPV6, IPV6_HOPOPTS) ||
                      has_bytes(fd, IPPROTO_IPV6, IPV6_DSTOPTS) || has_bytes(fd, IPPROTO_IPV6, IPV6_RTHDRDSTOPTS),
                  OBSTACLE_EXTENSION_HEADERS);

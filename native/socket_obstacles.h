@@ -23,6 +23,7 @@ enum socket_obstacle {
     OBSTACLE_CORKED,            /* UDP_CORK: CRIU refuses it */
     OBSTACLE_ENCAPSULATION,     /* UDP_ENCAP: a protocol of the kernel's own uses it */
     OBSTACLE_TIMESTAMP_NUMBERS, /* SOF_TIMESTAMPING_OPT_ID: the count (sk_tskey) cannot be read or set */
+    OBSTACLE_FLOW_LABEL,        /* connected with one, or with a traffic class (sin6_flowinfo) */
     OBSTACLES,
 };
 

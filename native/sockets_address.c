@@ -84,3 +84,10 @@ int socket_remote(int fd, int family, union socket_address *address) {
     address->any.sa_family = (sa_family_t)family;
     return 0;
 }
+
+uint32_t socket_flow(int fd) {
+    union socket_address remote;
+
+    if (socket_former_remote(fd, AF_INET6, &remote) < 0 || remote.any.sa_family != AF_INET6) return 0;
+    return remote.v6.sin6_flowinfo;
+}

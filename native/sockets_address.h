@@ -40,5 +40,12 @@ int socket_local(int fd, union socket_address *address);
 /** getpeername(2); a socket that is not connected has the zero address of its family. 0 or -errno. */
 int socket_remote(int fd, int family, union socket_address *address);
 
+/**
+ * sin6_flowinfo of a connection, flow label and traffic class, also of one that is being made or was closed. The kernel
+ * tells it, and connect(2) takes it, where IPV6_FLOWINFO_SEND is set (inet6_getname() in net/ipv6/af_inet6.c). Network
+ * byte order; 0: none.
+ */
+uint32_t socket_flow(int fd);
+
 /** Also of a TCP socket that is being connected, or was (inet_getname in net/ipv4/af_inet.c). 0 or -errno. */
 int socket_former_remote(int fd, int family, union socket_address *address);

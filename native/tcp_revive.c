@@ -81,12 +81,13 @@ static int set_segment_size(int fd, const struct tcp_saved *saved) {
 }
 
 static int connect_remote(int fd, const struct tcp_saved *saved, const union socket_address *local,
-                          const union socket_address *remote) {
-    union socket_address bound;
+                          const union socket_address *remote, uint32_t flow) {
+    union socket_address bound, target = *remote;
     int result = set_segment_size(fd, saved);
 
     if (result < 0) return result;
-    if (connect(fd, &remote->any, socket_address_length(remote))) return -errno;
+    if (target.any.sa_family == AF_INET6) target.v6.sin6_flowinfo = flow;
+    if (connect(fd, &target.any, socket_address_length(&target))) return -errno;
     result = socket_set(fd, IPPROTO_TCP, TCP_MAXSEG, 0); /* as if the program had never set it */
     if (result == 0) result = socket_local(fd, &bound);
     if (result < 0) return result;
@@ -155,7 +156,7 @@ static int shut_window(int fd, const struct tcp_saved *saved, uint32_t trimmed, 
 
 int tcp_revive(int fd, const struct tcp_saved *saved, const union socket_address *local,
                const union socket_address *remote, uint32_t peer_has, struct failure *failure) {
-    uint32_t trimmed = peer_has - saved->snd_una;
+    uint32_t trimmed = peer_has - saved->snd_una, flow;
     struct socket_record *record;
     struct kept_options kept;
     bool closed = false;
@@ -168,11 +169,12 @@ int tcp_revive(int fd, const struct tcp_saved *saved, const union socket_address
     failure->step = "TCP_INFO";
     if ((result = check_socket(fd, record, &closed)) < 0) return result;
     if (!closed) keep_options(fd, &kept);
+    flow = socket_flow(fd);
     if ((result = clear(fd, saved, closed, peer_has, record, failure)) < 0) return result;
     failure->step = "bind";
     if ((result = tcp_bind(fd, local)) < 0) return result;
     failure->step = "connect";
-    if ((result = connect_remote(fd, saved, local, remote)) < 0) return result;
+    if ((result = connect_remote(fd, saved, local, remote, flow)) < 0) return result;
     failure->step = "TCP_REPAIR_OPTIONS";
     if ((result = set_options(fd, saved)) < 0) return result;
     failure->step = "receive queue";

@@ -243,6 +243,7 @@ void reconnect(const Napi::CallbackInfo &info) {
     socklen_t length = sizeof family;
     if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length)) fail(info.Env(), -errno, "getsockopt");
     union socket_address remote = to_address_of(family, info[1]);
+    if (family == AF_INET6) remote.v6.sin6_flowinfo = socket_flow(fd);
     if (connect(fd, &remote.any, socket_address_length(&remote))) fail(info.Env(), -errno, "connect");
 }
 

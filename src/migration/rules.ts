@@ -51,7 +51,7 @@ const OBSTACLES: Record<SocketObstacle, Reason> = {
   'multicast-stream': { code: 'E_SOCKET_OPTION', message: 'has joined a multicast group (MCAST_JOIN_GROUP), which does not move with a TCP socket' },
   'fragment-size': { code: 'E_SOCKET_OPTION', message: 'has IPV6_MTU, which the kernel lets nobody read; set it to 0' },
   'packet-info': { code: 'E_SOCKET_OPTION', message: 'has IPV6_PKTINFO: an address or an interface of this host, which the kernel lets nobody read' },
-  'flow-label': { code: 'E_SOCKET_OPTION', message: 'has a flow label (IPV6_FLOWLABEL_MGR), which is of this host' },
+  'flow-label': { code: 'E_SOCKET_OPTION', message: 'has a flow label (IPV6_FLOWLABEL_MGR, or sin6_flowinfo of its connect), which is of this host' },
   anycast: { code: 'E_SOCKET_OPTION', message: 'has joined an anycast group (IPV6_JOIN_ANYCAST), which is of this host' },
   policy: { code: 'E_SOCKET_OPTION', message: 'has an IPsec policy (IP_XFRM_POLICY or IPV6_XFRM_POLICY), which the kernel lets nobody read' },
   'zerocopy-numbers': { code: 'E_SOCKET_OPTION', message: 'has sent without copying (MSG_ZEROCOPY): the kernel numbers what it tells of that, and would begin anew' },

@@ -30,6 +30,7 @@ const CASES: readonly (readonly [name: string, commands: readonly string[], code
   ['IPV6_MTU', MTU, 'E_SOCKET_OPTION', 'the socket at [::]:0 (descriptor 3 of process 2) has IPV6_MTU'],
   ['IPV6_PKTINFO', ['udp 3 6', 'name 3 :: 6100', `set 3 41 50 ${OWN}${OFF}`], 'E_SOCKET_OPTION', 'the socket at [::]:6100 (descriptor 3 of process 2) has IPV6_PKTINFO'],
   ['a flow label', ['udp 3 6', `set 3 41 32 ${LABEL}`], 'E_SOCKET_OPTION', 'IPV6_FLOWLABEL_MGR'],
+  ['a flow label of its connection', ['udp 3 6', 'name 3 ::1 6102', `set 3 41 33 ${ON}`, 'connect 3 ::1 6102 74565'], 'E_SOCKET_OPTION', '[::1]:6102 - [::1]:6102 (descriptor 3 of process 2) has a flow label'],
   ['an anycast group', ['udp 3 6', `set 3 41 27 fd77${'00'.repeat(13)}77${OFF}`], 'E_SOCKET_OPTION', 'IPV6_JOIN_ANYCAST'],
   ['an IPsec policy', ['udp 3 4', `set 3 0 17 ${POLICY}`], 'E_SOCKET_OPTION', 'IP_XFRM_POLICY'],
   ['MD5 keys that are not in use yet', ['socket 3 4', `set 3 6 14 ${MD5_KEY}`], 'E_TCP_KEYS', 'MD5'],
@@ -64,6 +65,16 @@ describe('a program', () => {
     expect(await lab.hostA.refusal(box.id!, 'hostB')).toMatchObject({ code, text: expect.stringContaining(text), undone: ['preflight'] });
     await run('close 3');
     expect(await reasons()).toEqual([]);
+  });
+
+  test('with a flow label of a connection in the making stays', async () => {
+    const peer = SocketBox.plain(lab.hostC);
+    for (const command of ['socket 1 6', 'bind 1 :: 6103', 'listen 1 5', 'deaf 1']) expect(await peer.run(command)).toMatch(/^ok/);
+    await run('socket 3 6', 'nonblock 3', `set 3 41 33 ${ON}`);
+    expect(await box.run('connect 3 fd77::3 6103 74565')).toBe('error EINPROGRESS');
+    expect(await reasons()).toEqual([{ code: 'E_SOCKET_OPTION', message: expect.stringContaining('has a flow label') as string }]);
+    await run('close 3');
+    await peer.end();
   });
 
   test.each(['udp', 'socket'] as const)('with a program for a group of SO_REUSEPORT stays, whoever attached it: %s', async (kind) => {

@@ -262,6 +262,26 @@ describe('connected', () => {
       await lab.hostB.migrate(box.id!, lab.hostA);
     });
 
+    test('the peer keeps the flow label that it has connected with', async () => {
+      await play([
+        [box, 'udp 12 6'],
+        [box, 'name 12 :: 6112'],
+        [peer, 'udp 12 6'],
+        [peer, 'name 12 :: 6212'],
+        [peer, 'set 12 41 33 01000000'], // IPV6_FLOWINFO_SEND
+        [box, 'connect 12 fd77::3 6212'],
+        [peer, 'connect 12 fd77::1 6112 74565'],
+      ]);
+      await thereAndBack(async (at) => {
+        await play([
+          [box, 'say 12 answer'],
+          [peer, 'listenfor 12', `ok answer from [${at.v6}]:6112`],
+          [peer, 'label 12', 'ok 74565'],
+        ]);
+      });
+      await play([[box, 'close 12'], [peer, 'close 12']]);
+    });
+
     test('onto the host of the peer, and away again', async () => {
       await play([
         [box, 'udp 11 4'],

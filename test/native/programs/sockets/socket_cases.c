@@ -96,6 +96,24 @@ static void options_stay_over(enum kind kind) {
                before[i].level, before[i].option, *(int *)before[i].value, *(int *)after[i].value);
 }
 
+static void flow_label_stays(void) {
+    union socket_address address = address_of(V6, 1, 0), remote;
+    struct pair pair = {V6, (int)need(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)), -1};
+    int listener = (int)need(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+    set(listener, SOL_SOCKET, SO_REUSEADDR, 1);
+    need(bind(listener, &address.any, socket_address_length(&address)));
+    need(listen(listener, 1));
+    need(socket_local(listener, &address));
+    address.v6.sin6_flowinfo = htonl(0x12345);
+    set(pair.a, IPPROTO_IPV6, 33 /* IPV6_FLOWINFO_SEND */, 1);
+    need(connect(pair.a, &address.any, socket_address_length(&address)));
+    pair.b = (int)need(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+    pair_move(&pair);
+    need(socket_remote(pair.a, AF_INET6, &remote));
+    expect(remote.v6.sin6_flowinfo == htonl(0x12345), "%x", ntohl(remote.v6.sin6_flowinfo));
+}
+
 static void urgent_data(void) {
     struct pair pair = pair_open(V4);
     struct stream there = {.from = pair.a, .to = pair.b};
@@ -199,6 +217,7 @@ static void collect(void) {
 
 const struct test_case socket_cases[] = {
     {"every socket option stays", options_stay},
+    {"the flow label of a connection stays", flow_label_stays},
     {"save refuses urgent data until it is passed", urgent_data},
     {"live sequence numbers", live_sequences},
     {"sequence numbers of a socket that is bound to a device", bound_to_device},
