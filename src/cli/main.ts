@@ -88,4 +88,12 @@ async function main(args: readonly string[]): Promise<number> {
 // Whoever stops reading, as `head` does, is no error of ours; the console sees it in its own writes.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-void main(process.argv.slice(2)).then((status) => process.exit(status));
+/** What is written to a pipe whose reader is slow would be lost with the process. */
+function drain(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()));
+}
+
+void main(process.argv.slice(2)).then(async (status) => {
+  await Promise.all([process.stdout, process.stderr].map(drain));
+  process.exit(status);
+});

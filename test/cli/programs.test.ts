@@ -191,6 +191,16 @@ describe('migrate', () => {
     expect(JSON.parse(stdout)).toMatchObject(report);
   });
 
+  test('a report of any length is printed whole, however slowly it is read', async () => {
+    const connection = { local: { address: '10.0.0.2', port: 4884 }, remote: { address: '10.0.0.3', port: 50000 } };
+    const lost = Array.from({ length: 20_000 }, () => ({ connection, status: 'no-agent' as const }));
+    await agentWith(summary());
+    await supervisorOf('1a2b3c4d', () => Promise.resolve({ type: 'migrated', report: { ...report, lost } }));
+    const { status, stdout } = await place.migrun(['migrate', '1a2b', '--to', 'hostB', '--json']);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ lost: { length: lost.length } });
+  });
+
   test('that fails tells what was undone, and the reason, and fails', async () => {
     await agentWith(summary());
     await supervisorOf('1a2b3c4d', async (_message, channel) => {
