@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { once } from 'node:events';
 import { native } from '../../src/native/index';
+import type { Output } from '../../src/supervisor/output';
 import { Stdio } from '../../src/supervisor/stdio';
 import { freshStdioState, type OutputName, type StdioState } from '../../src/supervisor/stdio-state';
 import { until } from '../native/support/until';
@@ -84,6 +85,40 @@ export class PipedProgram {
     return fd;
   }
 }
+
+/** Programs of one test each. */
+export function usePiped(): (state?: StdioState) => PipedProgram {
+  const programs: PipedProgram[] = [];
+  afterEach(() => {
+    for (const program of programs.splice(0)) program.close();
+  });
+  return (state) => {
+    const program = new PipedProgram(state);
+    programs.push(program);
+    return program;
+  };
+}
+
+/** A console that notes what it gets and where it belongs. */
+export class Listener {
+  readonly pieces: { position: number; data: string }[] = [];
+  ends = 0;
+
+  constructor(
+    readonly output: Output,
+    position = 0,
+  ) {
+    output.onData = (data, at) => this.pieces.push({ position: at, data: data.toString('latin1') });
+    output.onEnd = () => this.ends++;
+    output.attach(position);
+  }
+
+  get text(): string {
+    return this.pieces.map(({ data }) => data).join('');
+  }
+}
+
+export const keptOf = (output: Output) => Buffer.from(output.state().kept).toString('latin1');
 
 /** A file description of its own, so that being non-blocking is not the other's. */
 function openNonBlocking(fd: number): number {
