@@ -40,6 +40,6 @@ test.each([
   ['that is connected from its port', { state: 1 }, false],
   ['that is bound only', { state: 7 }, false],
 ])('a group\'s program is one of a socket %s: %#', (_name, change, isIn) => {
-  const registry = registryWith({ groups: [{ protocol: change.protocol ?? 6, port: 80 }] });
+  const registry = registryWith({ groups: [{ protocol: 'protocol' in change ? change.protocol : 6, port: 80 }] });
   expect(withHidden([{ ...socket, ...change, obstacles: [] }], registry, noKeys)[0]?.obstacles).toEqual(isIn ? ['group-program'] : []);
 });

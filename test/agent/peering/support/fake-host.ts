@@ -90,6 +90,7 @@ export class FakeHost {
             const changed = new Set(seen.filter((owner) => !isSo(owner)).map(({ inode }) => inode));
             return seen.filter(({ inode }) => inodes.includes(inode) && !changed.has(inode));
           },
+          sets: () => [],
           pids: (inodes) => [...new Set(seen.filter(({ inode }) => inodes.includes(inode)).map(({ pid }) => pid))],
         };
       },
