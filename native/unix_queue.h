@@ -6,7 +6,7 @@
 
 struct unix_queue {
     /** A message of no bytes, of a socket that keeps messages apart. CRIU takes it for the end of the queue. One that was
-     * looked at before is seen only where nothing else is in the queue. */
+     * looked at before, by anybody, is seen only where nothing else is in the queue. */
     bool has_empty;
     /** Descriptors that are on their way (SCM_RIGHTS): ours, to be closed. */
     int *fds;

@@ -10,6 +10,7 @@ import type { ProgramFacts } from '../program/facts';
 import { Pidfds } from '../program/pidfds';
 import type { Arrival } from '../protocol/control/index';
 import { isDeleted, reasonOfDescriptor, reasonsOfPipes, type DescribedProcess, type DescriptorContext } from './descriptor-rules';
+import { EmptyMessages } from './empty-messages';
 import type { Reason } from './reason';
 import type { SourceContext } from './source-context';
 import { boundNames, namesOfOthers, reasonsOfUnix, unixFacts } from './unix-rules';
@@ -23,6 +24,9 @@ const S_IFREG = 0o100000;
 const SOCK_LISTENING = 10;
 
 type Wanted = Arrival['descriptors'];
+
+/** Of the program that this process supervises. */
+const emptyMessages = new EmptyMessages();
 
 export function describeWanted({ processes, unix }: ProgramFacts): Wanted {
   const facts = unixFacts(socketInodes(processes), unix);
@@ -124,13 +128,14 @@ function reasonsOfFresh({ innerPid, name, fresh }: Omit<DescribedProcess, 'descr
 }
 
 /** Each UNIX socket's queue: CRIU loses a message of no bytes and all behind it, and a socket that is on its way is in nobody's hands. */
-function reasonsOfQueues(places: readonly { pid: number; fd: number }[], context: DescriptorContext): Reason[] {
+function reasonsOfQueues(places: readonly { pid: number; fd: number; inode: number | undefined }[], context: DescriptorContext): Reason[] {
   const pidfds = new Pidfds(native);
   try {
-    return places.flatMap(({ pid, fd }) => {
+    return places.flatMap(({ pid, fd, inode = 0 }) => {
       const own = pidfds.take(pid, fd);
       try {
-        return reasonsOfQueue(fd, native.lookAtUnixQueue(own), context);
+        const { fds, ...look } = native.lookAtUnixQueue(own);
+        return reasonsOfQueue(fd, { hasEmpty: emptyMessages.has(inode, look, native.eventsOf(own)), fds }, context);
       } finally {
         native.closeFd(own);
       }
