@@ -1,5 +1,5 @@
 /** What a program has been told of edge-triggered descriptors, from the host that it leaves to the one where its epoll sets are new ones. */
-import { EPOLL_INODE, native, type EdgeNote, type HeldSocket } from '../native/index';
+import { EPOLL_INODE, native, type HeldSocket } from '../native/index';
 import { RestoredDescriptors } from './restored-descriptors';
 import type { MovingSet } from './state';
 
@@ -9,18 +9,27 @@ const IPPROTO_TCP = 6;
 export function lookAtEdges(innerPids: ReadonlyMap<number, number>, held: readonly HeldSocket[]): MovingSet[] {
   const tcp = held.filter(({ protocol }) => protocol === IPPROTO_TCP).map(({ inode }) => inode);
   return native.findOwners([EPOLL_INODE], [...innerPids.keys()]).flatMap(({ pid, fd }): MovingSet[] => {
-    const notes = notesOf(pid, fd, tcp);
+    const notes = unlessGone(() => native.lookAtEdges({ pid, fd }, tcp, true)) ?? [];
     return notes.length === 0 ? [] : [{ innerPid: innerPids.get(pid) as number, fd, notes }];
   });
 }
 
-/** Of a process that was killed meanwhile there are none; nor of a set with files that CRIU will not find either. */
-function notesOf(pid: number, fd: number, tcp: readonly number[]): EdgeNote[] {
+/** Of a process that was killed meanwhile, or a set with files that CRIU will not find either. */
+function unlessGone<Result>(step: () => Result): Result | undefined {
   try {
-    return native.lookAtEdges({ pid, fd }, tcp, true);
+    return step();
   } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EBADF', 'ESTALE'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    if (['ENOENT', 'ESRCH', 'EBADF', 'ESTALE'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
+  }
+}
+
+/** Where the program stays: what waited to be accepted is back in the queues. */
+export function settleAgain(sets: readonly MovingSet[], innerPids: ReadonlyMap<number, number>): void {
+  const pids = new Map([...innerPids].map(([pid, innerPid]) => [innerPid, pid]));
+  for (const { innerPid, fd, notes } of sets) {
+    const pid = pids.get(innerPid);
+    if (pid !== undefined) unlessGone(() => native.settleEdges({ pid, fd }, notes, false));
   }
 }
 

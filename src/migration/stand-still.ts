@@ -15,7 +15,7 @@ import { criuKeyOf } from '../program/terminal';
 import { isNamedHere } from './bound';
 import type { Step } from './driver';
 import { reasonsOfLateDescriptors } from './descriptors';
-import { lookAtEdges } from './edges';
+import { lookAtEdges, settleAgain } from './edges';
 import { holdSockets } from './hold-sockets';
 import { nameOnWire, OwnEnds, reasonsOfNeighbours } from './local-connections';
 import { connectionsOf } from './moved-peers';
@@ -96,6 +96,7 @@ async function undoLock(context: SourceContext): Promise<void> {
   context.leased = false;
   try {
     await returnWaiting(context);
+    settleAgain(context.edges, context.innerPids);
   } finally {
     if (context.locked) native.unlock(context.liveFds);
     for (const { fd } of context.held) native.closeFd(fd);

@@ -1,4 +1,5 @@
 import { untilGone } from './support/counting.js';
+import { FAULTY_CRIU, setFault } from './support/faulty-criu.js';
 import type { Host } from './support/host.js';
 import { useLab } from './support/lab.js';
 import { rounds, startProbes, type Probe, type ProbePair } from './support/probing.js';
@@ -19,7 +20,9 @@ const SHOWN = [
 
 const lab = useLab();
 
-beforeAll(() => lab.startAgents());
+beforeAll(async () => {
+  await Promise.all([lab.hostA.startAgent(), lab.hostB.startAgent(FAULTY_CRIU), lab.hostC.startAgent()]);
+});
 
 async function endPair({ server, client }: ProbePair): Promise<{ server: string[]; client: string[] }> {
   const seen = { server: await seenBy(server), client: await seenBy(client) };
@@ -45,6 +48,18 @@ test('no call of a wrapped program shows that it moved, or that its peer did', a
   }
   expect(await endPair(pair)).toEqual({ server: [], client: [] });
 }, 60_000 + 2 * MOVES * MOVE_MS);
+
+test('nor does one show that a move was tried', async () => {
+  const { hostA, hostB, hostC } = lab;
+  const pair = await startProbes({ from: hostA, to: hostC, wrapped: true });
+  const fault = setFault(hostB, 'fails when all is restored');
+  for (const [end, host] of [['server', hostA], ['client', hostC]] as const) {
+    expect(await host.refusal(pair[end].id!, 'hostB')).toMatchObject({ code: 'E_CRIU' });
+    await rounds(pair);
+  }
+  fault.mend();
+  expect(await endPair(pair)).toEqual({ server: [], client: [] });
+}, 60_000 + 2 * MOVE_MS);
 
 test('a peer that is not wrapped sees only what signal(7) says of a stop, and where its peer is', async () => {
   const { hostA, hostB, hostC } = lab;
