@@ -34,6 +34,14 @@ export class Actors {
     return STATES[Number(/state=(-?\d+)/.exec(facts)?.[1])] ?? facts;
   }
 
+  /** Where it is none of these, after a wait for the first: a FIN that crosses the new path may be on its way. */
+  async stateAmong(end: End, names: readonly string[]): Promise<string> {
+    const state = await this.stateOf(end);
+    if (names.includes(state)) return state;
+    await this.expectState(end, names[0]!);
+    return this.stateOf(end);
+  }
+
   private async step(step: string): Promise<void> {
     const [action, expected = 'ok'] = step.split('->').map((text) => text.trim()) as [string, string?];
     const answer = await this.act(action);
