@@ -1,0 +1,54 @@
+/**
+ * Dumps in one directory take turns.
+ *
+ * CRIU gets hold of a PID namespace's /proc by a folder that it makes for a moment in the working directory of PID 1
+ * (get_proc_fd() in criu/pie/parasite.c). Where one is there already, the dump fails: that of another program that was
+ * started in the same directory, or one that a killed CRIU left behind.
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from '../log';
+
+const FOLDER = 'proc.crtools';
+/** A dump that takes longer leaves its folder long before. */
+const PATIENCE_S = 30;
+
+export class DumpTurn {
+  private constructor(private readonly holder: ChildProcess) {}
+
+  /** Waits for it. Ends by itself with this process. Where the directory cannot be locked (NFS), whoever comes has it. */
+  static async take(pid: number, log: Logger): Promise<DumpTurn> {
+    const directory = `/proc/${pid}/cwd`;
+    const holder = spawn('flock', ['--wait', String(PATIENCE_S), directory, 'sh', '-c', 'echo; exec cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const isTaken = await Promise.race([once(holder.stdout, 'data').then(() => true), once(holder, 'close').then(() => false)]);
+    if (isTaken) removeLeft(join(directory, FOLDER), log);
+    else log.warn({ directory }, 'other dumps in this directory are not waited for');
+    return new DumpTurn(holder);
+  }
+
+  end(): void {
+    this.holder.stdin?.end();
+  }
+}
+
+function removeLeft(folder: string, log: Logger): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EBUSY') return removeMounted(folder, log);
+    if (code !== 'ENOENT') log.warn({ err: error }, 'what a dump left behind cannot be removed');
+  }
+}
+
+/** It was killed before it had taken its /proc off it. */
+function removeMounted(folder: string, log: Logger): void {
+  try {
+    execFileSync('umount', ['--lazy', folder], { stdio: 'ignore' });
+    rmdirSync(folder);
+  } catch (error) {
+    log.warn({ err: error }, 'what a dump left behind cannot be removed');
+  }
+}
