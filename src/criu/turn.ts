@@ -5,15 +5,17 @@
  * (get_proc_fd() in criu/pie/parasite.c). Where one is there already, the dump fails: that of another program that was
  * started in the same directory, or one that a killed CRIU left behind.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rmdirSync } from 'node:fs';
+import { rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../log';
 
 const FOLDER = 'proc.crtools';
 /** A dump that takes longer leaves its folder long before. */
 const PATIENCE_S = 30;
+/** A folder that is older is nobody's. */
+const ABANDONED_MS = 10_000;
 
 export class DumpTurn {
   private constructor(private readonly holder: ChildProcess) {}
@@ -33,22 +35,11 @@ export class DumpTurn {
   }
 }
 
+/** Others, who take no turns, may be just using it, which takes them milliseconds. */
 function removeLeft(folder: string, log: Logger): void {
   try {
-    rmdirSync(folder);
+    if (Date.now() - statSync(folder).mtimeMs > ABANDONED_MS) rmdirSync(folder);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EBUSY') return removeMounted(folder, log);
-    if (code !== 'ENOENT') log.warn({ err: error }, 'what a dump left behind cannot be removed');
-  }
-}
-
-/** It was killed before it had taken its /proc off it. */
-function removeMounted(folder: string, log: Logger): void {
-  try {
-    execFileSync('umount', ['--lazy', folder], { stdio: 'ignore' });
-    rmdirSync(folder);
-  } catch (error) {
-    log.warn({ err: error }, 'what a dump left behind cannot be removed');
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') log.warn({ err: error }, 'what a dump left behind cannot be removed');
   }
 }

@@ -1,6 +1,6 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -38,20 +38,21 @@ test('is waited for', async () => {
 
 test('what a killed dump has left is removed', async () => {
   mkdirSync(left);
+  utimesSync(left, 0, 0);
   (await take()).end();
   expect(existsSync(left)).toBe(false);
 });
 
-test('also where its /proc is still mounted there', async () => {
+test('one that may be in use stays', async () => {
   mkdirSync(left);
-  execFileSync('mount', ['-t', 'proc', 'proc', left]);
   (await take()).end();
-  expect(existsSync(left)).toBe(false);
+  expect(existsSync(left)).toBe(true);
 });
 
 test('what is no dump\'s stays', async () => {
   mkdirSync(left);
   writeFileSync(join(left, 'file'), '');
+  utimesSync(left, 0, 0);
   (await take()).end();
   expect(existsSync(join(left, 'file'))).toBe(true);
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { untilGone } from './support/counting.js';
@@ -29,6 +29,7 @@ async function start(): Promise<{ id: string; end(): Promise<void> }> {
 
 test('a program moves though a killed dump has left its folder in the directory', async () => {
   mkdirSync(join(directory, 'proc.crtools'));
+  utimesSync(join(directory, 'proc.crtools'), 0, 0);
   const program = await start();
   await lab.hostA.migrate(program.id, lab.hostB);
   await program.end();

@@ -32,7 +32,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test.each(programs.map((program) => [statementOf(program), program]))('%s', (_statement, program) => {
   const executable = join(folder, basename(program, '.c'));
   execFileSync('cc', [...FLAGS, join(__dirname, program), ...objects, '-o', executable]);
-  const { status, signal, stdout, stderr } = spawnSync(executable, { encoding: 'utf8', timeout: TIMEOUT_MS });
+  const { status, signal, stdout, stderr } = spawnSync(executable, { cwd: folder, encoding: 'utf8', timeout: TIMEOUT_MS });
   const seen = `${program}: ${stdout.trim()}${stderr && `\n${stderr.trim()}`}`;
   if (status === MISSING && !process.env['CI']) {
     process.stderr.write(`could not be tried: ${seen}\n`);
