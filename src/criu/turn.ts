@@ -20,11 +20,12 @@ const ABANDONED_MS = 10_000;
 export class DumpTurn {
   private constructor(private readonly holder: ChildProcess) {}
 
-  /** Waits for it. Ends by itself with this process. Where the directory cannot be locked (NFS), whoever comes has it. */
-  static async take(pid: number, log: Logger): Promise<DumpTurn> {
+  /** Waits for it. Ends by itself with this process. Where the directory cannot be locked (NFS, no flock(1)), whoever comes has it. */
+  static async take(pid: number, log: Logger, tool = 'flock'): Promise<DumpTurn> {
     const directory = `/proc/${pid}/cwd`;
-    const holder = spawn('flock', ['--wait', String(PATIENCE_S), directory, 'sh', '-c', 'echo; exec cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
-    const isTaken = await Promise.race([once(holder.stdout, 'data').then(() => true), once(holder, 'close').then(() => false)]);
+    const holder = spawn(tool, ['--wait', String(PATIENCE_S), directory, 'sh', '-c', 'echo; exec cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const ended = once(holder, 'close').catch(() => undefined); // it did not even start
+    const isTaken = await Promise.race([once(holder.stdout, 'data').then(() => true), ended.then(() => false)]);
     if (isTaken) removeLeft(join(directory, FOLDER), log);
     else log.warn({ directory }, 'other dumps in this directory are not waited for');
     return new DumpTurn(holder);

@@ -66,3 +66,8 @@ test('in a directory that is gone', async () => {
   there.stdin.end();
   await once(there, 'exit');
 });
+
+test('without flock(1) whoever comes has it', async () => {
+  const turns = [await DumpTurn.take(program.pid!, log, join(directory, 'flock')), await take()];
+  for (const turn of turns) turn.end();
+});
