@@ -42,6 +42,11 @@ export function threadStates(pid: number): string[] {
   });
 }
 
+/** States of the threads that no tracer has stopped. One that has ended cannot be stopped; its tracer keeps it as Z. */
+export function unstopped(pid: number): string[] {
+  return threadStates(pid).filter((state) => state !== 't' && state !== 'X' && state !== 'Z');
+}
+
 /** Clock ticks that all threads have run. */
 export function ticks(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
