@@ -61,17 +61,9 @@ describe('ptraceFreeze', () => {
 
   test('no signal is lost, whether it is being delivered or comes meanwhile', async () => {
     const target = await start('signals');
-    let total: string | undefined;
-    const counted = target.line().then((line) => (total = line));
-    let rounds = 0;
-    await until(() => {
-      native.ptraceFreeze([target.pid]).release();
-      rounds++;
-      return total !== undefined || target.child.exitCode !== null;
-    });
-    await counted;
-    expect(total).toBe('20000');
-    expect(rounds).toBeGreaterThan(10);
+    for (let round = 0; round < 200; round++) native.ptraceFreeze([target.pid]).release();
+    target.say('enough');
+    expect(await target.line()).toBe('0');
   });
 
   test('a signal that ends the process ends it after the release', async () => {

@@ -7,14 +7,12 @@ const probe = join(repo, 'tools/probe-criu');
 const chosen = join(process.env['MIGRUN_CRIU_DIR'] ?? '/var/lib/migrun/criu', 'criu');
 
 describe('setup on a checkout that is ready', () => {
-  test('says nothing, changes nothing, and is quick', () => {
+  test('says nothing, and changes nothing', () => {
     const stamps = ['node_modules/.migrun-stamp', 'build/.native-stamp', 'dist/.stamp', 'build/Release/migrun.node', 'build/fixtures/count_server'];
     const times = (): number[] => stamps.map((stamp) => statSync(join(repo, stamp)).mtimeMs);
     expect(run(setup, []).status).toBe(0);
     const before = times();
-    const begin = Date.now();
     expect(run(setup, [])).toMatchObject({ status: 0, stdout: '', stderr: '' });
-    expect(Date.now() - begin).toBeLessThan(5_000);
     expect(times()).toEqual(before);
   });
 
