@@ -18,7 +18,8 @@
  * pidfd_getfd(2). And when a supervisor dies, a write of the program finds a reader's end and waits, where it would
  * have been killed by SIGPIPE.
  *
- * Init does not keep the program's own ends: end of file and EPIPE mean what they always mean.
+ * Init does not keep the program's own ends: end of file and EPIPE mean what they always mean. Nor does it stay in the
+ * program's working directory (src/program/init-directory.ts).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,7 @@ enum {
 
 struct options {
 	const char *cgroup;
+	const char *directory;
 	const char *preload;
 	int terminal;
 	char **command;
@@ -245,6 +247,8 @@ static int run_init(const struct options *o)
 	ret = drop_program_ends();
 	if (ret)
 		report(0, INIT_STEP_STDIO, -ret);
+	if (chdir(o->directory) < 0)
+		report(0, INIT_STEP_DIRECTORY, errno);
 	close(FD_REPORT);
 	return watch(program, &all);
 }
@@ -262,12 +266,14 @@ static int parse(int argc, char **argv, struct options *o)
 			o->terminal = 1;
 		else if (!strcmp(argv[i], "--cgroup") && i + 1 < argc)
 			o->cgroup = argv[++i];
+		else if (!strcmp(argv[i], "--directory") && i + 1 < argc)
+			o->directory = argv[++i];
 		else if (!strcmp(argv[i], "--preload") && i + 1 < argc)
 			o->preload = argv[++i];
 		else
 			return -EINVAL;
 	}
-	return o->cgroup && o->preload && o->command && o->command[0] ? 0 : -EINVAL;
+	return o->cgroup && o->directory && o->preload && o->command && o->command[0] ? 0 : -EINVAL;
 }
 
 int main(int argc, char **argv)
@@ -277,7 +283,7 @@ int main(int argc, char **argv)
 	int ret;
 
 	if (parse(argc, argv, &o)) {
-		fprintf(stderr, "usage: migrun-init --cgroup DIR --preload LIB [--terminal] -- COMMAND [ARG...]\n");
+		fprintf(stderr, "usage: migrun-init --cgroup DIR --directory DIR --preload LIB [--terminal] -- COMMAND [ARG...]\n");
 		return 2;
 	}
 

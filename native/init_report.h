@@ -19,6 +19,7 @@ enum init_step {
 	INIT_STEP_REGISTRY = 5,
 	INIT_STEP_STDIO = 6,
 	INIT_STEP_EXEC = 7,
+	INIT_STEP_DIRECTORY = 8,
 };
 
 struct init_report {

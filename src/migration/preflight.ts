@@ -79,7 +79,7 @@ export function describeArrival(context: SourceContext): Arrival {
     cpuFlags: cpuFlags(),
     files: [...files.values()],
     descriptors: describeWanted(facts as ProgramFacts),
-    workingDirectories: [...new Set(processes.map(({ workingDirectory }) => workingDirectory))],
+    workingDirectories: [...new Set(processes.filter(({ innerPid }) => innerPid !== 1).map(({ workingDirectory }) => workingDirectory))],
     bound: distinct(sockets.filter(isBoundTcp).map(({ family, local, state, backlog, options }) => ({ family, local, waiting: backlog, listens: state === TCP_LISTEN, options: [...options] }))),
     connections: context.connections.map((connection) => ({ ...connection, remote: otherEnd(connection.remote, host) ?? connection.remote })),
     inside: distinct([...connections.filter((connection) => ends.hasOther(connection)).map(({ local }) => local.address), ...connecting.filter((socket) => isHeard(socket, sockets)).map(({ remote }) => remote.address)]),

@@ -1,7 +1,6 @@
 /** What a host has in hand, step by step, of a program that is to leave it: for another host, or into an image. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { DumpTurn } from '../criu/turn';
 import type { CriuWorker } from '../criu/worker';
 import type { Connection, HeldSocket, SocketOption, TakenSocket } from '../native/index';
 import { ownAddresses, type ProgramFacts } from '../program/facts';
@@ -25,7 +24,6 @@ export class SourceContext {
   readonly migration = randomBytes(16).toString('hex');
   readonly folder: string;
   worker: CriuWorker | undefined;
-  turn: DumpTurn | undefined;
   facts: ProgramFacts | undefined;
   suspended = new Map<string, { connection: Connection; rcvNxt: number }>();
   /** The peers' answers to SUSPEND. */

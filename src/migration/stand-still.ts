@@ -5,13 +5,13 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unbindSockets } from '../criu/files-image';
-import { DumpTurn } from '../criu/turn';
 import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native, type Connection, type HeldSocket, type SavedSocket } from '../native/index';
 import { signedSockets } from '../program/facts';
 import { freezeProgram, thawProgram } from '../program/freeze';
 import { withHidden } from '../program/hidden';
+import { clearInitDirectory } from '../program/init-directory';
 import { criuKeyOf } from '../program/terminal';
 import { isNamedHere } from './bound';
 import type { Step } from './driver';
@@ -34,19 +34,15 @@ const FREEZE_TIMEOUT_MS = 2_000;
 
 // suspend
 
-/**
- * Asked here, answered while we freeze, save and dump: what each peer has received is needed for the transfer only.
- * Whoever dumps in the same directory is waited for while all of it runs.
- */
-async function suspend(context: SourceContext): Promise<void> {
-  context.turn = await DumpTurn.take(context.program.initPid, context.tools.log);
+/** Asked here, answered while we freeze, save and dump: what each peer has received is needed for the transfer only. */
+function suspend(context: SourceContext): void {
+  clearInitDirectory(context.program.identity.id);
   context.suspending = suspendPeers(context, withPeers(context, context.connections));
   context.suspending.catch(() => undefined); // who awaits it hears of it
   keepLease(context);
 }
 
 async function undoSuspend(context: SourceContext): Promise<void> {
-  context.turn?.end();
   endLease(context);
   await cancelPeers(context);
 }
@@ -129,7 +125,6 @@ async function dump(context: SourceContext): Promise<void> {
   context.options = native.readOptions(context.held.map(({ fd }) => fd));
   context.timers = absoluteTimers(context.innerPids);
   await dumped;
-  context.turn?.end();
   native.lock(context.liveFds, context.leaseMs);
   context.leased = true;
   unbindSockets(context.folder, context.held.filter((socket) => isNamedHere(socket) || (isUdp(socket) && isBound(socket))).map(({ inode }) => inode));

@@ -17,6 +17,7 @@ import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native, type Endpoint, type Registry } from '../native/index';
 import { takePipes } from '../program/far-ends';
+import { makeInitDirectory } from '../program/init-directory';
 import { destroyCgroup, hastenCgroupMoves, makeCgroup, type Pod, type StdioEnds } from '../program/pod';
 import { arrivalName } from '../program/record';
 import { mapRegistry } from '../program/registry';
@@ -80,6 +81,7 @@ export class TargetMigration {
     if (reasons.length > 0) return reasons;
     this.arrival = arrival;
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    makeInitDirectory(arrival.program.id);
     this.cgroup = makeCgroup(arrivalName(arrival.program.id, this.migration));
     if (arrival.terminal !== null) this.terminal = openTerminal(arrival.terminal.rows, arrival.terminal.columns);
     this.worker = new CriuWorker(this.tools.config.criu, this.folder, criuLogOf(this.tools.config, this.migration), this.terminal === undefined ? [] : [this.terminal.slave]);

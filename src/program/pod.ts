@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { cgroupRoot, type Config } from '../config';
 import { MigrunError } from '../errors';
 import { native } from '../native/index';
+import { makeInitDirectory, removeInitDirectory } from './init-directory';
 import { openTerminal, type Terminal } from './terminal';
 
 /** Descriptors that init keeps for whoever supervises the program (native/init.c). */
@@ -25,7 +26,7 @@ export const INIT_SIGNAL_CLOSE_STDIN = 64;
 const REMOVE_TIMEOUT_MS = 5_000;
 
 const REGISTRY_NAME = '/memfd:migrun-registry';
-const STEPS = ['started', 'join its cgroup', 'make a PID namespace', 'fork', 'start a session', 'make the registry', 'set up its descriptors', 'execute the command'];
+const STEPS = ['started', 'join its cgroup', 'make a PID namespace', 'fork', 'start a session', 'make the registry', 'set up its descriptors', 'execute the command', 'enter its directory'];
 
 /**
  * The far ends of a program's stdin (until its end was given), stdout and stderr, or its terminal. Ours to close.
@@ -124,7 +125,8 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
     const stdio = request.terminal === undefined ? openPipes(near, far) : openTerminalEnds(request.terminal, near, far);
     const [reportRead, reportWrite] = native.pipe();
     const flags = stdio.kind === 'terminal' ? ['--terminal'] : [];
-    const child = spawn(config.init, ['--cgroup', cgroup, '--preload', config.shim, ...flags, '--', ...request.command], {
+    const places = ['--cgroup', cgroup, '--directory', makeInitDirectory(request.id), '--preload', config.shim];
+    const child = spawn(config.init, [...places, ...flags, '--', ...request.command], {
       stdio: [...near, reportWrite, ...(stdio.kind === 'pipes' ? far : [])],
     });
     const spawnFailed = new Promise<never>((_, reject) => {
@@ -137,6 +139,7 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
   } catch (error) {
     for (const fd of new Set([...near, ...far])) native.closeFd(fd);
     await destroyCgroup(cgroup);
+    removeInitDirectory(request.id);
     throw error;
   }
 }

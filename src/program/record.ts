@@ -6,11 +6,12 @@
  *
  * A record that stands while nobody holds the program (hold.ts) is one of a supervisor that died. Processes are found
  * through the cgroup alone: unlike a pid, its name never comes to mean anything else. Both are gone with a reboot, as
- * the programs are.
+ * the programs are. So is the directory of the program's PID 1 (init-directory.ts), which goes with the last record.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { removeInitDirectory } from './init-directory';
 import { hexId, programId } from '../protocol/control/index';
 
 const about = { id: programId, group: hexId, command: z.array(z.string()), startedAt: z.number() };
@@ -78,9 +79,9 @@ export class Records {
 
   /** One whose cgroup could not be removed stays: once its supervisor has let go, the agent has somebody see to it. */
   removeGone(id: string): void {
-    const isGone = (record: { cgroup: string } | undefined): boolean => record !== undefined && !existsSync(record.cgroup);
-    if (isGone(this.program(id))) this.removeProgram(id);
-    if (isGone(this.arrival(id))) this.removeArrival(id);
+    if (!hasCgroup(this.program(id)) && !hasCgroup(this.arrival(id))) removeInitDirectory(id);
+    if (!hasCgroup(this.program(id))) this.removeProgram(id);
+    if (!hasCgroup(this.arrival(id))) this.removeArrival(id);
   }
 
   private read<Shape>(name: string, schema: z.ZodType<Shape>): Shape | undefined {
@@ -100,4 +101,8 @@ export class Records {
     writeFileSync(draft, JSON.stringify(record), { mode: 0o600 });
     renameSync(draft, join(this.folder, name));
   }
+}
+
+function hasCgroup(record: { cgroup: string } | undefined): boolean {
+  return record !== undefined && existsSync(record.cgroup);
 }

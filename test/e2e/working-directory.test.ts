@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, utimesSync } from 'node:fs';
+import { mkdtempSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { untilGone } from './support/counting.js';
@@ -7,11 +7,11 @@ import { useLab } from './support/lab.js';
 const lab = useLab();
 let directory: string;
 
-beforeAll(async () => {
+beforeAll(() => lab.startAgents());
+beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'migrun-directory-'));
-  await lab.startAgents();
 });
-afterAll(() => rmSync(directory, { recursive: true }));
+afterEach(() => rmSync(directory, { recursive: true }));
 
 /** In the directory. */
 async function start(): Promise<{ id: string; end(): Promise<void> }> {
@@ -27,16 +27,41 @@ async function start(): Promise<{ id: string; end(): Promise<void> }> {
   };
 }
 
-test('a program moves though a killed dump has left its folder in the directory', async () => {
-  mkdirSync(join(directory, 'proc.crtools'));
-  utimesSync(join(directory, 'proc.crtools'), 0, 0);
+test('a program moves though nothing can be written where it was started', async () => {
+  for (const host of [lab.hostA, lab.hostB]) {
+    await host.run(['mount', '--bind', directory, directory]);
+    await host.run(['mount', '-o', 'remount,bind,ro', directory]);
+  }
   const program = await start();
   await lab.hostA.migrate(program.id, lab.hostB);
   await program.end();
+  for (const host of [lab.hostA, lab.hostB]) await host.run(['umount', directory]);
+});
+
+test('whoever watches the directory sees nothing of a move', async () => {
+  const seen: string[] = [];
+  const watcher = watch(directory, (event, name) => seen.push(`${event} ${name}`));
+  const program = await start();
+  await lab.hostA.migrate(program.id, lab.hostB);
+  await lab.hostB.migrate(program.id, lab.hostA);
+  await program.end();
+  watcher.close();
+  expect(seen).toEqual([]);
 });
 
 test('programs of one directory move at the same time', async () => {
   const programs = await Promise.all([start(), start(), start()]);
   await Promise.all(programs.map(({ id }) => lab.hostA.migrate(id, lab.hostB)));
   await Promise.all(programs.map((program) => program.end()));
+});
+
+test('a program moves though a killed dump has left its folder', async () => {
+  const program = await start();
+  await lab.hostA.run(['mkdir', `/run/migrun/init/${program.id}/proc.crtools`]);
+  await lab.hostA.migrate(program.id, lab.hostB);
+  await program.end();
+});
+
+test('no directory stays', async () => {
+  for (const host of [lab.hostA, lab.hostB]) expect((await host.run(['ls', '/run/migrun/init'])).stdout).toBe('');
 });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { loadConfig } from '../../src/config';
 import { gatherFacts, namespacesOf } from '../../src/program/facts';
+import { removeInitDirectory } from '../../src/program/init-directory';
 import { createPod, destroyCgroup, type Pod } from '../../src/program/pod';
 
 let pod: Pod;
@@ -11,6 +12,7 @@ async function start(script: string): Promise<Pod> {
 }
 afterEach(async () => {
   await destroyCgroup(pod.cgroup);
+  removeInitDirectory(pod.id);
   if (pod.stdio.kind !== 'pipes') return;
   for (const fd of [pod.stdio.stdin, pod.stdio.stdout, pod.stdio.stderr]) if (fd !== undefined) closeSync(fd);
 });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config';
 import { native } from '../../src/native/index';
+import { initDirectoryOf, removeInitDirectory } from '../../src/program/init-directory';
 import { cgroupOf, createPod, destroyCgroup, innerPid, INIT_SIGNAL_CLOSE_STDIN, INIT_STDOUT_READ, pidsOf, registryFdsOf, takeFromInit, type Pod } from '../../src/program/pod';
 import { until } from '../native/support/until';
 
@@ -15,6 +16,7 @@ const pods: Pod[] = [];
 afterEach(async () => {
   for (const pod of pods.splice(0)) {
     await destroyCgroup(pod.cgroup);
+    removeInitDirectory(pod.id);
     for (const fd of farEnds(pod)) closeSync(fd);
   }
 });
@@ -57,6 +59,7 @@ describe('createPod', () => {
       const [dist, id] = process.argv.slice(1);
       const { native } = require(dist + '/native');
       const { createPod, removeCgroup } = require(dist + '/program/pod');
+      const { removeInitDirectory } = require(dist + '/program/init-directory');
       const config = require(dist + '/config').loadConfig();
       native.becomeSubreaper();
       createPod(config, { id, command: ['sh', '-c', 'echo hi; echo no >&2; exit 3'] }).then((pod) => {
@@ -65,6 +68,7 @@ describe('createPod', () => {
           const read = (fd) => { const bytes = Buffer.alloc(100); return bytes.toString('utf8', 0, require('fs').readSync(fd, bytes)); };
           const said = { status, stdout: read(pod.stdio.stdout), stderr: read(pod.stdio.stderr) };
           await removeCgroup(pod.cgroup);
+          removeInitDirectory(id);
           console.log(JSON.stringify(said));
           process.exit();
         });
@@ -75,7 +79,7 @@ describe('createPod', () => {
     expect(existsSync(cgroupOf(id))).toBe(false);
   });
 
-  test('gives it a PID namespace, a session, a cgroup and the shim', async () => {
+  test('gives it a PID namespace, a session, a cgroup and the shim, and leaves it where it was started', async () => {
     const pod = await start('sh', '-c', 'echo $$ $LD_PRELOAD; read line');
     const [pid, shim] = read(pipesOf(pod).stdout).trim().split(' ');
     expect(shim).toBe(config.shim);
@@ -84,6 +88,8 @@ describe('createPod', () => {
     expect(pids).toContain(pod.initPid);
     expect(innerPid(pod.initPid)).toBe(1);
     const program = pids.find((each) => each !== pod.initPid)!;
+    expect(readlinkSync(`/proc/${pod.initPid}/cwd`)).toBe(initDirectoryOf(pod.id));
+    expect(readlinkSync(`/proc/${program}/cwd`)).toBe(process.cwd());
     expect(innerPid(program)).toBe(Number(pid));
     expect(/^NSsid:.*\s(\d+)$/m.exec(readFileSync(`/proc/${program}/status`, 'utf8'))?.[1]).toBe(pid);
     expect(readlinkSync(`/proc/${program}/ns/pid`)).not.toBe(readlinkSync('/proc/self/ns/pid'));
@@ -130,6 +136,7 @@ describe('createPod', () => {
       hint: expect.any(String) as string,
     });
     expect(existsSync(cgroupOf(id))).toBe(false);
+    expect(existsSync(initDirectoryOf(id))).toBe(false);
     expect(openPipes()).toEqual(fds);
   });
 

@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeInitDirectory } from '../../src/program/init-directory';
 import { Records, type ArrivalRecord, type ProgramRecord } from '../../src/program/record';
 
 const ID = '1a2b3c4d';
@@ -38,6 +39,22 @@ test('a program is known by any record of it, once', () => {
   expect(records.has(ID)).toBe(true);
   records.removeArrival(ID);
   expect(records.ids()).toEqual([]);
+});
+
+test('a record stays as long as its cgroup is there, the directory of its init with the last of them', () => {
+  const cgroup = join(folder, 'cgroup');
+  mkdirSync(cgroup);
+  const initDirectory = makeInitDirectory(ID);
+  records.writeProgram({ ...program, cgroup });
+  records.writeArrival(arrival);
+  records.removeGone(ID);
+  expect(records.program(ID)).toMatchObject({ cgroup });
+  expect(records.arrival(ID)).toBeUndefined();
+  expect(existsSync(initDirectory)).toBe(true);
+  rmSync(cgroup, { recursive: true });
+  records.removeGone(ID);
+  expect(records.has(ID)).toBe(false);
+  expect(existsSync(initDirectory)).toBe(false);
 });
 
 test('control sockets and half-written records are not records', () => {
