@@ -2,6 +2,7 @@
 import { readFileSync, readdirSync, readlinkSync, statSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from '../native/index';
+import { hasEnded } from './has-ended';
 import { Pidfds } from './pidfds';
 
 export interface DescriptorFact {
@@ -65,7 +66,7 @@ function describe(pid: number, fd: number, pidfds: Pidfds): DescriptorFact | und
     const target = readlinkSync(path);
     return target.startsWith('socket:') ? { fd, target } : { fd, target, file: describeFile(path, target, () => pidfds.take(pid, fd)) };
   } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined; // closed meanwhile
+    if (hasEnded(error, pid) || (error as NodeJS.ErrnoException).code === 'EBADF') return undefined; // or closed it meanwhile
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { isLinkLocal, isLoopback, plainAddress } from '../addresses';
 import { native, type Connection, type DiagSocket, type HeldSocket, type Registry, type SocketOption, type UnixSocket } from '../native/index';
 import { describeDescriptors, socketInode, type DescriptorFact } from './descriptors';
+import { hasEnded } from './has-ended';
 import { withHidden } from './hidden';
 import { innerPid, pidsOf } from './pod';
 
@@ -97,8 +98,7 @@ function describeProcess(pid: number): ProcessFact | undefined {
       tracer: Number(status.match(/^TracerPid:\s*(\d+)$/m)?.[1] ?? 0),
     };
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined; // it ended meanwhile
+    if (hasEnded(error, pid)) return undefined;
     throw error;
   }
 }
