@@ -1,22 +1,17 @@
 #include "epoll_edges.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "epoll_items.h"
+#include "epoll_set.h"
+#include "own_table.h"
 #include "process.h"
-
-enum { STACK_SIZE = 64 << 10 };
 
 #define ANYTHING (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP)
 #define ROOM (EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)
@@ -24,14 +19,12 @@ enum { STACK_SIZE = 64 << 10 };
 #define PRIVATE (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
 
 struct job {
-    struct epoll_place place;
-    int pidfd, set;
+    struct epoll_set set;
     struct epoll_item *items;
     size_t count;
     const struct epoll_still *still;
     bool is_restored;
     int (*work)(struct job *job);
-    int result;
     /* Of each item: */
     struct epoll_note *notes;
     struct pollfd *polls;
@@ -66,74 +59,13 @@ static bool is_disarmed(const struct epoll_item *item) {
     return (item->events & EPOLLONESHOT) && !(item->events & ~PRIVATE);
 }
 
-/* As seen with the descriptor table of the task, in which the item's file has its number. */
-static int control(const struct job *job, int operation, const struct epoll_item *item, uint32_t events) {
-    struct epoll_event event = {.events = events, .data.u64 = item->data};
-
-    return epoll_ctl(job->set, operation, item->fd, &event) ? -errno : 0;
-}
-
-static int modify(const struct job *job, const struct epoll_item *item, uint32_t events) {
-    if (!(item->events & EPOLLEXCLUSIVE)) return control(job, EPOLL_CTL_MOD, item, events);
-    /* Those cannot be modified (do_epoll_ctl). */
-    int result = control(job, EPOLL_CTL_DEL, item, 0);
-
-    return result ? result : control(job, EPOLL_CTL_ADD, item, events);
-}
-
-/* With what the process has at this descriptor as the item's file. -ENOENT: it is another one, which may be one that no set
- * can have (-EPERM), or the set itself (-EINVAL). */
-static int modify_as(const struct job *job, int descriptor, const struct epoll_item *item, uint32_t events) {
-    int own = process_take_fd(job->pidfd, descriptor), result = 0;
-
-    if (own < 0) return -ENOENT;
-    if (own != item->fd) {
-        result = dup2(own, item->fd) < 0 ? -errno : 0;
-        close(own);
-    }
-    if (!result) result = modify(job, item, events);
-    return result == -EPERM || result == -EINVAL ? -ENOENT : result;
-}
-
-/* Out of the way of the items' numbers: not below `number`. */
-static int move_above(int *fd, int number) {
-    int moved = fcntl(*fd, F_DUPFD_CLOEXEC, number);
-
-    if (moved < 0) return -errno;
-    close(*fd);
-    *fd = moved;
-    return 0;
-}
-
-/* A file that was closed at the number that its item has, and is open at another one, stays in the set (epoll(7)). */
-static int modify_moved(const struct job *job, const struct epoll_item *item, uint32_t events) {
-    char path[32];
-    int result = -ENOENT, fd;
-    DIR *folder;
-
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)job->place.pid);
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    folder = fd >= 0 && !move_above(&fd, job->set) ? fdopendir(fd) : NULL;
-    if (!folder) return -ESTALE;
-    for (struct dirent *entry; result == -ENOENT && (entry = readdir(folder));)
-        if (entry->d_name[0] != '.') result = modify_as(job, atoi(entry->d_name), item, events);
-    closedir(folder);
-    return result == -ENOENT ? -ESTALE : result;
-}
-
-static int modify_item(const struct job *job, const struct epoll_item *item, uint32_t events) {
-    int result = modify_as(job, item->fd, item, events);
-
-    return result == -ENOENT ? modify_moved(job, item, events) : result;
-}
-
 /* As they were, and what they have to tell is told anew; all of them, whatever becomes of one. */
 static int put_back(const struct job *job, struct group group) {
     int result = 0;
 
     for (size_t i = group.first; i < group.end; i++) {
         const struct epoll_item *item = &job->items[i];
-        int done = is_level(item) || job->notes[i].is_disarmed ? 0 : modify_item(job, item, item->events);
+        int done = is_level(item) || job->notes[i].is_disarmed ? 0 : epoll_set_modify(&job->set, item, item->events);
 
         if (!result) result = done;
     }
@@ -142,7 +74,7 @@ static int put_back(const struct job *job, struct group group) {
 
 /* A call gives all that there is to tell, each once: ep_send_events() goes through the ready list as it finds it. */
 static int take_told(const struct job *job) {
-    int result = epoll_wait(job->set, job->events, (int)job->count, 0);
+    int result = epoll_wait(job->set.fd, job->events, (int)job->count, 0);
 
     return result < 0 ? -errno : result;
 }
@@ -157,7 +89,7 @@ static bool is_eventfd(const struct job *job, const struct epoll_item *item) {
     static const char name[] = "anon_inode:[eventfd]";
     char path[48], target[sizeof name];
 
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)job->place.pid, item->fd);
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)job->set.pid, item->fd);
     return readlink(path, target, sizeof target) == sizeof name - 1 && memcmp(target, name, sizeof name - 1) == 0;
 }
 
@@ -174,7 +106,7 @@ static uint32_t still_of(const struct job *job, const struct epoll_item *item) {
 /* What its file has now; our descriptors of all stay open until the task ends. */
 static int poll_items(const struct job *job, bool (*is_wanted)(const struct job *job, size_t i), uint32_t also) {
     for (size_t i = 0; i < job->count; i++) {
-        int own = is_wanted(job, i) ? process_take_fd(job->pidfd, job->items[i].fd) : -1;
+        int own = is_wanted(job, i) ? process_take_fd(job->set.pidfd, job->items[i].fd) : -1;
 
         job->polls[i] = (struct pollfd){.fd = own, .events = (short)((job->items[i].events | also) & INT16_MAX)};
     }
@@ -214,7 +146,7 @@ static int disarm(const struct job *job) {
 
     for (size_t i = 0; !result && i < job->count; i++)
         if (job->notes[i].is_disarmed && job->polls[i].revents)
-            result = modify_item(job, &job->items[i], (job->items[i].events & PRIVATE) | ANYTHING);
+            result = epoll_set_modify(&job->set, &job->items[i], (job->items[i].events & PRIVATE) | ANYTHING);
     return result;
 }
 
@@ -237,56 +169,33 @@ static int settle(struct job *job) {
     return result;
 }
 
-static int work_in_own_table(void *argument) {
+static int work_on_set(void *argument) {
     struct job *job = argument;
-    int above = 0;
+    int result = epoll_set_make_room(&job->set, job->items, job->count);
 
-    for (size_t i = 0; i < job->count; i++)
-        if (job->items[i].fd >= above) above = job->items[i].fd + 1;
-    job->result = move_above(&job->set, above);
-    if (!job->result) job->result = move_above(&job->pidfd, above);
-    if (!job->result) job->result = job->work(job);
-    return 0;
+    return result ? result : job->work(job);
 }
 
-/* As vfork(2) does it, and with no signal at its end. */
-static int run_in_own_table(struct job *job) {
-    char *stack = malloc(STACK_SIZE);
-    sigset_t all, before;
-    pid_t task;
+static int run_on_set(struct job job, struct epoll_place place) {
+    int pidfd = process_open(place.pid), fd = pidfd < 0 ? pidfd : process_take_fd(pidfd, place.fd);
+    int result = fd;
 
-    if (!stack) return -ENOMEM;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    task = clone(work_in_own_table, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK, job);
-    if (task < 0) job->result = -errno;
-    else while (waitpid(task, NULL, __WALL) < 0 && errno == EINTR);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    free(stack);
-    return job->result;
-}
-
-static int run_on_set(struct job job) {
-    int pidfd = process_open(job.place.pid), set = pidfd < 0 ? pidfd : process_take_fd(pidfd, job.place.fd);
-    int result = set;
-
-    if (set >= 0) {
+    if (fd >= 0) {
         /* The task writes the numbers of its own table over these. */
-        job.pidfd = pidfd;
-        job.set = set;
-        result = run_in_own_table(&job);
-        close(set);
+        job.set = (struct epoll_set){place.pid, pidfd, fd};
+        result = run_in_own_table(work_on_set, &job);
+        close(fd);
     }
     if (pidfd >= 0) close(pidfd);
     return result;
 }
 
-static int run(struct job job) {
+static int run(struct job job, struct epoll_place place) {
     int result = -ENOMEM;
 
     job.polls = calloc(job.count, sizeof(*job.polls));
     job.events = calloc(job.count, sizeof(*job.events));
-    if (job.polls && job.events) result = run_on_set(job);
+    if (job.polls && job.events) result = run_on_set(job, place);
     free(job.polls);
     free(job.events);
     return result;
@@ -330,7 +239,7 @@ int epoll_edges_look(struct epoll_place place, const struct epoll_still *still, 
     *notes = calloc(item_count, sizeof(**notes));
     if (!*notes) result = -ENOMEM;
     else if (are_distinct(items, *notes, item_count))
-        result = run((struct job){.place = place, .items = items, .count = item_count, .still = still, .work = look, .notes = *notes});
+        result = run((struct job){.items = items, .count = item_count, .still = still, .work = look, .notes = *notes}, place);
     else
         item_count = 0;
     *count = result ? 0 : keep_telling(*notes, item_count);
@@ -355,7 +264,7 @@ int epoll_edges_settle(struct epoll_place place, struct epoll_note *notes, size_
 
         all[i] = note ? *note : key;
     }
-    result = run((struct job){.place = place, .items = items, .count = item_count, .is_restored = is_restored, .work = settle, .notes = all});
+    result = run((struct job){.items = items, .count = item_count, .is_restored = is_restored, .work = settle, .notes = all}, place);
 out:
     free(all);
     free(items);

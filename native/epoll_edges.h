@@ -6,9 +6,8 @@
  * had then, stays silent. No edge is lost by it: whatever else the set has to tell is told again.
  *
  * Who looks is one more that waits on the set (epoll_wait), which takes edges from the program; they are put back
- * (EPOLL_CTL_MOD) at once. Both are done by a task with a descriptor table of its own, because epoll_ctl(2) knows an item
- * by its file and the number that it had (struct epoll_filefd in fs/eventpoll.c), and so that they are done together: the
- * end of the calling process is not its end.
+ * (EPOLL_CTL_MOD, epoll_set.h) at once. Both are done by one task (own_table.h), and so together, whatever becomes of the
+ * calling process.
  *
  * Whoever uses the set stands still. */
 #pragma once
