@@ -1,10 +1,11 @@
 /** Peers whose hosts have no CPU to spare just when a program arrives. */
 import { setTimeout } from 'node:timers/promises';
 import { endPair, expectCounting, PORT, startPair } from './support/counting.js';
-import { agentOf, migrateUntil } from './support/crashing.js';
-import { useLab } from './support/lab.js';
+import { agentOf, migrateUntil, untilListed } from './support/crashing.js';
+import { cgroupsOf, useLab } from './support/lab.js';
 import { rounds, startProbes } from './support/probing.js';
 import type { Host } from './support/host.js';
+import { startUnfreezable } from './support/unfreezable.js';
 
 /** Longer than the program waits for them, and than a message is waited for; shorter than a lease. */
 const STANDSTILL_MS = 6_000;
@@ -23,7 +24,6 @@ async function moveWithout(hostC: Host, id: string, port: number, meanwhile: () 
   process.kill(agent, 'SIGSTOP');
   try {
     release();
-    await setTimeout(STANDSTILL_MS);
     await meanwhile();
   } finally {
     process.kill(agent, 'SIGCONT');
@@ -38,6 +38,7 @@ test('a peer whose agent gets no CPU for seconds after the commit follows when i
   const pair = await startPair({ from: hostA, to: hostC });
   const { id } = pair.server;
   const said = await moveWithout(hostC, id, 4900, async () => {
+    await setTimeout(STANDSTILL_MS);
     expect(await hostB.list()).toMatchObject([{ id, state: 'arriving', connections: 1 }]);
     expect(await hostB.refusal(id, 'hostA')).toMatchObject({ code: 'E_BUSY' });
   });
@@ -51,8 +52,28 @@ test('a peer whose agent gets no CPU for seconds after the commit follows when i
 test('the program sees nothing of a peer that follows late', async () => {
   const { hostA, hostC } = lab;
   const pair = await startProbes({ from: hostA, to: hostC, wrapped: true });
-  await moveWithout(hostC, pair.server.id, 4901, () => Promise.resolve());
+  await moveWithout(hostC, pair.server.id, 4901, () => setTimeout(STANDSTILL_MS));
   await rounds(pair);
   for (const end of [pair.server, pair.client]) expect([...(await end.report()).keys()].filter((what) => what !== OLD_EDGE)).toEqual([]);
   await Promise.all([pair.server.quit(), pair.client.quit()]);
+});
+
+test('a program that does not stand still for a late peer runs on, and is asked again', async () => {
+  const { hostA, hostB, hostC } = lab;
+  const pair = await startPair({ from: hostA, to: hostC });
+  const { id } = pair.server;
+  let release: () => Promise<void> = () => Promise.resolve();
+  const moved = moveWithout(hostC, id, 4902, async () => {
+    await untilListed(hostB, id, 'arriving');
+    const arrived = cgroupsOf(id).find((cgroup) => cgroup.includes('-'))!;
+    ({ release } = await startUnfreezable(hostB, arrived));
+  });
+  const log = hostB.start(['tail', '-n', '+1', '-F', `/run/migrun/log/${id}.log`]);
+  await log.stdout.match(/not released yet/);
+  expect(await hostB.list()).toMatchObject([{ id, state: 'arriving' }]);
+  await release();
+  await moved;
+  await expectCounting(pair);
+  await log.kill('SIGTERM');
+  await endPair(pair);
 });
