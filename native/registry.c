@@ -161,6 +161,7 @@ static uint32_t hidden_of(const struct registry_record *record) {
         {REGISTRY_POLICY, HIDDEN_POLICY},
         {REGISTRY_KEYS, HIDDEN_KEYS},
         {REGISTRY_ZEROCOPY, HIDDEN_ZEROCOPY_NUMBERS},
+        {REGISTRY_SYN_READ, HIDDEN_SYN_READ},
     };
     uint64_t noted = atomic_load(&record->hidden);
     uint32_t found = 0;

@@ -34,6 +34,7 @@ enum hidden_option {
     HIDDEN_POLICY,           /* IP_XFRM_POLICY, IPV6_XFRM_POLICY */
     HIDDEN_KEYS,             /* TCP_MD5SIG, TCP_MD5SIG_EXT: some may have been taken away again */
     HIDDEN_ZEROCOPY_NUMBERS, /* MSG_ZEROCOPY was used */
+    HIDDEN_SYN_READ,         /* TCP_SAVED_SYN was read */
     HIDDEN_OPTIONS,
 };
 

@@ -93,6 +93,7 @@ static uint32_t tcp_obstacles(int fd, int state, short events) {
     if (state == TCP_CLOSE) return found | bit(events & POLLERR, OBSTACLE_ERROR_QUEUE) | bit(has_unread(fd), OBSTACLE_ENDED);
     if (state == TCP_SYN_SENT) return found | bit(is_fast_open(fd), OBSTACLE_FAST_OPEN);
     found |= bit(has_urgent_data(fd, events), OBSTACLE_URGENT_DATA);
+    found |= bit(has_option(fd, IPPROTO_TCP, TCP_SAVE_SYN), OBSTACLE_SAVED_SYN);
     found |= bit(events & POLLERR, OBSTACLE_ERROR_QUEUE);
     return found | bit(has_option(fd, SOL_SOCKET, SO_ZEROCOPY) && has_unacknowledged(fd), OBSTACLE_ZEROCOPY);
 }

@@ -24,6 +24,7 @@ enum socket_obstacle {
     OBSTACLE_ENCAPSULATION,     /* UDP_ENCAP: a protocol of the kernel's own uses it */
     OBSTACLE_TIMESTAMP_NUMBERS, /* SOF_TIMESTAMPING_OPT_ID: the count (sk_tskey) cannot be read or set */
     OBSTACLE_FLOW_LABEL,        /* connected with one, or with a traffic class (sin6_flowinfo) */
+    OBSTACLE_SAVED_SYN,         /* TCP_SAVE_SYN of a connection: TCP_SAVED_SYN, which only reading shows, may be there to be read */
     OBSTACLES,
 };
 

@@ -44,6 +44,7 @@ CALL(int, getpeername, (int fd, struct sockaddr *address, socklen_t *length), (f
 
 /* Options that the kernel shows to nobody: options.c. */
 CALL(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t length), (fd, level, name, value, length))
+CALL(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *length), (fd, level, name, value, length))
 
 /* Data: receive.c, send.c. */
 CALL(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size))

@@ -207,11 +207,11 @@ void options_zerocopy(int fd) {
     bool was;
 
     if (!record || atomic_load(&record->hidden) & REGISTRY_ZEROCOPY) return;
-    if (getsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &is_set, &length) == 0 && is_set) note(record, REGISTRY_ZEROCOPY, &was);
+    if (libc.getsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &is_set, &length) == 0 && is_set) note(record, REGISTRY_ZEROCOPY, &was);
     errno = error;
 }
 
-/* the hook */
+/* the hooks */
 
 typedef int (*handler)(struct registry_record *record, const struct setting *setting);
 
@@ -261,6 +261,17 @@ int shim_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 
     if (!record || (bit == REGISTRY_MULTICAST_STREAM && record->type != SOCK_STREAM)) return pass(&setting);
     return handle ? handle(record, &setting) : set_noted(record, &setting, bit);
+}
+
+/* Reading takes it away (do_tcp_getsockopt() in net/ipv4/tcp.c). Noted too late by a freeze, it is taken for unread. */
+int shim_getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
+    int result = libc.getsockopt(fd, level, name, value, length);
+    struct registry_record *record;
+    bool was;
+
+    record = unlikely(level == IPPROTO_TCP && name == TCP_SAVED_SYN) && result == 0 ? table_record(fd) : NULL;
+    if (record) note(record, REGISTRY_SYN_READ, &was);
+    return result;
 }
 
 void options_inherit(const struct registry_record *listener, int fd) {

@@ -35,7 +35,7 @@ static size_t promised(int fd, int flags, size_t size) {
 
     if (!is_stream(fd)) return 0;
     if (flags & MSG_WAITALL) return size;
-    getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, &length);
+    libc.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, &length);
     errno = error;
     return (size_t)mark < size ? (size_t)mark : size;
 }
@@ -60,7 +60,7 @@ static bool looks_again(int fd, int flags) {
     socklen_t length = sizeof offset;
 
     if (!(flags & MSG_PEEK)) return false;
-    getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &length);
+    libc.getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &length);
     errno = error;
     return offset < 0;
 }
@@ -192,7 +192,7 @@ static bool await_message(const struct attempt *attempt, int fd) {
     socklen_t length = sizeof time;
     int error = errno, result;
 
-    getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, &length);
+    libc.getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, &length);
     struct timespec limit = {time.tv_sec, time.tv_usec * 1000};
     struct deadline deadline = deadline_start(time.tv_sec || time.tv_usec ? from_timespec(&limit) : -1);
     struct pollfd poller = {.fd = fd, .events = POLLIN};
@@ -238,7 +238,7 @@ static bool splice_goes_on(const struct attempt *attempt, int in, int out) {
     int type, error = errno;
     int left = 0;
     socklen_t length = sizeof type;
-    bool goes_on = attempt_frozen(attempt) && getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+    bool goes_on = attempt_frozen(attempt) && libc.getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
                    ioctl(in, FIONREAD, &left) == 0 && left > 0 && is_blocking(out, 0);
 
     errno = error;

@@ -69,6 +69,7 @@ enum registry_hidden {
     REGISTRY_POLICY = 1 << 6,           /* IP_XFRM_POLICY, IPV6_XFRM_POLICY and their older names */
     REGISTRY_KEYS = 1 << 7,             /* TCP_MD5SIG, TCP_MD5SIG_EXT; stays where they are taken away again */
     REGISTRY_ZEROCOPY = 1 << 8,         /* MSG_ZEROCOPY with SO_ZEROCOPY: the kernel numbers such sends */
+    REGISTRY_SYN_READ = 1 << 9,         /* TCP_SAVED_SYN: there is nothing more to read */
 };
 /* A set of these is the lower half of a word; the upper one counts its changes. */
 #define REGISTRY_HIDDEN_CHANGE (UINT64_C(1) << 32)

@@ -111,7 +111,7 @@ static int option(int fd, int name) {
     int value = 0;
     socklen_t length = sizeof value;
 
-    return getsockopt(fd, SOL_SOCKET, name, &value, &length) == 0 ? value : 0;
+    return libc.getsockopt(fd, SOL_SOCKET, name, &value, &length) == 0 ? value : 0;
 }
 
 static void introduce(int fd) {

@@ -46,6 +46,7 @@ static Napi::Value sockets(Napi::Env env, struct registry_mapping *registry) {
 static const char *const hidden_names[] = {
     "group-program", "multicast-index", "multicast-stream", "fragment-size", "packet-info",
     "flow-label",    "anycast",         "policy",           "keys",           "zerocopy-numbers",
+    "syn-read",
 };
 static_assert(sizeof hidden_names / sizeof *hidden_names == HIDDEN_OPTIONS, "one name each");
 

@@ -55,6 +55,7 @@ const OBSTACLES: Record<SocketObstacle, Reason> = {
   anycast: { code: 'E_SOCKET_OPTION', message: 'has joined an anycast group (IPV6_JOIN_ANYCAST), which is of this host' },
   policy: { code: 'E_SOCKET_OPTION', message: 'has an IPsec policy (IP_XFRM_POLICY or IPV6_XFRM_POLICY), which the kernel lets nobody read' },
   'zerocopy-numbers': { code: 'E_SOCKET_OPTION', message: 'has sent without copying (MSG_ZEROCOPY): the kernel numbers what it tells of that, and would begin anew' },
+  'saved-syn': { code: 'E_SOCKET_OPTION', message: 'has the SYN that it began with (TCP_SAVE_SYN), which does not move; read it (TCP_SAVED_SYN)' },
   'timestamp-numbers': { code: 'E_SOCKET_OPTION', message: 'has its timestamps numbered (SOF_TIMESTAMPING_OPT_ID), and the kernel would begin anew' },
   ended: { code: 'E_TCP_STATE', message: 'is closed, with bytes in it that the program has not read; try again when it has' },
   'fast-open': { code: 'E_TCP_STATE', message: 'is connecting with TCP Fast Open; try again when it has' },

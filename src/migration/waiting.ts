@@ -27,9 +27,10 @@ export function takeWaiting(context: SourceContext): void {
   context.waiting = context.waiting.map(({ socket, listener }, index) => ({ socket: { ...socket, state: states[index] ?? socket.state }, listener }));
 }
 
-/** One that was reset is made again as that, with all that is in it. */
+/** One that was reset is made again as that, with all that is in it. Whichever begins with a SYN, which is there to be read. */
 function obstaclesOf({ state, obstacles }: HeldSocket): SocketObstacle[] {
-  return obstacles.filter((obstacle) => state !== TCP_CLOSE || (obstacle !== 'error-queue' && obstacle !== 'ended'));
+  const carried = state === TCP_CLOSE ? ['error-queue', 'ended'] : ['saved-syn'];
+  return obstacles.filter((obstacle) => !carried.includes(obstacle));
 }
 
 function liveOf({ waiting }: SourceContext): WaitingSocket[] {

@@ -57,10 +57,11 @@ export type SocketObstacle =
   | 'corked'
   | 'encapsulation'
   | 'timestamp-numbers'
-  | Exclude<HiddenOption, 'keys'>;
+  | 'saved-syn'
+  | Exclude<HiddenOption, 'keys' | 'syn-read'>;
 
 /** What a program has set on a socket, or used, and the kernel shows to nobody (native/registry.h). */
-export type HiddenOption = 'group-program' | 'multicast-index' | 'multicast-stream' | 'fragment-size' | 'packet-info' | 'flow-label' | 'anycast' | 'policy' | 'keys' | 'zerocopy-numbers';
+export type HiddenOption = 'group-program' | 'multicast-index' | 'multicast-stream' | 'fragment-size' | 'packet-info' | 'flow-label' | 'anycast' | 'policy' | 'keys' | 'zerocopy-numbers' | 'syn-read';
 
 /** An option that a program has set (native/socket_options.h). */
 export interface SocketOption {

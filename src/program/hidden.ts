@@ -15,16 +15,24 @@ export function withHidden<Seen extends Socket>(sockets: readonly Seen[], regist
   const options = new Map(noted.map((socket) => [socket.inode, socket.options]));
   const programs = new Set(groups.map(portText));
   return sockets.map((socket) => {
-    const hidden = (options.get(socket.inode) ?? []).flatMap((option) => obstaclesOf(option, socket, signed));
+    const own = options.get(socket.inode) ?? [];
+    const hidden = own.flatMap((option) => obstaclesOf(option, socket, signed));
     if (isInGroup(socket) && programs.has(portText({ ...socket, port: socket.local.port }))) hidden.push('group-program');
-    return hidden.length === 0 ? socket : { ...socket, obstacles: [...new Set([...socket.obstacles, ...hidden])] };
+    if (own.length === 0 && hidden.length === 0) return socket;
+    return { ...socket, obstacles: [...new Set([...shownOf(socket, own), ...hidden])] };
   });
 }
 
 /** Keys that were noted may have been taken away again; of a socket that neither listens nor is connected nobody knows. */
 function obstaclesOf(option: HiddenOption, { inode, state }: Socket, signed: () => ReadonlySet<number>): SocketObstacle[] {
+  if (option === 'syn-read') return [];
   if (option !== 'keys') return [option];
   return state === TCP_CLOSE || signed().has(inode) ? ['authentication'] : [];
+}
+
+/** The kernel shows that a connection's SYN is kept, but not whether it was read, and so is there no more. */
+function shownOf({ obstacles }: Socket, options: readonly HiddenOption[]): readonly SocketObstacle[] {
+  return options.includes('syn-read') ? obstacles.filter((obstacle) => obstacle !== 'saved-syn') : obstacles;
 }
 
 function isInGroup({ protocol, state }: Socket): boolean {

@@ -151,6 +151,7 @@ describe('sockets', () => {
     ['policy', 'E_SOCKET_OPTION'],
     ['zerocopy-numbers', 'E_SOCKET_OPTION'],
     ['timestamp-numbers', 'E_SOCKET_OPTION'],
+    ['saved-syn', 'E_SOCKET_OPTION'],
   ] as const)('one with %s is refused by its name', (obstacle, code) => {
     const [reason, ...others] = reasonsAgainst([], [connected({ obstacles: [obstacle] })], CONTEXT);
     expect(reason).toEqual({ code, message: expect.stringMatching(/^10\.0\.0\.1:4884 - 10\.0\.0\.3:50000 \(descriptor 5 of process 2\) /) as string });

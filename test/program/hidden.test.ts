@@ -33,6 +33,12 @@ test('keys count where inet_diag shows them, or can show none', () => {
   expect(withHidden([{ ...listening, obstacles: ['authentication'] }], noted('keys'), () => new Set([7]))[0]?.obstacles).toEqual(['authentication']);
 });
 
+test('a SYN that was read is not there any more', () => {
+  const connection = { ...socket, state: 1, obstacles: ['saved-syn' as const, 'corked' as const] };
+  expect(withHidden([connection, { ...connection, inode: 8 }], noted('syn-read'), noKeys)).toEqual([{ ...connection, obstacles: ['corked'] }, { ...connection, inode: 8 }]);
+  expect(withHidden([connection], noted('anycast'), noKeys)[0]?.obstacles).toEqual(['saved-syn', 'corked', 'anycast']);
+});
+
 test.each([
   ['that listens at its port', { state: 10 }, true],
   ['of UDP at its port', { state: 0, protocol: 17 }, true],

@@ -110,4 +110,20 @@ describe('a program', () => {
     await run(`set 3 41 24 ${OFF}`);
     await lab.hostB.migrate(box.id!, lab.hostA);
   });
+
+  test('whose connection keeps its SYN stays until it has read it; one that waits to be accepted gets one', async () => {
+    await run('socket 3 4', `set 3 6 27 ${ON}`, 'bind 3 127.0.0.1 6104', 'listen 3 5', 'socket 4 4', 'connect 4 127.0.0.1 6104', 'accept 5 3');
+    const text = 'has the SYN that it began with';
+    expect(await reasons()).toEqual([{ code: 'E_SOCKET_OPTION', message: expect.stringContaining(text) as string }]);
+    expect(await lab.hostA.refusal(box.id!, 'hostB')).toMatchObject({ code: 'E_SOCKET_OPTION', text: expect.stringContaining(text), undone: ['preflight'] });
+    expect(await box.run('get 5 6 28')).toMatch(/^ok [1-9]/);
+    expect(await reasons()).toEqual([]);
+    await run('socket 6 4', 'connect 6 127.0.0.1 6104');
+    await lab.hostA.migrate(box.id!, lab.hostB);
+    await run('accept 7 3');
+    expect(await lab.hostB.refusal(box.id!, 'hostA')).toMatchObject({ code: 'E_SOCKET_OPTION', text: expect.stringContaining(text), undone: ['preflight'] });
+    expect(await box.run('get 7 6 28')).toMatch(/^ok [1-9]/);
+    await lab.hostB.migrate(box.id!, lab.hostA);
+    await run('close 7', 'close 6', 'close 5', 'close 4', 'close 3');
+  });
 });

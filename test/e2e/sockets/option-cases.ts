@@ -52,7 +52,7 @@ export const OPTION_CASES: readonly OptionCase[] = [
   { name: 'TCP_USER_TIMEOUT', level: TCP, option: 18, hex: number(77_000) },
   { name: 'TCP_FASTOPEN', level: TCP, option: 23, hex: number(5), not: CONNECTED },
   { name: 'TCP_NOTSENT_LOWAT', level: TCP, option: 25, hex: number(12_345) },
-  { name: 'TCP_SAVE_SYN', level: TCP, option: 27, hex: ON },
+  { name: 'TCP_SAVE_SYN', level: TCP, option: 27, hex: ON, not: CONNECTED },
   { name: 'TCP_INQ', level: TCP, option: 36, hex: ON },
   { name: 'TCP_TX_DELAY', level: TCP, option: 37, hex: number(1) },
   { name: 'SO_DEBUG', level: SOCKET, option: 1, hex: ON },

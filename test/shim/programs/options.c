@@ -213,6 +213,30 @@ static void inherited(void) {
     OK(close(listener));
 }
 
+static void syn_read(void) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listener = OK(socket(AF_INET, SOCK_STREAM, 0)), client = OK(socket(AF_INET, SOCK_STREAM, 0)), server;
+    socklen_t length = sizeof at;
+    char syn[256];
+
+    OK(bind(listener, (struct sockaddr *)&at, sizeof at));
+    OK(SET(listener, IPPROTO_TCP, TCP_SAVE_SYN, on));
+    OK(listen(listener, 1));
+    CHECK(syscall(SYS_getsockname, listener, &at, &length) == 0);
+    OK(connect(client, (struct sockaddr *)&at, sizeof at));
+    server = OK(accept(listener, NULL, NULL));
+    CHECK(hidden(listener) == 0 && hidden(server) == 0);
+    length = 1;
+    FAILS(getsockopt(server, IPPROTO_TCP, TCP_SAVED_SYN, syn, &length), EINVAL);
+    CHECK(hidden(server) == 0);
+    length = sizeof syn;
+    OK(getsockopt(server, IPPROTO_TCP, TCP_SAVED_SYN, syn, &length));
+    CHECK(length > 0 && hidden(server) == REGISTRY_SYN_READ);
+    OK(close(server));
+    OK(close(client));
+    OK(close(listener));
+}
+
 static void attach(int fd) {
     struct sock_filter first = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = {.len = 1, .filter = &first};
@@ -320,6 +344,7 @@ int main(int argc, char **argv) {
     flow_labels();
     zerocopy();
     inherited();
+    syn_read();
     group_of_datagram_sockets();
     group_to_be();
     attached_to_nothing();
