@@ -9,6 +9,7 @@ const { readdirSync, rmdirSync } = require('node:fs');
 const { join } = require('node:path');
 const { cgroupRoot, loadConfig } = require('../../dist/config');
 const { native } = require('../../dist/native/index');
+const { initDirectoryOf } = require('../../dist/program/init-directory');
 const { innerPid, pidsOf } = require('../../dist/program/pod');
 const { longestGap, more, now } = require('../demo.d/numbers');
 const { kill, timed } = require('./criu');
@@ -47,25 +48,28 @@ async function oneRun(lab, port) {
   await more(client, PER_SECOND / 2);
   const { ms } = longestGap(client, since);
   const cgroup = readdirSync(cgroupRoot()).filter((name) => name.startsWith(`${id}-`)).map((name) => join(cgroupRoot(), name))[0];
-  const bare = await dumpAndRestore(lab, cgroup);
+  const bare = await dumpAndRestore(lab, id, cgroup);
   await Promise.all([server.ended, client.ended]);
   return { blackout: ms - 1000 / PER_SECOND, phases, ...bare };
 }
 
 /** On hostB, where the program is now. The connection does not survive it, nor does the program outlive this. */
-async function dumpAndRestore(lab, cgroup) {
+async function dumpAndRestore(lab, id, cgroup) {
   const { criu } = loadConfig();
   const pid = pidsOf(cgroup).find((one) => innerPid(one) === 1);
   const images = `/run/bench-${pid}`;
   const stay = makeCgroup(pid);
+  const directory = initDirectoryOf(id);
   try {
-    await lab.run('hostB', 'mkdir', images);
+    // With something in it, the directory that CRIU makes init enter again outlives migrun's program.
+    await lab.run('hostB', 'mkdir', images, join(directory, 'wanted'));
     // Frozen before, as in a migration: where CRIU freezes a cgroup itself, it looks only every 100 ms whether it is.
     native.cgroupFreeze(cgroup, 1_000);
-    const dump = await timed(lab, 'hostB', cgroupRoot(), `${criu} dump -t ${pid} -D ${images} ${OPTIONS} --freeze-cgroup ${cgroup} --leave-running`);
+    const log = join(images, 'criu.log');
+    const dump = await timed(lab, 'hostB', cgroupRoot(), log, `${criu} dump -t ${pid} -D ${images} ${OPTIONS} --freeze-cgroup ${cgroup} --leave-running`);
     await kill(cgroup);
-    const restore = await timed(lab, 'hostB', stay, `${criu} restore -d -D ${images} ${OPTIONS}`);
-    await lab.run('hostB', 'rm', '-r', images);
+    const restore = await timed(lab, 'hostB', stay, log, `${criu} restore -d -D ${images} ${OPTIONS}`);
+    await lab.run('hostB', 'rm', '-r', images, directory);
     return { dump, restore };
   } finally {
     await kill(stay);

@@ -7,9 +7,9 @@ const { join } = require('node:path');
 const { cgroupRoot } = require('../../dist/config');
 const { nothingWithin } = require('../demo.d/evidence');
 
-/** How long a command takes on a host, in milliseconds, started by a shell in this cgroup. */
-async function timed(lab, host, cgroup, command) {
-  const script = `echo $$ >${cgroup}/cgroup.procs; from=$EPOCHREALTIME; ${command} >&2 </dev/null || exit; echo $from $EPOCHREALTIME; echo $$ >${cgroupRoot()}/cgroup.procs`;
+/** How long a command takes on a host, in milliseconds, started by a shell in this cgroup. Its failure has the errors of its log. */
+async function timed(lab, host, cgroup, log, command) {
+  const script = `echo $$ >${cgroup}/cgroup.procs; from=$EPOCHREALTIME; ${command} >&2 </dev/null || { status=$?; grep Error ${log} >&2; exit $status; }; echo $from $EPOCHREALTIME; echo $$ >${cgroupRoot()}/cgroup.procs`;
   const [from, to] = (await lab.run(host, 'bash', '-c', script)).split(' ').map(Number);
   return (to - from) * 1000;
 }

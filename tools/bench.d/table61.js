@@ -89,8 +89,9 @@ class Worker {
 async function criuTrial(lab, { cgroup }, images) {
   const { criu } = loadConfig();
   const pid = pidsOf(cgroup).find((one) => innerPid(one) === 1);
-  const suspend = await timed(lab, HOST, cgroupRoot(), `${criu} dump -t ${pid} -D ${images} ${CRIU}`);
-  const resume = await timed(lab, HOST, cgroup, `${criu} restore -d -D ${images} ${CRIU}`);
+  const log = join(images, 'criu.log');
+  const suspend = await timed(lab, HOST, cgroupRoot(), log, `${criu} dump -t ${pid} -D ${images} ${CRIU}`);
+  const resume = await timed(lab, HOST, cgroup, log, `${criu} restore -d -D ${images} ${CRIU}`);
   return { suspend, resume };
 }
 
