@@ -1,5 +1,7 @@
 #include "ptrace_freeze.h"
 
+#include "ptrace_stop.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
@@ -9,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/wait.h>
 #include <time.h>
 
 struct tracee {
@@ -107,25 +108,16 @@ static int interrupt_threads(struct ptrace_freeze *freeze, pid_t pid) {
     return result;
 }
 
-/* Waits until the thread has stopped or ended, and takes the stop. An end is left to be seen by whoever the thread's
- * parent is: the tracer's end passes it on (__ptrace_detach). The one place where the tracer can be cancelled. */
+/* Waits until the thread has stopped or ended, and takes the stop. An end is passed on by the tracer's end
+ * (__ptrace_detach). The one place where the tracer can be cancelled. */
 static int wait_stop(struct tracee *tracee) {
-    siginfo_t info = {0};
     int result;
 
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-    do result = waitid(P_PID, (id_t)tracee->tid, &info, WSTOPPED | WEXITED | WNOWAIT | __WALL);
-    while (result < 0 && errno == EINTR);
+    result = ptrace_await_stop(tracee->tid);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-    if (result < 0) return errno == ECHILD ? 0 : -errno;
-    if (info.si_code != CLD_TRAPPED) return 0;
-    /* Not left there: a waitpid(2) of this process's own for a child of its own would take a stop for an end. */
-    info.si_code = 0;
-    result = waitid(P_PID, (id_t)tracee->tid, &info, WSTOPPED | WNOHANG | __WALL);
-    if (result < 0 || info.si_code != CLD_TRAPPED) return 0;
-    tracee->stopped = true;
-    /* Above the low byte: a ptrace event (PTRACE_EVENT_STOP here); else a signal is being delivered. */
-    tracee->signal = info.si_status >> 8 ? 0 : info.si_status;
+    if (result < 0) return result == -ECHILD ? 0 : result;
+    tracee->stopped = ptrace_take_stop(tracee->tid, &tracee->signal);
     return 0;
 }
 

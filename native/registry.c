@@ -173,6 +173,8 @@ static uint32_t hidden_of(const struct registry_record *record) {
     return found;
 }
 
+bool registry_has_timeouts(struct registry_mapping *mapping) { return atomic_load(&mapping->view.first->timeouts); }
+
 size_t registry_list_hidden(struct registry_mapping *mapping, struct registry_hidden_socket *sockets, size_t room) {
     const struct registry_view *view = view_of(mapping);
     uint32_t end = atomic_load(&view->first->hidden) ? registry_end(view) : 0;

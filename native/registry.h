@@ -74,6 +74,9 @@ size_t registry_list(struct registry_mapping *registry, struct registry_socket *
 /* As registry_list: the sockets that have such options. */
 size_t registry_list_hidden(struct registry_mapping *registry, struct registry_hidden_socket *sockets, size_t room);
 
+/* The program has set SO_RCVTIMEO or SO_SNDTIMEO on some socket. */
+bool registry_has_timeouts(struct registry_mapping *registry);
+
 /* As registry_list. A group whose sockets are closed without SO_DETACH_REUSEPORT_BPF stays among them. */
 size_t registry_list_groups(struct registry_mapping *registry, struct registry_group *groups, size_t room);
 

@@ -253,12 +253,18 @@ static uint64_t hidden_by(int level, int name) {
     }
 }
 
+/* What waits on such a socket fails where it is interrupted, libc's own calls too (native/restart_calls.h). */
+static bool is_timeout(int level, int name) {
+    return level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO);
+}
+
 int shim_setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
     const struct setting setting = {fd, level, name, value, length};
     const uint64_t bit = hidden_by(level, name);
     const handler handle = handler_of(level, name);
     struct registry_record *record = unlikely(bit || handle) ? table_record(fd) : NULL;
 
+    if (unlikely(registry && is_timeout(level, name))) atomic_store(&registry->timeouts, 1);
     if (!record || (bit == REGISTRY_MULTICAST_STREAM && record->type != SOCK_STREAM)) return pass(&setting);
     return handle ? handle(record, &setting) : set_noted(record, &setting, bit);
 }

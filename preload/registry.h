@@ -125,6 +125,8 @@ struct registry {
     _Atomic uint32_t grown;
     /* 1: a record has had something hidden, or there has been a group's program. */
     _Atomic uint32_t hidden;
+    /* 1: SO_RCVTIMEO or SO_SNDTIMEO was set somewhere. */
+    _Atomic uint32_t timeouts;
     _Atomic uint64_t group_programs[REGISTRY_PROTOCOLS][REGISTRY_PORT_WORDS];
     alignas(64) _Atomic uint64_t word[REGISTRY_FIRST_SLOTS];
     _Atomic uint64_t inode[REGISTRY_FIRST_SLOTS];

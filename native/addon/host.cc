@@ -21,6 +21,7 @@ extern "C" {
 #include "process.h"
 #include "ptrace_freeze.h"
 #include "rename_new.h"
+#include "restart_calls.h"
 #include "route.h"
 }
 
@@ -63,6 +64,15 @@ static void freeze_cgroup(const Napi::CallbackInfo &info) {
 static void thaw_cgroup(const Napi::CallbackInfo &info) {
     std::string path = info[0].As<Napi::String>();
     check(info.Env(), cgroup_thaw(path.c_str()), "cgroup.freeze");
+}
+
+static Napi::Value begin_calls_again(const Napi::CallbackInfo &info) {
+    std::vector<uint32_t> numbers = to_numbers(info[0]);
+    std::vector<pid_t> pids(numbers.begin(), numbers.end());
+    int count = restart_calls(pids.data(), pids.size());
+
+    check(info.Env(), count < 0 ? count : 0, "ptrace");
+    return Napi::Number::New(info.Env(), count);
 }
 
 /* Released once: by release(), else with the last reference to it. */
@@ -305,6 +315,7 @@ void register_host(Napi::Env env, Napi::Object exports) {
     add("cgroupFreeze", freeze_cgroup);
     add("cgroupThaw", thaw_cgroup);
     add("ptraceFreeze", freeze_by_ptrace);
+    add("restartCalls", begin_calls_again);
     add("findOwners", owners_of);
     add("lookAround", look_around);
     add("connectionInodes", connection_inodes);

@@ -133,6 +133,9 @@ static Napi::Value map_registry(const Napi::CallbackInfo &info) {
     offer("sockets", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         return sockets(call.Env(), registry);
     });
+    offer("hasTimeouts", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
+        return Napi::Boolean::New(call.Env(), registry_has_timeouts(registry));
+    });
     offer("hiddenOptions", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         return hidden_options(call.Env(), registry);
     });

@@ -300,6 +300,8 @@ export interface NativeHost {
   cgroupThaw(path: string): void;
   /** PTRACE_SEIZE + INTERRUPT of every thread of these processes; returns a handle. Must be released from the same thread. */
   ptraceFreeze(pids: readonly number[]): { release(): void };
+  /** Of these processes, frozen by a cgroup: calls that the freeze made fail with EINTR (native/restart_calls.h). Gives how many. */
+  restartCalls(pids: readonly number[]): number;
   /** Who holds these socket inodes, or EPOLL_INODE: one look at the descriptors of all processes, or of some. */
   findOwners(inodes: readonly number[], among?: readonly number[]): SocketOwner[];
   /** At all processes, or at some. */
@@ -345,6 +347,8 @@ export interface Registry {
    * group whose sockets were closed with their program, the port stays.
    */
   hiddenOptions(): { sockets: { inode: number; options: HiddenOption[] }[]; groups: { protocol: number; port: number }[] };
+  /** The program has set SO_RCVTIMEO or SO_SNDTIMEO on some socket. */
+  hasTimeouts(): boolean;
   /** Records in use. */
   sockets(): { inode: number; family: number; type: number; state: string; references: number }[];
   close(): void;

@@ -1,6 +1,7 @@
 /* What a test freezes. First argument:
  *
  *   recv      repeats each line that comes; says the errno of a recv(2) that fails
+ *   stdio     the same with libc's stdio on a socket with SO_RCVTIMEO, and a handler for SIGUSR1
  *   threads   four threads count, a fifth makes and joins threads without end; says "ready"
  *   signals   sends itself queued signals until a line comes; says how many of them its handler did not see
  *   vfork     says "ready" from a child of vfork(2), which holds its parent until stdin ends
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 enum { COUNTERS = 4 };
@@ -37,6 +39,20 @@ static int repeat(void) {
         if (write(STDOUT_FILENO, line, (size_t)length) < 0) return 1;
     if (length < 0) printf("%s\n", strerror(errno));
     return length < 0;
+}
+
+static int repeat_lines(void) {
+    struct timeval minute = {.tv_sec = 60};
+    struct sigaction action = {.sa_handler = on_signal};
+    char line[256];
+
+    sigaction(SIGUSR1, &action, NULL);
+    if (setsockopt(STDIN_FILENO, SOL_SOCKET, SO_RCVTIMEO, &minute, sizeof minute) < 0 || say("ready\n")) return 1;
+    for (;;) {
+        clearerr(stdin);
+        if (say(fgets(line, sizeof line, stdin) ? line : strerrorname_np(errno)) || (ferror(stdin) && say("\n"))) return 1;
+        if (feof(stdin)) return 0;
+    }
 }
 
 static void *count(void *argument) {
@@ -115,6 +131,7 @@ int main(int argc, char **argv) {
     const char *mode = argc > 1 ? argv[1] : "";
 
     if (!strcmp(mode, "recv")) return repeat();
+    if (!strcmp(mode, "stdio")) return repeat_lines();
     if (!strcmp(mode, "threads")) return run_threads();
     if (!strcmp(mode, "signals")) return count_signals();
     if (!strcmp(mode, "vfork")) return hold_in_vfork();

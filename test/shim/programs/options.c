@@ -213,6 +213,16 @@ static void inherited(void) {
     OK(close(listener));
 }
 
+static void timeouts(void) {
+    const struct timeval second = {.tv_sec = 1};
+    int fd = OK(socket(AF_INET, SOCK_STREAM, 0));
+
+    CHECK(atomic_load(&registry->timeouts) == 0);
+    OK(SET(fd, SOL_SOCKET, SO_SNDTIMEO, second));
+    CHECK(atomic_load(&registry->timeouts) == 1);
+    OK(close(fd));
+}
+
 static void syn_read(void) {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int listener = OK(socket(AF_INET, SOCK_STREAM, 0)), client = OK(socket(AF_INET, SOCK_STREAM, 0)), server;
@@ -345,6 +355,7 @@ int main(int argc, char **argv) {
     zerocopy();
     inherited();
     syn_read();
+    timeouts();
     group_of_datagram_sockets();
     group_to_be();
     attached_to_nothing();
