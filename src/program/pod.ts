@@ -4,6 +4,7 @@
  * One is made by `createPod` for a new program, and by CRIU on the target of a migration, where `adoptPod` takes it.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, createReadStream, mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, watch, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { writeFile } from 'node:fs/promises';
@@ -132,9 +133,13 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
     const spawnFailed = new Promise<never>((_, reject) => {
       child.once('error', (cause) => reject(new MigrunError('E_INIT', `migrun-init does not start: ${cause.message}`, { hint: 'run tools/setup to build it', cause })));
     });
+    // Which makes init ours; the reports may end before (do_exit() closes files, then gives children away).
+    const parentEnded = once(child, 'exit');
+    parentEnded.catch(() => undefined); // it did not start: `spawnFailed`
     for (const fd of new Set([...near, reportWrite])) native.closeFd(fd);
     near.length = 0;
     const initPid = await Promise.race([readReports(reportRead, request.command[0] ?? ''), spawnFailed]);
+    await parentEnded;
     return { id: request.id, cgroup, initPid, stdio };
   } catch (error) {
     for (const fd of new Set([...near, ...far])) native.closeFd(fd);

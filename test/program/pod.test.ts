@@ -7,6 +7,7 @@ import { loadConfig } from '../../src/config';
 import { native } from '../../src/native/index';
 import { initDirectoryOf, removeInitDirectory } from '../../src/program/init-directory';
 import { cgroupOf, createPod, destroyCgroup, innerPid, INIT_SIGNAL_CLOSE_STDIN, INIT_STDOUT_READ, pidsOf, registryFdsOf, takeFromInit, type Pod } from '../../src/program/pod';
+import { compile } from '../native/support/compile';
 import { until } from '../native/support/until';
 
 const config = loadConfig();
@@ -54,13 +55,14 @@ function alive(pid: number): boolean {
 }
 
 describe('createPod', () => {
-  test('runs the command, whose status is init\'s', () => {
+  /** In a process that is their subreaper. */
+  function statusOf(id: string, init: string): unknown {
     const script = `
-      const [dist, id] = process.argv.slice(1);
+      const [dist, id, init] = process.argv.slice(1);
       const { native } = require(dist + '/native');
       const { createPod, removeCgroup } = require(dist + '/program/pod');
       const { removeInitDirectory } = require(dist + '/program/init-directory');
-      const config = require(dist + '/config').loadConfig();
+      const config = { ...require(dist + '/config').loadConfig(), init };
       native.becomeSubreaper();
       createPod(config, { id, command: ['sh', '-c', 'echo hi; echo no >&2; exit 3'] }).then((pod) => {
         const pidfd = native.pidfdOpen(pod.initPid);
@@ -73,10 +75,22 @@ describe('createPod', () => {
           process.exit();
         });
       });`;
+    return JSON.parse(execFileSync(process.execPath, ['-e', script, join(root, 'dist'), id, init], { encoding: 'utf8' }));
+  }
+
+  test('runs the command, whose status is init\'s', () => {
     const id = newId();
-    const said = execFileSync(process.execPath, ['-e', script, join(root, 'dist'), id], { encoding: 'utf8' });
-    expect(JSON.parse(said)).toEqual({ status: 3, stdout: 'hi\n', stderr: 'no\n' });
+    expect(statusOf(id, config.init)).toEqual({ status: 3, stdout: 'hi\n', stderr: 'no\n' });
     expect(existsSync(cgroupOf(id))).toBe(false);
+  });
+
+  test('tells the status also where init is given to us late', () => {
+    const lingering = compile(['test/program/programs/lingering_init.c']);
+    try {
+      expect(statusOf(newId(), lingering.path)).toMatchObject({ status: 3 });
+    } finally {
+      lingering.remove();
+    }
   });
 
   test('gives it a PID namespace, a session, a cgroup and the shim, and leaves it where it was started', async () => {
