@@ -8,7 +8,9 @@ const layers = ['cli', 'supervisor', 'agent', 'checkpoint', 'migration', 'progra
 
 const upward = layers.map((layer, depth) => ({
   name: `${layer}-looks-up`,
-  comment: `src/${layer} may import only what stands below it: ${layers.slice(depth + 1).join(', ') || 'nothing'}, and the files in src/.`,
+  comment: `src/${layer} may import only what stands below it: ${
+    layers.slice(depth + 1).join(', ') || 'nothing'
+  }, and the files in src/.`,
   severity: 'error',
   from: { path: `^src/${layer}/` },
   to: { path: `^src/(${layers.slice(0, depth).join('|') || '(?!)'})/` },

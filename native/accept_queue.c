@@ -89,6 +89,7 @@ int accept_queue_save_reset(int fd, const union socket_address *remote, struct t
     saved->options = TCPI_OPT_WSCALE;
     saved->rcv_wscale = SCALE_MAX;
     saved->mss_clamp = MSS;
-    saved->window = (struct tcp_repair_window){.snd_wl1 = FIRST, .rcv_wup = FIRST, .rcv_wnd = saved->receive_length + 1};
+    saved->window =
+        (struct tcp_repair_window){.snd_wl1 = FIRST, .rcv_wup = FIRST, .rcv_wnd = saved->receive_length + 1};
     return 0;
 }

@@ -21,9 +21,9 @@
 #endif
 
 #define NEGOTIATED (TCPI_OPT_TIMESTAMPS | TCPI_OPT_SACK | TCPI_OPT_WSCALE)
-#define MSS_DEFAULT 536        /* TCP_MAXSEG of a listening socket whose program did not set it */
-#define TIMESTAMP_OPTION 12    /* what it takes of each segment (TCPOLEN_TSTAMP_ALIGNED) */
-#define WINDOW_MAX (1u << 30)  /* RFC 7323, 2.3 */
+#define MSS_DEFAULT 536       /* TCP_MAXSEG of a listening socket whose program did not set it */
+#define TIMESTAMP_OPTION 12   /* what it takes of each segment (TCPOLEN_TSTAMP_ALIGNED) */
+#define WINDOW_MAX (1u << 30) /* RFC 7323, 2.3 */
 #define UNSCALED_WINDOW 65535u
 
 /* One connection on its way into the queue. */
@@ -135,9 +135,11 @@ static int offer_window(const struct entry *entry) {
 /* tcp_select_initial_window() makes the scale fit the listening socket's buffer, if its program has set one. */
 static int request(const struct entry *entry, const struct settings *settings) {
     uint8_t options[TCP_OPTIONS_MAX];
-    struct peer_segment syn = {
-        .seq = entry->peer_isn, .flags = TH_SYN, .window = UINT16_MAX, .options = options,
-        .options_length = syn_options(entry, options)};
+    struct peer_segment syn = {.seq = entry->peer_isn,
+                               .flags = TH_SYN,
+                               .window = UINT16_MAX,
+                               .options = options,
+                               .options_length = syn_options(entry, options)};
     int listener = entry->waiting->listener, result = offer_window(entry), put_back;
 
     if (entry->waiting->peer_stays && has(entry, TCPI_OPT_ECN)) syn.flags |= TH_ECE | TH_CWR;
@@ -293,9 +295,8 @@ static int fill_one(const struct waiting_connection *waiting, struct gate *gate,
     if ((result = peer_segments_open(&entry.peer, &waiting->local, &waiting->remote, GATE_PASS)) < 0) return result;
     result = settings.defer_accept ? socket_set(waiting->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0) : 0;
     if (result == 0) result = shake_hands(&entry, &settings, step);
-    put_back = settings.defer_accept
-                   ? socket_set(waiting->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, settings.defer_accept)
-                   : 0;
+    put_back =
+        settings.defer_accept ? socket_set(waiting->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, settings.defer_accept) : 0;
     peer_segments_close(&entry.peer);
     return result < 0 ? result : put_back;
 }

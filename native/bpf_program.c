@@ -15,14 +15,14 @@ static int bpf(enum bpf_cmd command, union bpf_attr *attributes) {
     return result < 0 ? -errno : (int)result;
 }
 
-int bpf_program_load(enum bpf_prog_type type, enum bpf_attach_type attach, const char *name, const struct bpf_insn *code,
-                     size_t count) {
+int bpf_program_load(enum bpf_prog_type type, enum bpf_attach_type attach, const char *name,
+                     const struct bpf_insn *code, size_t count) {
     union bpf_attr attributes = {
         .prog_type = type,
         .expected_attach_type = attach,
         .insns = (uint64_t)(uintptr_t)code,
         .insn_cnt = (uint32_t)count,
-        .license = (uint64_t)(uintptr_t)"Dual MIT/GPL",
+        .license = (uint64_t)(uintptr_t) "Dual MIT/GPL",
     };
 
     strncpy(attributes.prog_name, name, sizeof attributes.prog_name - 1);
@@ -47,8 +47,7 @@ int bpf_program_link(int program, int target, enum bpf_attach_type attach) {
 }
 
 static int make_single(enum bpf_map_type type, const char *name, uint32_t size) {
-    union bpf_attr attributes = {
-        .map_type = type, .key_size = sizeof(uint32_t), .value_size = size, .max_entries = 1};
+    union bpf_attr attributes = {.map_type = type, .key_size = sizeof(uint32_t), .value_size = size, .max_entries = 1};
 
     strncpy(attributes.map_name, name, sizeof attributes.map_name - 1);
     return bpf(BPF_MAP_CREATE, &attributes);

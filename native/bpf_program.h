@@ -14,25 +14,20 @@
     ((struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = (to), .src_reg = (from)})
 #define BPF_MOVE_IMM(to, value) \
     ((struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (to), .imm = (value)})
-#define BPF_ADD_IMM(to, value) \
-    ((struct bpf_insn){.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = (to), .imm = (value)})
+#define BPF_ADD_IMM(to, value) ((struct bpf_insn){.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = (to), .imm = (value)})
 /* Two instructions: a 64 bit constant. */
-#define BPF_MOVE_IMM64(to, value)                                                                        \
-    ((struct bpf_insn){.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = (to), .imm = (int32_t)(value)}),    \
+#define BPF_MOVE_IMM64(to, value)                                                                     \
+    ((struct bpf_insn){.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = (to), .imm = (int32_t)(value)}), \
         ((struct bpf_insn){.imm = (int32_t)((uint64_t)(value) >> 32)})
 /* Two instructions: a map, by its descriptor, for the helpers that take one. */
-#define BPF_MOVE_MAP(to, map)                                                                            \
-    ((struct bpf_insn){.code = BPF_LD | BPF_DW | BPF_IMM,                                                \
-                       .dst_reg = (to),                                                                  \
-                       .src_reg = BPF_PSEUDO_MAP_FD,                                                     \
-                       .imm = (map)}),                                                                   \
+#define BPF_MOVE_MAP(to, map)                                                                             \
+    ((struct bpf_insn){                                                                                   \
+        .code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = (to), .src_reg = BPF_PSEUDO_MAP_FD, .imm = (map)}), \
         ((struct bpf_insn){0})
 /* Two instructions: the address of the one value of an array map, with `map` its descriptor. */
-#define BPF_MOVE_MAP_VALUE(to, map)                                                                      \
-    ((struct bpf_insn){.code = BPF_LD | BPF_DW | BPF_IMM,                                                \
-                       .dst_reg = (to),                                                                  \
-                       .src_reg = BPF_PSEUDO_MAP_VALUE,                                                  \
-                       .imm = (map)}),                                                                   \
+#define BPF_MOVE_MAP_VALUE(to, map)                                                                          \
+    ((struct bpf_insn){                                                                                      \
+        .code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = (to), .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = (map)}), \
         ((struct bpf_insn){0})
 #define BPF_LOAD32(to, base, offset) \
     ((struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = (to), .src_reg = (base), .off = (offset)})
@@ -40,8 +35,7 @@
     ((struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_H, .dst_reg = (to), .src_reg = (base), .off = (offset)})
 #define BPF_LOAD8(to, base, offset) \
     ((struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_B, .dst_reg = (to), .src_reg = (base), .off = (offset)})
-#define BPF_AND_IMM(to, value) \
-    ((struct bpf_insn){.code = BPF_ALU64 | BPF_AND | BPF_K, .dst_reg = (to), .imm = (value)})
+#define BPF_AND_IMM(to, value) ((struct bpf_insn){.code = BPF_ALU64 | BPF_AND | BPF_K, .dst_reg = (to), .imm = (value)})
 #define BPF_SHIFT_LEFT_IMM(to, value) \
     ((struct bpf_insn){.code = BPF_ALU64 | BPF_LSH | BPF_K, .dst_reg = (to), .imm = (value)})
 #define BPF_STORE32(base, offset, from) \
@@ -58,8 +52,8 @@
 
 /** BPF_PROG_LOAD; `attach` is where it will be attached, 0 where it is not or the type says it. A descriptor that the
  * caller closes, or -errno (EPERM without CAP_BPF or CAP_SYS_ADMIN). */
-int bpf_program_load(enum bpf_prog_type type, enum bpf_attach_type attach, const char *name, const struct bpf_insn *code,
-                     size_t count);
+int bpf_program_load(enum bpf_prog_type type, enum bpf_attach_type attach, const char *name,
+                     const struct bpf_insn *code, size_t count);
 
 /** BPF_LINK_CREATE: attaches a program to a cgroup or a network namespace until the link is closed, by whomever or by
  * the end of this process. The link's descriptor or -errno. */

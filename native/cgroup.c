@@ -80,6 +80,4 @@ out:
     return result;
 }
 
-int cgroup_thaw(const char *path) {
-    return write_freeze(path, "0");
-}
+int cgroup_thaw(const char *path) { return write_freeze(path, "0"); }

@@ -8,9 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int descriptors_pipe(int ends[2]) {
-    return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
-}
+int descriptors_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0; }
 
 int descriptors_seqpacket(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;

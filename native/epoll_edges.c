@@ -43,17 +43,17 @@ static struct group group_of(const struct job *job, uint64_t data) {
     while (low < high) {
         size_t middle = (low + high) / 2;
 
-        if (job->items[middle].data < data) low = middle + 1;
-        else high = middle;
+        if (job->items[middle].data < data)
+            low = middle + 1;
+        else
+            high = middle;
     }
     while (high < job->count && job->items[high].data == data) high++;
     return (struct group){low, high};
 }
 
 /* A level-triggered item is told of as long as it has something to tell, whoever has been told. */
-static bool is_level(const struct epoll_item *item) {
-    return !(item->events & (EPOLLET | EPOLLONESHOT));
-}
+static bool is_level(const struct epoll_item *item) { return !(item->events & (EPOLLET | EPOLLONESHOT)); }
 
 static bool is_disarmed(const struct epoll_item *item) {
     return (item->events & EPOLLONESHOT) && !(item->events & ~PRIVATE);
@@ -113,15 +113,14 @@ static int poll_items(const struct job *job, bool (*is_wanted)(const struct job 
     return poll(job->polls, job->count, 0) < 0 ? -errno : 0;
 }
 
-static bool may_be_still(const struct job *job, size_t i) {
-    return job->notes[i].told != 0;
-}
+static bool may_be_still(const struct job *job, size_t i) { return job->notes[i].told != 0; }
 
 static int look(struct job *job) {
     int result, count;
 
     for (size_t i = 0; i < job->count; i++)
-        job->notes[i] = (struct epoll_note){job->items[i].fd, still_of(job, &job->items[i]), is_disarmed(&job->items[i])};
+        job->notes[i] =
+            (struct epoll_note){job->items[i].fd, still_of(job, &job->items[i]), is_disarmed(&job->items[i])};
     result = poll_items(job, may_be_still, 0);
     count = result ? result : take_told(job);
     if (count < 0) return count;
@@ -136,9 +135,7 @@ static int look(struct job *job) {
     return result;
 }
 
-static bool was_disarmed(const struct job *job, size_t i) {
-    return job->notes[i].is_disarmed;
-}
+static bool was_disarmed(const struct job *job, size_t i) { return job->notes[i].is_disarmed; }
 
 /* Has them told of what they have, which is taken then. */
 static int disarm(const struct job *job) {
@@ -228,7 +225,8 @@ static size_t keep_telling(struct epoll_note *notes, size_t count) {
     return kept;
 }
 
-int epoll_edges_look(struct epoll_place place, const struct epoll_still *still, struct epoll_note **notes, size_t *count) {
+int epoll_edges_look(struct epoll_place place, const struct epoll_still *still, struct epoll_note **notes,
+                     size_t *count) {
     struct epoll_item *items;
     size_t item_count;
     int result = epoll_items_read(place.pid, place.fd, &items, &item_count);
@@ -237,9 +235,11 @@ int epoll_edges_look(struct epoll_place place, const struct epoll_still *still, 
     *count = 0;
     if (result || !matters(items, item_count)) goto out;
     *notes = calloc(item_count, sizeof(**notes));
-    if (!*notes) result = -ENOMEM;
+    if (!*notes)
+        result = -ENOMEM;
     else if (are_distinct(items, *notes, item_count))
-        result = run((struct job){.items = items, .count = item_count, .still = still, .work = look, .notes = *notes}, place);
+        result = run((struct job){.items = items, .count = item_count, .still = still, .work = look, .notes = *notes},
+                     place);
     else
         item_count = 0;
     *count = result ? 0 : keep_telling(*notes, item_count);
@@ -260,11 +260,14 @@ int epoll_edges_settle(struct epoll_place place, struct epoll_note *notes, size_
     if (result || !are_distinct(items, all, item_count)) goto out;
     qsort(notes, count, sizeof(*notes), compare_notes);
     for (size_t i = 0; i < item_count; i++) {
-        const struct epoll_note key = {.fd = items[i].fd}, *note = bsearch(&key, notes, count, sizeof(*notes), compare_notes);
+        const struct epoll_note key = {.fd = items[i].fd},
+                                *note = bsearch(&key, notes, count, sizeof(*notes), compare_notes);
 
         all[i] = note ? *note : key;
     }
-    result = run((struct job){.items = items, .count = item_count, .is_restored = is_restored, .work = settle, .notes = all}, place);
+    result =
+        run((struct job){.items = items, .count = item_count, .is_restored = is_restored, .work = settle, .notes = all},
+            place);
 out:
     free(all);
     free(items);

@@ -42,7 +42,8 @@ struct epoll_still {
 /** *notes are of those items that have any, and the caller's to free(3), also after an error. 0 or -errno: -ENOENT, -ESRCH, -EBADF where the
  * process or the set is gone; -ESTALE where an item's file is at none of the process's descriptors any more, so that an
  * edge of it may be lost. */
-int epoll_edges_look(struct epoll_place place, const struct epoll_still *still, struct epoll_note **notes, size_t *count);
+int epoll_edges_look(struct epoll_place place, const struct epoll_still *still, struct epoll_note **notes,
+                     size_t *count);
 
 /** Of the same set, or, with `is_restored`, of a new one at its place: in that, a one-shot item that was told of is armed for
  * EPOLLHUP and EPOLLERR (ep_insert() adds both); it is disarmed, if its file has anything to tell now. As above. */

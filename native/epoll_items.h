@@ -9,7 +9,7 @@ struct epoll_item {
     int fd;          /* the number by which the set knows it */
     uint32_t events; /* EPOLL* */
     uint64_t data;
-    uint32_t inode;  /* of the file that is watched */
+    uint32_t inode; /* of the file that is watched */
 };
 
 /** *items are in order of their data, and the caller's to free(3). 0, or -errno: -ENOENT where the process or the

@@ -43,11 +43,10 @@ static const struct bpf_insn hush[] = {
 #define ON_STACK (-8)
 
 /* Reads the byte of the packet at `offset`, from the IP header on, into r0; where there is none the packet passes. */
-#define READ_BYTE(skip)                                                                                  \
-    BPF_MOVE_REG(BPF_REG_1, BPF_REG_6), BPF_MOVE_REG(BPF_REG_3, BPF_REG_10),                             \
-        BPF_ADD_IMM(BPF_REG_3, ON_STACK), BPF_MOVE_IMM(BPF_REG_4, 1),                                    \
-        BPF_CALL_HELPER(BPF_FUNC_skb_load_bytes), BPF_JUMP_IMM(BPF_JSLT, BPF_REG_0, 0, skip),            \
-        BPF_LOAD8(BPF_REG_0, BPF_REG_10, ON_STACK)
+#define READ_BYTE(skip)                                                                                        \
+    BPF_MOVE_REG(BPF_REG_1, BPF_REG_6), BPF_MOVE_REG(BPF_REG_3, BPF_REG_10), BPF_ADD_IMM(BPF_REG_3, ON_STACK), \
+        BPF_MOVE_IMM(BPF_REG_4, 1), BPF_CALL_HELPER(BPF_FUNC_skb_load_bytes),                                  \
+        BPF_JUMP_IMM(BPF_JSLT, BPF_REG_0, 0, skip), BPF_LOAD8(BPF_REG_0, BPF_REG_10, ON_STACK)
 
 /* r6: context, r7: the length of the IP header, r8: where the protocol's number is */
 static const struct bpf_insn no_resets[] = {

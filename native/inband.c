@@ -17,19 +17,15 @@ enum {
 };
 
 /* X is where the TCP header begins; a load past the end of the packet drops it (BPF_ABS and BPF_IND). */
-#define PASS_OUR_OPTION                                             \
-    BPF_STMT(BPF_LD | BPF_B | BPF_IND, 12),                         \
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, MIN_OFFSET << 4, 0, 5), \
-        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 20),                     \
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_KIND, 0, 3),     \
-        BPF_STMT(BPF_LD | BPF_W | BPF_IND, 22),                     \
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_EXID, 0, 1),     \
+#define PASS_OUR_OPTION                                                                                 \
+    BPF_STMT(BPF_LD | BPF_B | BPF_IND, 12), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, MIN_OFFSET << 4, 0, 5), \
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 20), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_KIND, 0, 3), \
+        BPF_STMT(BPF_LD | BPF_W | BPF_IND, 22), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_EXID, 0, 1), \
         BPF_STMT(BPF_RET | BPF_K, ALL), BPF_STMT(BPF_RET | BPF_K, 0)
 
 /* X is where the UDP header begins: the ExID is behind it. */
-#define PASS_OUR_DATAGRAM                                          \
-    BPF_STMT(BPF_LD | BPF_W | BPF_IND, 8),                         \
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_EXID, 0, 1),    \
+#define PASS_OUR_DATAGRAM                                                                          \
+    BPF_STMT(BPF_LD | BPF_W | BPF_IND, 8), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, INBAND_EXID, 0, 1), \
         BPF_STMT(BPF_RET | BPF_K, ALL), BPF_STMT(BPF_RET | BPF_K, 0)
 
 /* A raw IPv4 socket's packets begin with the IP header, whose length is in its first byte. */
@@ -111,8 +107,10 @@ int inband_send(int fd, int protocol, const struct inband_segment *segment) {
     if (length < 0) return length;
 
     /* In a raw socket's address the port is a protocol number. */
-    if (destination.any.sa_family == AF_INET6) destination.v6.sin6_port = 0;
-    else destination.v4.sin_port = 0;
+    if (destination.any.sa_family == AF_INET6)
+        destination.v6.sin6_port = 0;
+    else
+        destination.v4.sin_port = 0;
     struct iovec data = {.iov_base = packet, .iov_len = (size_t)length};
     struct msghdr message = {.msg_name = &destination,
                              .msg_namelen = socket_address_length(&destination),

@@ -30,8 +30,10 @@ static int skip_ipv4(const uint8_t **packet, size_t *length, struct inband_segme
 }
 
 static void set_port(uint16_t port, union socket_address *endpoint) {
-    if (endpoint->any.sa_family == AF_INET6) endpoint->v6.sin6_port = port;
-    else endpoint->v4.sin_port = port;
+    if (endpoint->any.sa_family == AF_INET6)
+        endpoint->v6.sin6_port = port;
+    else
+        endpoint->v4.sin_port = port;
 }
 
 int inband_parse_datagram(int family, const uint8_t *packet, size_t length, struct inband_segment *segment) {

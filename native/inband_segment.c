@@ -23,8 +23,10 @@ static void set_ipv4(const uint8_t *address, union socket_address *endpoint) {
 }
 
 static void set_port(uint16_t port, union socket_address *endpoint) {
-    if (endpoint->any.sa_family == AF_INET6) endpoint->v6.sin6_port = htons(port);
-    else endpoint->v4.sin_port = htons(port);
+    if (endpoint->any.sa_family == AF_INET6)
+        endpoint->v6.sin6_port = htons(port);
+    else
+        endpoint->v4.sin_port = htons(port);
 }
 
 /* Narrows packet and length to the TCP segment and takes the addresses. */
@@ -93,6 +95,7 @@ int inband_build(const struct inband_segment *segment, uint8_t *out, size_t capa
     put32(option + 2, INBAND_EXID);
     if (segment->option_length > 0) memcpy(option + INBAND_OPTION_HEAD, segment->option, segment->option_length);
     if (segment->body_length > 0) memcpy(out + header, segment->body, segment->body_length);
-    put16(out + TCP_CHECKSUM, tcp_checksum(&segment->source, &segment->destination, out, header + segment->body_length));
+    put16(out + TCP_CHECKSUM,
+          tcp_checksum(&segment->source, &segment->destination, out, header + segment->body_length));
     return (int)(header + segment->body_length);
 }

@@ -11,21 +11,21 @@
 #include <stdint.h>
 
 enum init_step {
-	INIT_STEP_STARTED = 0,
-	INIT_STEP_CGROUP = 1,
-	INIT_STEP_NAMESPACE = 2,
-	INIT_STEP_FORK = 3,
-	INIT_STEP_SESSION = 4,
-	INIT_STEP_REGISTRY = 5,
-	INIT_STEP_STDIO = 6,
-	INIT_STEP_EXEC = 7,
-	INIT_STEP_DIRECTORY = 8,
+    INIT_STEP_STARTED = 0,
+    INIT_STEP_CGROUP = 1,
+    INIT_STEP_NAMESPACE = 2,
+    INIT_STEP_FORK = 3,
+    INIT_STEP_SESSION = 4,
+    INIT_STEP_REGISTRY = 5,
+    INIT_STEP_STDIO = 6,
+    INIT_STEP_EXEC = 7,
+    INIT_STEP_DIRECTORY = 8,
 };
 
 struct init_report {
-	int32_t pid;
-	int32_t step;
-	int32_t error;
+    int32_t pid;
+    int32_t step;
+    int32_t error;
 };
 
 /* Asks init to close its end of the program's stdin, so that the program sees end of file. */

@@ -32,8 +32,11 @@ int run_in_own_table(int (*work)(void *argument), void *argument) {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pid = clone(run, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK, &task);
-    if (pid < 0) task.result = -errno;
-    else while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR);
+    if (pid < 0)
+        task.result = -errno;
+    else
+        while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+            ;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     free(stack);
     return task.result;

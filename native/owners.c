@@ -66,7 +66,8 @@ static int search_process(struct search *search, int proc, const char *pid) {
     for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
         uint32_t inode;
         if (entry->d_name[0] == '.' || !is_sought(folder, entry->d_name, &inode)) continue;
-        if (search->inodes && !bsearch(&inode, search->inodes, search->inode_count, sizeof inode, compare_inodes)) continue;
+        if (search->inodes && !bsearch(&inode, search->inodes, search->inode_count, sizeof inode, compare_inodes))
+            continue;
         result = append(search, (struct owner){.inode = inode, .pid = atoi(pid), .fd = atoi(entry->d_name)});
     }
     closedir(entries);

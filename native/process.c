@@ -7,9 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int process_become_subreaper(void) {
-    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? -errno : 0;
-}
+int process_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? -errno : 0; }
 
 int process_open(pid_t pid) {
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -202,8 +202,7 @@ static int wait_held(struct ptrace_freeze *freeze, int timeout_ms) {
         deadline.tv_nsec -= 1000000000L;
     }
     pthread_mutex_lock(&freeze->mutex);
-    while (!freeze->decided && error == 0)
-        error = pthread_cond_timedwait(&freeze->changed, &freeze->mutex, &deadline);
+    while (!freeze->decided && error == 0) error = pthread_cond_timedwait(&freeze->changed, &freeze->mutex, &deadline);
     result = freeze->decided ? freeze->result : -error;
     pthread_mutex_unlock(&freeze->mutex);
     return result;

@@ -114,8 +114,8 @@ int tcp_sequences(const union socket_address *local, const union socket_address 
     int result;
 
     if (program < 0) {
-        result = bpf_program_load(BPF_PROG_TYPE_SCHED_CLS, 0, "migrun_sequence", lookup,
-                                  sizeof lookup / sizeof *lookup);
+        result =
+            bpf_program_load(BPF_PROG_TYPE_SCHED_CLS, 0, "migrun_sequence", lookup, sizeof lookup / sizeof *lookup);
         if (result < 0) return result;
         program = result;
     }

@@ -90,7 +90,8 @@ static uint32_t tcp_obstacles(int fd, int state, short events) {
 
     found |= bit(has_authentication(fd), OBSTACLE_AUTHENTICATION);
     if (state == TCP_LISTEN) return found;
-    if (state == TCP_CLOSE) return found | bit(events & POLLERR, OBSTACLE_ERROR_QUEUE) | bit(has_unread(fd), OBSTACLE_ENDED);
+    if (state == TCP_CLOSE)
+        return found | bit(events & POLLERR, OBSTACLE_ERROR_QUEUE) | bit(has_unread(fd), OBSTACLE_ENDED);
     if (state == TCP_SYN_SENT) return found | bit(is_fast_open(fd), OBSTACLE_FAST_OPEN);
     found |= bit(has_urgent_data(fd, events), OBSTACLE_URGENT_DATA);
     found |= bit(has_option(fd, IPPROTO_TCP, TCP_SAVE_SYN), OBSTACLE_SAVED_SYN);

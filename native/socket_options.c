@@ -33,8 +33,10 @@
 /* A socket that is connected tells what it uses, not what was set; on a stream, multicast means nothing. */
 enum when { ALWAYS, UNCONNECTED, DATAGRAM };
 
-#define ANY(level, name) {level, name, ALWAYS, #name}
-#define NUMBERED(level, name) {level, name##_NUMBER, ALWAYS, #name}
+#define ANY(level, name) \
+    { level, name, ALWAYS, #name }
+#define NUMBERED(level, name) \
+    { level, name##_NUMBER, ALWAYS, #name }
 
 /* SO_PRIORITY follows whatever sets the type of service, which changes it (ip_sock_set_tos, net/ipv4/ip_sockglue.c). */
 static const struct known_option {
@@ -212,13 +214,10 @@ static int kind_of(int fd, struct untouched_socket *kind) {
 /* Whether a socket of this kind can have options of that level at all. */
 static bool has_level(const struct untouched_socket *kind, int level) {
     switch (level) {
-    case IPPROTO_IPV6:
-        return kind->family == AF_INET6;
+    case IPPROTO_IPV6: return kind->family == AF_INET6;
     case IPPROTO_TCP:
-    case IPPROTO_UDP:
-        return kind->protocol == level;
-    default:
-        return true;
+    case IPPROTO_UDP: return kind->protocol == level;
+    default: return true;
     }
 }
 
@@ -240,7 +239,8 @@ static int find_untouched(int fd, struct untouched_sockets *untouched, const str
     if (result < 0) return result;
     for (size_t i = 0; i < untouched->count; i++) {
         *found = &untouched->kinds[i];
-        if ((*found)->family == kind.family && (*found)->type == kind.type && (*found)->protocol == kind.protocol) return 0;
+        if ((*found)->family == kind.family && (*found)->type == kind.type && (*found)->protocol == kind.protocol)
+            return 0;
     }
     result = ask_new(&kind);
     if (result < 0) return result;
@@ -285,7 +285,8 @@ static bool is_among(const struct known_option *one, const struct socket_option 
 }
 
 /* CRIU leaves some behind that it needed itself: SO_REUSEPORT on every connection (open_inet_sk, criu/sk-inet.c). */
-static int reset_others(int fd, struct untouched_sockets *untouched, const struct socket_option *options, size_t count) {
+static int reset_others(int fd, struct untouched_sockets *untouched, const struct socket_option *options,
+                        size_t count) {
     const struct untouched_socket *as_new;
     int result = find_untouched(fd, untouched, &as_new);
     unsigned now = now_of(fd);

@@ -12,8 +12,8 @@ uint16_t socket_address_port(const union socket_address *address) {
 }
 
 void socket_address_text(const union socket_address *address, char text[INET6_ADDRSTRLEN]) {
-    const void *bytes = address->any.sa_family == AF_INET6 ? (const void *)&address->v6.sin6_addr
-                                                           : (const void *)&address->v4.sin_addr;
+    const void *bytes =
+        address->any.sa_family == AF_INET6 ? (const void *)&address->v6.sin6_addr : (const void *)&address->v4.sin_addr;
     if (!inet_ntop(address->any.sa_family, bytes, text, INET6_ADDRSTRLEN)) text[0] = '\0';
 }
 

@@ -61,7 +61,8 @@ int socket_describe(int fd, struct held_socket *socket) {
     if ((result = socket_local(fd, &socket->local)) < 0) return result;
     if ((result = socket_remote(fd, socket->family, &socket->remote)) < 0) return result;
     if (socket->protocol == IPPROTO_TCP && socket->type == SOCK_STREAM) result = describe_tcp(fd, socket);
-    if (result == 0 && socket->state == TCP_SYN_SENT) result = socket_former_remote(fd, socket->family, &socket->remote);
+    if (result == 0 && socket->state == TCP_SYN_SENT)
+        result = socket_former_remote(fd, socket->family, &socket->remote);
     if (result == 0 && socket->state == TCP_CLOSE) result = describe_closed(fd, socket);
     socket->obstacles = socket_obstacles(fd, socket->state);
     return result;

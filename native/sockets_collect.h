@@ -17,10 +17,10 @@ struct held_socket {
     int family, type, protocol;
     int state; /* TCP_ESTABLISHED ...; 0 where not TCP */
     union socket_address local, remote;
-    uint32_t backlog;   /* waiting to be accepted; listening sockets only */
+    uint32_t backlog;       /* waiting to be accepted; listening sockets only */
     uint32_t backlog_limit; /* listen(2)'s, as far as the kernel took it */
-    bool ended;         /* TCP: it was connected once, or tried to be, and is closed now */
-    uint32_t obstacles; /* what cannot be carried: bits of enum socket_obstacle */
+    bool ended;             /* TCP: it was connected once, or tried to be, and is closed now */
+    uint32_t obstacles;     /* what cannot be carried: bits of enum socket_obstacle */
 };
 
 /**

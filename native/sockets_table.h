@@ -17,7 +17,7 @@ struct socket_record {
     uint64_t cookie;
     /* Lock (lock.h) */
     bool locked;
-    uint64_t lease_end; /* CLOCK_MONOTONIC nanoseconds; 0: the lock has no lease */
+    uint64_t lease_end;             /* CLOCK_MONOTONIC nanoseconds; 0: the lock has no lease */
     struct sock_filter *own_filter; /* the program's filter, owned by the record; NULL: none */
     uint16_t own_filter_length;
     /* Repair (tcp_state.h) */

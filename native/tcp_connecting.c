@@ -22,7 +22,8 @@ static int connect_without_waiting(int fd, const union socket_address *remote) {
     return fcntl(fd, F_SETFL, flags) < 0 ? -errno : result;
 }
 
-int tcp_connect_again(int fd, const union socket_address *local, const union socket_address *remote, const char **step) {
+int tcp_connect_again(int fd, const union socket_address *local, const union socket_address *remote,
+                      const char **step) {
     struct socket_record record = {0};
     int result;
 

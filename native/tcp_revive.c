@@ -45,8 +45,7 @@ static void keep_options(int fd, struct kept_options *kept) {
  */
 static int put_options_back(int fd, const struct kept_options *kept) {
     for (size_t i = 0; i < FORGOTTEN; i++) {
-        int result =
-            kept->known[i] ? socket_set(fd, forgotten[i].level, forgotten[i].option, kept->value[i]) : 0;
+        int result = kept->known[i] ? socket_set(fd, forgotten[i].level, forgotten[i].option, kept->value[i]) : 0;
 
         if (result < 0) return result;
     }

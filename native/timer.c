@@ -17,7 +17,8 @@ static struct timespec timespec_of(int64_t nanoseconds) {
 }
 
 int timer_set(int fd, const struct timer_setting *setting) {
-    struct itimerspec time = {.it_value = timespec_of(setting->end_ns), .it_interval = timespec_of(setting->interval_ns)};
+    struct itimerspec time = {.it_value = timespec_of(setting->end_ns),
+                              .it_interval = timespec_of(setting->interval_ns)};
 
     if (timerfd_settime(fd, setting->flags, &time, NULL)) return -errno;
     /* Setting a timer forgets them; the kernel takes no 0. */

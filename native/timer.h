@@ -4,9 +4,9 @@
 #include <stdint.h>
 
 struct timer_setting {
-    int flags;                        /* of timerfd_settime(2) */
-    int64_t end_ns, interval_ns;      /* on the timer's clock, as the caller's time namespace has it */
-    uint64_t expirations;             /* that nobody has read yet */
+    int flags;                   /* of timerfd_settime(2) */
+    int64_t end_ns, interval_ns; /* on the timer's clock, as the caller's time namespace has it */
+    uint64_t expirations;        /* that nobody has read yet */
 };
 
 /** 0 or -errno. */

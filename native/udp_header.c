@@ -11,7 +11,8 @@ static uint64_t sum(const void *bytes, size_t length) {
 
 uint16_t udp_checksum(const union socket_address *source, const union socket_address *destination,
                       const struct udphdr *header, const uint8_t *data, size_t length) {
-    uint64_t total = IPPROTO_UDP + (uint64_t)(sizeof *header + length) + sum(header, sizeof *header) + sum(data, length);
+    uint64_t total =
+        IPPROTO_UDP + (uint64_t)(sizeof *header + length) + sum(header, sizeof *header) + sum(data, length);
     uint16_t folded;
 
     if (source->any.sa_family == AF_INET6)

@@ -24,7 +24,8 @@ int udp_interfaces_named(int fd, char (**names)[IF_NAMESIZE], size_t *count) {
     *count = option_count + membership_count;
     *names = calloc(*count + 1, sizeof **names);
     for (size_t i = 0; *names && i < *count; i++)
-        memcpy((*names)[i], i < option_count ? options[i].interface : memberships[i - option_count].interface, IF_NAMESIZE);
+        memcpy((*names)[i], i < option_count ? options[i].interface : memberships[i - option_count].interface,
+               IF_NAMESIZE);
     free(memberships);
     return *names ? 0 : -ENOMEM;
 }

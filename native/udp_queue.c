@@ -93,9 +93,8 @@ static int send_packet(struct filling *filling, const union socket_address *to, 
     struct udphdr udp = {.source = htons(socket_address_port(&from)),
                          .dest = htons(socket_address_port(&wire)),
                          .len = htons((uint16_t)(sizeof udp + datagram->length))};
-    struct iovec parts[] = {{header, write_ip(header, &from, &wire, datagram)},
-                            {&udp, sizeof udp},
-                            {datagram->bytes, datagram->length}};
+    struct iovec parts[] = {
+        {header, write_ip(header, &from, &wire, datagram)}, {&udp, sizeof udp}, {datagram->bytes, datagram->length}};
     struct msghdr message = {.msg_name = &destination,
                              .msg_namelen = socket_address_length(&destination),
                              .msg_iov = parts,
@@ -106,7 +105,8 @@ static int send_packet(struct filling *filling, const union socket_address *to, 
     if (sizeof udp + datagram->length > PACKET_MAX - (from.any.sa_family == AF_INET ? sizeof(struct iphdr) : 0))
         return -EMSGSIZE;
     udp.check = htons(udp_checksum(&from, &wire, &udp, datagram->bytes, datagram->length));
-    if (destination.any.sa_family == AF_INET6) destination.v6.sin6_port = 0; /* rawv6_sendmsg() takes it for a protocol */
+    if (destination.any.sa_family == AF_INET6)
+        destination.v6.sin6_port = 0; /* rawv6_sendmsg() takes it for a protocol */
     return sendmsg(raw, &message, 0) < 0 ? -errno : 0;
 }
 
@@ -180,11 +180,8 @@ static int shows_destination(int fd, int family, bool *shows) {
     static const struct {
         int level, name;
     } options[] = {
-        {IPPROTO_IP, IP_PKTINFO},
-        {IPPROTO_IP, IP_RECVORIGDSTADDR},
-        {IPPROTO_IPV6, IPV6_RECVPKTINFO},
-        {IPPROTO_IPV6, IPV6_2292PKTINFO},
-        {IPPROTO_IPV6, IPV6_RECVORIGDSTADDR},
+        {IPPROTO_IP, IP_PKTINFO},         {IPPROTO_IP, IP_RECVORIGDSTADDR},     {IPPROTO_IPV6, IPV6_RECVPKTINFO},
+        {IPPROTO_IPV6, IPV6_2292PKTINFO}, {IPPROTO_IPV6, IPV6_RECVORIGDSTADDR},
     };
 
     *shows = false;

@@ -59,7 +59,8 @@ static int prepare(const struct udp_revival *revival, struct kept *kept, const c
     *step = "getsockopt";
     if ((result = keep(fd, kept)) < 0) return result;
     *step = "SO_REUSEADDR";
-    if ((result = socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1)) < 0) return result; /* as each may have had it at its bind */
+    if ((result = socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1)) < 0)
+        return result; /* as each may have had it at its bind */
     *step = "bind";
     return is_multicast(&revival->local) ? 0 : bind_local(revival);
 }
@@ -102,8 +103,7 @@ static int set_multicast(int fd, const struct udp_saved *saved) {
     int result = udp_interfaces_set(fd, saved->interfaces, saved->interface_count);
 
     if (result < 0) return result;
-    if (saved->multicast_interface.s_addr &&
-        setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof interface))
+    if (saved->multicast_interface.s_addr && setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof interface))
         return -errno;
     return udp_memberships_join(fd, saved->memberships, saved->membership_count);
 }

@@ -24,14 +24,10 @@ enum {
 static const struct {
     int family, level, name;
 } questions[] = {
-    {AF_INET, IPPROTO_IP, IP_PKTINFO},
-    {AF_INET, IPPROTO_IP, IP_RECVTTL},
-    {AF_INET, IPPROTO_IP, IP_RECVTOS},
-    {AF_INET6, IPPROTO_IPV6, IPV6_RECVPKTINFO},
-    {AF_INET6, IPPROTO_IPV6, IPV6_RECVHOPLIMIT},
-    {AF_INET6, IPPROTO_IPV6, IPV6_RECVTCLASS},
-    {AF_INET6, IPPROTO_IP, IP_RECVTTL},
-    {AF_INET6, IPPROTO_IP, IP_RECVTOS},
+    {AF_INET, IPPROTO_IP, IP_PKTINFO},           {AF_INET, IPPROTO_IP, IP_RECVTTL},
+    {AF_INET, IPPROTO_IP, IP_RECVTOS},           {AF_INET6, IPPROTO_IPV6, IPV6_RECVPKTINFO},
+    {AF_INET6, IPPROTO_IPV6, IPV6_RECVHOPLIMIT}, {AF_INET6, IPPROTO_IPV6, IPV6_RECVTCLASS},
+    {AF_INET6, IPPROTO_IP, IP_RECVTTL},          {AF_INET6, IPPROTO_IP, IP_RECVTOS},
 };
 enum { QUESTIONS = sizeof questions / sizeof *questions };
 
@@ -140,7 +136,8 @@ static int read_one(struct reading *reading) {
     for (ssize_t done = 0; done < length; done += told.segment) {
         ssize_t rest = length - done;
 
-        result = keep(reading, &source, &told, reading->bytes + done, (size_t)(rest < told.segment ? rest : told.segment));
+        result =
+            keep(reading, &source, &told, reading->bytes + done, (size_t)(rest < told.segment ? rest : told.segment));
         if (result < 0) return result;
     }
     return 1;
@@ -176,7 +173,8 @@ static int walk(struct reading *reading) {
     if (result == 0) result = socket_set(reading->fd, SOL_SOCKET, SO_PEEK_OFF, 0);
     if (result < 0) return result;
     reading->bytes = malloc(DATAGRAM_MAX);
-    if (!reading->bytes) result = -ENOMEM;
+    if (!reading->bytes)
+        result = -ENOMEM;
     else
         do result = read_one(reading);
         while (result == 1);

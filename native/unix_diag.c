@@ -36,7 +36,8 @@ static int describe(const struct nlmsghdr *message, void *context) {
     size_t length;
 
     if (!found) return 0;
-    struct unix_diag_socket socket = {.inode = found->udiag_ino, .type = found->udiag_type, .state = found->udiag_state};
+    struct unix_diag_socket socket = {
+        .inode = found->udiag_ino, .type = found->udiag_type, .state = found->udiag_state};
     socket.peer = number_of(message, UNIX_DIAG_PEER);
     shut = attribute(message, UNIX_DIAG_SHUTDOWN, &length);
     if (shut && length >= sizeof *shut) socket.shutdown = *shut;
@@ -55,7 +56,9 @@ int unix_diag_each(void (*visit)(const struct unix_diag_socket *, void *), void 
         struct nlmsghdr header;
         struct unix_diag_req body;
     } request = {
-        .header = {.nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .header = {.nlmsg_len = sizeof request,
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
         .body = {.sdiag_family = AF_UNIX,
                  .udiag_states = UINT32_MAX,
                  .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS | UDIAG_SHOW_RQLEN},

@@ -6,8 +6,8 @@
 
 struct unix_diag_socket {
     uint32_t inode;
-    uint8_t type;  /* SOCK_STREAM ... */
-    uint8_t state; /* TCP_ESTABLISHED, TCP_LISTEN, TCP_CLOSE */
+    uint8_t type;     /* SOCK_STREAM ... */
+    uint8_t state;    /* TCP_ESTABLISHED, TCP_LISTEN, TCP_CLOSE */
     uint8_t shutdown; /* bits: 1 for receiving, 2 for sending */
     /* The socket at its other end; 0: none, or one that waits to be accepted. */
     uint32_t peer;

@@ -35,7 +35,8 @@ static int keep(struct unix_queue *queue, const struct cmsghdr *header) {
 static int look_at_next(int fd, bool keeps_apart, void *bytes, struct unix_queue *queue) {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(MOST_FDS * sizeof(int)) + 512];
     struct iovec data = {.iov_base = bytes, .iov_len = CHUNK};
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     ssize_t got = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     int result = 0;
 

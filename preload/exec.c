@@ -59,22 +59,22 @@ static void collect(char **arguments, const char *first, va_list *list) {
     }
 }
 
-#define EXPORT_LIST(name, exec)                                                                      \
-    __attribute__((visibility("default"))) int exported_##name(const char *path, const char *argument, ...) \
-        __asm__(#name);                                                                              \
-    int exported_##name(const char *path, const char *argument, ...) {                               \
-        va_list list, counted;                                                                       \
-        int result;                                                                                  \
-                                                                                                     \
-        if (!atomic_load(&shim_started)) shim_start();                                               \
-        va_start(list, argument);                                                                    \
-        va_copy(counted, list);                                                                      \
-        char *arguments[count(argument, counted)];                                                   \
-        va_end(counted);                                                                             \
-        collect(arguments, argument, &list);                                                         \
-        result = exec;                                                                               \
-        va_end(list);                                                                                \
-        return result;                                                                               \
+#define EXPORT_LIST(name, exec)                                                                        \
+    __attribute__((visibility("default"))) int exported_##name(const char *path, const char *argument, \
+                                                               ...) __asm__(#name);                    \
+    int exported_##name(const char *path, const char *argument, ...) {                                 \
+        va_list list, counted;                                                                         \
+        int result;                                                                                    \
+                                                                                                       \
+        if (!atomic_load(&shim_started)) shim_start();                                                 \
+        va_start(list, argument);                                                                      \
+        va_copy(counted, list);                                                                        \
+        char *arguments[count(argument, counted)];                                                     \
+        va_end(counted);                                                                               \
+        collect(arguments, argument, &list);                                                           \
+        result = exec;                                                                                 \
+        va_end(list);                                                                                  \
+        return result;                                                                                 \
     }
 
 EXPORT_LIST(execl, shim_execv(path, arguments))

@@ -63,13 +63,9 @@ static bool takes_away(const struct setting *setting, uint64_t bit) {
         if (setting->length < sizeof interface) return true;
         memcpy(&interface, setting->value, sizeof interface);
         return interface.imr_ifindex == 0;
-    case REGISTRY_FRAGMENT_SIZE:
-        memcpy(&size, setting->value, sizeof size);
-        return size == 0;
-    case REGISTRY_PACKET_INFO:
-        return memcmp(setting->value, &no_info, sizeof no_info) == 0;
-    default:
-        return false;
+    case REGISTRY_FRAGMENT_SIZE: memcpy(&size, setting->value, sizeof size); return size == 0;
+    case REGISTRY_PACKET_INFO: return memcmp(setting->value, &no_info, sizeof no_info) == 0;
+    default: return false;
     }
 }
 
@@ -119,8 +115,10 @@ static bool is_lease(struct registry_record *record, const struct setting *setti
 
     memcpy(&request, setting->value, sizeof request);
     if (request.flr_flags & IPV6_FL_F_REFLECT) {
-        if (request.flr_action == IPV6_FL_A_GET) note(record, REGISTRY_FLOW_REFLECTION, &was);
-        else if (!is_kept(record, REGISTRY_FLOW_REFLECTION)) forget(record, REGISTRY_FLOW_REFLECTION, before);
+        if (request.flr_action == IPV6_FL_A_GET)
+            note(record, REGISTRY_FLOW_REFLECTION, &was);
+        else if (!is_kept(record, REGISTRY_FLOW_REFLECTION))
+            forget(record, REGISTRY_FLOW_REFLECTION, before);
         return false;
     }
     if (request.flr_action == IPV6_FL_A_PUT) uncount(&record->flow_labels);
@@ -179,8 +177,10 @@ static int attach_program(struct registry_record *record, const struct setting *
     uint64_t noted = note(record, REGISTRY_GROUP_PROGRAM, &was);
     int result = pass(setting);
 
-    if (result == 0) give_to_group(setting->fd, record, noted);
-    else if (!was) forget(record, REGISTRY_GROUP_PROGRAM, noted);
+    if (result == 0)
+        give_to_group(setting->fd, record, noted);
+    else if (!was)
+        forget(record, REGISTRY_GROUP_PROGRAM, noted);
     return result;
 }
 
@@ -207,7 +207,8 @@ void options_zerocopy(int fd) {
     bool was;
 
     if (!record || atomic_load(&record->hidden) & REGISTRY_ZEROCOPY) return;
-    if (libc.getsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &is_set, &length) == 0 && is_set) note(record, REGISTRY_ZEROCOPY, &was);
+    if (libc.getsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &is_set, &length) == 0 && is_set)
+        note(record, REGISTRY_ZEROCOPY, &was);
     errno = error;
 }
 
@@ -224,8 +225,7 @@ static handler handler_of(int level, int name) {
         if (name == IPV6_JOIN_ANYCAST) return join_anycast;
         if (name == IPV6_LEAVE_ANYCAST) return leave_anycast;
         return name == IPV6_FLOWLABEL_MGR ? manage_flow_labels : NULL;
-    default:
-        return NULL;
+    default: return NULL;
     }
 }
 
@@ -246,10 +246,8 @@ static uint64_t hidden_by(int level, int name) {
         if (name == IPV6_PKTINFO) return REGISTRY_PACKET_INFO;
         if (name == IPV6_XFRM_POLICY || name == IPV6_IPSEC_POLICY) return REGISTRY_POLICY;
         return is_join(name) ? REGISTRY_MULTICAST_STREAM : 0;
-    case IPPROTO_TCP:
-        return name == TCP_MD5SIG || name == TCP_MD5SIG_EXT ? REGISTRY_KEYS : 0;
-    default:
-        return 0;
+    case IPPROTO_TCP: return name == TCP_MD5SIG || name == TCP_MD5SIG_EXT ? REGISTRY_KEYS : 0;
+    default: return 0;
     }
 }
 

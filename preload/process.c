@@ -80,8 +80,10 @@ pid_t shim__Fork(void) {
     if (libc._Fork == libc.fork) return shim_fork();
     fork_prepare();
     child = libc._Fork();
-    if (child == 0) fork_child();
-    else fork_parent();
+    if (child == 0)
+        fork_child();
+    else
+        fork_parent();
     if (child < 0) table_child_failed();
     return child;
 }

@@ -190,9 +190,7 @@ static inline struct registry_record *registry_record_at(const struct registry_v
     return slot < REGISTRY_FIRST_SLOTS ? &view->first->record[slot] : &view->more->record[slot - REGISTRY_FIRST_SLOTS];
 }
 
-static inline uint64_t registry_word(uint64_t generation, uint64_t references) {
-    return generation << 24 | references;
-}
+static inline uint64_t registry_word(uint64_t generation, uint64_t references) { return generation << 24 | references; }
 
 static inline uint64_t registry_generation(uint64_t word) { return word >> 24; }
 

@@ -45,8 +45,7 @@ static size_t put_parts(const struct attempt *attempt, int fd, const struct iove
 
     for (size_t i = 0; i < count; i++) {
         size_t end = start + parts[i].iov_len;
-        if (done < end)
-            done = start + put_rest(attempt, fd, parts[i].iov_base, parts[i].iov_len, flags, done - start);
+        if (done < end) done = start + put_rest(attempt, fd, parts[i].iov_base, parts[i].iov_len, flags, done - start);
         if (done < end) break;
         start = end;
     }
@@ -146,8 +145,7 @@ ssize_t shim_sendmsg(int fd, const struct msghdr *message, int flags) {
     while (result < 0 && attempt_again(&attempt));
     if (unlikely(flags & MSG_FASTOPEN)) connected_by_send(fd, message->msg_name, message->msg_namelen, result);
     if (unlikely(result > 0 && attempt_frozen(&attempt)))
-        return (ssize_t)put_parts(&attempt, fd, message->msg_iov, message->msg_iovlen, flags & ~ONCE,
-                                  (size_t)result);
+        return (ssize_t)put_parts(&attempt, fd, message->msg_iov, message->msg_iovlen, flags & ~ONCE, (size_t)result);
     return result;
 }
 

@@ -127,8 +127,10 @@ sighandler_t shim_sigset(int number, sighandler_t function) {
     if (!registry) return libc.sigset(number, function);
     sigemptyset(&set);
     if (sigaddset(&set, number) < 0) return SIG_ERR;
-    if (function == SIG_HOLD) before = shim_sigaction(number, NULL, &old) < 0 ? SIG_ERR : old.sa_handler;
-    else before = install(number, function, 0, false);
+    if (function == SIG_HOLD)
+        before = shim_sigaction(number, NULL, &old) < 0 ? SIG_ERR : old.sa_handler;
+    else
+        before = install(number, function, 0, false);
     if (before == SIG_ERR) return SIG_ERR;
     if (sigprocmask(function == SIG_HOLD ? SIG_BLOCK : SIG_UNBLOCK, &set, &blocked) < 0) return SIG_ERR;
     return sigismember(&blocked, number) ? SIG_HOLD : before;

@@ -11,7 +11,8 @@ static bool map_more(void) {
     int error = errno;
     void *memory = mmap(NULL, sizeof *none, PROT_READ | PROT_WRITE, MAP_SHARED, atomic_load(&memory_fd), REGISTRY_SIZE);
 
-    if (memory != MAP_FAILED && !atomic_compare_exchange_strong(&view.more, &none, memory)) munmap(memory, sizeof *none);
+    if (memory != MAP_FAILED && !atomic_compare_exchange_strong(&view.more, &none, memory))
+        munmap(memory, sizeof *none);
     errno = error;
     return memory != MAP_FAILED;
 }
@@ -69,7 +70,8 @@ static int32_t claim_any(uint64_t *generation) {
 
     slots_reach();
     slot = claim_among(registry_slots(&view), generation);
-    return slot < 0 && registry_slots(&view) < REGISTRY_SLOTS && grow() ? claim_among(REGISTRY_SLOTS, generation) : slot;
+    return slot < 0 && registry_slots(&view) < REGISTRY_SLOTS && grow() ? claim_among(REGISTRY_SLOTS, generation)
+                                                                        : slot;
 }
 
 /* A slot for a socket that nobody else has yet, with one reference; -1: the registry is full, and the socket works as

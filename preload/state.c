@@ -68,8 +68,10 @@ int shim_connect(int fd, const struct sockaddr *address, socklen_t length) {
     do result = libc.connect(fd, address, length);
     while (result < 0 && attempt_again(&attempt));
     error = errno;
-    if (result == 0 || error == EINPROGRESS) connected(fd, address, length, result < 0);
-    else if (error == EISCONN) set_state(fd, REGISTRY_CONNECTED);
+    if (result == 0 || error == EINPROGRESS)
+        connected(fd, address, length, result < 0);
+    else if (error == EISCONN)
+        set_state(fd, REGISTRY_CONNECTED);
     errno = error;
     return result;
 }

@@ -120,8 +120,10 @@ static void introduce(int fd) {
     enum registry_state state = REGISTRY_NEW;
     int error = errno;
 
-    if (option(fd, SO_ACCEPTCONN)) state = REGISTRY_LISTENING;
-    else if (libc.getpeername(fd, (struct sockaddr *)&peer, &length) == 0) state = REGISTRY_CONNECTED;
+    if (option(fd, SO_ACCEPTCONN))
+        state = REGISTRY_LISTENING;
+    else if (libc.getpeername(fd, (struct sockaddr *)&peer, &length) == 0)
+        state = REGISTRY_CONNECTED;
     table_birth(fd, option(fd, SO_DOMAIN), option(fd, SO_TYPE), option(fd, SO_PROTOCOL), state);
     errno = error;
 }
@@ -138,7 +140,8 @@ void table_arrival(int fd) {
     slot = registry_find(&view, inode);
     if (slot >= 0) {
         word = atomic_load(registry_word_at(&view, (uint32_t)slot));
-        if (atomic_load(registry_inode_at(&view, (uint32_t)slot)) == inode && slot_take((uint32_t)slot, registry_generation(word))) {
+        if (atomic_load(registry_inode_at(&view, (uint32_t)slot)) == inode &&
+            slot_take((uint32_t)slot, registry_generation(word))) {
             enter(fd, entry_of((uint32_t)slot, registry_generation(word)));
             return;
         }
@@ -199,8 +202,7 @@ void table_take_for_child(void) {
     for (int fd = 0; fd <= high; fd++) {
         uint64_t entry = load(fd), now = entry;
         if (!entry || !slot_take(slot_of(entry), generation_of(entry))) continue;
-        if (!exchange(fd, &now, entry | FOR_CHILD))
-            slot_drop(slot_of(entry), generation_of(entry));
+        if (!exchange(fd, &now, entry | FOR_CHILD)) slot_drop(slot_of(entry), generation_of(entry));
     }
 }
 
@@ -245,7 +247,8 @@ void table_attach(void) {
         uint64_t entry = load(fd), now = entry;
         if (!(entry & DETACHED)) continue;
         uint64_t again = slot_take(slot_of(entry), generation_of(entry)) ? entry & ~FLAGS : 0;
-        if (!again) table_arrival(fd);
+        if (!again)
+            table_arrival(fd);
         else if (!exchange(fd, &now, again))
             slot_drop(slot_of(again), generation_of(again));
     }

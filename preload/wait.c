@@ -89,7 +89,7 @@ int shim_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
 }
 
 int shim___ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
-                      size_t room) {
+                     size_t room) {
     if (count > room / sizeof *fds) return libc.__ppoll_chk(fds, count, timeout, mask, room);
     return shim_ppoll(fds, count, timeout, mask);
 }

@@ -55,7 +55,9 @@ function parsePort(text: string | undefined): number {
   if (text === undefined) return DEFAULT_PORT;
   const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new MigrunError('E_USAGE', `MIGRUN_PORT is ${JSON.stringify(text)}, not a port`, { hint: 'set it to 1..65535, or not at all' });
+    throw new MigrunError('E_USAGE', `MIGRUN_PORT is ${JSON.stringify(text)}, not a port`, {
+      hint: 'set it to 1..65535, or not at all',
+    });
   }
   return port;
 }
@@ -87,5 +89,7 @@ export function ownCgroup(): string {
 function requireCgroupMount(): string {
   const mount = cgroupMount();
   if (mount !== undefined) return mount;
-  throw new MigrunError('E_CGROUP', 'no cgroup v2 is mounted here', { hint: 'mount one: mount -t cgroup2 none /sys/fs/cgroup/unified' });
+  throw new MigrunError('E_CGROUP', 'no cgroup v2 is mounted here', {
+    hint: 'mount one: mount -t cgroup2 none /sys/fs/cgroup/unified',
+  });
 }

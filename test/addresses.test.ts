@@ -1,4 +1,5 @@
-import { addressOfFamily, anyAddress, isAnyAddress, isGroup, isLinkLocal, isLoopback, plainAddress } from '../src/addresses';
+import { addressOfFamily, anyAddress, isAnyAddress, isGroup, isLinkLocal, isLoopback,
+  plainAddress } from '../src/addresses';
 
 test('a mapped address is the IPv4 address of its packets, and back', () => {
   expect(plainAddress('::ffff:10.0.0.1')).toBe('10.0.0.1');
@@ -16,8 +17,10 @@ test('any address', () => {
 });
 
 test.each<[string, (address: string) => boolean, string[], string[]]>([
-  ['loopback', isLoopback, ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'], ['128.0.0.1', '::2', '::ffff:10.0.0.1']],
-  ['groups', isGroup, ['224.0.0.1', '239.255.255.255', '255.255.255.255', 'ff02::1', '::ffff:239.1.1.1'], ['223.0.0.1', '240.0.0.1', 'fe80::1', 'fd00::ff']],
+  ['loopback', isLoopback, ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'], ['128.0.0.1', '::2',
+    '::ffff:10.0.0.1']],
+  ['groups', isGroup, ['224.0.0.1', '239.255.255.255', '255.255.255.255', 'ff02::1', '::ffff:239.1.1.1'], ['223.0.0.1',
+    '240.0.0.1', 'fe80::1', 'fd00::ff']],
   ['link-local', isLinkLocal, ['fe80::1', 'febf::1'], ['fec0::1', 'fd00::1', '169.254.0.1']],
 ])('%s', (_name, is, those, others) => {
   expect(those.filter((address) => !is(address))).toEqual([]);

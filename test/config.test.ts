@@ -18,7 +18,8 @@ describe('loadConfig', () => {
   test('what belongs together moves together', () => {
     const config = loadConfig({ MIGRUN_STATE_DIR: '/srv/state', MIGRUN_RUN_DIR: '/srv/run' });
     expect(config.clusterKeyFile).toBe('/srv/state/cluster.key');
-    for (const path of [config.agentSocket, config.programsDir, config.journalDir]) expect(path).toMatch(/^\/srv\/run\//);
+    for (const path of [config.agentSocket, config.programsDir, config.journalDir])
+      expect(path).toMatch(/^\/srv\/run\//);
   });
 
   test('each can be set by itself', () => {
@@ -29,17 +30,21 @@ describe('loadConfig', () => {
   });
 
   test.each(['0', '65536', '-1', '80.5', 'http', '', ' '])('%j is no port', (port) => {
-    expect(() => loadConfig({ MIGRUN_PORT: port })).toThrow(expect.objectContaining({ code: 'E_USAGE', hint: expect.any(String) as string }) as Error);
+    expect(() => loadConfig({ MIGRUN_PORT: port })).toThrow(
+      expect.objectContaining({ code: 'E_USAGE', hint: expect.any(String) as string }) as Error,
+    );
   });
 
-  test('the built parts are this checkout\'s', () => {
+  test("the built parts are this checkout's", () => {
     const { init, shim } = loadConfig({});
     for (const path of [init, shim]) expect(existsSync(path)).toBe(true);
   });
 });
 
-test('a migration\'s log of CRIU has its name', () => {
-  expect(criuLogOf(loadConfig({ MIGRUN_RUN_DIR: '/srv/run' }), '0123456789abcdef')).toBe('/srv/run/log/criu-01234567.log');
+test("a migration's log of CRIU has its name", () => {
+  expect(criuLogOf(loadConfig({ MIGRUN_RUN_DIR: '/srv/run' }), '0123456789abcdef')).toBe(
+    '/srv/run/log/criu-01234567.log',
+  );
 });
 
 describe('cgroupMount', () => {

@@ -33,6 +33,12 @@ describe('docs/errors.md', () => {
 
 test('a MigrunError keeps what caused it', () => {
   const cause = new Error('ENOENT');
-  expect(new MigrunError('E_FILE', 'no file', { cause })).toMatchObject({ name: 'MigrunError', code: 'E_FILE', message: 'no file', hint: undefined, cause });
+  expect(new MigrunError('E_FILE', 'no file', { cause })).toMatchObject({
+    name: 'MigrunError',
+    code: 'E_FILE',
+    message: 'no file',
+    hint: undefined,
+    cause,
+  });
   expect('cause' in new MigrunError('E_FILE', 'no file')).toBe(false);
 });

@@ -13,9 +13,7 @@ extern "C" {
 
 namespace {
 
-int32_t number(const Napi::Object &from, const char *name) {
-    return from.Get(name).As<Napi::Number>().Int32Value();
-}
+int32_t number(const Napi::Object &from, const char *name) { return from.Get(name).As<Napi::Number>().Int32Value(); }
 
 epoll_place to_place(const Napi::Value &value) {
     Napi::Object place = value.As<Napi::Object>();
@@ -49,9 +47,12 @@ void settle(const Napi::CallbackInfo &info) {
 
     for (uint32_t i = 0; i < given.Length(); i++) {
         Napi::Object one = given.Get(i).As<Napi::Object>();
-        notes.push_back({number(one, "fd"), static_cast<uint32_t>(number(one, "told")), one.Get("isDisarmed").As<Napi::Boolean>().Value()});
+        notes.push_back({number(one, "fd"), static_cast<uint32_t>(number(one, "told")),
+                         one.Get("isDisarmed").As<Napi::Boolean>().Value()});
     }
-    check(info.Env(), epoll_edges_settle(to_place(info[0]), notes.data(), notes.size(), info[2].As<Napi::Boolean>().Value()), "epoll_wait");
+    check(info.Env(),
+          epoll_edges_settle(to_place(info[0]), notes.data(), notes.size(), info[2].As<Napi::Boolean>().Value()),
+          "epoll_wait");
 }
 
 } // namespace

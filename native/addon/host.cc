@@ -28,9 +28,7 @@ extern "C" {
 /* A thread that takes longer is not about to stop: a rebind holds a peer for well under a millisecond. */
 constexpr int kPtraceTimeoutMs = 1000;
 
-static int number(const Napi::Value &value) {
-    return value.As<Napi::Number>().Int32Value();
-}
+static int number(const Napi::Value &value) { return value.As<Napi::Number>().Int32Value(); }
 
 static Napi::Array pair(Napi::Env env, const int ends[2]) {
     Napi::Array array = Napi::Array::New(env, 2);
@@ -52,9 +50,7 @@ static void close_fd(const Napi::CallbackInfo &info) {
     if (close(number(info[0])) < 0) fail(info.Env(), -errno, "close");
 }
 
-static void become_subreaper(const Napi::CallbackInfo &info) {
-    check(info.Env(), process_become_subreaper(), "prctl");
-}
+static void become_subreaper(const Napi::CallbackInfo &info) { check(info.Env(), process_become_subreaper(), "prctl"); }
 
 static void freeze_cgroup(const Napi::CallbackInfo &info) {
     std::string path = info[0].As<Napi::String>();
@@ -85,12 +81,14 @@ static Napi::Value freeze_by_ptrace(const Napi::CallbackInfo &info) {
     check(env, ptrace_freeze(pids.data(), pids.size(), kPtraceTimeoutMs, &made), "ptrace");
     auto owner = std::make_shared<std::shared_ptr<struct ptrace_freeze>>(made, ptrace_release);
     Napi::Object handle = Napi::Object::New(env);
-    handle.Set("release", Napi::Function::New(env, [owner](const Napi::CallbackInfo &) { owner->reset(); }, "release"));
+    handle.Set("release", Napi::Function::New(
+                              env, [owner](const Napi::CallbackInfo &) { owner->reset(); }, "release"));
     return handle;
 }
 
 /* nullptr: all. */
-static std::vector<struct owner> find_owners(Napi::Env env, const std::vector<uint32_t> *inodes, const std::vector<pid_t> *among) {
+static std::vector<struct owner> find_owners(Napi::Env env, const std::vector<uint32_t> *inodes,
+                                             const std::vector<pid_t> *among) {
     struct owner *found = nullptr;
     size_t count = 0;
     static const uint32_t none = 0;
@@ -99,7 +97,8 @@ static std::vector<struct owner> find_owners(Napi::Env env, const std::vector<ui
     // An empty vector has no data to point to, and none are not all.
     const uint32_t *wanted = !inodes ? nullptr : inodes->empty() ? &none : inodes->data();
     const pid_t *pids = !among ? nullptr : among->empty() ? &nobody : among->data();
-    check(env, owners_find(wanted, inodes ? inodes->size() : 0, pids, among ? among->size() : 0, &found, &count), "opendir");
+    check(env, owners_find(wanted, inodes ? inodes->size() : 0, pids, among ? among->size() : 0, &found, &count),
+          "opendir");
     std::unique_ptr<struct owner, decltype(&free)> owners(found, free);
     return std::vector<struct owner>(found, found + count);
 }
@@ -142,7 +141,8 @@ static Napi::Value unchanged_owners(Napi::Env env, const Owners &seen, const Nap
     Owners found;
     for (uint32_t inode : to_numbers(inodes)) {
         auto [from, to] = range_of(seen, inode);
-        if (std::all_of(from, to, [](const struct owner &one) { return owner_is(&one); })) found.insert(found.end(), from, to);
+        if (std::all_of(from, to, [](const struct owner &one) { return owner_is(&one); }))
+            found.insert(found.end(), from, to);
     }
     return from_owners(env, found.begin(), found.end());
 }
@@ -175,16 +175,19 @@ static Napi::Value look_around(const Napi::CallbackInfo &info) {
     auto seen = std::make_shared<Owners>(find_owners(env, nullptr, to_among(info[0]).get()));
     Napi::Object look = Napi::Object::New(env);
 
-    std::sort(seen->begin(), seen->end(), [](const struct owner &one, const struct owner &other) { return one.inode < other.inode; });
-    look.Set("owners", Napi::Function::New(env, [seen](const Napi::CallbackInfo &call) {
-        return unchanged_owners(call.Env(), *seen, call[0]);
-    }, "owners"));
-    look.Set("pids", Napi::Function::New(env, [seen](const Napi::CallbackInfo &call) {
-        return owning_pids(call.Env(), *seen, call[0]);
-    }, "pids"));
-    look.Set("sets", Napi::Function::New(env, [seen](const Napi::CallbackInfo &call) {
-        return sets_of(call.Env(), *seen, call[0]);
-    }, "sets"));
+    std::sort(seen->begin(), seen->end(),
+              [](const struct owner &one, const struct owner &other) { return one.inode < other.inode; });
+    look.Set("owners",
+             Napi::Function::New(
+                 env, [seen](const Napi::CallbackInfo &call) { return unchanged_owners(call.Env(), *seen, call[0]); },
+                 "owners"));
+    look.Set(
+        "pids",
+        Napi::Function::New(
+            env, [seen](const Napi::CallbackInfo &call) { return owning_pids(call.Env(), *seen, call[0]); }, "pids"));
+    look.Set("sets",
+             Napi::Function::New(
+                 env, [seen](const Napi::CallbackInfo &call) { return sets_of(call.Env(), *seen, call[0]); }, "sets"));
     return look;
 }
 
@@ -201,7 +204,8 @@ static Napi::Value connection_inodes(const Napi::CallbackInfo &info) {
     }
     check(env, diag_connection_inodes(ends.data(), ends.size(), inodes.data()), "sock_diag");
     Napi::Array array = Napi::Array::New(env, inodes.size());
-    for (uint32_t i = 0; i < inodes.size(); i++) array.Set(i, inodes[i] ? Napi::Number::New(env, inodes[i]) : env.Null());
+    for (uint32_t i = 0; i < inodes.size(); i++)
+        array.Set(i, inodes[i] ? Napi::Number::New(env, inodes[i]) : env.Null());
     return array;
 }
 

@@ -52,7 +52,8 @@ struct socket_option to_option(const Napi::Object &from) {
     Napi::Value value = from.Get("value");
     if (!value.IsTypedArray()) throw Napi::TypeError::New(from.Env(), "an option's value must be bytes");
     Napi::Uint8Array bytes = value.As<Napi::Uint8Array>();
-    if (bytes.ByteLength() > sizeof option.value) throw Napi::RangeError::New(from.Env(), "an option's value is too long");
+    if (bytes.ByteLength() > sizeof option.value)
+        throw Napi::RangeError::New(from.Env(), "an option's value is too long");
     option.level = from.Get("level").ToNumber().Int32Value();
     option.name = from.Get("name").ToNumber().Int32Value();
     option.length = uint32_t(bytes.ByteLength());

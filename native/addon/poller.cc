@@ -70,13 +70,12 @@ void Poller::on_closed(uv_handle_t *handle) {
     napi_remove_async_cleanup_hook(hook);
 }
 
-void Poller::on_teardown(napi_async_cleanup_hook_handle, void *poller) {
-    static_cast<Poller *>(poller)->close();
-}
+void Poller::on_teardown(napi_async_cleanup_hook_handle, void *poller) { static_cast<Poller *>(poller)->close(); }
 
 Napi::Object watch_object(std::shared_ptr<Poller> poller) {
     Napi::Env env = poller->env();
     Napi::Object watch = Napi::Object::New(env);
-    watch.Set("close", Napi::Function::New(env, [poller](const Napi::CallbackInfo &) { poller->close(); }, "close"));
+    watch.Set("close", Napi::Function::New(
+                           env, [poller](const Napi::CallbackInfo &) { poller->close(); }, "close"));
     return watch;
 }

@@ -21,9 +21,7 @@ static struct registry_mapping *open_registry(Napi::Env env, const Mapping &mapp
     return mapping->get();
 }
 
-static uint64_t inode(const Napi::Value &value) {
-    return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value());
-}
+static uint64_t inode(const Napi::Value &value) { return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value()); }
 
 static Napi::Value sockets(Napi::Env env, struct registry_mapping *registry) {
     std::vector<struct registry_socket> found(registry_list(registry, nullptr, 0));
@@ -44,9 +42,9 @@ static Napi::Value sockets(Napi::Env env, struct registry_mapping *registry) {
 }
 
 static const char *const hidden_names[] = {
-    "group-program", "multicast-index", "multicast-stream", "fragment-size", "packet-info",
-    "flow-label",    "anycast",         "policy",           "keys",           "zerocopy-numbers",
-    "syn-read",
+    "group-program", "multicast-index",  "multicast-stream", "fragment-size",
+    "packet-info",   "flow-label",       "anycast",          "policy",
+    "keys",          "zerocopy-numbers", "syn-read",
 };
 static_assert(sizeof hidden_names / sizeof *hidden_names == HIDDEN_OPTIONS, "one name each");
 
@@ -114,9 +112,12 @@ static Napi::Value map_registry(const Napi::CallbackInfo &info) {
     auto mapping = std::make_shared<std::shared_ptr<struct registry_mapping>>(mapped, registry_unmap);
     Napi::Object object = Napi::Object::New(env);
     auto offer = [&](const char *name, auto function) {
-        object.Set(name, Napi::Function::New(env, [mapping, function](const Napi::CallbackInfo &call) -> Napi::Value {
-            return function(call, open_registry(call.Env(), mapping));
-        }, name));
+        object.Set(name, Napi::Function::New(
+                             env,
+                             [mapping, function](const Napi::CallbackInfo &call) -> Napi::Value {
+                                 return function(call, open_registry(call.Env(), mapping));
+                             },
+                             name));
     };
     offer("beginFreeze", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         registry_begin_freeze(registry);
@@ -146,17 +147,19 @@ static Napi::Value map_registry(const Napi::CallbackInfo &info) {
     offer("sweep", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         return sweep(call.Env(), registry, call[0]);
     });
-    object.Set("close", Napi::Function::New(env, [mapping](const Napi::CallbackInfo &) { mapping->reset(); }, "close"));
+    object.Set("close", Napi::Function::New(
+                            env, [mapping](const Napi::CallbackInfo &) { mapping->reset(); }, "close"));
     return object;
 }
 
 static Napi::Value watch_events(const Napi::CallbackInfo &info) {
     auto callback = std::make_shared<Callback>(info[1], "migrun.watchEvents");
 
-    return watch_object(Poller::open(info.Env(), info[0].As<Napi::Number>().Int32Value(), [callback](Poller &poller, int) {
-        eventfd_t changes;
-        if (eventfd_read(poller.fd(), &changes) == 0) callback->call({});
-    }));
+    return watch_object(
+        Poller::open(info.Env(), info[0].As<Napi::Number>().Int32Value(), [callback](Poller &poller, int) {
+            eventfd_t changes;
+            if (eventfd_read(poller.fd(), &changes) == 0) callback->call({});
+        }));
 }
 
 void register_registry(Napi::Env env, Napi::Object exports) {

@@ -18,9 +18,9 @@ Napi::Object object(const Napi::Value &value, const char *name) {
 }
 
 static const char *const obstacle_names[] = {
-    "ebpf-filter", "locked-filter", "upper-layer",       "authentication", "urgent-data", "zerocopy",
-    "error-queue", "interface",     "extension-headers", "fast-open",      "ended",       "corked",
-    "encapsulation", "timestamp-numbers", "flow-label", "saved-syn",
+    "ebpf-filter",   "locked-filter",     "upper-layer",       "authentication", "urgent-data", "zerocopy",
+    "error-queue",   "interface",         "extension-headers", "fast-open",      "ended",       "corked",
+    "encapsulation", "timestamp-numbers", "flow-label",        "saved-syn",
 };
 static_assert(sizeof obstacle_names / sizeof *obstacle_names == OBSTACLES, "one name each");
 

@@ -222,7 +222,7 @@ Napi::Value revive(const Napi::CallbackInfo &info) {
 
 Napi::Value interfaces(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
-    char (*names)[IF_NAMESIZE] = nullptr;
+    char(*names)[IF_NAMESIZE] = nullptr;
     size_t count = 0;
     check(env, udp_interfaces_named(info[0].ToNumber().Int32Value(), &names, &count), "getsockopt");
     std::unique_ptr<char[][IF_NAMESIZE], decltype(&free)> owner(names, free);
@@ -234,7 +234,8 @@ Napi::Value interfaces(const Napi::CallbackInfo &info) {
 Napi::Value await_sent(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     size_t index = 0;
-    int sent = check(info.Env(), udp_await_sent(fds.data(), fds.size(), info[1].ToNumber().Int32Value(), &index), "SIOCOUTQ");
+    int sent =
+        check(info.Env(), udp_await_sent(fds.data(), fds.size(), info[1].ToNumber().Int32Value(), &index), "SIOCOUTQ");
     return sent ? info.Env().Null() : Napi::Value(Napi::Number::New(info.Env(), double(index)));
 }
 

@@ -51,7 +51,8 @@ Napi::Value unix_sockets(const Napi::CallbackInfo &info) {
         one.Set("unreceived", Napi::Number::New(env, found.socket.unreceived));
         one.Set("name", name_of(env, found));
         Napi::Array waiting = Napi::Array::New(env, found.waiting.size());
-        for (size_t at = 0; at < found.waiting.size(); at++) waiting.Set(uint32_t(at), Napi::Number::New(env, found.waiting[at]));
+        for (size_t at = 0; at < found.waiting.size(); at++)
+            waiting.Set(uint32_t(at), Napi::Number::New(env, found.waiting[at]));
         one.Set("waiting", waiting);
         out.Set(uint32_t(i), one);
     }

@@ -2,7 +2,7 @@
  * The one daemon of a host, that is, of a network namespace: the in-band endpoint, the register of programs, and the
  * door for programs that arrive.
  */
-import { existsSync, mkdirSync, watch, type FSWatcher } from 'node:fs';
+import { existsSync, type FSWatcher, mkdirSync, watch } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { hostname } from 'node:os';
 import { basename, dirname } from 'node:path';
@@ -11,8 +11,8 @@ import { MigrunError } from '../errors';
 import type { Logger } from '../log';
 import { Journal } from '../migration/journal';
 import { native } from '../native/index';
-import { listen, readClusterKey, type Channel, type IncomingMessage, type Listener } from '../protocol/channel/index';
-import { agentMessage, hostMessage, listenLocal, serve, type AgentMessage } from '../protocol/control/index';
+import { type Channel, type IncomingMessage, listen, type Listener, readClusterKey } from '../protocol/channel/index';
+import { type AgentMessage, agentMessage, hostMessage, listenLocal, serve } from '../protocol/control/index';
 import { VERSION } from '../version';
 import { Door } from './door';
 import { Kept } from './kept';
@@ -70,7 +70,13 @@ export class Agent {
   private async open(): Promise<void> {
     this.key = this.readKey();
     this.programs.pauseLeft = (group) => this.peering?.pauseLeft(group);
-    this.peering = new Peering({ native, clusterKey: this.key, log: this.log, programs: this.programs, holdsDir: this.config.holdsDir });
+    this.peering = new Peering({
+      native,
+      clusterKey: this.key,
+      log: this.log,
+      programs: this.programs,
+      holdsDir: this.config.holdsDir,
+    });
     if (this.key === null) return;
     const door = new Door(this.config, this.journal, this.log);
     this.listener = await listen({
@@ -120,9 +126,22 @@ export class Agent {
           this.programs.update(message.program, message.cgroup);
           return { type: 'done' };
         case 'list':
-          return { type: 'listed', programs: this.programs.list(), version: VERSION, port: this.listener?.port ?? null };
+          return {
+            type: 'listed',
+            programs: this.programs.list(),
+            version: VERSION,
+            port: this.listener?.port ?? null,
+          };
         case 'status':
-          return { type: 'status-is', facts: { version: VERSION, port: this.listener?.port ?? null, clusterKey: this.key !== null, peering: this.openPeering().facts() } };
+          return {
+            type: 'status-is',
+            facts: {
+              version: VERSION,
+              port: this.listener?.port ?? null,
+              clusterKey: this.key !== null,
+              peering: this.openPeering().facts(),
+            },
+          };
         case 'keep':
           this.kept.keep(message.program, message.pid, message.connections);
           return { type: 'done' };
@@ -143,21 +162,33 @@ export class Agent {
   /** A paused program that ended: its peers are to hear of it now. */
   private endPauseOf({ group, cgroup }: { group: string; cgroup: string }): void {
     if (existsSync(cgroup) || this.peering?.pauseLeft(group) === undefined) return;
-    this.peering.endPause(group).catch((error: unknown) => this.log.warn({ err: error }, 'a pause outlives its program'));
+    this.peering.endPause(group).catch((error: unknown) =>
+      this.log.warn({ err: error }, 'a pause outlives its program')
+    );
   }
 
   private async askPeers(message: AgentMessage): Promise<AgentMessage> {
     const peering = this.openPeering();
     switch (message.type) {
       case 'introduce':
-        if (peering.pauseLeft(message.group) !== undefined) return { type: 'introduced', peers: message.connections.map((connection) => ({ connection, status: 'suspended', agent: '', token: '' })) };
+        if (peering.pauseLeft(message.group) !== undefined)
+          return {
+            type: 'introduced',
+            peers: message.connections.map((connection) => ({ connection, status: 'suspended', agent: '', token: '' })),
+          };
         return { type: 'introduced', peers: [...(await peering.introduce(message))] };
       case 'suspend-program':
-        return { type: 'program-held', report: await suspendProgram(this.programs, peering, message.program, message.holdMs) };
+        return {
+          type: 'program-held',
+          report: await suspendProgram(this.programs, peering, message.program, message.holdMs),
+        };
       case 'resume-program':
         return { type: 'program-held', report: await resumeProgram(this.programs, peering, message.program) };
       case 'suspend': {
-        if (peering.pauseLeft(message.group) !== undefined) throw new MigrunError('E_SUSPENDED', 'the program was suspended just now', { hint: 'go on with: migrun resume' });
+        if (peering.pauseLeft(message.group) !== undefined)
+          throw new MigrunError('E_SUSPENDED', 'the program was suspended just now', {
+            hint: 'go on with: migrun resume',
+          });
         const peers = await peering.suspend(message);
         return { type: 'suspended', peers: [...peers], tickets: [...peering.tickets(message.migration)] };
       }
@@ -182,7 +213,15 @@ export class Agent {
 function holdAlone(): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy());
-    server.once('error', () => reject(new MigrunError('E_AGENT_RUNNING', 'an agent runs on this host already', { hint: 'see it with: migrun check' })));
+    server.once(
+      'error',
+      () =>
+        reject(
+          new MigrunError('E_AGENT_RUNNING', 'an agent runs on this host already', {
+            hint: 'see it with: migrun check',
+          }),
+        ),
+    );
     server.listen(ONLY_ONE, () => resolve(server));
   });
 }

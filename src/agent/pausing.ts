@@ -2,18 +2,31 @@
 import { MigrunError } from '../errors';
 import { reasonsOfPeers, refusal } from '../migration/refusal';
 import { isConnection, isLocal } from '../migration/rules';
-import { native, type Connection } from '../native/index';
+import { type Connection, native } from '../native/index';
 import { pidsOf } from '../program/pod';
 import type { PauseReport } from '../protocol/control/index';
 import type { Peering } from './peering/index';
 import type { Programs } from './programs';
 
 /** Throws E_NO_PROGRAM, E_SUSPENDED, E_BUSY, and where a peer cannot hold, all of them; then nothing is held. */
-export async function suspendProgram(programs: Programs, peering: Peering, id: string, holdMs: number): Promise<PauseReport> {
+export async function suspendProgram(
+  programs: Programs,
+  peering: Peering,
+  id: string,
+  holdMs: number,
+): Promise<PauseReport> {
   const { summary, cgroup } = find(programs, id);
-  if (summary.state === 'suspended') throw new MigrunError('E_SUSPENDED', `program ${id} is suspended already`, { hint: `go on with: migrun resume ${id}` });
-  if (summary.state !== 'running') throw new MigrunError('E_BUSY', `program ${id} is ${summary.state}`, { hint: 'wait for it' });
-  const connections = await peering.pause({ group: summary.group, connections: connectionsOf(cgroup), leaseMs: holdMs });
+  if (summary.state === 'suspended')
+    throw new MigrunError('E_SUSPENDED', `program ${id} is suspended already`, {
+      hint: `go on with: migrun resume ${id}`,
+    });
+  if (summary.state !== 'running')
+    throw new MigrunError('E_BUSY', `program ${id} is ${summary.state}`, { hint: 'wait for it' });
+  const connections = await peering.pause({
+    group: summary.group,
+    connections: connectionsOf(cgroup),
+    leaseMs: holdMs,
+  });
   const refused = connections.filter(({ status }) => status !== 'ok');
   if (refused.length > 0) throw refusal(reasonsOfPeers(refused));
   return { program: id, connections, leftMs: peering.pauseLeft(summary.group) ?? 0 };
@@ -22,13 +35,17 @@ export async function suspendProgram(programs: Programs, peering: Peering, id: s
 /** Throws E_NO_PROGRAM, E_NOT_SUSPENDED. */
 export async function resumeProgram(programs: Programs, peering: Peering, id: string): Promise<PauseReport> {
   const { summary } = find(programs, id);
-  if (summary.state !== 'suspended') throw new MigrunError('E_NOT_SUSPENDED', `program ${id} is not suspended, or not any more`, { hint: 'see it with: migrun ls' });
+  if (summary.state !== 'suspended')
+    throw new MigrunError('E_NOT_SUSPENDED', `program ${id} is not suspended, or not any more`, {
+      hint: 'see it with: migrun ls',
+    });
   return { program: id, connections: await peering.endPause(summary.group), leftMs: 0 };
 }
 
 function find(programs: Programs, id: string): NonNullable<ReturnType<Programs['find']>> {
   const found = programs.find(id);
-  if (found === undefined) throw new MigrunError('E_NO_PROGRAM', `no program ${id} runs here`, { hint: 'see them: migrun ls' });
+  if (found === undefined)
+    throw new MigrunError('E_NO_PROGRAM', `no program ${id} runs here`, { hint: 'see them: migrun ls' });
   return found;
 }
 
@@ -36,5 +53,8 @@ function find(programs: Programs, id: string): NonNullable<ReturnType<Programs['
 function connectionsOf(cgroup: string): Connection[] {
   const held = native.collectSockets(pidsOf(cgroup));
   for (const { fd } of held) native.closeFd(fd);
-  return held.filter((socket) => isConnection(socket) && !isLocal(socket)).map(({ local, remote }) => ({ local, remote }));
+  return held.filter((socket) => isConnection(socket) && !isLocal(socket)).map(({ local, remote }) => ({
+    local,
+    remote,
+  }));
 }

@@ -38,7 +38,9 @@ export class Programs implements LocalPrograms {
   }
 
   list(): ProgramSummary[] {
-    return [...this.entries.values()].map((entry) => this.shown(entry)).sort((one, other) => one.startedAt - other.startedAt);
+    return [...this.entries.values()].map((entry) => this.shown(entry)).sort((one, other) =>
+      one.startedAt - other.startedAt
+    );
   }
 
   /** undefined: no such program runs here. */

@@ -55,7 +55,7 @@ export class Recovery {
 
   /** Until the program has no record any more. */
   private async lookAfter(id: string): Promise<void> {
-    for (let failures = 0; failures < MAX_FAILURES; ) {
+    for (let failures = 0; failures < MAX_FAILURES;) {
       const since = performance.now();
       if (!(await holdEnded(id, undefined, this.stopped.signal))) return;
       if (!this.records.has(id)) return;
@@ -65,7 +65,10 @@ export class Recovery {
       failures += 1;
       await this.adopt(id);
     }
-    this.log.error({ program: id }, 'no supervisor of this program lives; the agent tries again when it is started again');
+    this.log.error(
+      { program: id },
+      'no supervisor of this program lives; the agent tries again when it is started again',
+    );
   }
 
   private async adopt(id: string): Promise<void> {

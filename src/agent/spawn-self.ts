@@ -14,7 +14,11 @@ export const READY_FD = 3;
 export async function spawnSelf(args: readonly string[], logFile: string): Promise<number> {
   mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
   const log = openSync(logFile, 'a', 0o600);
-  const child = spawn(process.execPath, [...V8_OPTIONS, MAIN, ...args], { detached: true, stdio: ['ignore', 'ignore', log, 'pipe'], env: { ...process.env, MIGRUN_READY_FD: String(READY_FD) } });
+  const child = spawn(process.execPath, [...V8_OPTIONS, MAIN, ...args], {
+    detached: true,
+    stdio: ['ignore', 'ignore', log, 'pipe'],
+    env: { ...process.env, MIGRUN_READY_FD: String(READY_FD) },
+  });
   closeSync(log);
   const ready = child.stdio[READY_FD] as NodeJS.ReadableStream & { destroy(): void };
   const pid = child.pid ?? -1;

@@ -19,10 +19,10 @@
  */
 import { rmSync } from 'node:fs';
 import { MigrunError } from '../errors';
-import { undoSteps, type Step } from '../migration/driver';
+import { type Step, undoSteps } from '../migration/driver';
+import { reasonsOfNeighbours } from '../migration/local-connections';
 import { awaitOrphans } from '../migration/orphans';
 import { endLease, requireLeases, suspendPeers } from '../migration/peers';
-import { reasonsOfNeighbours } from '../migration/local-connections';
 import { describeArrival, examine, undoExamine } from '../migration/preflight';
 import { reasonOfError, refusal } from '../migration/refusal';
 import type { Reason } from '../migration/rules';
@@ -46,7 +46,12 @@ const CONSOLE_PATIENCE_MS = 2_000;
 // preflight
 
 async function preflight(context: CheckpointContext): Promise<void> {
-  await examine(context, () => Promise.resolve([...reasonsOfKey(context), ...makeDraft(context), ...reasonsOfNeighbours(context.connections, context.host)]));
+  await examine(
+    context,
+    () =>
+      Promise.resolve([...reasonsOfKey(context), ...makeDraft(context),
+        ...reasonsOfNeighbours(context.connections, context.host)]),
+  );
 }
 
 function reasonsOfKey({ tools }: CheckpointContext): Reason[] {
@@ -78,13 +83,25 @@ async function write(context: CheckpointContext): Promise<void> {
   const clusterKey = readClusterKey(tools.config.clusterKeyFile);
   if (!request.leaveRunning) context.heldUntil = new Date(Date.now() + request.holdMs);
   // Whoever has a copy's image must not speak for the program that runs on.
-  const secrets = encodeSecrets({ arrival: describeArrival(context), state: request.leaveRunning ? { ...state, tickets: [] } : state });
+  const secrets = encodeSecrets({
+    arrival: describeArrival(context),
+    state: request.leaveRunning ? { ...state, tickets: [] } : state,
+  });
   const sealed = sealSecrets(clusterKey, migration, secrets);
   try {
-    context.bytes = await writeImage(draft, folder, sealed, clusterKey, (files) => describeCheckpoint(context, clusterKey, files));
+    context.bytes = await writeImage(
+      draft,
+      folder,
+      sealed,
+      clusterKey,
+      (files) => describeCheckpoint(context, clusterKey, files),
+    );
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    throw new MigrunError('E_CHECKPOINT_FILE', `${context.file} cannot be written: ${code ?? message}`, { hint: code === 'ENOSPC' ? 'make room there, or choose another place; the program runs on' : 'the program runs on', cause });
+    throw new MigrunError('E_CHECKPOINT_FILE', `${context.file} cannot be written: ${code ?? message}`, {
+      hint: code === 'ENOSPC' ? 'make room there, or choose another place; the program runs on' : 'the program runs on',
+      cause,
+    });
   }
 }
 
@@ -97,7 +114,11 @@ async function hold(context: CheckpointContext): Promise<void> {
   context.leased = false;
   native.lock(context.liveFds, 0);
   context.round++;
-  await suspendPeers(context, [...context.suspended.values()].map(({ connection }) => connection), context.request.holdMs);
+  await suspendPeers(
+    context,
+    [...context.suspended.values()].map(({ connection }) => connection),
+    context.request.holdMs,
+  );
   requireLeases(context);
 }
 

@@ -37,7 +37,16 @@ export class CheckpointContext extends SourceContext {
 
   report(phases: Phase[]): CheckpointReport {
     const { migration, program, file, heldUntil, saved, bytes, frozenAt } = this;
-    return { checkpoint: migration, program: program.identity.id, file, heldUntil: heldUntil?.toISOString() ?? null, phases, connections: saved.length, bytes, frozenMs: performance.now() - frozenAt };
+    return {
+      checkpoint: migration,
+      program: program.identity.id,
+      file,
+      heldUntil: heldUntil?.toISOString() ?? null,
+      phases,
+      connections: saved.length,
+      bytes,
+      frozenMs: performance.now() - frozenAt,
+    };
   }
 }
 

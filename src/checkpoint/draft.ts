@@ -15,10 +15,16 @@ import type { CheckpointContext } from './context';
 /** Gives why it cannot be made. */
 export function makeDraft({ draft, file, request, program, journal, migration }: CheckpointContext): Reason[] {
   try {
-    if (statSync(file, { throwIfNoEntry: false }) !== undefined) return [{ code: 'E_CHECKPOINT_FILE', message: `${file} is there already` }];
+    if (statSync(file, { throwIfNoEntry: false }) !== undefined)
+      return [{ code: 'E_CHECKPOINT_FILE', message: `${file} is there already` }];
     closeSync(openSync(draft, 'wx', 0o600));
     const { dev, ino } = statSync(dirname(draft));
-    journal.asking(migration, { program: program.identity.id, draft, folder: { device: dev, inode: ino }, stays: request.leaveRunning });
+    journal.asking(migration, {
+      program: program.identity.id,
+      draft,
+      folder: { device: dev, inode: ino },
+      stays: request.leaveRunning,
+    });
     return [];
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
@@ -31,10 +37,15 @@ export async function nameDraft(draft: string, file: string, log: Logger, rename
   const folder = await open(dirname(file), 'r');
   try {
     rename(draft, file);
-    await folder.sync().catch((error: unknown) => log.error({ err: error }, 'the image has its name, but perhaps not after a power loss'));
+    await folder.sync().catch((error: unknown) =>
+      log.error({ err: error }, 'the image has its name, but perhaps not after a power loss')
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new MigrunError('E_CHECKPOINT_FILE', `${file} is there already`, { hint: 'the program runs on; choose another name', cause: error });
+    throw new MigrunError('E_CHECKPOINT_FILE', `${file} is there already`, {
+      hint: 'the program runs on; choose another name',
+      cause: error,
+    });
   } finally {
     await folder.close();
   }
@@ -60,7 +71,11 @@ export function wasCommitted({ draft, folder, stays }: Drafted): boolean {
   if (stays) return false;
   const { dev, ino } = statSync(dirname(draft), { throwIfNoEntry: false }) ?? {};
   if (dev !== folder.device || ino !== folder.inode) {
-    throw new MigrunError('E_CHECKPOINT_FILE', `${dirname(draft)}, where a checkpoint was being written, is not there`, { hint: 'bring it back, and start the agent again' });
+    throw new MigrunError(
+      'E_CHECKPOINT_FILE',
+      `${dirname(draft)}, where a checkpoint was being written, is not there`,
+      { hint: 'bring it back, and start the agent again' },
+    );
   }
   return statSync(draft, { throwIfNoEntry: false }) === undefined;
 }

@@ -7,9 +7,9 @@ import { z } from 'zod';
 import { MigrunError } from '../errors';
 import { describeArrival } from '../migration/preflight';
 import { tcpStateName } from '../migration/rules';
-import { VERSION } from '../version';
 import { clusterKeyId } from '../protocol/channel/index';
 import { endpoint, hexId, imageName, programId } from '../protocol/control/index';
+import { VERSION } from '../version';
 import type { CheckpointContext } from './context';
 
 export const FORMAT = 'migrun checkpoint';
@@ -35,8 +35,26 @@ const manifestSchema = z.object({
   cpuFlags: z.array(z.string()),
   program: z.object({ id: programId, command: z.array(z.string()), startedAt: z.number() }),
   terminal: z.boolean(),
-  processes: z.array(z.object({ pid: z.int(), name: z.string(), executable: z.string(), descriptors: z.array(z.object({ fd: z.int(), target: z.string() })) })),
-  connections: z.array(z.object({ pid: z.int(), fd: z.int(), state: z.string(), local: endpoint, remote: endpoint, sendQueue: z.int(), receiveQueue: z.int(), waiting: z.boolean() })),
+  processes: z.array(
+    z.object({
+      pid: z.int(),
+      name: z.string(),
+      executable: z.string(),
+      descriptors: z.array(z.object({ fd: z.int(), target: z.string() })),
+    }),
+  ),
+  connections: z.array(
+    z.object({
+      pid: z.int(),
+      fd: z.int(),
+      state: z.string(),
+      local: endpoint,
+      remote: endpoint,
+      sendQueue: z.int(),
+      receiveQueue: z.int(),
+      waiting: z.boolean(),
+    }),
+  ),
   listeners: z.array(endpoint),
   udp: z.array(z.object({ pid: z.int(), fd: z.int(), local: endpoint, remote: endpoint })),
   /** All others, in their order. */
@@ -46,7 +64,11 @@ export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestFile = Manifest['files'][number];
 
 /** Of a program that stands still and was saved. */
-export function describeCheckpoint(context: CheckpointContext, clusterKey: Buffer, files: readonly ManifestFile[]): Manifest {
+export function describeCheckpoint(
+  context: CheckpointContext,
+  clusterKey: Buffer,
+  files: readonly ManifestFile[],
+): Manifest {
   const { migration, program, facts, saved, savedUdp, listeners, heldUntil } = context;
   const { architecture, cpuFlags } = describeArrival(context);
   const { id, command, startedAt } = program.summary;
@@ -64,7 +86,12 @@ export function describeCheckpoint(context: CheckpointContext, clusterKey: Buffe
     cpuFlags,
     program: { id, command, startedAt },
     terminal: program.terminal !== undefined,
-    processes: (facts?.processes ?? []).map(({ innerPid, name, executable, descriptors }) => ({ pid: innerPid, name, executable, descriptors: [...descriptors] })),
+    processes: (facts?.processes ?? []).map(({ innerPid, name, executable, descriptors }) => ({
+      pid: innerPid,
+      name,
+      executable,
+      descriptors: [...descriptors],
+    })),
     connections: saved.map(({ innerPid, fd, waiting, saved: { state, local, remote, sendQueue, receiveQueue } }) => ({
       pid: innerPid,
       fd,
@@ -83,10 +110,16 @@ export function describeCheckpoint(context: CheckpointContext, clusterKey: Buffe
 
 /** Before it is known who made it: which format it has, and which key. Throws E_CHECKPOINT_FORMAT, E_CHECKPOINT_VERSION. */
 export function peekManifest(bytes: Buffer, path: string): { key: string } {
-  const { data } = z.object({ format: z.literal(FORMAT), version: z.int().positive(), key: z.string() }).safeParse(parseJson(bytes));
+  const { data } = z.object({ format: z.literal(FORMAT), version: z.int().positive(), key: z.string() }).safeParse(
+    parseJson(bytes),
+  );
   if (data === undefined) throw new MigrunError('E_CHECKPOINT_FORMAT', `${path} is not a checkpoint of migrun`);
   if (data.version > FORMAT_VERSION) {
-    throw new MigrunError('E_CHECKPOINT_VERSION', `${path} has format ${data.version}, and this migrun reads up to ${FORMAT_VERSION}`, { hint: 'use the version of migrun that made it' });
+    throw new MigrunError(
+      'E_CHECKPOINT_VERSION',
+      `${path} has format ${data.version}, and this migrun reads up to ${FORMAT_VERSION}`,
+      { hint: 'use the version of migrun that made it' },
+    );
   }
   return data;
 }

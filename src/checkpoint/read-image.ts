@@ -5,12 +5,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { extract, type Entry } from 'tar-stream';
+import { type Entry, extract } from 'tar-stream';
 import { MigrunError } from '../errors';
 import { clusterKeyId } from '../protocol/channel/index';
 import { isMacOf, openSecrets } from './keys';
 import { archiveSize, MAC, MANIFEST, SECRETS } from './layout';
-import { parseManifest, peekManifest, type Manifest } from './manifest';
+import { type Manifest, parseManifest, peekManifest } from './manifest';
 import { decodeSecrets, type Secrets } from './secrets';
 
 const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
@@ -93,10 +93,14 @@ class Walk {
     const { path, clusterKey } = this;
     const bytes = await contentOf(await next(), MAX_MANIFEST_BYTES);
     const { key } = peekManifest(bytes, path);
-    if (key !== clusterKeyId(clusterKey)) throw new MigrunError('E_CHECKPOINT_KEY', `${path} was made with another cluster key`, { hint: 'copy the cluster key of the hosts that it belongs to' });
+    if (key !== clusterKeyId(clusterKey))
+      throw new MigrunError('E_CHECKPOINT_KEY', `${path} was made with another cluster key`, {
+        hint: 'copy the cluster key of the hosts that it belongs to',
+      });
     const mac = await next();
     this.requireEntry(mac, MAC, MAC_BYTES);
-    if (!isMacOf(Buffer.from((await contentOf(mac, MAC_BYTES)).toString('latin1'), 'hex'), clusterKey, bytes)) throw altered(path, 'its manifest is not what it was');
+    if (!isMacOf(Buffer.from((await contentOf(mac, MAC_BYTES)).toString('latin1'), 'hex'), clusterKey, bytes))
+      throw altered(path, 'its manifest is not what it was');
     this.manifest = parseManifest(bytes);
     const size = archiveSize([bytes.length, MAC_BYTES, ...this.manifest.files.map((file) => file.size)]);
     if (this.bytes < size) throw truncated(path);
@@ -110,12 +114,14 @@ class Walk {
   }
 
   private requireEntry({ header }: Entry, name: string, size: number): void {
-    if (header.name !== name || header.size !== size || header.type !== 'file') throw altered(this.path, `${name} is not where it was`);
+    if (header.name !== name || header.size !== size || header.type !== 'file')
+      throw altered(this.path, `${name} is not where it was`);
   }
 
   /** What tar-stream throws is of a file that is no archive, or not any more. */
   private meaning(error: unknown): unknown {
-    if (error instanceof MigrunError || (error as NodeJS.ErrnoException).syscall !== undefined) return fileError(error, this.path);
+    if (error instanceof MigrunError || (error as NodeJS.ErrnoException).syscall !== undefined)
+      return fileError(error, this.path);
     const { message } = error as Error;
     return message === 'Unexpected end of data' ? truncated(this.path) : altered(this.path, message);
   }
@@ -130,7 +136,8 @@ async function sizeOf(path: string): Promise<number> {
       if (!stat.isFile()) throw new MigrunError('E_CHECKPOINT_FILE', `${path} is not a file`);
       const start = Buffer.alloc(MANIFEST.length + 1);
       const { bytesRead } = await file.read(start, 0, start.length, 0);
-      if (!`${MANIFEST}\0`.startsWith(start.toString('latin1', 0, bytesRead))) throw new MigrunError('E_CHECKPOINT_FORMAT', `${path} is not a checkpoint of migrun`);
+      if (!`${MANIFEST}\0`.startsWith(start.toString('latin1', 0, bytesRead)))
+        throw new MigrunError('E_CHECKPOINT_FORMAT', `${path} is not a checkpoint of migrun`);
       return stat.size;
     } finally {
       await file.close();

@@ -22,9 +22,9 @@ import { openTarget, type Target } from '../migration/open-target';
 import { awaitOutcome } from '../migration/outcome';
 import { refusal } from '../migration/refusal';
 import { encodeState, hasPeer, STATE_FILE } from '../migration/state';
-import { expectType, type Arrival, type ResumedPeer } from '../protocol/control/index';
+import { type Arrival, expectType, type ResumedPeer } from '../protocol/control/index';
 import { SECRETS } from './layout';
-import { imageChunks, type Image } from './read-image';
+import { type Image, imageChunks } from './read-image';
 
 const JUDGE_TIMEOUT_MS = 30_000;
 /** The target asks the peers once more. */
@@ -59,16 +59,27 @@ export class RestoreContext {
 async function preflight(context: RestoreContext): Promise<void> {
   const { image, migration, config, to } = context;
   if (image.manifest.heldUntil === null && image.manifest.connections.length > 0) {
-    throw new MigrunError('E_CHECKPOINT_COPY', `${image.path} is a copy of a program that went on with its connections`, { hint: AS_IT_WAS });
+    throw new MigrunError(
+      'E_CHECKPOINT_COPY',
+      `${image.path} is a copy of a program that went on with its connections`,
+      { hint: AS_IT_WAS },
+    );
   }
   context.target = await openTarget(config, to, migration, image.arrival.program.id);
-  const answer = await context.target.channel.request({ type: 'arrive', arrival: { ...image.arrival, migration, checkpoint: checkpointOf(context) } }, { timeoutMs: JUDGE_TIMEOUT_MS });
+  const answer = await context.target.channel.request({
+    type: 'arrive',
+    arrival: { ...image.arrival, migration, checkpoint: checkpointOf(context) },
+  }, { timeoutMs: JUDGE_TIMEOUT_MS });
   const { reasons } = expectType(answer, 'judged');
   if (reasons.length > 0) throw refusal(reasons, AS_IT_WAS);
 }
 
 function checkpointOf({ image: { manifest, state }, again }: RestoreContext): Arrival['checkpoint'] {
-  const peers = state.connections.filter(hasPeer).map(({ saved: { local, remote, sndUna, rcvNxt } }) => ({ connection: { local, remote }, sndUna, rcvNxt }));
+  const peers = state.connections.filter(hasPeer).map(({ saved: { local, remote, sndUna, rcvNxt } }) => ({
+    connection: { local, remote },
+    sndUna,
+    rcvNxt,
+  }));
   return { id: manifest.checkpoint, tickets: state.tickets, peers, again };
 }
 
@@ -84,7 +95,8 @@ async function transfer(context: RestoreContext): Promise<void> {
     yield state;
     yield* imageChunks(image, clusterKey);
   }
-  const { bytes, received } = await sendImages(context.openTarget().channel, [{ name: STATE_FILE, size: state.length }, ...images], chunks());
+  const { bytes, received } = await sendImages(context.openTarget().channel, [{ name: STATE_FILE, size: state.length },
+    ...images], chunks());
   Object.assign(context, { bytes, received });
 }
 
@@ -99,7 +111,10 @@ async function commit({ target, migration, to, config, log }: RestoreContext): P
   } catch (error) {
     log.warn({ err: error }, 'no answer to the commit; asking for the outcome');
     if ((await awaitOutcome(config, to, migration)) === 'committed') return;
-    throw new MigrunError('E_TARGET_LOST', `${to.host} failed before the program ran there`, { hint: AS_IT_WAS, cause: error });
+    throw new MigrunError('E_TARGET_LOST', `${to.host} failed before the program ran there`, {
+      hint: AS_IT_WAS,
+      cause: error,
+    });
   }
 }
 

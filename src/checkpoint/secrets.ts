@@ -2,7 +2,7 @@
 import { decode, encode } from '@msgpack/msgpack';
 import { z } from 'zod';
 import { decodeState, encodeState, type MovingState } from '../migration/state';
-import { arrival, type Arrival } from '../protocol/control/index';
+import { type Arrival, arrival } from '../protocol/control/index';
 
 export interface Secrets {
   readonly arrival: Arrival;

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { cgroupMount, type Config } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
+import { native } from '../native/index';
 import { readClusterKey } from '../protocol/channel/index';
 import { expectType } from '../protocol/control/index';
-import { native } from '../native/index';
 import { askAgent } from './local';
 
 export interface Finding {
@@ -35,7 +35,13 @@ export async function checkHost(config: Config): Promise<Finding[]> {
 
 function checkCgroup(): Finding {
   const mount = cgroupMount();
-  if (mount === undefined) return { state: 'missing', what: 'cgroup v2', is: 'not mounted', todo: 'mount -t cgroup2 none /sys/fs/cgroup/unified' };
+  if (mount === undefined)
+    return {
+      state: 'missing',
+      what: 'cgroup v2',
+      is: 'not mounted',
+      todo: 'mount -t cgroup2 none /sys/fs/cgroup/unified',
+    };
   return { state: 'ok', what: 'cgroup v2', is: mount };
 }
 
@@ -45,7 +51,12 @@ function checkRepair(): Finding {
     native.sequences({ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 1 } });
     return { state: 'ok', what: 'TCP repair, eBPF', is: 'work' };
   } catch (error) {
-    return { state: 'missing', what: 'TCP repair, eBPF', is: String((error as Error).message), todo: 'needs root and a kernel with CONFIG_BPF_SYSCALL and CONFIG_CHECKPOINT_RESTORE' };
+    return {
+      state: 'missing',
+      what: 'TCP repair, eBPF',
+      is: String((error as Error).message),
+      todo: 'needs root and a kernel with CONFIG_BPF_SYSCALL and CONFIG_CHECKPOINT_RESTORE',
+    };
   }
 }
 
@@ -60,7 +71,8 @@ function checkInband(): Finding {
 
 function checkBuilt({ init, shim }: Config): Finding {
   const absent = [init, shim].filter((path) => !existsSync(path));
-  if (absent.length > 0) return { state: 'missing', what: 'shim and init', is: `no ${absent.join(', ')}`, todo: 'tools/setup' };
+  if (absent.length > 0)
+    return { state: 'missing', what: 'shim and init', is: `no ${absent.join(', ')}`, todo: 'tools/setup' };
   return { state: 'ok', what: 'shim and init', is: 'built' };
 }
 
@@ -73,7 +85,12 @@ async function checkCriu(config: Config): Promise<Finding> {
     void worker.close();
     return { state: 'ok', what: 'CRIU', is: `${version}, ${config.criu}` };
   } catch (error) {
-    return { state: 'missing', what: 'CRIU', is: (error as Error).message, todo: error instanceof MigrunError ? (error.hint ?? '') : 'tools/setup' };
+    return {
+      state: 'missing',
+      what: 'CRIU',
+      is: (error as Error).message,
+      todo: error instanceof MigrunError ? (error.hint ?? '') : 'tools/setup',
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -81,7 +98,12 @@ async function checkCriu(config: Config): Promise<Finding> {
 
 function checkRun(): Finding {
   if (statfsSync('/run').type === TMPFS_MAGIC) return { state: 'ok', what: '/run', is: 'a tmpfs' };
-  return { state: 'note', what: '/run', is: 'not a tmpfs: CRIU probes the kernel anew at each start, 40 ms more in a move', todo: 'mount a tmpfs on /run' };
+  return {
+    state: 'note',
+    what: '/run',
+    is: 'not a tmpfs: CRIU probes the kernel anew at each start, 40 ms more in a move',
+    todo: 'mount a tmpfs on /run',
+  };
 }
 
 function checkKey({ clusterKeyFile }: Config): Finding {
@@ -90,7 +112,12 @@ function checkKey({ clusterKeyFile }: Config): Finding {
     return { state: 'ok', what: 'cluster key', is: clusterKeyFile };
   } catch (error) {
     const { message, hint } = error as MigrunError;
-    return { state: 'note', what: 'cluster key', is: `${message}: peers follow, but no program comes or goes`, todo: hint ?? '' };
+    return {
+      state: 'note',
+      what: 'cluster key',
+      is: `${message}: peers follow, but no program comes or goes`,
+      todo: hint ?? '',
+    };
   }
 }
 
@@ -101,7 +128,11 @@ async function checkAgent(config: Config): Promise<Finding> {
     const door = port === null ? 'takes no programs (no cluster key)' : `takes programs on port ${port}`;
     return { state: 'ok', what: 'agent', is: `${version}, ${door}` };
   } catch (error) {
-    return { state: 'note', what: 'agent', is: (error as Error).message, todo: 'migrun agent (migrun -- starts one by itself)' };
+    return {
+      state: 'note',
+      what: 'agent',
+      is: (error as Error).message,
+      todo: 'migrun agent (migrun -- starts one by itself)',
+    };
   }
 }
-

@@ -9,7 +9,7 @@ import type { Config } from '../config';
 import { MigrunError } from '../errors';
 import { connectToAgent } from '../migration/open-target';
 import type { Channel } from '../protocol/channel/index';
-import { connectLocal, expectType, supervisorMessage, type SupervisorMessage } from '../protocol/control/index';
+import { connectLocal, expectType, type SupervisorMessage, supervisorMessage } from '../protocol/control/index';
 
 /** Input that the program has not taken yet; reading pauses above. */
 const INPUT_WINDOW = 64 * 1024;
@@ -22,7 +22,11 @@ const STOPPED_STATUS = 75;
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
 
 /** Where a program's supervisor is. */
-export type Place = { readonly kind: 'here'; readonly socket: string } | { readonly kind: 'host'; readonly host: string; readonly port: number };
+export type Place = { readonly kind: 'here'; readonly socket: string } | {
+  readonly kind: 'host';
+  readonly host: string;
+  readonly port: number;
+};
 
 export class ConsoleClient {
   private channel: Channel<SupervisorMessage> | undefined;
@@ -65,10 +69,13 @@ export class ConsoleClient {
   }
 
   private async attach(place: Place): Promise<Channel<SupervisorMessage>> {
-    for (let attempt = 0, pause = FIRST_RETRY_MS; ; attempt++, pause *= 2) {
+    for (let attempt = 0, pause = FIRST_RETRY_MS;; attempt++, pause *= 2) {
       try {
         const channel = await this.open(place);
-        const { received } = expectType(await channel.request({ type: 'attach', token: this.token, received: this.received }), 'attached');
+        const { received } = expectType(
+          await channel.request({ type: 'attach', token: this.token, received: this.received }),
+          'attached',
+        );
         this.channel = channel;
         this.inputTaken(received);
         let position = this.inputStart;
@@ -81,7 +88,12 @@ export class ConsoleClient {
         if (this.terminal) this.tellSize();
         return channel;
       } catch (error) {
-        if (attempt >= RETRIES) throw new MigrunError('E_CONSOLE_LOST', `program ${this.id} is out of reach${place.kind === 'host' ? ` on ${place.host}` : ''}`, { hint: 'it runs on; its console is lost', cause: error });
+        if (attempt >= RETRIES)
+          throw new MigrunError(
+            'E_CONSOLE_LOST',
+            `program ${this.id} is out of reach${place.kind === 'host' ? ` on ${place.host}` : ''}`,
+            { hint: 'it runs on; its console is lost', cause: error },
+          );
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     }
@@ -111,7 +123,9 @@ export class ConsoleClient {
         else if (message.type === 'moved') return { kind: 'host', host: message.host, port: message.port };
         else if (message.type === 'exited') return message.status;
         else if (message.type === 'stopped') {
-          process.stderr.write(`migrun: program ${this.id} is in ${message.file} now; it goes on with: migrun restore ${message.file}\n`);
+          process.stderr.write(
+            `migrun: program ${this.id} is in ${message.file} now; it goes on with: migrun restore ${message.file}\n`,
+          );
           return STOPPED_STATUS;
         }
       }

@@ -10,6 +10,7 @@ const LONGEST_MS = 7 * 24 * 3600_000;
 export function parseHold(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
   const ms = Math.round(Number(number) * (UNITS[unit ?? ''] ?? NaN));
-  if (!(ms >= 1000 && ms <= LONGEST_MS)) throw new InvalidArgumentError('not a time from 1s to 7d, as in 90s, 30m, 2h.');
+  if (!(ms >= 1000 && ms <= LONGEST_MS))
+    throw new InvalidArgumentError('not a time from 1s to 7d, as in 90s, 30m, 2h.');
   return ms;
 }

@@ -3,14 +3,18 @@ import { join } from 'node:path';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
 import type { Channel } from '../protocol/channel/index';
-import { agentMessage, connectLocal, expectType, supervisorMessage, type AgentMessage, type ProgramSummary, type SupervisorMessage } from '../protocol/control/index';
+import { type AgentMessage, agentMessage, connectLocal, expectType, type ProgramSummary, type SupervisorMessage,
+  supervisorMessage } from '../protocol/control/index';
 
 export async function askAgent(config: Config, message: AgentMessage, timeoutMs = 10_000): Promise<AgentMessage> {
   let channel: Channel<AgentMessage>;
   try {
     channel = await connectLocal(config.agentSocket, agentMessage, 'the agent');
   } catch (error) {
-    throw new MigrunError('E_NOT_RUNNING', 'no agent runs on this host', { hint: 'start it: migrun agent', cause: error });
+    throw new MigrunError('E_NOT_RUNNING', 'no agent runs on this host', {
+      hint: 'start it: migrun agent',
+      cause: error,
+    });
   }
   try {
     return await channel.request(message, { timeoutMs });
@@ -28,14 +32,27 @@ export async function findProgram(config: Config, id: string): Promise<ProgramSu
   const programs = await listPrograms(config);
   const found = /^[0-9a-f]+$/.test(id) ? programs.filter((program) => program.id.startsWith(id)) : [];
   const [summary, another] = found;
-  if (summary === undefined) throw new MigrunError('E_NO_PROGRAM', `no program ${id} runs here`, { hint: 'see them: migrun ls' });
-  if (another !== undefined) throw new MigrunError('E_NO_PROGRAM', `${id} could be ${found.map((program) => program.id).join(' or ')}`, { hint: 'give more of the id' });
+  if (summary === undefined)
+    throw new MigrunError('E_NO_PROGRAM', `no program ${id} runs here`, { hint: 'see them: migrun ls' });
+  if (another !== undefined)
+    throw new MigrunError(
+      'E_NO_PROGRAM',
+      `${id} could be ${found.map((program) => program.id).join(' or ')}`,
+      { hint: 'give more of the id' },
+    );
   return summary;
 }
 
 /** It, and a channel to its supervisor. */
-export async function openProgram(config: Config, id: string): Promise<{ summary: ProgramSummary; channel: Channel<SupervisorMessage> }> {
+export async function openProgram(
+  config: Config,
+  id: string,
+): Promise<{ summary: ProgramSummary; channel: Channel<SupervisorMessage> }> {
   const summary = await findProgram(config, id);
-  const channel = await connectLocal(join(config.programsDir, `${summary.id}.sock`), supervisorMessage, `the supervisor of ${summary.id}`);
+  const channel = await connectLocal(
+    join(config.programsDir, `${summary.id}.sock`),
+    supervisorMessage,
+    `the supervisor of ${summary.id}`,
+  );
   return { summary, channel };
 }

@@ -15,9 +15,9 @@ import { listCommand } from './commands/list';
 import { migrateCommand } from './commands/migrate';
 import { restoreCommand } from './commands/restore';
 import { runCommand } from './commands/run';
-import { resumeCommand, suspendCommand } from './commands/suspend';
 import { showCommand } from './commands/show';
 import { superviseCommand } from './commands/supervise';
+import { resumeCommand, suspendCommand } from './commands/suspend';
 
 // A schema that is used a few times is checked faster than it is compiled: 4 ms, not 28, for the state of a program that
 // has just arrived, in a process that has just started.
@@ -35,7 +35,8 @@ Examples:
 
 Every error has a stable code, E_...; with --json it is {"error": {"code", "message", "hint"}} on stderr.`;
 
-const COMMANDS = [runCommand, listCommand, inspectCommand, migrateCommand, suspendCommand, resumeCommand, checkpointCommand, restoreCommand, showCommand, checkCommand, agentCommand, keygenCommand, superviseCommand];
+const COMMANDS = [runCommand, listCommand, inspectCommand, migrateCommand, suspendCommand, resumeCommand,
+  checkpointCommand, restoreCommand, showCommand, checkCommand, agentCommand, keygenCommand, superviseCommand];
 
 function buildProgram(done: (status: number) => void): Command {
   const program = new Command('migrun')
@@ -62,7 +63,9 @@ function usageError({ message }: CommanderError, command: Command | undefined): 
 }
 
 function printError({ code, message, hint }: MigrunError, json: boolean): void {
-  const text = json ? JSON.stringify({ error: { code, message, hint } }) : `migrun: ${code}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
+  const text = json
+    ? JSON.stringify({ error: { code, message, hint } })
+    : `migrun: ${code}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
   process.stderr.write(`${text}\n`);
 }
 
@@ -78,7 +81,9 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof CommanderError && error.code === 'commander.help') return USAGE_STATUS; // all of it was printed
-    const failure = error instanceof CommanderError ? usageError(error, program?.commands.find((command) => command.name() === full[0])) : asMigrunError(error);
+    const failure = error instanceof CommanderError
+      ? usageError(error, program?.commands.find((command) => command.name() === full[0]))
+      : asMigrunError(error);
     // What follows `run` is the program's.
     printError(failure, full[0] !== 'run' && full.includes('--json'));
     return failure.code === 'E_USAGE' ? USAGE_STATUS : 1;

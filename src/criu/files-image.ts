@@ -41,9 +41,10 @@ export function unbindSockets(folder: string, inodes: readonly number[]): void {
 }
 
 export function unbindInImage(image: Buffer, inodes: ReadonlySet<number>): Buffer {
-  if (image.length < HEADER || image.readUInt32LE(0) !== IMG_COMMON_MAGIC || image.readUInt32LE(4) !== FILES_MAGIC) throw notAnImage();
+  if (image.length < HEADER || image.readUInt32LE(0) !== IMG_COMMON_MAGIC || image.readUInt32LE(4) !== FILES_MAGIC)
+    throw notAnImage();
   const pieces = [image.subarray(0, HEADER)];
-  for (let at = HEADER; at < image.length; ) {
+  for (let at = HEADER; at < image.length;) {
     if (at + 4 > image.length) throw notAnImage();
     const size = image.readUInt32LE(at);
     if (at + 4 + size > image.length) throw notAnImage();
@@ -109,5 +110,8 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
 }
 
 function notAnImage(cause?: unknown): MigrunError {
-  return new MigrunError('E_IMAGE', 'files.img is not as this CRIU should write it', { hint: 'run tools/setup for a CRIU that works here', cause });
+  return new MigrunError('E_IMAGE', 'files.img is not as this CRIU should write it', {
+    hint: 'run tools/setup for a CRIU that works here',
+    cause,
+  });
 }

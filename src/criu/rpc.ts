@@ -9,7 +9,9 @@ const root = Root.fromJSON({
     criu_req_type: { values: { EMPTY: 0, DUMP: 1, RESTORE: 2, CHECK: 3, NOTIFY: 6, FEATURE_CHECK: 9, VERSION: 10 } },
     criu_cg_mode: { values: { IGNORE: 0 } },
     criu_network_lock_method: { values: { SKIP: 3 } },
-    inherit_fd: { fields: { key: { rule: 'required', type: 'string', id: 1 }, fd: { rule: 'required', type: 'int32', id: 2 } } },
+    inherit_fd: {
+      fields: { key: { rule: 'required', type: 'string', id: 1 }, fd: { rule: 'required', type: 'int32', id: 2 } },
+    },
     criu_opts: {
       fields: {
         images_dir_fd: { rule: 'required', type: 'int32', id: 1 },
@@ -99,7 +101,11 @@ export interface CriuResponse {
 
 /** CRIU probes the kernel for it, keeps what it found, and waits for the request proper. */
 export function encodeFeatureCheck(): Buffer {
-  return Buffer.from(requestType.encode(requestType.fromObject({ type: 'FEATURE_CHECK', keep_open: true, features: { mem_track: false } })).finish());
+  return Buffer.from(
+    requestType.encode(
+      requestType.fromObject({ type: 'FEATURE_CHECK', keep_open: true, features: { mem_track: false } }),
+    ).finish(),
+  );
 }
 
 export function encodeRequest(type: 'DUMP' | 'RESTORE' | 'VERSION', options?: CriuOptions): Buffer {

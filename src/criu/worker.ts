@@ -3,12 +3,13 @@
  *
  * It is started ahead of time, so that loading it costs nothing while a program is frozen. It serves one request.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, copyFileSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MigrunError } from '../errors';
-import { native, type MessageSocket } from '../native/index';
-import { decodeResponse, encodeFeatureCheck, encodeNotifyAnswer, encodeRequest, rehearseMessages, type CriuOptions, type CriuResponse } from './rpc';
+import { type MessageSocket, native } from '../native/index';
+import { type CriuOptions, type CriuResponse, decodeResponse, encodeFeatureCheck, encodeNotifyAnswer, encodeRequest,
+  rehearseMessages } from './rpc';
 
 /**
  * CRIU stops a task by its system calls, not by a hardware breakpoint (FI_NO_BREAKPOINTS in its fault-injection.h, meant
@@ -47,13 +48,19 @@ export class CriuWorker {
     inherited: readonly number[] = [],
   ) {
     if (!existsSync(criu)) {
-      throw new MigrunError('E_NO_CRIU', `there is no CRIU at ${criu}`, { hint: 'run tools/setup, or set MIGRUN_CRIU' });
+      throw new MigrunError('E_NO_CRIU', `there is no CRIU at ${criu}`, {
+        hint: 'run tools/setup, or set MIGRUN_CRIU',
+      });
     }
     const [ours, theirs] = native.seqpacketPair();
     const errors = openSync(join(imagesDir, 'criu.stderr'), 'w', 0o600);
     try {
       // In a session of its own: Ctrl-C at our terminal is the program's, and would end CRIU in the middle of a dump.
-      this.child = spawn(criu, ['swrk', '3'], { stdio: ['ignore', errors, errors, theirs, ...inherited], detached: true, env: { ...process.env, ...NO_BREAKPOINTS } });
+      this.child = spawn(criu, ['swrk', '3'], {
+        stdio: ['ignore', errors, errors, theirs, ...inherited],
+        detached: true,
+        env: { ...process.env, ...NO_BREAKPOINTS },
+      });
     } finally {
       closeSync(errors);
       native.closeFd(theirs);
@@ -61,7 +68,10 @@ export class CriuWorker {
     this.gone = new Promise((resolve) => {
       this.child.once('exit', () => resolve()).once('error', () => resolve());
     });
-    this.child.on('error', (cause) => this.end(new MigrunError('E_CRIU', `CRIU does not start: ${cause.message}`, { cause })));
+    this.child.on(
+      'error',
+      (cause) => this.end(new MigrunError('E_CRIU', `CRIU does not start: ${cause.message}`, { cause })),
+    );
     this.socket = native.openMessageSocket(
       ours,
       (message) => this.receive(message),
@@ -100,7 +110,9 @@ export class CriuWorker {
 
   async version(): Promise<string> {
     const { version } = await this.request('VERSION');
-    return version === undefined ? 'unknown' : [version.major_number, version.minor_number, version.sublevel ?? 0].join('.');
+    return version === undefined
+      ? 'unknown'
+      : [version.major_number, version.minor_number, version.sublevel ?? 0].join('.');
   }
 
   /**
@@ -130,7 +142,11 @@ export class CriuWorker {
     };
   }
 
-  private request(type: 'DUMP' | 'RESTORE' | 'VERSION', options?: CriuOptions, onStage?: StageHandler): Promise<CriuResponse> {
+  private request(
+    type: 'DUMP' | 'RESTORE' | 'VERSION',
+    options?: CriuOptions,
+    onStage?: StageHandler,
+  ): Promise<CriuResponse> {
     return this.exchange(encodeRequest(type, options), onStage);
   }
 
@@ -148,7 +164,11 @@ export class CriuWorker {
     });
   }
 
-  private async answerStage(response: CriuResponse, onStage: StageHandler | undefined, reject: (error: unknown) => void): Promise<void> {
+  private async answerStage(
+    response: CriuResponse,
+    onStage: StageHandler | undefined,
+    reject: (error: unknown) => void,
+  ): Promise<void> {
     try {
       await onStage?.(response.notify?.script ?? '', response.notify?.pid);
     } catch (error) {
@@ -192,7 +212,9 @@ export class CriuWorker {
     const said = this.firstError();
     const log = join(this.imagesDir, LOG_FILE);
     if (existsSync(log)) copyFileSync(log, this.keptLog);
-    return new MigrunError('E_CRIU', said === undefined ? what : `CRIU says: ${said}`, { hint: `its log: ${this.keptLog}` });
+    return new MigrunError('E_CRIU', said === undefined ? what : `CRIU says: ${said}`, {
+      hint: `its log: ${this.keptLog}`,
+    });
   }
 
   /** The first error in CRIU's log: later ones are its consequences. */
@@ -200,7 +222,9 @@ export class CriuWorker {
     for (const file of [LOG_FILE, 'criu.stderr']) {
       const path = join(this.imagesDir, file);
       if (!existsSync(path)) continue;
-      const line = readFileSync(path, 'utf8').split('\n').find((text) => text.includes('Error (') && !HARMLESS.test(text));
+      const line = readFileSync(path, 'utf8').split('\n').find((text) =>
+        text.includes('Error (') && !HARMLESS.test(text)
+      );
       if (line !== undefined) return line.replace(/^.*Error \([^)]*\): /, '').trim();
     }
     return undefined;

@@ -1,7 +1,7 @@
 /** Connections that wait to be accepted go into the queue of a listening socket, here or where they came from. */
 import { ownCgroup } from '../config';
 import { MigrunError } from '../errors';
-import { native, type Connection, type WaitingRequest } from '../native/index';
+import { type Connection, native, type WaitingRequest } from '../native/index';
 import { endpointText } from './rules';
 import type { MovingConnection } from './state';
 
@@ -28,7 +28,10 @@ export function fillQueues(places: readonly Place[], pod: string): { count: numb
     const { code = '', message, index: count = 0 } = cause as { code?: string; message: string; index?: number };
     const where = endpointText((places[count] as Place).connection.saved.local);
     const text = `a connection that waits at ${where} does not go into an accept queue again: ${message}`;
-    return { count, failure: new MigrunError('E_ACCEPT_QUEUE', text, { hint: HINTS[code] ?? 'its log says more', cause }) };
+    return {
+      count,
+      failure: new MigrunError('E_ACCEPT_QUEUE', text, { hint: HINTS[code] ?? 'its log says more', cause }),
+    };
   }
 }
 

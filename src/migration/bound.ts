@@ -4,7 +4,7 @@
  * and they get the new one here.
  */
 import { isAnyAddress, isLoopback } from '../addresses';
-import { native, type HeldSocket } from '../native/index';
+import { type HeldSocket, native } from '../native/index';
 import type { Arrival } from '../protocol/control/index';
 import type { NewAddresses } from './new-addresses';
 import { endpointText, type Reason } from './reason';
@@ -20,23 +20,39 @@ export function isBoundTcp(socket: BoundSocket): boolean {
 
 /** CRIU leaves it without a name. */
 export function isNamedHere(socket: BoundSocket): boolean {
-  return isBoundTcp(socket) && !isAnyAddress(socket.local.address) && (socket.local.port === 0 || !isLoopback(socket.local.address));
+  return isBoundTcp(socket) && !isAnyAddress(socket.local.address)
+    && (socket.local.port === 0 || !isLoopback(socket.local.address));
 }
 
 /** What this host lacks for them: addresses and ports. One after the other: some share a port. */
 export function judgeBound({ bound }: Arrival, addresses: NewAddresses): Reason[] {
   return bound.flatMap(({ family, local, listens, options }): Reason[] => {
     const wanted = addresses.local({ family, local, remote: { address: local.address, port: 0 } });
-    if (wanted === null) return [{ code: 'E_NO_ROUTE', message: `the target has no address in place of ${local.address}` }];
+    if (wanted === null)
+      return [{ code: 'E_NO_ROUTE', message: `the target has no address in place of ${local.address}` }];
     const why = native.whyNotBound(family, options, wanted, listens);
-    return why === null ? [] : [{ code: 'E_PORT', message: `cannot ${listens ? 'listen on' : 'bind a socket to'} ${endpointText(wanted)} there: ${why}` }];
+    return why === null
+      ? []
+      : [{
+        code: 'E_PORT',
+        message: `cannot ${listens ? 'listen on' : 'bind a socket to'} ${endpointText(wanted)} there: ${why}`,
+      }];
   });
 }
 
 /** Before any connection is revived, as it was with the first ones: their ports are these. */
-export function bindAgain({ bound }: MovingState, addresses: NewAddresses, at: (place: MovingState['bound'][number]) => number): void {
+export function bindAgain(
+  { bound }: MovingState,
+  addresses: NewAddresses,
+  at: (place: MovingState['bound'][number]) => number,
+): void {
   for (const socket of bound) {
     const { family, local, backlog } = socket;
-    native.bindSocket(at(socket), family, addresses.local({ family, local, remote: { address: local.address, port: 0 } }) ?? local, backlog);
+    native.bindSocket(
+      at(socket),
+      family,
+      addresses.local({ family, local, remote: { address: local.address, port: 0 } }) ?? local,
+      backlog,
+    );
   }
 }

@@ -6,7 +6,11 @@ import type { MovingState } from './state';
 import { addressesOf } from './udp';
 
 /** To be called when the program is about to run: from here on the other ends hear of it. May be repeated. */
-export function connectAgain({ connecting, addresses: from }: MovingState, sockets: RestoredDescriptors, log: Logger): void {
+export function connectAgain(
+  { connecting, addresses: from }: MovingState,
+  sockets: RestoredDescriptors,
+  log: Logger,
+): void {
   const addresses = addressesOf(from, []);
   for (const { family, local, remote: old, inside, ...place } of connecting) {
     const fd = sockets.find(place);

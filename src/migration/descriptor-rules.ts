@@ -3,7 +3,7 @@
  * docs/descriptors.md. No I/O.
  */
 import { GHOST_LIMIT_BYTES } from '../criu/worker';
-import { isFifo, type DescriptorFact, type OpenFile } from '../program/descriptors';
+import { type DescriptorFact, isFifo, type OpenFile } from '../program/descriptors';
 import type { Reason } from './reason';
 
 /** What CRIU carries among descriptors that are neither files nor sockets; anything else is refused by its name. */
@@ -55,7 +55,10 @@ export function reasonOfDescriptor({ target, file }: DescriptorFact, context: De
   if (kind !== undefined && !['socket', 'pipe', 'pidfd'].includes(kind)) {
     return { code: 'E_DESCRIPTOR', message: `the ${kind} namespace of this host open, which stays here` };
   }
-  if (target.startsWith('/dev/') && !target.startsWith('/dev/shm/') && target !== context.terminal && !CARRIED_DEVICES.includes(target) && file?.filesystem !== MQUEUE_MAGIC) {
+  if (
+    target.startsWith('/dev/') && !target.startsWith('/dev/shm/') && target !== context.terminal
+    && !CARRIED_DEVICES.includes(target) && file?.filesystem !== MQUEUE_MAGIC
+  ) {
     return { code: 'E_DEVICE', message: `the device ${target} open, which stays on this host` };
   }
   return file === undefined ? undefined : reasonOfFile(target, file, context);
@@ -64,23 +67,38 @@ export function reasonOfDescriptor({ target, file }: DescriptorFact, context: De
 function reasonOfFile(target: string, file: OpenFile, { pids }: DescriptorContext): Reason | undefined {
   const { details } = file;
   const refused = (message: string, code = 'E_DESCRIPTOR'): Reason => ({ code, message });
-  if (details['eventfd-semaphore'] === '1') return refused('an eventfd with EFD_SEMAPHORE, which CRIU would make a plain one');
-  if (BigInt(`0x${details['eventfd-count'] ?? '0'}`) > LARGEST_COUNT) return refused('an eventfd with a count of more than 32 bits, of which CRIU would lose some; try again when it is read');
+  if (details['eventfd-semaphore'] === '1')
+    return refused('an eventfd with EFD_SEMAPHORE, which CRIU would make a plain one');
+  if (BigInt(`0x${details['eventfd-count'] ?? '0'}`) > LARGEST_COUNT)
+    return refused(
+      'an eventfd with a count of more than 32 bits, of which CRIU would lose some; try again when it is read',
+    );
   if (target.includes('inotify') && file.filesystem === undefined && (file.events & POLLIN) !== 0) {
     return refused('events of inotify that it has not read, which CRIU would lose; try again when it has');
   }
   const pid = Number(details['Pid'] ?? '-1');
   if (pid >= 0 && !pids.has(pid)) return refused('a pidfd of a process that is not of the program');
-  if (isFifo(file.mode) && (file.flags & O_DIRECT) !== 0) return refused('a pipe in packet mode (O_DIRECT), which CRIU does not carry');
+  if (isFifo(file.mode) && (file.flags & O_DIRECT) !== 0)
+    return refused('a pipe in packet mode (O_DIRECT), which CRIU does not carry');
   if (file.filesystem === MQUEUE_MAGIC) return refused(`the message queue ${target} open, which stays on this host`);
-  if (file.filesystem === PROC_SUPER_MAGIC && /^\/proc\/\d/.test(target)) return refused(`${target} open: on another host that number is another process's`);
+  if (file.filesystem === PROC_SUPER_MAGIC && /^\/proc\/\d/.test(target))
+    return refused(`${target} open: on another host that number is another process's`);
   return isDeleted(target) ? reasonOfDeleted(target, file) : undefined;
 }
 
 function reasonOfDeleted(target: string, { links, bytes, filesystem }: OpenFile): Reason | undefined {
   if (filesystem === undefined || target.startsWith('/memfd:')) return undefined;
-  if (links > 0) return { code: 'E_FILE', message: `${target} open, which is still there under another name: CRIU cannot find it by that` };
-  if (bytes > GHOST_LIMIT_BYTES) return { code: 'E_FILE', message: `${target} open: ${bytes} bytes that no host has but in this file, and at most ${GHOST_LIMIT_BYTES} move` };
+  if (links > 0)
+    return {
+      code: 'E_FILE',
+      message: `${target} open, which is still there under another name: CRIU cannot find it by that`,
+    };
+  if (bytes > GHOST_LIMIT_BYTES)
+    return {
+      code: 'E_FILE',
+      message:
+        `${target} open: ${bytes} bytes that no host has but in this file, and at most ${GHOST_LIMIT_BYTES} move`,
+    };
   return undefined;
 }
 
@@ -98,7 +116,13 @@ export interface DescribedProcess {
 export function reasonsOfPipes(processes: readonly DescribedProcess[]): Reason[] {
   const readers = new Set<string>();
   const writers = new Set<string>();
-  const pipes = processes.flatMap((process) => process.descriptors.flatMap(({ fd, target, file }) => (file !== undefined && isFifo(file.mode) && (file.flags & O_PATH) === 0 ? [{ process, fd, target, file }] : [])));
+  const pipes = processes.flatMap((process) =>
+    process.descriptors.flatMap(
+      ({ fd, target, file }) => (file !== undefined && isFifo(file.mode) && (file.flags & O_PATH) === 0
+        ? [{ process, fd, target, file }]
+        : []),
+    )
+  );
   for (const { file } of pipes) {
     if ((file.flags & O_ACCMODE) !== O_WRONLY) readers.add(file.identity);
     if ((file.flags & O_ACCMODE) !== O_RDONLY) writers.add(file.identity);
@@ -107,6 +131,10 @@ export function reasonsOfPipes(processes: readonly DescribedProcess[]): Reason[]
     const lacksWriter = !writers.has(file.identity) && (file.events & POLLHUP) === 0;
     const lacksReader = !readers.has(file.identity) && (file.events & POLLERR) === 0;
     if (!lacksWriter && !lacksReader) return [];
-    return [{ code: 'E_DESCRIPTOR', message: `process ${process.innerPid} (${process.name}) has ${target} open, whose other end another program has (descriptor ${fd})` }];
+    return [{
+      code: 'E_DESCRIPTOR',
+      message:
+        `process ${process.innerPid} (${process.name}) has ${target} open, whose other end another program has (descriptor ${fd})`,
+    }];
   });
 }

@@ -5,11 +5,12 @@
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { native } from '../native/index';
-import { describeDescriptors, socketInode, socketInodes, type DescriptorFact } from '../program/descriptors';
+import { describeDescriptors, type DescriptorFact, socketInode, socketInodes } from '../program/descriptors';
 import type { ProgramFacts } from '../program/facts';
 import { Pidfds } from '../program/pidfds';
 import type { Arrival } from '../protocol/control/index';
-import { isDeleted, reasonOfDescriptor, reasonsOfPipes, type DescribedProcess, type DescriptorContext } from './descriptor-rules';
+import { type DescribedProcess, type DescriptorContext, isDeleted, reasonOfDescriptor,
+  reasonsOfPipes } from './descriptor-rules';
 import { EmptyMessages } from './empty-messages';
 import type { Reason } from './reason';
 import type { SourceContext } from './source-context';
@@ -34,10 +35,18 @@ export function describeWanted({ processes, unix }: ProgramFacts): Wanted {
   const opened = new Map<string, Wanted['opened'][number]>();
   for (const one of files.map(openedFile)) {
     const known = opened.get(one.path);
-    opened.set(one.path, known === undefined ? one : { ...one, size: one.size ?? known.size, grows: one.grows || known.grows });
+    opened.set(
+      one.path,
+      known === undefined ? one : { ...one, size: one.size ?? known.size, grows: one.grows || known.grows },
+    );
   }
   const locked = new Set(files.filter(({ file }) => 'lock' in file.details).map(({ target }) => target));
-  return { opened: [...opened.values()], locked: [...locked], unixNames: boundNames(facts), unixPeers: namesOfOthers(facts) };
+  return {
+    opened: [...opened.values()],
+    locked: [...locked],
+    unixNames: boundNames(facts),
+    unixPeers: namesOfOthers(facts),
+  };
 }
 
 type NamedFile = DescriptorFact & Required<Pick<DescriptorFact, 'file'>>;
@@ -45,7 +54,8 @@ type NamedFile = DescriptorFact & Required<Pick<DescriptorFact, 'file'>>;
 /** One that CRIU opens again by its path. */
 function isNamedFile(descriptor: DescriptorFact): descriptor is NamedFile {
   const { target, file } = descriptor;
-  return file?.filesystem !== undefined && !isDeleted(target) && (!target.startsWith('/dev/') || target.startsWith('/dev/shm/')) && !target.startsWith('/memfd:');
+  return file?.filesystem !== undefined && !isDeleted(target)
+    && (!target.startsWith('/dev/') || target.startsWith('/dev/shm/')) && !target.startsWith('/memfd:');
 }
 
 function openedFile({ target, file }: NamedFile): Wanted['opened'][number] {
@@ -58,21 +68,33 @@ function openedFile({ target, file }: NamedFile): Wanted['opened'][number] {
 
 /** What the target lacks for them. */
 export function judgeDescriptors({ descriptors: { opened, locked, unixNames, unixPeers } }: Arrival): Reason[] {
-  const bound = unixNames.length + unixPeers.length === 0 ? new Set<string>() : new Set(native.unixSockets().flatMap(({ name }) => name ?? []));
+  const bound = unixNames.length + unixPeers.length === 0
+    ? new Set<string>()
+    : new Set(native.unixSockets().flatMap(({ name }) => name ?? []));
   return [
     ...opened.flatMap(reasonsOfOpened),
     ...locked.flatMap(reasonsOfLocked),
     ...unixNames.flatMap((name) => reasonsOfName(name, bound)),
-    ...unixPeers.filter((name) => !bound.has(name)).map((name) => ({ code: 'E_UNIX_NAME', message: `the program sends to the UNIX socket ${name}, and nobody has it there` })),
+    ...unixPeers.filter((name) => !bound.has(name)).map((name) => ({
+      code: 'E_UNIX_NAME',
+      message: `the program sends to the UNIX socket ${name}, and nobody has it there`,
+    })),
   ];
 }
 
 function reasonsOfOpened({ path, mode, size, grows }: Wanted['opened'][number]): Reason[] {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return [{ code: 'E_FILE', message: `${path}, which the program has open, is not here` }];
-  if (found.mode !== mode) return [{ code: 'E_FILE', message: `${path} is another one here: its mode is ${found.mode.toString(8)}, not ${mode.toString(8)}` }];
+  if (found.mode !== mode)
+    return [{
+      code: 'E_FILE',
+      message: `${path} is another one here: its mode is ${found.mode.toString(8)}, not ${mode.toString(8)}`,
+    }];
   if (size === null || found.size === size || (grows && found.size > size)) return [];
-  return [{ code: 'E_FILE', message: `${path}, which the program has open, is another one here: ${found.size} bytes, not ${size}` }];
+  return [{
+    code: 'E_FILE',
+    message: `${path}, which the program has open, is another one here: ${found.size} bytes, not ${size}`,
+  }];
 }
 
 /** By whomever: also by the program itself, where both hosts have the same disk. It would have its lock twice. */
@@ -92,7 +114,8 @@ function reasonsOfName(name: string, bound: ReadonlySet<string>): Reason[] {
   if (bound.has(name)) return [{ code: 'E_UNIX_NAME', message: `the UNIX socket ${name} is another program's there` }];
   if (!name.startsWith('/')) return [];
   const found = statSync(name, { throwIfNoEntry: false });
-  if (found !== undefined && !found.isSocket()) return [{ code: 'E_UNIX_NAME', message: `${name} is there, and is no UNIX socket` }];
+  if (found !== undefined && !found.isSocket())
+    return [{ code: 'E_UNIX_NAME', message: `${name} is there, and is no UNIX socket` }];
   if (statSync(dirname(name), { throwIfNoEntry: false })?.isDirectory() === true) return [];
   return [{ code: 'E_FILE', message: `the folder of the UNIX socket ${name} is not here` }];
 }
@@ -105,13 +128,31 @@ export function reasonsOfLateDescriptors({ facts, held, innerPids, program }: So
     const known = new Map(before.get(pid)?.descriptors.map((descriptor) => [descriptor.fd, descriptor]));
     const isAsBefore = (fd: number): boolean => known.has(fd) && !mayChange(known.get(fd) as DescriptorFact, inet);
     const fresh = describeDescriptors(pid, (fd) => !isAsBefore(fd));
-    return { pid, innerPid, name: before.get(pid)?.name ?? '?', fresh, descriptors: [...[...known.values()].filter(({ fd }) => isAsBefore(fd)), ...fresh] };
+    return {
+      pid,
+      innerPid,
+      name: before.get(pid)?.name ?? '?',
+      fresh,
+      descriptors: [...[...known.values()].filter(({ fd }) => isAsBefore(fd)), ...fresh],
+    };
   });
-  const others = processes.flatMap(({ pid, fresh }) => fresh.flatMap(({ fd, ...rest }) => ({ pid, fd, inode: socketInode(rest) }))).filter(({ inode }) => inode !== undefined && !inet.has(inode));
-  const unix = unixFacts(new Set(others.flatMap(({ inode }) => inode ?? [])), others.length === 0 ? [] : native.unixSockets());
-  const context = { terminal: program.terminal?.path, sockets: new Set([...inet, ...unix.own.map(({ inode }) => inode)]), pids: new Set(innerPids.keys()) };
-  const queues = unix.own.flatMap(({ inode, state }) => (state === SOCK_LISTENING ? [] : (others.find((other) => other.inode === inode) ?? [])));
-  return [...processes.flatMap((process) => reasonsOfFresh(process, context)), ...reasonsOfPipes(processes), ...reasonsOfUnix(unix), ...reasonsOfQueues(queues, context)];
+  const others = processes.flatMap(({ pid, fresh }) =>
+    fresh.flatMap(({ fd, ...rest }) => ({ pid, fd, inode: socketInode(rest) }))
+  ).filter(({ inode }) => inode !== undefined && !inet.has(inode));
+  const unix = unixFacts(
+    new Set(others.flatMap(({ inode }) => inode ?? [])),
+    others.length === 0 ? [] : native.unixSockets(),
+  );
+  const context = {
+    terminal: program.terminal?.path,
+    sockets: new Set([...inet, ...unix.own.map(({ inode }) => inode)]),
+    pids: new Set(innerPids.keys()),
+  };
+  const queues = unix.own.flatMap(
+    ({ inode, state }) => (state === SOCK_LISTENING ? [] : (others.find((other) => other.inode === inode) ?? [])),
+  );
+  return [...processes.flatMap((process) => reasonsOfFresh(process, context)), ...reasonsOfPipes(processes),
+    ...reasonsOfUnix(unix), ...reasonsOfQueues(queues, context)];
 }
 
 /** Not while it stays open: a file, a pipe, an inet socket are what they were. */
@@ -120,15 +161,26 @@ function mayChange(descriptor: DescriptorFact, inet: ReadonlySet<number>): boole
   return inode === undefined ? /^anon_inode:\[?(eventfd|inotify)/.test(descriptor.target) : !inet.has(inode);
 }
 
-function reasonsOfFresh({ innerPid, name, fresh }: Omit<DescribedProcess, 'descriptors'> & { fresh: readonly DescriptorFact[] }, context: DescriptorContext): Reason[] {
+function reasonsOfFresh(
+  { innerPid, name, fresh }: Omit<DescribedProcess, 'descriptors'> & { fresh: readonly DescriptorFact[] },
+  context: DescriptorContext,
+): Reason[] {
   return fresh.flatMap((descriptor) => {
     const reason = reasonOfDescriptor(descriptor, context);
-    return reason === undefined ? [] : [{ code: reason.code, message: `process ${innerPid} (${name}) has ${reason.message} (descriptor ${descriptor.fd})` }];
+    return reason === undefined
+      ? []
+      : [{
+        code: reason.code,
+        message: `process ${innerPid} (${name}) has ${reason.message} (descriptor ${descriptor.fd})`,
+      }];
   });
 }
 
 /** Each UNIX socket's queue: CRIU loses a message of no bytes and all behind it, and a socket that is on its way is in nobody's hands. */
-function reasonsOfQueues(places: readonly { pid: number; fd: number; inode: number | undefined }[], context: DescriptorContext): Reason[] {
+function reasonsOfQueues(
+  places: readonly { pid: number; fd: number; inode: number | undefined }[],
+  context: DescriptorContext,
+): Reason[] {
   const pidfds = new Pidfds(native);
   try {
     return places.flatMap(({ pid, fd, inode = 0 }) => {
@@ -145,12 +197,27 @@ function reasonsOfQueues(places: readonly { pid: number; fd: number; inode: numb
   }
 }
 
-function reasonsOfQueue(fd: number, { hasEmpty, fds }: ReturnType<typeof native.lookAtUnixQueue>, context: DescriptorContext): Reason[] {
-  const reasons: Reason[] = hasEmpty ? [{ code: 'E_UNIX_SOCKET', message: `a message of no bytes waits in the UNIX socket of descriptor ${fd}; try again when it is received` }] : [];
+function reasonsOfQueue(
+  fd: number,
+  { hasEmpty, fds }: ReturnType<typeof native.lookAtUnixQueue>,
+  context: DescriptorContext,
+): Reason[] {
+  const reasons: Reason[] = hasEmpty
+    ? [{
+      code: 'E_UNIX_SOCKET',
+      message: `a message of no bytes waits in the UNIX socket of descriptor ${fd}; try again when it is received`,
+    }]
+    : [];
   for (const passed of fds) {
     const target = readlinkSync(`/proc/self/fd/${passed}`);
     const reason = reasonOfDescriptor({ fd: passed, target }, context);
-    if (reason !== undefined) reasons.push({ code: reason.code, message: `a message that waits in the UNIX socket of descriptor ${fd} has ${reason.message.replace(/, which does not move$/, '')} on its way in it; try again when it is received` });
+    if (reason !== undefined)
+      reasons.push({
+        code: reason.code,
+        message: `a message that waits in the UNIX socket of descriptor ${fd} has ${
+          reason.message.replace(/, which does not move$/, '')
+        } on its way in it; try again when it is received`,
+      });
     native.closeFd(passed);
   }
   return reasons;

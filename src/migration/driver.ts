@@ -21,7 +21,12 @@ export interface Phase {
 export type Progress = (step: string, state: 'started' | 'done' | 'undone', ms: number) => void;
 
 /** Resolves with how long each step took. Rejects with the first failure, after everything was undone. */
-export async function runSteps<Context>(steps: readonly Step<Context>[], context: Context, onProgress: Progress, log: Logger): Promise<Phase[]> {
+export async function runSteps<Context>(
+  steps: readonly Step<Context>[],
+  context: Context,
+  onProgress: Progress,
+  log: Logger,
+): Promise<Phase[]> {
   const phases: Phase[] = [];
   for (const [index, step] of steps.entries()) {
     const startedAt = performance.now();
@@ -30,7 +35,8 @@ export async function runSteps<Context>(steps: readonly Step<Context>[], context
       await step.run(context);
     } catch (error) {
       log.warn({ step: step.name, err: error }, 'step failed');
-      if (!steps.slice(0, index).some((done) => done.pointOfNoReturn)) await undoSteps(steps.slice(0, index + 1), context, onProgress, log);
+      if (!steps.slice(0, index).some((done) => done.pointOfNoReturn))
+        await undoSteps(steps.slice(0, index + 1), context, onProgress, log);
       throw error;
     }
     const ms = performance.now() - startedAt;
@@ -41,7 +47,12 @@ export async function runSteps<Context>(steps: readonly Step<Context>[], context
 }
 
 /** Every undo is tried, whatever becomes of another: the program must run again. */
-export async function undoSteps<Context>(steps: readonly Step<Context>[], context: Context, onProgress: Progress, log: Logger): Promise<void> {
+export async function undoSteps<Context>(
+  steps: readonly Step<Context>[],
+  context: Context,
+  onProgress: Progress,
+  log: Logger,
+): Promise<void> {
   for (const step of [...steps].reverse()) {
     if (step.undo === undefined) continue;
     const startedAt = performance.now();

@@ -1,5 +1,5 @@
 /** What a program has been told of edge-triggered descriptors, from the host that it leaves to the one where its epoll sets are new ones. */
-import { EPOLL_INODE, native, type HeldSocket } from '../native/index';
+import { EPOLL_INODE, type HeldSocket, native } from '../native/index';
 import { RestoredDescriptors } from './restored-descriptors';
 import type { MovingSet } from './state';
 

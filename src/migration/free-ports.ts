@@ -2,10 +2,13 @@
  * A connection keeps its port where it arrives, unless somebody there has the same port to the same peer already: then it
  * gets another, and RESUME tells the peer. Between two busy clients of one server that is no rare thing.
  */
-import { native, type Connection } from '../native/index';
+import { type Connection, native } from '../native/index';
 
 /** The ends where they can be. `mayChange`: a listener's connections have its port, and none other would do. */
-export function withFreePorts(ends: readonly Connection[], mayChange: (end: Connection, index: number) => boolean): Connection[] {
+export function withFreePorts(
+  ends: readonly Connection[],
+  mayChange: (end: Connection, index: number) => boolean,
+): Connection[] {
   const inodes = native.connectionInodes(ends);
   const given = new Set<number>();
   return ends.map((end, index) => {

@@ -1,5 +1,5 @@
 /** Getting hold of a frozen program's sockets: from here on nothing reaches them. */
-import { native, type HeldSocket } from '../native/index';
+import { type HeldSocket, native } from '../native/index';
 import { innerPids, pidsOf } from '../program/pod';
 import type { SourceContext } from './source-context';
 

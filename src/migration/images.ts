@@ -1,6 +1,6 @@
 /** A program's images on their way: a folder of files, streamed with one hash over all, names and sizes included. */
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, openSync, readSync, readdirSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { MigrunError } from '../errors';
 import type { Channel } from '../protocol/channel/index';
@@ -23,7 +23,12 @@ export function listImages(folder: string): ImageFile[] {
 }
 
 /** `chunks` is what these files have in them, one after the other. Resolves when all is sent; `received`, when the other side has it, whole. */
-export async function sendImages(channel: Channel<SupervisorMessage>, files: readonly ImageFile[], chunks: Iterable<Buffer> | AsyncIterable<Buffer>, { rehearsal = false } = {}): Promise<{ bytes: number; received: Promise<void> }> {
+export async function sendImages(
+  channel: Channel<SupervisorMessage>,
+  files: readonly ImageFile[],
+  chunks: Iterable<Buffer> | AsyncIterable<Buffer>,
+  { rehearsal = false } = {},
+): Promise<{ bytes: number; received: Promise<void> }> {
   const hash = startHash(files);
   await channel.send({ type: 'images', rehearsal, files: [...files] });
   for await (const chunk of chunks) {
@@ -48,7 +53,7 @@ export function* readImages(folder: string, files = listImages(folder)): Generat
     const path = join(folder, name);
     const fd = openSync(path, 'r');
     try {
-      for (let at = 0; at < size; ) {
+      for (let at = 0; at < size;) {
         const length = readSync(fd, chunk, filled, Math.min(chunk.length - filled, size - at), at);
         if (length === 0) throw new MigrunError('E_IMAGE', `${path} is shorter than it was`);
         at += length;
@@ -79,7 +84,8 @@ export class ImageReceiver {
     private readonly folder: string,
     files: readonly ImageFile[],
   ) {
-    if (new Set(files.map(({ name }) => name)).size !== files.length) throw new MigrunError('E_IMAGE', 'two images of one name arrive');
+    if (new Set(files.map(({ name }) => name)).size !== files.length)
+      throw new MigrunError('E_IMAGE', 'two images of one name arrive');
     this.hash = startHash(files);
     this.pending = [...files];
     this.openNext();
@@ -87,7 +93,7 @@ export class ImageReceiver {
 
   take(data: Buffer): void {
     this.hash.update(data);
-    for (let rest = data; rest.length > 0; ) {
+    for (let rest = data; rest.length > 0;) {
       if (this.current === undefined) throw new MigrunError('E_IMAGE', 'more arrives than was announced');
       const piece = rest.subarray(0, this.current.left);
       writeSync(this.current.fd, piece);

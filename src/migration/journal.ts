@@ -13,14 +13,20 @@
  *
  * A file is there with all of its content or not at all, and on disk before it is acted on.
  */
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync,
+  writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 
 export type Outcome = 'committed' | 'aborted';
 
 const askedSchema = z.object({ program: z.string(), target: z.string(), port: z.number() });
-const draftedSchema = z.object({ program: z.string(), draft: z.string(), folder: z.object({ device: z.number(), inode: z.number() }), stays: z.boolean() });
+const draftedSchema = z.object({
+  program: z.string(),
+  draft: z.string(),
+  folder: z.object({ device: z.number(), inode: z.number() }),
+  stays: z.boolean(),
+});
 /** Of a checkpoint: whether its draft is there decides. Where the program `stays`, it is a copy that is written. */
 export type Drafted = z.infer<typeof draftedSchema>;
 /** Who decides about a migration that was asked for. */
@@ -82,7 +88,8 @@ export class Journal {
       const path = join(this.folder, name);
       const age = now - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? now);
       if (age <= KEEP_ABORTED_MS) continue;
-      if (name.endsWith('.new') || (name.endsWith('.outcome') && readFileSync(path, 'utf8') !== 'committed')) rmSync(path, { force: true });
+      if (name.endsWith('.new') || (name.endsWith('.outcome') && readFileSync(path, 'utf8') !== 'committed'))
+        rmSync(path, { force: true });
     }
   }
 

@@ -1,13 +1,13 @@
 /** What a target host lacks for a program that wants to come. */
-import { readFileSync, statSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
+import { readFileSync, statSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { arch } from 'node:os';
 import { plainAddress } from '../addresses';
 import type { Config } from '../config';
-import { native, type Endpoint } from '../native/index';
-import type { Arrival } from '../protocol/control/index';
+import { type Endpoint, native } from '../native/index';
 import { cpuFlags, ownAddresses } from '../program/facts';
+import type { Arrival } from '../protocol/control/index';
 import { judgeBound } from './bound';
 import { judgeDescriptors } from './descriptors';
 import type { NewAddresses } from './new-addresses';
@@ -18,14 +18,19 @@ const [AF_INET, AF_INET6] = [2, 10];
 
 export async function judgeArrival(arrival: Arrival, config: Config): Promise<Reason[]> {
   const addresses = addressesOf(arrival.addresses, []);
-  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeDescriptors(arrival), ...judgeCriu(config), ...judgeBound(arrival, addresses), ...(await judgeUdp(arrival, whyNotBound)), ...judgeQueues(arrival), ...judgeRoutes(arrival, addresses), ...judgeOptions(arrival)];
+  return [...judgeCpu(arrival), ...judgeFiles(arrival), ...judgeDescriptors(arrival), ...judgeCriu(config),
+    ...judgeBound(arrival, addresses), ...(await judgeUdp(arrival, whyNotBound)), ...judgeQueues(arrival),
+    ...judgeRoutes(arrival, addresses), ...judgeOptions(arrival)];
 }
 
 function judgeCpu({ architecture, cpuFlags: needed }: Arrival): Reason[] {
-  if (architecture !== arch()) return [{ code: 'E_CPU', message: `the program is of ${architecture}, this host is ${arch()}` }];
+  if (architecture !== arch())
+    return [{ code: 'E_CPU', message: `the program is of ${architecture}, this host is ${arch()}` }];
   const own = new Set(cpuFlags());
   const missing = needed.filter((flag) => !own.has(flag));
-  return missing.length === 0 ? [] : [{ code: 'E_CPU', message: `this host's CPU lacks ${missing.slice(0, 8).join(', ')}` }];
+  return missing.length === 0
+    ? []
+    : [{ code: 'E_CPU', message: `this host's CPU lacks ${missing.slice(0, 8).join(', ')}` }];
 }
 
 function judgeFiles({ files, workingDirectories }: Arrival): Reason[] {
@@ -33,10 +38,12 @@ function judgeFiles({ files, workingDirectories }: Arrival): Reason[] {
   for (const { path, size } of files) {
     const found = statSync(path, { throwIfNoEntry: false });
     if (found === undefined) reasons.push({ code: 'E_FILE', message: `${path} is not here` });
-    else if (found.size !== size) reasons.push({ code: 'E_FILE', message: `${path} is another one here: ${found.size} bytes, not ${size}` });
+    else if (found.size !== size)
+      reasons.push({ code: 'E_FILE', message: `${path} is another one here: ${found.size} bytes, not ${size}` });
   }
   for (const path of workingDirectories) {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) reasons.push({ code: 'E_FILE', message: `the working directory ${path} is not here` });
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true)
+      reasons.push({ code: 'E_FILE', message: `the working directory ${path} is not here` });
   }
   return reasons;
 }
@@ -63,19 +70,31 @@ function judgeQueues({ bound }: Arrival): Reason[] {
   const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8')) + 1;
   return bound
     .filter(({ waiting }) => waiting > most)
-    .map(({ local, waiting }) => ({ code: 'E_ACCEPT_QUEUE', message: `${waiting} connections wait at ${endpointText(local)}, and net.core.somaxconn of the target allows ${most}` }));
+    .map(({ local, waiting }) => ({
+      code: 'E_ACCEPT_QUEUE',
+      message: `${waiting} connections wait at ${
+        endpointText(local)
+      }, and net.core.somaxconn of the target allows ${most}`,
+    }));
 }
 
 function judgeRoutes({ connections, connecting, inside, addresses: theirs }: Arrival, own: NewAddresses): Reason[] {
   const ours = ownAddresses();
   const addresses = [...new Set([...connections, ...connecting].map(({ remote }) => remote.address))];
   const unreached = addresses.filter((address) => native.routeSource(address) === null);
-  const unnamed = inside.filter((address) => own.inside({ address, port: 0 }, isIPv4(address) ? AF_INET : AF_INET6) === null);
+  const unnamed = inside.filter((address) =>
+    own.inside({ address, port: 0 }, isIPv4(address) ? AF_INET : AF_INET6) === null
+  );
   // Of a neighbour that stays there: a bridge, say, has the same address on every host.
   const isSameHost = theirs.every((address) => ours.includes(address));
-  const common = isSameHost ? [] : addresses.filter((address) => theirs.includes(plainAddress(address)) && ours.includes(plainAddress(address)));
+  const common = isSameHost
+    ? []
+    : addresses.filter((address) => theirs.includes(plainAddress(address)) && ours.includes(plainAddress(address)));
   return [
-    ...common.map((address) => ({ code: 'E_LOCAL_CONNECTION', message: `the other end of a connection stays at ${address}, which is an address of the target too` })),
+    ...common.map((address) => ({
+      code: 'E_LOCAL_CONNECTION',
+      message: `the other end of a connection stays at ${address}, which is an address of the target too`,
+    })),
     ...unreached.map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no route to the peer ${address}` })),
     ...unnamed.map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no address in place of ${address}` })),
   ];
@@ -83,7 +102,12 @@ function judgeRoutes({ connections, connecting, inside, addresses: theirs }: Arr
 
 /** By setting them for a moment: a device or a module may be missing, or the kernel be an older one. */
 function judgeOptions({ options: wanted }: Arrival): Reason[] {
-  const refused = wanted.map(({ family, type, protocol, options }) => native.refusedOption(family, type, protocol, options));
+  const refused = wanted.map(({ family, type, protocol, options }) =>
+    native.refusedOption(family, type, protocol, options)
+  );
   const names = [...new Set(refused.filter((name) => name !== null))];
-  return names.map((name) => ({ code: 'E_SOCKET_OPTION', message: `${name}, which a socket of the program has set, cannot be set there` }));
+  return names.map((name) => ({
+    code: 'E_SOCKET_OPTION',
+    message: `${name}, which a socket of the program has set, cannot be set there`,
+  }));
 }

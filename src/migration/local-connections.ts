@@ -25,7 +25,11 @@ export class OwnEnds {
   constructor(connections: readonly Connection[]) {
     this.addresses = new Set(connections.map(({ local }) => plainAddress(local.address)));
     // Of ten thousand connections mostly none: their names take longer than all the rest here.
-    this.names = new Set(connections.filter((connection) => this.mayHave(connection)).map(({ local, remote }) => nameOnWire(local, remote)));
+    this.names = new Set(
+      connections.filter((connection) => this.mayHave(connection)).map(({ local, remote }) =>
+        nameOnWire(local, remote)
+      ),
+    );
   }
 
   hasOther(connection: Connection): boolean {
@@ -53,5 +57,10 @@ export function otherEnd({ address, port }: Endpoint, host: HostAddresses): Endp
 export function reasonsOfNeighbours(connections: readonly Connection[], host: HostAddresses): Reason[] {
   return connections
     .filter(({ remote, udp }) => udp !== true && otherEnd(remote, host) === null)
-    .map((connection) => ({ code: 'E_LOCAL_CONNECTION', message: `${connectionText(connection)}: its other end stays on this host, at loopback, and has no address there that the program's new host could reach` }));
+    .map((connection) => ({
+      code: 'E_LOCAL_CONNECTION',
+      message: `${
+        connectionText(connection)
+      }: its other end stays on this host, at loopback, and has no address there that the program's new host could reach`,
+    }));
 }

@@ -1,12 +1,16 @@
 /** Where connections that arrive have their ends. */
 import { MigrunError } from '../errors';
-import { native, type Connection, type Endpoint } from '../native/index';
-import { otherEnd, type HostAddresses } from './local-connections';
+import { type Connection, type Endpoint, native } from '../native/index';
+import { type HostAddresses, otherEnd } from './local-connections';
 import type { NewAddresses } from './new-addresses';
 import type { MovingConnection } from './state';
 
 /** The ports are as they were, and the addresses those that this host would speak to the peers from. Throws E_NO_ROUTE. */
-export function endsHere(connections: readonly Pick<MovingConnection, 'saved' | 'inside'>[], host: HostAddresses, addresses: NewAddresses): Connection[] {
+export function endsHere(
+  connections: readonly Pick<MovingConnection, 'saved' | 'inside'>[],
+  host: HostAddresses,
+  addresses: NewAddresses,
+): Connection[] {
   const sources = new Map<string, string>();
   const sourceTowards = (address: string): string => {
     const known = sources.get(address) ?? ownAddressTowards(address);
@@ -28,6 +32,7 @@ function placeOf(end: Endpoint, family: number, addresses: NewAddresses): Endpoi
 
 function ownAddressTowards(remote: string): string {
   const address = native.routeSource(remote);
-  if (address === null) throw new MigrunError('E_NO_ROUTE', `no route to the peer ${remote}`, { hint: 'does this host reach it?' });
+  if (address === null)
+    throw new MigrunError('E_NO_ROUTE', `no route to the peer ${remote}`, { hint: 'does this host reach it?' });
   return address;
 }

@@ -1,5 +1,5 @@
 /** Connections that did not follow a committed move: who they are, and that their peers learn of it. */
-import { native, type Connection } from '../native/index';
+import { type Connection, native } from '../native/index';
 import type { ResumedPeer } from '../protocol/control/index';
 import { connectionText } from './rules';
 import type { MovingConnection } from './state';
@@ -9,7 +9,9 @@ const LEASE_MARGIN_MS = 500;
 
 /** Those of whom neither path brought word that they follow. */
 export function lostPeers(peers: readonly Connection[], answers: readonly ResumedPeer[]): ResumedPeer[] {
-  const following = new Set(answers.filter(({ status }) => status === 'ok').map(({ connection }) => connectionText(connection)));
+  const following = new Set(
+    answers.filter(({ status }) => status === 'ok').map(({ connection }) => connectionText(connection)),
+  );
   const statuses = new Map(answers.map(({ connection, status }) => [connectionText(connection), status]));
   return peers
     .filter((connection) => !following.has(connectionText(connection)))
@@ -28,6 +30,12 @@ export async function untilUnlocked(suspendedAt: number, leaseMs: number): Promi
  * byte that nobody has read (tcp_close() in net/ipv4/tcp.c; RFC 2525, 2.17).
  */
 export function armReset(fd: number, { saved, peerHas }: MovingConnection): void {
-  const ended = { ...saved, sndUna: peerHas, sendQueue: Buffer.alloc(0), receiveQueue: Buffer.alloc(1), finSent: false };
+  const ended = {
+    ...saved,
+    sndUna: peerHas,
+    sendQueue: Buffer.alloc(0),
+    receiveQueue: Buffer.alloc(1),
+    finSent: false,
+  };
   native.revive([{ fd, saved: ended, local: saved.local, remote: saved.remote, peerHas }], false);
 }

@@ -31,7 +31,16 @@ export class MigrationContext extends SourceContext {
 
   report(phases: Phase[]): MigrationReport {
     const { migration, program, to, saved, bytes, frozenAt, runsAt, lost } = this;
-    return { migration, program: program.identity.id, target: to.host, phases, connections: saved.length, bytes, frozenMs: (runsAt ?? performance.now()) - frozenAt, lost };
+    return {
+      migration,
+      program: program.identity.id,
+      target: to.host,
+      phases,
+      connections: saved.length,
+      bytes,
+      frozenMs: (runsAt ?? performance.now()) - frozenAt,
+      lost,
+    };
   }
 
   openTarget(): Target {

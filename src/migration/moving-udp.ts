@@ -22,7 +22,14 @@ const savedUdp = z.object({
   remote: endpoint,
   multicastInterface: z.ipv4(),
   interfaces: z.array(z.object({ level: z.int(), name: z.int(), interface: INTERFACE_NAME })).max(4).readonly(),
-  memberships: z.array(z.object({ interface: INTERFACE_NAME, group: address, excludes: z.boolean(), sources: z.array(address).max(64).readonly() })).max(4096).readonly(),
+  memberships: z.array(
+    z.object({
+      interface: INTERFACE_NAME,
+      group: address,
+      excludes: z.boolean(),
+      sources: z.array(address).max(64).readonly(),
+    }),
+  ).max(4096).readonly(),
   datagrams: z.array(savedDatagram).readonly(),
 }) satisfies z.ZodType<SavedUdp>;
 

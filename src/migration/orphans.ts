@@ -4,7 +4,7 @@
  * nothing of it may depend on the host that it left. They are waited for, and where that takes too long, it stays.
  */
 import { statSync } from 'node:fs';
-import { native, type DiagSocket } from '../native/index';
+import { type DiagSocket, native } from '../native/index';
 import { connectionText, type Reason } from './rules';
 
 /** TCP_FIN_WAIT1, TCP_LAST_ACK, TCP_CLOSING: in all others nothing of ours is on its way. */
@@ -30,7 +30,12 @@ function nameOf({ connection }: DiagSocket): string {
 function reasonOf({ connection, unacknowledged }: DiagSocket): Reason {
   const { address, port } = connection.remote;
   const how = `ss -K dst '[${address}]' dport = :${port}`;
-  return { code: 'E_ORPHAN', message: `the program has closed ${connectionText(connection)}, and ${unacknowledged} bytes of it have not arrived; try again when they have, or give them up: ${how}` };
+  return {
+    code: 'E_ORPHAN',
+    message: `the program has closed ${
+      connectionText(connection)
+    }, and ${unacknowledged} bytes of it have not arrived; try again when they have, or give them up: ${how}`,
+  };
 }
 
 /** Asked again at each end of a socket; no longer than that. */

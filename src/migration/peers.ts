@@ -1,6 +1,6 @@
 /** What the source has the agent of its host say to the peers. */
 import { MigrunError } from '../errors';
-import { native, type Connection } from '../native/index';
+import { type Connection, native } from '../native/index';
 import { expectType } from '../protocol/control/index';
 import { reasonsOfPeers, refusal } from './refusal';
 import { connectionText } from './rules';
@@ -17,14 +17,24 @@ export function agentPatience(connections: readonly unknown[]): number {
 }
 
 /** HELLO: which of these connections' other ends can follow. */
-export async function introducePeers({ tools, group }: SourceContext, connections: Connection[]): Promise<{ connection: Connection; status: string }[]> {
+export async function introducePeers(
+  { tools, group }: SourceContext,
+  connections: Connection[],
+): Promise<{ connection: Connection; status: string }[]> {
   if (connections.length === 0) return [];
-  const answer = await tools.agent.ask({ type: 'introduce', group, connections, deadlineMs: HELLO_DEADLINE_MS }, agentPatience(connections));
+  const answer = await tools.agent.ask(
+    { type: 'introduce', group, connections, deadlineMs: HELLO_DEADLINE_MS },
+    agentPatience(connections),
+  );
   return expectType(answer, 'introduced').peers;
 }
 
 /** SUSPEND, or SUSPEND again. Rejects where any peer does not hold. */
-export async function suspendPeers(context: SourceContext, connections: Connection[], leaseMs = context.leaseMs): Promise<void> {
+export async function suspendPeers(
+  context: SourceContext,
+  connections: Connection[],
+  leaseMs = context.leaseMs,
+): Promise<void> {
   noteRenewal(context);
   if (connections.length === 0) return;
   context.suspendings++;
@@ -37,7 +47,15 @@ export async function suspendPeers(context: SourceContext, connections: Connecti
 
 async function askToSuspend(context: SourceContext, connections: Connection[], leaseMs: number): Promise<void> {
   const { migration, group, round } = context;
-  const request = { type: 'suspend', migration, group, connections, leaseMs, round, deadlineMs: SUSPEND_DEADLINE_MS } as const;
+  const request = {
+    type: 'suspend',
+    migration,
+    group,
+    connections,
+    leaseMs,
+    round,
+    deadlineMs: SUSPEND_DEADLINE_MS,
+  } as const;
   const answer = await context.tools.agent.ask(request, agentPatience(connections));
   const { peers, tickets } = expectType(answer, 'suspended');
   const refused = peers.filter(({ status }) => status !== 'ok');
@@ -53,10 +71,12 @@ export function keepLease(context: SourceContext): void {
     // A peer answers for its last round only; where one takes longer than this, it is a renewal itself.
     if (context.suspendings > 0) return;
     context.round++;
-    context.renewal = suspendPeers(context, [...context.suspended.values()].map(({ connection }) => connection)).catch((error: unknown) => {
-      context.leaseFailure = error;
-      context.tools.log.warn({ err: error }, 'a lease was not renewed');
-    });
+    context.renewal = suspendPeers(context, [...context.suspended.values()].map(({ connection }) => connection)).catch(
+      (error: unknown) => {
+        context.leaseFailure = error;
+        context.tools.log.warn({ err: error }, 'a lease was not renewed');
+      },
+    );
   }, context.leaseMs / 3);
 }
 
@@ -70,10 +90,15 @@ function noteRenewal(context: SourceContext): void {
 export function requireLeases(context: SourceContext): void {
   noteRenewal(context);
   if (context.leaseFailure !== undefined) {
-    throw new MigrunError('E_LEASE', 'a peer did not renew its lease', { hint: 'does its agent run? try again', cause: context.leaseFailure });
+    throw new MigrunError('E_LEASE', 'a peer did not renew its lease', {
+      hint: 'does its agent run? try again',
+      cause: context.leaseFailure,
+    });
   }
   if (context.longestGap < context.leaseMs) return;
-  throw new MigrunError('E_LEASE', `a lease of ${Math.round(context.leaseMs / 1000)} s ended before it was renewed`, { hint: 'is this host overloaded? try again' });
+  throw new MigrunError('E_LEASE', `a lease of ${Math.round(context.leaseMs / 1000)} s ended before it was renewed`, {
+    hint: 'is this host overloaded? try again',
+  });
 }
 
 export function endLease(context: SourceContext): void {

@@ -8,17 +8,17 @@ import { MigrunError } from '../errors';
 import type { SocketOption } from '../native/index';
 import { addressesBeside, cpuFlags, gatherFacts, namespacesOf, type ProgramFacts } from '../program/facts';
 import { criuKeyOf } from '../program/terminal';
-import { expectType, type Arrival } from '../protocol/control/index';
+import { type Arrival, expectType } from '../protocol/control/index';
 import { isBoundTcp } from './bound';
 import { describeWanted } from './descriptors';
-import { OwnEnds, otherEnd, reasonsOfNeighbours } from './local-connections';
+import { otherEnd, OwnEnds, reasonsOfNeighbours } from './local-connections';
 import type { MigrationContext } from './migration-context';
 import { openTarget } from './open-target';
 import { awaitOrphans } from './orphans';
 import { introducePeers } from './peers';
-import { rehearseTransfer } from './rehearsal';
 import { reasonOfError, reasonsOfPeers, refusal } from './refusal';
-import { isConnecting, isConnection, isHeard, reasonsAgainst, TCP_LISTEN, type Reason } from './rules';
+import { rehearseTransfer } from './rehearsal';
+import { isConnecting, isConnection, isHeard, type Reason, reasonsAgainst, TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
 import { isUdp } from './udp-rules';
 import { isLeftAlone } from './waiting';
@@ -47,7 +47,8 @@ export async function examine(context: SourceContext, askElsewhere: () => Promis
   });
   mkdirSync(context.folder, { recursive: true, mode: 0o700 });
   // Told in this order: of the program itself, of its peers, of where it is to go.
-  const questions = await Promise.allSettled([awaitOrphans(program.cgroup, ORPHANS_PATIENCE_MS), askPeers(context), askElsewhere()]);
+  const questions = await Promise.allSettled([awaitOrphans(program.cgroup, ORPHANS_PATIENCE_MS), askPeers(context),
+    askElsewhere()]);
   for (const asked of questions) {
     if (asked.status === 'fulfilled') reasons.push(...asked.value);
     else if (asked.reason instanceof MigrunError) reasons.push(reasonOfError(asked.reason));
@@ -61,7 +62,9 @@ export async function examine(context: SourceContext, askElsewhere: () => Promis
 async function askTarget(context: MigrationContext): Promise<Reason[]> {
   context.target = await openTarget(context.tools.config, context.to, context.migration, context.program.identity.id);
   context.host = addressesBeside(context.target.ownAddress);
-  const answer = await context.target.channel.request({ type: 'arrive', arrival: describeArrival(context) }, { timeoutMs: JUDGE_TIMEOUT_MS });
+  const answer = await context.target.channel.request({ type: 'arrive', arrival: describeArrival(context) }, {
+    timeoutMs: JUDGE_TIMEOUT_MS,
+  });
   return [...reasonsOfNeighbours(context.connections, context.host), ...expectType(answer, 'judged').reasons];
 }
 
@@ -79,16 +82,50 @@ export function describeArrival(context: SourceContext): Arrival {
     cpuFlags: cpuFlags(),
     files: [...files.values()],
     descriptors: describeWanted(facts as ProgramFacts),
-    workingDirectories: [...new Set(processes.filter(({ innerPid }) => innerPid !== 1).map(({ workingDirectory }) => workingDirectory))],
-    bound: distinct(sockets.filter(isBoundTcp).map(({ family, local, state, backlog, options }) => ({ family, local, waiting: backlog, listens: state === TCP_LISTEN, options: [...options] }))),
-    connections: context.connections.map((connection) => ({ ...connection, remote: otherEnd(connection.remote, host) ?? connection.remote })),
-    inside: distinct([...connections.filter((connection) => ends.hasOther(connection)).map(({ local }) => local.address), ...connecting.filter((socket) => isHeard(socket, sockets)).map(({ remote }) => remote.address)]),
-    udp: sockets.filter(isUdp).map(({ family, local, remote, options, interfaces }) => ({ family, local, remote, v6only: options.some(isV6only), interfaces: [...interfaces] })),
+    workingDirectories: [
+      ...new Set(processes.filter(({ innerPid }) => innerPid !== 1).map(({ workingDirectory }) => workingDirectory)),
+    ],
+    bound: distinct(
+      sockets.filter(isBoundTcp).map(({ family, local, state, backlog, options }) => ({
+        family,
+        local,
+        waiting: backlog,
+        listens: state === TCP_LISTEN,
+        options: [...options],
+      })),
+    ),
+    connections: context.connections.map((connection) => ({
+      ...connection,
+      remote: otherEnd(connection.remote, host) ?? connection.remote,
+    })),
+    inside: distinct([
+      ...connections.filter((connection) => ends.hasOther(connection)).map(({ local }) => local.address),
+      ...connecting.filter((socket) => isHeard(socket, sockets)).map(({ remote }) => remote.address),
+    ]),
+    udp: sockets.filter(isUdp).map(({ family, local, remote, options, interfaces }) => ({
+      family,
+      local,
+      remote,
+      v6only: options.some(isV6only),
+      interfaces: [...interfaces],
+    })),
     addresses: [...context.addresses],
-    connecting: connecting.filter((socket) => !isHeard(socket, sockets)).map(({ local, remote }) => ({ local, remote })),
-    options: distinct(sockets.filter(({ options }) => options.length > 0).map(({ family, type, protocol, options }) => ({ family, type, protocol, options: [...options] }))),
+    connecting: connecting.filter((socket) => !isHeard(socket, sockets)).map(({ local, remote }) => ({
+      local,
+      remote,
+    })),
+    options: distinct(
+      sockets.filter(({ options }) => options.length > 0).map(({ family, type, protocol, options }) => ({
+        family,
+        type,
+        protocol,
+        options: [...options],
+      })),
+    ),
     checkpoint: null,
-    terminal: program.terminal === undefined ? null : { key: criuKeyOf(program.terminal), rows: program.terminal.rows, columns: program.terminal.columns },
+    terminal: program.terminal === undefined
+      ? null
+      : { key: criuKeyOf(program.terminal), rows: program.terminal.rows, columns: program.terminal.columns },
   };
 }
 

@@ -2,9 +2,9 @@
 import type { Config } from '../config';
 import type { Logger } from '../log';
 import type { Registry } from '../native/index';
-import type { AgentMessage, ProgramSummary } from '../protocol/control/index';
 import type { ProgramIdentity } from '../program/record';
 import type { Terminal } from '../program/terminal';
+import type { AgentMessage, ProgramSummary } from '../protocol/control/index';
 import type { ConsoleState } from './state';
 
 /** Asks the agent of this host; the answer is of the type that belongs to the question. */

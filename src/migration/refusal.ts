@@ -13,13 +13,20 @@ const WHY_NOT: Record<string, (address: string) => string> = {
   'no-owner': (address) => `on ${address} no process holds its end`,
   busy: () => 'the program at its other end is migrating itself, or suspended; try again later',
   suspended: () => 'the program is suspended; migrun resume comes first',
-  'not-held': (address) => `${address} does not hold it any more, or is out of reach; without it: migrun restore --again`,
+  'not-held': (address) =>
+    `${address} does not hold it any more, or is out of reach; without it: migrun restore --again`,
   moved: () => 'it has followed this checkpoint already, to where that was restored',
   claimed: () => 'this checkpoint is just being restored, by another command',
   'not-permitted': (address) => `${address} does not permit it`,
 };
 
-const CODES: Record<string, string> = { busy: 'E_PEER_BUSY', suspended: 'E_SUSPENDED', moved: 'E_CHECKPOINT_USED', claimed: 'E_CHECKPOINT_USED', 'not-held': 'E_CHECKPOINT_OVER' };
+const CODES: Record<string, string> = {
+  busy: 'E_PEER_BUSY',
+  suspended: 'E_SUSPENDED',
+  moved: 'E_CHECKPOINT_USED',
+  claimed: 'E_CHECKPOINT_USED',
+  'not-held': 'E_CHECKPOINT_OVER',
+};
 
 /** One for all connections to a host that cannot follow for the same cause. */
 export function reasonsOfPeers(peers: readonly { connection: Connection; status: string }[]): Reason[] {

@@ -5,7 +5,7 @@
 import { fstatSync } from 'node:fs';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
-import { native, type Connection, type Endpoint, type Registry, type ReviveRequest } from '../native/index';
+import { type Connection, type Endpoint, native, type Registry, type ReviveRequest } from '../native/index';
 import { freezeProgram, thawProgram } from '../program/freeze';
 import { fillQueues } from './accept-queue';
 import { bindAgain } from './bound';
@@ -14,10 +14,10 @@ import { withFreePorts } from './free-ports';
 import { endsHere } from './local-end';
 import { udpWithPeers } from './moved-peers';
 import type { NewAddresses } from './new-addresses';
-import { RestoredDescriptors, type Place } from './restored-descriptors';
+import { type Place, RestoredDescriptors } from './restored-descriptors';
 import { connectionText } from './rules';
-import { addressesOf, reviveRequest } from './udp';
 import type { MovingConnection, MovingState } from './state';
+import { addressesOf, reviveRequest } from './udp';
 
 /** A program that does not stand still by then goes on with its peers late. */
 const FREEZE_TIMEOUT_MS = 2_000;
@@ -53,12 +53,16 @@ export class Revival {
       const { saved, peerHas, waiting } = connection;
       return waiting === null ? [{ fd: this.at(connection), saved, ...(ends[index] as Connection), peerHas }] : [];
     });
-    this.revived = requests.map(({ fd, saved: { local, remote } }) => ({ fd, name: connectionText({ local, remote }) }));
+    this.revived = requests.map(({ fd, saved: { local, remote } }) => ({
+      fd,
+      name: connectionText({ local, remote }),
+    }));
     native.revive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
     this.reviveUdp(moved);
     this.writeOptions(false);
     this.fillQueues(ends);
-    return [...ends.map(({ local }) => local), ...udpWithPeers(this.state).map((socket) => native.describeSocket(this.at(socket)).local)];
+    return [...ends.map(({ local }) => local),
+      ...udpWithPeers(this.state).map((socket) => native.describeSocket(this.at(socket)).local)];
   }
 
   private freeEnds(ends: readonly Connection[]): Connection[] {
@@ -70,7 +74,10 @@ export class Revival {
   }
 
   private reviveUdp(moved: NewAddresses): void {
-    this.lost = native.reviveUdp(this.state.udp.map((socket) => reviveRequest(socket, this.at(socket), moved))).reduce((sum, count) => sum + count, 0);
+    this.lost = native.reviveUdp(this.state.udp.map((socket) => reviveRequest(socket, this.at(socket), moved))).reduce(
+      (sum, count) => sum + count,
+      0,
+    );
   }
 
   /** Each socket's inode at the source and here. */
@@ -128,7 +135,10 @@ export class Revival {
 
   /** Last: what is in them has taken over the listening sockets' options, and cannot be locked. */
   private fillQueues(ends: readonly Connection[]): void {
-    const waiting = this.state.connections.flatMap((connection, index) => (connection.waiting === null ? [] : [{ connection, listener: this.at(connection), ends: ends[index] }]));
+    const waiting = this.state.connections.flatMap((
+      connection,
+      index,
+    ) => (connection.waiting === null ? [] : [{ connection, listener: this.at(connection), ends: ends[index] }]));
     if (waiting.length === 0) return;
     const { failure } = fillQueues(waiting, this.cgroup);
     if (failure !== undefined) throw failure;
@@ -155,7 +165,11 @@ export class Revival {
       native.writeOptions(sockets.map((place) => this.at(place)), sockets.map(({ options }) => options), early);
     } catch (cause) {
       if (cause instanceof MigrunError) throw cause;
-      throw new MigrunError('E_SOCKET_OPTION', `a socket's ${(cause as { syscall?: string }).syscall ?? 'option'} cannot be set here`, { cause });
+      throw new MigrunError(
+        'E_SOCKET_OPTION',
+        `a socket's ${(cause as { syscall?: string }).syscall ?? 'option'} cannot be set here`,
+        { cause },
+      );
     }
   }
 

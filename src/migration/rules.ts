@@ -3,7 +3,7 @@ import { isLinkLocal, isLoopback, plainAddress } from '../addresses';
 import type { Connection, HeldSocket, SocketObstacle, UnixSocket } from '../native/index';
 import { socketInodes } from '../program/descriptors';
 import type { ProcessFact } from '../program/facts';
-import { reasonOfDescriptor, reasonsOfPipes, type DescriptorContext } from './descriptor-rules';
+import { type DescriptorContext, reasonOfDescriptor, reasonsOfPipes } from './descriptor-rules';
 import { connectionText, endpointText, type Reason } from './reason';
 import { isInside, isUdp, reasonsOfUdp } from './udp-rules';
 import { reasonsOfUnix, unixFacts } from './unix-rules';
@@ -12,7 +12,8 @@ export { connectionText, endpointText, type Reason };
 
 /** The part of the facts that the rules read. */
 export type RuledProcess = Pick<ProcessFact, 'pid' | 'innerPid' | 'name' | 'descriptors' | 'namespaces' | 'tracer'>;
-export type RuledSocket = Pick<HeldSocket, 'inode' | 'pid' | 'pfd' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'obstacles'>;
+export type RuledSocket = Pick<HeldSocket,
+  'inode' | 'pid' | 'pfd' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'obstacles'>;
 
 export const TCP_ESTABLISHED = 1;
 const TCP_SYN_SENT = 2;
@@ -23,7 +24,8 @@ export const TCP_CLOSE_WAIT = 8;
 const TCP_LAST_ACK = 9;
 export const TCP_LISTEN = 10;
 const TCP_CLOSING = 11;
-const TCP_STATE_NAMES = ['', 'ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'FIN_WAIT1', 'FIN_WAIT2', 'TIME_WAIT', 'CLOSE', 'CLOSE_WAIT', 'LAST_ACK', 'LISTEN', 'CLOSING'];
+const TCP_STATE_NAMES = ['', 'ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'FIN_WAIT1', 'FIN_WAIT2', 'TIME_WAIT', 'CLOSE',
+  'CLOSE_WAIT', 'LAST_ACK', 'LISTEN', 'CLOSING'];
 
 const SOCK_STREAM = 1;
 const SOCK_RAW = 3;
@@ -32,32 +34,93 @@ const CONNECTED = [TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_CLOSE_WAIT
 const CARRIED_STATES = [...CONNECTED, TCP_SYN_SENT, TCP_CLOSE, TCP_LISTEN];
 
 /** Of IANA's protocol numbers those that a program may meet; the rest are told by their number. */
-const PROTOCOL_NAMES: Record<number, string> = { 1: 'ICMP', 17: 'UDP', 33: 'DCCP', 58: 'ICMPv6', 132: 'SCTP', 136: 'UDP-Lite', 262: 'MPTCP' };
+const PROTOCOL_NAMES: Record<number, string> = {
+  1: 'ICMP',
+  17: 'UDP',
+  33: 'DCCP',
+  58: 'ICMPv6',
+  132: 'SCTP',
+  136: 'UDP-Lite',
+  262: 'MPTCP',
+};
 
 const OBSTACLES: Record<SocketObstacle, Reason> = {
   'ebpf-filter': { code: 'E_SOCKET_FILTER', message: 'has an eBPF filter, which the kernel lets nobody read' },
   'locked-filter': { code: 'E_SOCKET_FILTER', message: 'has SO_LOCK_FILTER, so that nothing can be locked for a move' },
-  'upper-layer': { code: 'E_TCP_ULP', message: 'has TLS, or another protocol on top of TCP, in the kernel, which lets nobody read its state' },
-  authentication: { code: 'E_TCP_KEYS', message: 'signs its segments (TCP-AO or MD5) with keys that the kernel lets nobody read' },
-  'urgent-data': { code: 'E_URGENT_DATA', message: 'has received urgent data that the program has not read, and its mark cannot move; try again when it has' },
-  zerocopy: { code: 'E_ERROR_QUEUE', message: 'sends without copying (MSG_ZEROCOPY), and the program waits to be told when it may use that memory again; try again' },
-  'error-queue': { code: 'E_ERROR_QUEUE', message: 'has errors or timestamps that the program has not read; try again when it has' },
-  interface: { code: 'E_SOCKET_OPTION', message: 'has IP_UNICAST_IF or IPV6_UNICAST_IF: it names an interface of this host by its number' },
+  'upper-layer': {
+    code: 'E_TCP_ULP',
+    message: 'has TLS, or another protocol on top of TCP, in the kernel, which lets nobody read its state',
+  },
+  authentication: {
+    code: 'E_TCP_KEYS',
+    message: 'signs its segments (TCP-AO or MD5) with keys that the kernel lets nobody read',
+  },
+  'urgent-data': {
+    code: 'E_URGENT_DATA',
+    message: 'has received urgent data that the program has not read, and its mark cannot move; try again when it has',
+  },
+  zerocopy: {
+    code: 'E_ERROR_QUEUE',
+    message:
+      'sends without copying (MSG_ZEROCOPY), and the program waits to be told when it may use that memory again; try again',
+  },
+  'error-queue': {
+    code: 'E_ERROR_QUEUE',
+    message: 'has errors or timestamps that the program has not read; try again when it has',
+  },
+  interface: {
+    code: 'E_SOCKET_OPTION',
+    message: 'has IP_UNICAST_IF or IPV6_UNICAST_IF: it names an interface of this host by its number',
+  },
   'extension-headers': { code: 'E_SOCKET_OPTION', message: 'has IPv6 extension headers set, which do not move' },
   corked: { code: 'E_SOCKET_OPTION', message: 'has UDP_CORK: a datagram in the making does not move' },
   encapsulation: { code: 'E_SOCKET_OPTION', message: "has UDP_ENCAP: a protocol of the kernel's own uses it" },
-  'group-program': { code: 'E_SOCKET_FILTER', message: 'is in an SO_REUSEPORT group with a program of its own (SO_ATTACH_REUSEPORT_CBPF or _EBPF), which the kernel lets nobody read; detach it (SO_DETACH_REUSEPORT_BPF)' },
-  'multicast-index': { code: 'E_SOCKET_OPTION', message: "has IP_MULTICAST_IF by an interface's index, which the kernel lets nobody read; give an address" },
-  'multicast-stream': { code: 'E_SOCKET_OPTION', message: 'has joined a multicast group (MCAST_JOIN_GROUP), which does not move with a TCP socket' },
+  'group-program': {
+    code: 'E_SOCKET_FILTER',
+    message:
+      'is in an SO_REUSEPORT group with a program of its own (SO_ATTACH_REUSEPORT_CBPF or _EBPF), which the kernel lets nobody read; detach it (SO_DETACH_REUSEPORT_BPF)',
+  },
+  'multicast-index': {
+    code: 'E_SOCKET_OPTION',
+    message: "has IP_MULTICAST_IF by an interface's index, which the kernel lets nobody read; give an address",
+  },
+  'multicast-stream': {
+    code: 'E_SOCKET_OPTION',
+    message: 'has joined a multicast group (MCAST_JOIN_GROUP), which does not move with a TCP socket',
+  },
   'fragment-size': { code: 'E_SOCKET_OPTION', message: 'has IPV6_MTU, which the kernel lets nobody read; set it to 0' },
-  'packet-info': { code: 'E_SOCKET_OPTION', message: 'has IPV6_PKTINFO: an address or an interface of this host, which the kernel lets nobody read' },
-  'flow-label': { code: 'E_SOCKET_OPTION', message: 'has a flow label (IPV6_FLOWLABEL_MGR, or sin6_flowinfo of its connect), which is of this host' },
-  anycast: { code: 'E_SOCKET_OPTION', message: 'has joined an anycast group (IPV6_JOIN_ANYCAST), which is of this host' },
-  policy: { code: 'E_SOCKET_OPTION', message: 'has an IPsec policy (IP_XFRM_POLICY or IPV6_XFRM_POLICY), which the kernel lets nobody read' },
-  'zerocopy-numbers': { code: 'E_SOCKET_OPTION', message: 'has sent without copying (MSG_ZEROCOPY): the kernel numbers what it tells of that, and would begin anew' },
-  'saved-syn': { code: 'E_SOCKET_OPTION', message: 'has the SYN that it began with (TCP_SAVE_SYN), which does not move; read it (TCP_SAVED_SYN)' },
-  'timestamp-numbers': { code: 'E_SOCKET_OPTION', message: 'has its timestamps numbered (SOF_TIMESTAMPING_OPT_ID), and the kernel would begin anew' },
-  ended: { code: 'E_TCP_STATE', message: 'is closed, with bytes in it that the program has not read; try again when it has' },
+  'packet-info': {
+    code: 'E_SOCKET_OPTION',
+    message: 'has IPV6_PKTINFO: an address or an interface of this host, which the kernel lets nobody read',
+  },
+  'flow-label': {
+    code: 'E_SOCKET_OPTION',
+    message: 'has a flow label (IPV6_FLOWLABEL_MGR, or sin6_flowinfo of its connect), which is of this host',
+  },
+  anycast: {
+    code: 'E_SOCKET_OPTION',
+    message: 'has joined an anycast group (IPV6_JOIN_ANYCAST), which is of this host',
+  },
+  policy: {
+    code: 'E_SOCKET_OPTION',
+    message: 'has an IPsec policy (IP_XFRM_POLICY or IPV6_XFRM_POLICY), which the kernel lets nobody read',
+  },
+  'zerocopy-numbers': {
+    code: 'E_SOCKET_OPTION',
+    message: 'has sent without copying (MSG_ZEROCOPY): the kernel numbers what it tells of that, and would begin anew',
+  },
+  'saved-syn': {
+    code: 'E_SOCKET_OPTION',
+    message: 'has the SYN that it began with (TCP_SAVE_SYN), which does not move; read it (TCP_SAVED_SYN)',
+  },
+  'timestamp-numbers': {
+    code: 'E_SOCKET_OPTION',
+    message: 'has its timestamps numbered (SOF_TIMESTAMPING_OPT_ID), and the kernel would begin anew',
+  },
+  ended: {
+    code: 'E_TCP_STATE',
+    message: 'is closed, with bytes in it that the program has not read; try again when it has',
+  },
   'fast-open': { code: 'E_TCP_STATE', message: 'is connecting with TCP Fast Open; try again when it has' },
 };
 
@@ -92,25 +155,39 @@ export interface RuleContext {
   readonly innerPids: ReadonlyMap<number, number>;
 }
 
-export function reasonsAgainst(processes: readonly RuledProcess[], sockets: readonly RuledSocket[], context: RuleContext): Reason[] {
+export function reasonsAgainst(
+  processes: readonly RuledProcess[],
+  sockets: readonly RuledSocket[],
+  context: RuleContext,
+): Reason[] {
   const unix = unixFacts(socketInodes(processes), context.unix);
   const judged = new Set([...sockets, ...unix.own].map(({ inode }) => inode));
   const descriptors = { terminal: context.terminal, sockets: judged, pids: new Set(processes.map(({ pid }) => pid)) };
-  return [...processes.flatMap((process) => reasonsOfProcess(process, context, descriptors)), ...reasonsOfPipes(processes), ...reasonsOfUnix(unix), ...sockets.flatMap((socket) => reasonsOfSocket(socket, sockets, context))];
+  return [...processes.flatMap((process) => reasonsOfProcess(process, context, descriptors)),
+    ...reasonsOfPipes(processes), ...reasonsOfUnix(unix),
+    ...sockets.flatMap((socket) => reasonsOfSocket(socket, sockets, context))];
 }
 
 function reasonsOfProcess(process: RuledProcess, context: RuleContext, descriptors: DescriptorContext): Reason[] {
   const reasons: Reason[] = [];
   const who = `process ${process.innerPid} (${process.name})`;
-  if (process.tracer !== 0) reasons.push({ code: 'E_TRACED', message: `${who} is being traced by process ${process.tracer}; detach the debugger` });
+  if (process.tracer !== 0)
+    reasons.push({
+      code: 'E_TRACED',
+      message: `${who} is being traced by process ${process.tracer}; detach the debugger`,
+    });
   for (const [name, own] of Object.entries(context.namespaces)) {
     if (name !== 'pid' && process.namespaces[name] !== own) {
-      reasons.push({ code: 'E_NAMESPACE', message: `${who} is in another ${name} namespace; programs with namespaces of their own do not move` });
+      reasons.push({
+        code: 'E_NAMESPACE',
+        message: `${who} is in another ${name} namespace; programs with namespaces of their own do not move`,
+      });
     }
   }
   for (const descriptor of process.descriptors) {
     const reason = reasonOfDescriptor(descriptor, descriptors);
-    if (reason !== undefined) reasons.push({ code: reason.code, message: `${who} has ${reason.message} (descriptor ${descriptor.fd})` });
+    if (reason !== undefined)
+      reasons.push({ code: reason.code, message: `${who} has ${reason.message} (descriptor ${descriptor.fd})` });
   }
   return reasons;
 }
@@ -121,9 +198,18 @@ export function reasonOfObstacle(obstacle: SocketObstacle, who: string): Reason 
   return { code, message: `${who} ${message}` };
 }
 
-function reasonsOfSocket(socket: RuledSocket, all: readonly RuledSocket[], { addresses, innerPids }: RuleContext): Reason[] {
-  const reasons = isUdp(socket) ? reasonsOfUdp(socket, all.filter(isUdp).map(({ local }) => local), addresses) : reasonsOfKind(socket, all);
-  return [...reasons, ...socket.obstacles.map((obstacle) => reasonOfObstacle(obstacle, `${socketText(socket)}${holderText(socket, innerPids)}`))];
+function reasonsOfSocket(
+  socket: RuledSocket,
+  all: readonly RuledSocket[],
+  { addresses, innerPids }: RuleContext,
+): Reason[] {
+  const reasons = isUdp(socket)
+    ? reasonsOfUdp(socket, all.filter(isUdp).map(({ local }) => local), addresses)
+    : reasonsOfKind(socket, all);
+  return [...reasons,
+    ...socket.obstacles.map((obstacle) =>
+      reasonOfObstacle(obstacle, `${socketText(socket)}${holderText(socket, innerPids)}`)
+    )];
 }
 
 function socketText(socket: RuledSocket): string {
@@ -141,15 +227,32 @@ function kindName({ type, protocol }: RuledSocket): string {
 }
 
 function reasonsOfKind(socket: RuledSocket, all: readonly RuledSocket[]): Reason[] {
-  if (!isTcp(socket)) return [{ code: 'E_SOCKET_KIND', message: `a socket of ${kindName(socket)} (local ${endpointText(socket.local)}) does not move yet` }];
+  if (!isTcp(socket))
+    return [{
+      code: 'E_SOCKET_KIND',
+      message: `a socket of ${kindName(socket)} (local ${endpointText(socket.local)}) does not move yet`,
+    }];
   if (!CARRIED_STATES.includes(socket.state)) {
-    return [{ code: 'E_TCP_STATE', message: `${connectionText(socket)} is in ${tcpStateName(socket.state)}, which does not move yet; try again when it has passed` }];
+    return [{
+      code: 'E_TCP_STATE',
+      message: `${connectionText(socket)} is in ${
+        tcpStateName(socket.state)
+      }, which does not move yet; try again when it has passed`,
+    }];
   }
   if (isLinkLocal(socket.local.address) || isLinkLocal(socket.remote.address)) {
-    return [{ code: 'E_ADDRESS', message: `${socketText(socket)} uses link-local addresses, which mean nothing on another link` }];
+    return [{
+      code: 'E_ADDRESS',
+      message: `${socketText(socket)} uses link-local addresses, which mean nothing on another link`,
+    }];
   }
   if (isConnecting(socket) && isLoopback(socket.remote.address) && !isHeard(socket, all)) {
-    return [{ code: 'E_LOCAL_CONNECTION', message: `${connectionText(socket)} is just being made, to a program that stays on this host; try again when it is` }];
+    return [{
+      code: 'E_LOCAL_CONNECTION',
+      message: `${
+        connectionText(socket)
+      } is just being made, to a program that stays on this host; try again when it is`,
+    }];
   }
   return [];
 }

@@ -7,11 +7,11 @@ import { ownAddresses, type ProgramFacts } from '../program/facts';
 import type { PeerTicket } from '../protocol/control/index';
 import type { Journal } from './journal';
 import { leaseFor } from './lease';
-import type { MigrationTools, MovingProgram } from './program';
-import { isConnecting, isConnection, TCP_LISTEN } from './rules';
 import type { HostAddresses } from './local-connections';
 import { connectionsOf } from './moved-peers';
 import type { MovingUdp } from './moving-udp';
+import type { MigrationTools, MovingProgram } from './program';
+import { isConnecting, isConnection, TCP_LISTEN } from './rules';
 import type { MovingConnection, MovingSet, MovingTimer } from './state';
 
 /** A connection that the program has not accepted, taken out of the accept queue of a listening socket. */
@@ -101,7 +101,8 @@ export class SourceContext {
 
   /** Our descriptors of the sockets that are locked: connections, those to be, and listeners. */
   get liveFds(): number[] {
-    return this.sockets.filter((socket) => isConnection(socket) || isConnecting(socket) || socket.state === TCP_LISTEN).map(({ fd }) => fd);
+    return this.sockets.filter((socket) => isConnection(socket) || isConnecting(socket) || socket.state === TCP_LISTEN)
+      .map(({ fd }) => fd);
   }
 
   /** Where the target finds this socket: the same descriptor of the process with the same pid in its own namespace. */

@@ -31,7 +31,7 @@ import { preflight, undoPreflight } from './preflight';
 import { refusal } from './refusal';
 import { connectionText } from './rules';
 import { describeState, killCopy, STAND_STILL } from './stand-still';
-import { encodeState, STATE_FILE, type MovingState } from './state';
+import { encodeState, type MovingState, STATE_FILE } from './state';
 import { forgetWaiting } from './waiting';
 
 const COMMIT_TIMEOUT_MS = 10_000;
@@ -45,7 +45,11 @@ const LAST_ORPHANS_PATIENCE_MS = 1_000;
 
 async function transfer(context: MigrationContext): Promise<void> {
   writeFileSync(join(context.folder, STATE_FILE), encodeState(await describeState(context)), { mode: 0o600 });
-  const { bytes, received } = await sendImages(context.openTarget().channel, listImages(context.folder), readImages(context.folder));
+  const { bytes, received } = await sendImages(
+    context.openTarget().channel,
+    listImages(context.folder),
+    readImages(context.folder),
+  );
   Object.assign(context, { bytes, received });
 }
 
@@ -89,7 +93,10 @@ async function resume(context: MigrationContext): Promise<void> {
   const { journal, migration } = context;
   const target = awaitResumed(context);
   const [told, answered] = await Promise.allSettled([tellPeers(context, target), target]);
-  context.lost = lostPeers(peersOf(movingOf(context)), [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : [])));
+  context.lost = lostPeers(
+    peersOf(movingOf(context)),
+    [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : [])),
+  );
   await forgetWaiting(context);
   // Where the target did not say, whoever takes over there may still reach them.
   const reset = new Set(answered.status === 'fulfilled' ? await resetLost(context) : []);
@@ -97,11 +104,14 @@ async function resume(context: MigrationContext): Promise<void> {
   context.target?.channel.destroy();
   journal.answered(migration); // not before: whoever follows us must not take the frozen copy for one that stays
   rmSync(context.folder, { recursive: true, force: true });
-  if (answered.status === 'rejected') context.tools.log.warn({ err: answered.reason as unknown }, 'the target went away after the commit');
+  if (answered.status === 'rejected')
+    context.tools.log.warn({ err: answered.reason as unknown }, 'the target went away after the commit');
 }
 
 /** The descriptors of those whose peers will see a reset, once the copy here is dead. */
-async function resetLost({ lost, saved, savedFds, tools, renewedAt = 0, leaseMs }: MigrationContext): Promise<number[]> {
+async function resetLost({ lost, saved, savedFds, tools, renewedAt = 0, leaseMs }: MigrationContext): Promise<
+  number[]
+> {
   if (lost.length === 0) return [];
   await untilUnlocked(renewedAt, leaseMs);
   const texts = new Set(lost.map(({ connection }) => connectionText(connection)));
@@ -118,17 +128,29 @@ async function resetLost({ lost, saved, savedFds, tools, renewedAt = 0, leaseMs 
   });
 }
 
-function movingOf({ saved, savedUdp, addresses, host }: MigrationContext): Pick<MovingState, 'connections' | 'udp' | 'addresses' | 'host'> {
+function movingOf({ saved, savedUdp, addresses, host }: MigrationContext): Pick<MovingState,
+  'connections' | 'udp' | 'addresses' | 'host'>
+{
   return { connections: saved, udp: savedUdp, addresses: [...addresses], host };
 }
 
 /** RESUME on the old path, for those whom the target did not reach at once. */
 async function tellPeers(context: MigrationContext, target: Promise<ResumedPeer[]>): Promise<ResumedPeer[]> {
   const { migration, group, locals, tickets, tools } = context;
-  const reached = await Promise.race([target.catch(() => []), new Promise<[]>((resolve) => setTimeout(resolve, HEAD_START_MS, []))]);
+  const reached = await Promise.race([target.catch(() => []), new Promise<[]>((resolve) =>
+    setTimeout(resolve, HEAD_START_MS, [])
+  )]);
   const moved = movedPeers(movingOf(context), locals);
   if (reached.filter(({ status }) => status === 'ok').length === moved.length) return [];
-  const answer = await tools.agent.ask({ type: 'resume', migration, group, role: 'source', tickets, moved, deadlineMs: RESUME_DEADLINE_MS }, agentPatience(moved));
+  const answer = await tools.agent.ask({
+    type: 'resume',
+    migration,
+    group,
+    role: 'source',
+    tickets,
+    moved,
+    deadlineMs: RESUME_DEADLINE_MS,
+  }, agentPatience(moved));
   return expectType(answer, 'resumed').peers;
 }
 

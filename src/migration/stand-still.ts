@@ -7,22 +7,23 @@ import { join } from 'node:path';
 import { unbindSockets } from '../criu/files-image';
 import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import { native, type Connection, type HeldSocket, type SavedSocket } from '../native/index';
+import { type Connection, type HeldSocket, native, type SavedSocket } from '../native/index';
 import { signedSockets } from '../program/facts';
 import { freezeProgram, thawProgram } from '../program/freeze';
 import { withHidden } from '../program/hidden';
 import { clearInitDirectory } from '../program/init-directory';
 import { criuKeyOf } from '../program/terminal';
 import { isNamedHere } from './bound';
-import type { Step } from './driver';
 import { reasonsOfLateDescriptors } from './descriptors';
+import type { Step } from './driver';
 import { lookAtEdges, settleAgain } from './edges';
 import { holdSockets } from './hold-sockets';
 import { nameOnWire, OwnEnds, reasonsOfNeighbours } from './local-connections';
 import { connectionsOf } from './moved-peers';
 import { cancelPeers, endLease, introducePeers, keepLease, suspendPeers } from './peers';
 import { reasonsOfPeers, refusal } from './refusal';
-import { connectionText, isConnecting, isConnection, isHeard, reasonOfObstacle, reasonsAgainst, TCP_LISTEN } from './rules';
+import { connectionText, isConnecting, isConnection, isHeard, reasonOfObstacle, reasonsAgainst,
+  TCP_LISTEN } from './rules';
 import type { SourceContext } from './source-context';
 import { hasPeer, type MovingConnection, type MovingState } from './state';
 import { absoluteTimers } from './timers';
@@ -73,9 +74,19 @@ async function lock(context: SourceContext): Promise<void> {
   await keepWaiting(context);
   const { cgroup, registry } = context.program;
   const sockets = withHidden(context.sockets, registry, () => signedSockets(cgroup));
-  const late = reasonsAgainst([], sockets, { namespaces: {}, terminal: undefined, addresses: new Set(context.addresses), unix: [], innerPids: context.innerPids });
+  const late = reasonsAgainst([], sockets, {
+    namespaces: {},
+    terminal: undefined,
+    addresses: new Set(context.addresses),
+    unix: [],
+    innerPids: context.innerPids,
+  });
   late.push(...reasonsOfUnsent(context.held), ...reasonsOfLateDescriptors(context));
-  const connections = connectionsOf(context.held, context.waiting.map(({ socket }) => socket).filter(isConnection), context.addresses);
+  const connections = connectionsOf(
+    context.held,
+    context.waiting.map(({ socket }) => socket).filter(isConnection),
+    context.addresses,
+  );
   late.push(...reasonsOfNeighbours(connections, context.host));
   if (late.length > 0) throw refusal(late);
   await suspendNewcomers(context, connections);
@@ -88,7 +99,9 @@ async function suspendNewcomers(context: SourceContext, connections: readonly Co
   if (newcomers.length === 0) return;
   await context.suspending;
   const waiting = context.waiting.map(({ socket }) => socket);
-  const refused = (await introducePeers(context, newcomers)).filter((peer) => peer.status !== 'ok' && !isLeftAlone(context, peer, waiting));
+  const refused = (await introducePeers(context, newcomers)).filter((peer) =>
+    peer.status !== 'ok' && !isLeftAlone(context, peer, waiting)
+  );
   if (refused.length > 0) throw refusal(reasonsOfPeers(refused));
   context.round++;
   await suspendPeers(context, withPeers(context, connections));
@@ -127,7 +140,12 @@ async function dump(context: SourceContext): Promise<void> {
   await dumped;
   native.lock(context.liveFds, context.leaseMs);
   context.leased = true;
-  unbindSockets(context.folder, context.held.filter((socket) => isNamedHere(socket) || (isUdp(socket) && isBound(socket))).map(({ inode }) => inode));
+  unbindSockets(
+    context.folder,
+    context.held.filter((socket) => isNamedHere(socket) || (isUdp(socket) && isBound(socket))).map(({ inode }) =>
+      inode
+    ),
+  );
 }
 
 // save
@@ -141,7 +159,13 @@ function save(context: SourceContext): void {
   context.savedFds = connections.map(({ fd }) => fd);
   const saved = saveAll(context.savedFds, connections);
   context.savedUdp = saveUdp(context.held);
-  context.saved = connections.map((socket, index) => ({ ...context.placeOf(socket), saved: saved[index] as SavedSocket, peerHas: 0, inside: false, waiting: null }));
+  context.saved = connections.map((socket, index) => ({
+    ...context.placeOf(socket),
+    saved: saved[index] as SavedSocket,
+    peerHas: 0,
+    inside: false,
+    waiting: null,
+  }));
   context.saved.push(...saveWaiting(context));
   context.saved = withOwnEnds(context.saved);
   context.savedFds.push(...context.waiting.map(({ socket }) => socket.fd));
@@ -154,7 +178,11 @@ function withOwnEnds(saved: readonly MovingConnection[]): MovingConnection[] {
   const received = new Map(inside.map(({ saved: { local, remote, rcvNxt } }) => [nameOnWire(remote, local), rcvNxt]));
   return saved.map((connection) => {
     if (!ends.hasOther(connection.saved)) return connection;
-    return { ...connection, inside: true, peerHas: received.get(nameOnWire(connection.saved.local, connection.saved.remote)) as number };
+    return {
+      ...connection,
+      inside: true,
+      peerHas: received.get(nameOnWire(connection.saved.local, connection.saved.remote)) as number,
+    };
   });
 }
 
@@ -165,7 +193,9 @@ function saveAll(fds: readonly number[], connections: readonly HeldSocket[]): Sa
   } catch (error) {
     const { code, index } = error as { code?: string; index?: number };
     const connection = connections[index ?? 0];
-    throw code === 'EOPNOTSUPP' && connection !== undefined ? refusal([reasonOfObstacle('urgent-data', connectionText(connection))]) : error;
+    throw code === 'EOPNOTSUPP' && connection !== undefined
+      ? refusal([reasonOfObstacle('urgent-data', connectionText(connection))])
+      : error;
   }
 }
 
@@ -179,7 +209,9 @@ function undoSave(context: SourceContext): void {
 export async function describeState(context: SourceContext): Promise<MovingState> {
   const { program } = context;
   await context.suspending;
-  context.saved = context.saved.map((connection) => (hasPeer(connection) ? { ...connection, peerHas: peerHas(context, connection.saved) } : connection));
+  context.saved = context.saved.map(
+    (connection) => (hasPeer(connection) ? { ...connection, peerHas: peerHas(context, connection.saved) } : connection),
+  );
   return {
     version: 1,
     migration: context.migration,
@@ -189,21 +221,39 @@ export async function describeState(context: SourceContext): Promise<MovingState
     udp: context.savedUdp,
     addresses: [...context.addresses],
     host: context.host,
-    bound: context.held.filter(isNamedHere).map((socket) => ({ ...context.placeOf(socket), family: socket.family, local: socket.local, backlog: socket.state === TCP_LISTEN ? socket.backlogLimit : null })),
-    connecting: context.held.filter(isConnecting).map((socket) => ({ ...context.placeOf(socket), family: socket.family, local: socket.local, remote: socket.remote, inside: isHeard(socket, context.held) })),
+    bound: context.held.filter(isNamedHere).map((socket) => ({
+      ...context.placeOf(socket),
+      family: socket.family,
+      local: socket.local,
+      backlog: socket.state === TCP_LISTEN ? socket.backlogLimit : null,
+    })),
+    connecting: context.held.filter(isConnecting).map((socket) => ({
+      ...context.placeOf(socket),
+      family: socket.family,
+      local: socket.local,
+      remote: socket.remote,
+      inside: isHeard(socket, context.held),
+    })),
     listeners: context.listeners.map((socket) => context.placeOf(socket)),
-    sockets: context.held.map((socket, index) => ({ ...context.placeOf(socket), inode: socket.inode, options: context.options[index] ?? [] })),
+    sockets: context.held.map((socket, index) => ({
+      ...context.placeOf(socket),
+      inode: socket.inode,
+      options: context.options[index] ?? [],
+    })),
     tickets: context.tickets,
     console: program.consoleState(),
     timers: context.timers,
     edges: context.edges,
-    terminal: program.terminal === undefined ? null : { rows: program.terminal.rows, columns: program.terminal.columns },
+    terminal: program.terminal === undefined
+      ? null
+      : { rows: program.terminal.rows, columns: program.terminal.columns },
   };
 }
 
 function peerHas(context: SourceContext, connection: Connection): number {
   const peer = context.suspended.get(connectionText(connection));
-  if (peer === undefined) throw new MigrunError('E_PEER', `${connectionText(connection)} was not suspended by its peer`);
+  if (peer === undefined)
+    throw new MigrunError('E_PEER', `${connectionText(connection)} was not suspended by its peer`);
   return peer.rcvNxt;
 }
 

@@ -5,7 +5,7 @@ import { MigrunError } from '../errors';
 import type { Connection, Endpoint, SavedSocket } from '../native/index';
 import { bytesSchema } from '../protocol/channel/index';
 import { endpoint, hexId, peerTicket, programId, sequence, socketOption } from '../protocol/control/index';
-import { otherEnd, type HostAddresses } from './local-connections';
+import { type HostAddresses, otherEnd } from './local-connections';
 import { movingUdp } from './moving-udp';
 
 const sequenceNumber = sequence;
@@ -31,7 +31,13 @@ const savedSocket = z.object({
   mssClamp: z.int().min(0).max(65535),
   reuseAddress: z.boolean(),
   timestamp: sequenceNumber,
-  window: z.object({ sndWl1: sequenceNumber, sndWnd: sequenceNumber, maxWindow: sequenceNumber, rcvWnd: sequenceNumber, rcvWup: sequenceNumber }),
+  window: z.object({
+    sndWl1: sequenceNumber,
+    sndWnd: sequenceNumber,
+    maxWindow: sequenceNumber,
+    rcvWnd: sequenceNumber,
+    rcvWup: sequenceNumber,
+  }),
 }) satisfies z.ZodType<SavedSocket>;
 
 /** A 64-bit number, which MessagePack has no JavaScript number for. */
@@ -47,7 +53,12 @@ const movingSocket = place.extend({ inode: z.int().nonnegative(), options: z.arr
 const boundSocket = place.extend({ family: addressFamily, local: endpoint, backlog: z.int().nonnegative().nullable() });
 
 /** A connect in progress, as it was: it is made again. */
-const connectingSocket = place.extend({ family: addressFamily, local: endpoint, remote: endpoint, /** The program listens there. */ inside: z.boolean() });
+const connectingSocket = place.extend({
+  family: addressFamily,
+  local: endpoint,
+  remote: endpoint,
+  /** The program listens there. */ inside: z.boolean(),
+});
 export type ConnectingSocket = z.infer<typeof connectingSocket>;
 
 /** One connection of the program and where its socket is: descriptor `fd` of the process with pid `innerPid`. */
@@ -69,9 +80,15 @@ export function hasPeer({ inside, waiting }: Pick<MovingConnection, 'inside' | '
   return !inside && waiting?.alone !== true;
 }
 
-const hostAddresses = z.object({ ipv4: z.ipv4().nullable(), ipv6: z.ipv6().nullable() }) satisfies z.ZodType<HostAddresses>;
+const hostAddresses = z.object({ ipv4: z.ipv4().nullable(), ipv6: z.ipv6().nullable() }) satisfies z.ZodType<
+  HostAddresses
+>;
 
-const keptOutput = z.object({ acknowledged: z.int().nonnegative(), kept: z.instanceof(Uint8Array), ended: z.boolean() });
+const keptOutput = z.object({
+  acknowledged: z.int().nonnegative(),
+  kept: z.instanceof(Uint8Array),
+  ended: z.boolean(),
+});
 
 export const consoleState = z.object({
   token: hexId,
@@ -83,11 +100,19 @@ export const consoleState = z.object({
 export type ConsoleState = z.infer<typeof consoleState>;
 
 /** A timerfd that ends at a point of time: of its clock, as the program's time namespace has it. Nanoseconds. */
-const movingTimer = place.extend({ clock: z.int().nonnegative(), flags: z.int().nonnegative(), expirations: int64, end: int64, interval: int64 });
+const movingTimer = place.extend({
+  clock: z.int().nonnegative(),
+  flags: z.int().nonnegative(),
+  expirations: int64,
+  end: int64,
+  interval: int64,
+});
 export type MovingTimer = z.infer<typeof movingTimer>;
 
 /** An epoll set, and what the program was told of its items. */
-const movingSet = place.extend({ notes: z.array(z.object({ fd: z.int().nonnegative(), told: z.int().min(0).max(0x7fff), isDisarmed: z.boolean() })) });
+const movingSet = place.extend({
+  notes: z.array(z.object({ fd: z.int().nonnegative(), told: z.int().min(0).max(0x7fff), isDisarmed: z.boolean() })),
+});
 export type MovingSet = z.infer<typeof movingSet>;
 
 const movingState = z.object({
@@ -129,7 +154,10 @@ export function decodeState(bytes: Buffer): MovingState {
   try {
     return movingState.parse(decode(bytes));
   } catch (cause) {
-    throw new MigrunError('E_IMAGE', 'the state that arrived is not one of this version', { hint: 'use the same version of migrun on both hosts', cause });
+    throw new MigrunError('E_IMAGE', 'the state that arrived is not one of this version', {
+      hint: 'use the same version of migrun on both hosts',
+      cause,
+    });
   }
 }
 
@@ -139,22 +167,58 @@ export function practiceState(): MovingState {
   const id = '0'.repeat(32);
   const local = { address: '::', port: 1 };
   const window = { sndWl1: 0, sndWnd: 0, maxWindow: 0, rcvWnd: 0, rcvWup: 0 };
-  const saved = { family: 10 as const, state: 1, local, remote: local, sndUna: 0, rcvNxt: 0, finSent: false, finReceived: false, options: 0, sndWscale: 0, rcvWscale: 0, mssClamp: 0, reuseAddress: false, timestamp: 0, window };
+  const saved = {
+    family: 10 as const,
+    state: 1,
+    local,
+    remote: local,
+    sndUna: 0,
+    rcvNxt: 0,
+    finSent: false,
+    finReceived: false,
+    options: 0,
+    sndWscale: 0,
+    rcvWscale: 0,
+    mssClamp: 0,
+    reuseAddress: false,
+    timestamp: 0,
+    window,
+  };
   const place = { innerPid: 1, fd: 0 };
   return {
     version: 1,
     migration: id,
     program: '00000000',
     group: id,
-    connections: [{ ...place, peerHas: 0, inside: false, waiting: { receiveBuffer: 1, alone: false }, saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) } }],
-    udp: [{ ...place, saved: { family: 10 as const, local, remote: local, multicastInterface: '0.0.0.0', interfaces: [], memberships: [], datagrams: [{ source: local, destination: '::', hopLimit: 0, trafficClass: 0, bytes: Buffer.alloc(1) }] } }],
+    connections: [{
+      ...place,
+      peerHas: 0,
+      inside: false,
+      waiting: { receiveBuffer: 1, alone: false },
+      saved: { ...saved, sendQueue: Buffer.alloc(1), receiveQueue: Buffer.alloc(1) },
+    }],
+    udp: [{
+      ...place,
+      saved: {
+        family: 10 as const,
+        local,
+        remote: local,
+        multicastInterface: '0.0.0.0',
+        interfaces: [],
+        memberships: [],
+        datagrams: [{ source: local, destination: '::', hopLimit: 0, trafficClass: 0, bytes: Buffer.alloc(1) }],
+      },
+    }],
     addresses: ['::'],
     host: { ipv4: null, ipv6: '::' },
     bound: [{ ...place, family: 10, local, backlog: 1 }],
     connecting: [{ ...place, family: 10, local, remote: local, inside: false }],
     listeners: [place],
     sockets: [{ ...place, inode: 1, options: [{ level: 0, name: 0, value: Buffer.alloc(1) }] }],
-    tickets: [{ ticket: { migration: id, sourceId: '0'.repeat(16), peerId: '0'.repeat(16), key: id.repeat(2) }, connections: [{ connection: { local, remote: local }, token: id }] }],
+    tickets: [{
+      ticket: { migration: id, sourceId: '0'.repeat(16), peerId: '0'.repeat(16), key: id.repeat(2) },
+      connections: [{ connection: { local, remote: local }, token: id }],
+    }],
     console: { token: id, stdout: nothing, stderr: nothing, received: 0, inputEnded: false },
     timers: [{ ...place, clock: 0, flags: 0, expirations: '0', end: '0', interval: '0' }],
     edges: [{ ...place, notes: [{ fd: 0, told: 0, isDisarmed: false }] }],
@@ -163,10 +227,18 @@ export function practiceState(): MovingState {
 }
 
 /** What the peers are told: each connection as it was, as it will be, and what of the peer's stream has arrived. */
-export function movedConnections(connections: readonly Pick<MovingConnection, 'saved' | 'inside' | 'waiting'>[], locals: readonly Endpoint[], host: HostAddresses): { connection: Connection; to: Connection; peerHas: number }[] {
+export function movedConnections(
+  connections: readonly Pick<MovingConnection, 'saved' | 'inside' | 'waiting'>[],
+  locals: readonly Endpoint[],
+  host: HostAddresses,
+): { connection: Connection; to: Connection; peerHas: number }[] {
   return connections.flatMap((connection, index) => {
     const { local, remote, rcvNxt } = connection.saved;
     if (!hasPeer(connection)) return [];
-    return [{ connection: { local, remote }, to: { local: locals[index] ?? local, remote: otherEnd(remote, host) ?? remote }, peerHas: rcvNxt }];
+    return [{
+      connection: { local, remote },
+      to: { local: locals[index] ?? local, remote: otherEnd(remote, host) ?? remote },
+      peerHas: rcvNxt,
+    }];
   });
 }

@@ -4,15 +4,15 @@
  */
 import { fstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { native, type HeldSocket, type Registry } from '../native/index';
+import { type HeldSocket, native, type Registry } from '../native/index';
 import { thawProgram } from '../program/freeze';
 import { connectAgain } from './connecting';
 import { endsHere } from './local-end';
-import { movedUdp, udpWithPeers, type MovedPeer } from './moved-peers';
+import { type MovedPeer, movedUdp, udpWithPeers } from './moved-peers';
 import type { MigrationTools } from './program';
 import { RestoredDescriptors } from './restored-descriptors';
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from './rules';
-import { decodeState, movedConnections, STATE_FILE, type MovingConnection, type MovingState } from './state';
+import { decodeState, movedConnections, type MovingConnection, type MovingState, STATE_FILE } from './state';
 import { tally, tellPeers } from './tell-peers';
 import { addressesOf } from './udp';
 
@@ -50,7 +50,8 @@ export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Pro
       ends.map(({ local }) => local),
       state.host,
     );
-    const peers = await tellPeers(tools, state, [...moved(taken, state), ...inQueues, ...movedDatagrams(state, sockets)], RESUME_DEADLINE_MS);
+    const peers = await tellPeers(tools, state, [...moved(taken, state), ...inQueues,
+      ...movedDatagrams(state, sockets)], RESUME_DEADLINE_MS);
     tools.log.info(tally(peers), 'resumed after a crash');
     moveInodes(arrival.registry, state, sockets);
     for (const one of taken) if (owesFin(one)) reviveWithFin(one);

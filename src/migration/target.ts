@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { cgroupRoot, criuLogOf } from '../config';
 import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import { native, type Endpoint, type Registry } from '../native/index';
+import { type Endpoint, native, type Registry } from '../native/index';
 import { takePipes } from '../program/far-ends';
 import { makeInitDirectory } from '../program/init-directory';
 import { destroyCgroup, hastenCgroupMoves, makeCgroup, type Pod, type StdioEnds } from '../program/pod';
@@ -24,18 +24,18 @@ import { mapRegistry } from '../program/registry';
 import { openTerminal, type Terminal } from '../program/terminal';
 import type { Arrival, ResumedPeer } from '../protocol/control/index';
 import { settleEdges } from './edges';
-import type { Journal } from './journal';
 import { judgeCheckpoint } from './holding';
+import { type ImageFile, ImageReceiver } from './images';
+import type { Journal } from './journal';
 import { judgeArrival } from './judge';
-import type { MigrationTools } from './program';
 import { leaseFor } from './lease';
+import { type MovedPeer, movedPeers } from './moved-peers';
+import type { MigrationTools } from './program';
 import { Revival } from './revival';
-import { movedPeers, type MovedPeer } from './moved-peers';
-import { decodeState, STATE_FILE, type MovingState } from './state';
+import { connectionText, type Reason } from './rules';
+import { decodeState, type MovingState, STATE_FILE } from './state';
 import { tellPeers } from './tell-peers';
 import { setTimers } from './timers';
-import { connectionText, type Reason } from './rules';
-import { ImageReceiver, type ImageFile } from './images';
 
 const FREEZE_TIMEOUT_MS = 5_000;
 /** Of silence, in which the program waits for its peers: many times what a message needs that was lost on its way. */
@@ -77,14 +77,20 @@ export class TargetMigration {
 
   /** Everything that this host lacks for the program. Where it lacks nothing, all is made ready. */
   async judge(arrival: Arrival): Promise<Reason[]> {
-    const reasons = [...(await judgeArrival(arrival, this.tools.config)), ...(await judgeCheckpoint(arrival, this.tools, this.journal))];
+    const reasons = [...(await judgeArrival(arrival, this.tools.config)),
+      ...(await judgeCheckpoint(arrival, this.tools, this.journal))];
     if (reasons.length > 0) return reasons;
     this.arrival = arrival;
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     makeInitDirectory(arrival.program.id);
     this.cgroup = makeCgroup(arrivalName(arrival.program.id, this.migration));
     if (arrival.terminal !== null) this.terminal = openTerminal(arrival.terminal.rows, arrival.terminal.columns);
-    this.worker = new CriuWorker(this.tools.config.criu, this.folder, criuLogOf(this.tools.config, this.migration), this.terminal === undefined ? [] : [this.terminal.slave]);
+    this.worker = new CriuWorker(
+      this.tools.config.criu,
+      this.folder,
+      criuLogOf(this.tools.config, this.migration),
+      this.terminal === undefined ? [] : [this.terminal.slave],
+    );
     await this.worker.warm();
     this.worker.joinCgroup(this.cgroup);
     return [];
@@ -142,7 +148,8 @@ export class TargetMigration {
     await Promise.race([frozen, done]);
     this.revival = new Revival(cgroup, this.state);
     this.locals = this.revival.revive();
-    if (this.revival.lost > 0) this.tools.log.warn({ lost: this.revival.lost }, 'datagrams that waited to be received did not come through');
+    if (this.revival.lost > 0)
+      this.tools.log.warn({ lost: this.revival.lost }, 'datagrams that waited to be received did not come through');
     this.moveRegistry(this.revival);
     this.initPid = await done;
     setTimers(this.state.timers, cgroup);
@@ -153,7 +160,8 @@ export class TargetMigration {
   /** The point of no return. Throws E_ABORTED where somebody decided otherwise before. */
   commit(): void {
     if (this.state === undefined || this.initPid === 0) throw new MigrunError('E_PROTOCOL', 'commit before restore');
-    if (this.journal.decide(this.migration, 'committed') !== 'committed') throw new MigrunError('E_ABORTED', 'this migration was given up');
+    if (this.journal.decide(this.migration, 'committed') !== 'committed')
+      throw new MigrunError('E_ABORTED', 'this migration was given up');
     this.committed = true;
     const checkpoint = this.arrival?.checkpoint ?? null;
     if (checkpoint !== null) this.journal.decide(checkpoint.id, 'committed');
@@ -218,7 +226,9 @@ export class TargetMigration {
   arrived(): ArrivedProgram {
     const { arrival, cgroup } = this.requireArrival();
     const { initPid, terminal } = this;
-    const stdio: StdioEnds = terminal === undefined ? takePipes(initPid) : { kind: 'terminal', terminal: terminal.terminal };
+    const stdio: StdioEnds = terminal === undefined
+      ? takePipes(initPid)
+      : { kind: 'terminal', terminal: terminal.terminal };
     return { arrival, state: this.state as MovingState, pod: { id: arrival.program.id, cgroup, initPid, stdio } };
   }
 
@@ -255,7 +265,8 @@ export class TargetMigration {
 
   private requireArrival(): { arrival: Arrival; worker: CriuWorker; cgroup: string } {
     const { arrival, worker, cgroup } = this;
-    if (arrival === undefined || worker === undefined || cgroup === undefined) throw new MigrunError('E_PROTOCOL', 'nothing has arrived');
+    if (arrival === undefined || worker === undefined || cgroup === undefined)
+      throw new MigrunError('E_PROTOCOL', 'nothing has arrived');
     return { arrival, worker, cgroup };
   }
 }

@@ -27,8 +27,16 @@ export function absoluteTimers(innerPids: ReadonlyMap<number, number>): MovingTi
       if ((timer.flags & TFD_TIMER_ABSTIME) === 0 || timer.left === 0n) return [];
       const { clock, flags, expirations, interval, left } = timer;
       const end = native.clockNow(clock) + left + ahead(pid, clock);
-      return [{ innerPid, fd, clock, flags, expirations: String(expirations), interval: String(interval), end: String(end) }];
-    }),
+      return [{
+        innerPid,
+        fd,
+        clock,
+        flags,
+        expirations: String(expirations),
+        interval: String(interval),
+        end: String(end),
+      }];
+    })
   );
 }
 
@@ -42,7 +50,12 @@ export function setTimers(timers: readonly MovingTimer[], cgroup: string): void 
       const pid = restored.pidOf(timer);
       if (found === undefined || pid === undefined) continue;
       const { flags, clock, end, interval, expirations } = timer;
-      native.setTimer(found, { flags, end: BigInt(end) - ahead(pid, clock), interval: BigInt(interval), expirations: BigInt(expirations) });
+      native.setTimer(found, {
+        flags,
+        end: BigInt(end) - ahead(pid, clock),
+        interval: BigInt(interval),
+        expirations: BigInt(expirations),
+      });
     }
   } finally {
     restored.close();
@@ -57,7 +70,8 @@ function ahead(pid: number, clock: number): bigint {
 
 /** Both parts have their sign (proc_timens_show_offsets() in kernel/time/namespace.c: seconds may be negative, nanoseconds are not). */
 function offsetOf(pid: number | 'self', name: string): bigint {
-  const [, seconds = '0', nanoseconds = '0'] = new RegExp(`^${name}\\s+(-?\\d+)\\s+(\\d+)$`, 'm').exec(readFileSync(`/proc/${pid}/timens_offsets`, 'utf8')) ?? [];
+  const [, seconds = '0', nanoseconds = '0'] =
+    new RegExp(`^${name}\\s+(-?\\d+)\\s+(\\d+)$`, 'm').exec(readFileSync(`/proc/${pid}/timens_offsets`, 'utf8')) ?? [];
   return BigInt(seconds) * SECOND + BigInt(nanoseconds);
 }
 
@@ -71,10 +85,17 @@ interface TimerFact {
 
 /** timerfd_show() in fs/timerfd.c. */
 function parseTimer(text: string): TimerFact {
-  const number = (name: string, radix = ''): bigint => BigInt(radix + (new RegExp(`^${name}: (\\d+)$`, 'm').exec(text)?.[1] ?? '0'));
+  const number = (name: string, radix = ''): bigint =>
+    BigInt(radix + (new RegExp(`^${name}: (\\d+)$`, 'm').exec(text)?.[1] ?? '0'));
   const time = (name: string): bigint => {
     const [, seconds = '0', nanoseconds = '0'] = new RegExp(`^${name}: \\((\\d+), (\\d+)\\)$`, 'm').exec(text) ?? [];
     return BigInt(seconds) * SECOND + BigInt(nanoseconds);
   };
-  return { clock: Number(number('clockid')), flags: Number(number('settime flags', '0o')), expirations: number('ticks'), interval: time('it_interval'), left: time('it_value') };
+  return {
+    clock: Number(number('clockid')),
+    flags: Number(number('settime flags', '0o')),
+    expirations: number('ticks'),
+    interval: time('it_interval'),
+    left: time('it_value'),
+  };
 }

@@ -30,7 +30,9 @@ export function hasUdpPeer(socket: UdpSocket, locals: readonly Endpoint[], addre
 /** Whether what is sent to an address of this host comes to one of these sockets, by where they are bound. */
 export function isInside({ address, port }: Endpoint, locals: readonly Endpoint[]): boolean {
   const wanted = plainAddress(address);
-  return locals.some((local) => local.port === port && (plainAddress(local.address) === wanted || isAnyAddress(local.address)));
+  return locals.some((local) =>
+    local.port === port && (plainAddress(local.address) === wanted || isAnyAddress(local.address))
+  );
 }
 
 /** `locals`: the program's UDP sockets. `addresses`: the host's own. */
@@ -45,12 +47,21 @@ function reasonsOfAddress(socket: UdpSocket, addresses: ReadonlySet<string>): Re
     return [{ code: 'E_ADDRESS', message: `${who} uses link-local addresses, which mean nothing on another link` }];
   }
   const { address } = socket.local;
-  if (isAnyAddress(address) || isLoopback(address) || isGroup(address) || addresses.has(plainAddress(address))) return [];
-  return [{ code: 'E_ADDRESS', message: `${who} is bound to an address that is not one of this host's, so there is none for it on another` }];
+  if (isAnyAddress(address) || isLoopback(address) || isGroup(address) || addresses.has(plainAddress(address)))
+    return [];
+  return [{
+    code: 'E_ADDRESS',
+    message: `${who} is bound to an address that is not one of this host's, so there is none for it on another`,
+  }];
 }
 
 function reasonsOfRemote(socket: UdpSocket, locals: readonly Endpoint[]): Reason[] {
   const { remote } = socket;
   if (!isConnectedUdp(socket) || !isLoopback(remote.address) || isInside(remote, locals)) return [];
-  return [{ code: 'E_LOCAL_CONNECTION', message: `${connectionText({ ...socket, udp: true })}: its other end stays on this host, and is not reached from another at a loopback address` }];
+  return [{
+    code: 'E_LOCAL_CONNECTION',
+    message: `${
+      connectionText({ ...socket, udp: true })
+    }: its other end stays on this host, and is not reached from another at a loopback address`,
+  }];
 }

@@ -1,7 +1,7 @@
 /** UDP sockets at the source and at the target of a migration: the mechanics are native/udp_state.h. */
-import { native, type Endpoint, type HeldSocket, type ReviveUdpRequest, type SavedUdp } from '../native/index';
-import type { Arrival } from '../protocol/control/index';
+import { type Endpoint, type HeldSocket, native, type ReviveUdpRequest, type SavedUdp } from '../native/index';
 import { innerPid } from '../program/pod';
+import type { Arrival } from '../protocol/control/index';
 import type { MovingUdp } from './moving-udp';
 import { NewAddresses } from './new-addresses';
 import { endpointText, type Reason } from './reason';
@@ -16,7 +16,10 @@ export function reasonsOfUnsent(held: readonly HeldSocket[]): Reason[] {
   const index = native.udpAwaitSent(sockets.map(({ fd }) => fd), SENT_TIMEOUT_MS);
   if (index === null) return [];
   const local = endpointText((sockets[index] as HeldSocket).local);
-  return [{ code: 'E_SOCKET_OPTION', message: `the UDP socket at ${local} has begun a datagram (MSG_MORE) and not sent it; try again` }];
+  return [{
+    code: 'E_SOCKET_OPTION',
+    message: `the UDP socket at ${local} has begun a datagram (MSG_MORE) and not sent it; try again`,
+  }];
 }
 
 export function saveUdp(held: readonly HeldSocket[]): MovingUdp[] {
@@ -37,7 +40,10 @@ export function reviveRequest({ saved }: MovingUdp, fd: number, addresses: NewAd
     saved: {
       ...saved,
       multicastInterface: addresses.multicastInterface(saved.multicastInterface),
-      datagrams: saved.datagrams.map((datagram) => ({ ...datagram, source: addresses.remote(datagram.source, family) })),
+      datagrams: saved.datagrams.map((datagram) => ({
+        ...datagram,
+        source: addresses.remote(datagram.source, family),
+      })),
     },
     local: addresses.local(saved) ?? saved.local,
     remote: addresses.remote(saved.remote, family),
@@ -45,21 +51,30 @@ export function reviveRequest({ saved }: MovingUdp, fd: number, addresses: NewAd
 }
 
 /** What this host lacks for them: addresses, ports, interfaces. */
-export async function judgeUdp({ addresses: from, udp }: Arrival, isFree: (family: number, local: Endpoint, v6only: boolean) => Promise<string | null>): Promise<Reason[]> {
+export async function judgeUdp(
+  { addresses: from, udp }: Arrival,
+  isFree: (family: number, local: Endpoint, v6only: boolean) => Promise<string | null>,
+): Promise<Reason[]> {
   const addresses = addressesOf(from, udp.map(({ local }) => local));
   const reasons: Reason[] = [];
   for (const name of new Set(udp.flatMap(({ interfaces }) => interfaces))) {
-    if (!native.hasInterface(name)) reasons.push({ code: 'E_INTERFACE', message: `there is no network interface ${name}, which a UDP socket uses` });
+    if (!native.hasInterface(name))
+      reasons.push({ code: 'E_INTERFACE', message: `there is no network interface ${name}, which a UDP socket uses` });
   }
   const seen = new Set<string>();
   for (const { family, local, remote, v6only } of udp) {
     const wanted = addresses.local({ family, local, remote });
-    if (wanted === null) reasons.push({ code: 'E_NO_ROUTE', message: `the target has no address in place of ${local.address}` });
+    if (wanted === null)
+      reasons.push({ code: 'E_NO_ROUTE', message: `the target has no address in place of ${local.address}` });
     // One after the other: two of these may share a port.
     else if (wanted.port !== 0 && !seen.has(endpointText(wanted))) {
       seen.add(endpointText(wanted));
       const taken = await isFree(family, wanted, v6only);
-      if (taken !== null) reasons.push({ code: 'E_PORT', message: `cannot bind a UDP socket to ${endpointText(wanted)} there: ${taken}` });
+      if (taken !== null)
+        reasons.push({
+          code: 'E_PORT',
+          message: `cannot bind a UDP socket to ${endpointText(wanted)} there: ${taken}`,
+        });
     }
   }
   return reasons;

@@ -38,12 +38,22 @@ function whyNotListening({ waiting }: UnixSocket, inside: ReadonlyMap<number, Un
   return undefined;
 }
 
-function whyNotConnected({ inode, type, state, shutdown, peer, unreceived }: UnixSocket, inside: ReadonlyMap<number, UnixSocket>, names: ReadonlyMap<number, string | null>, waiting: ReadonlySet<number>): string | undefined {
+function whyNotConnected(
+  { inode, type, state, shutdown, peer, unreceived }: UnixSocket,
+  inside: ReadonlyMap<number, UnixSocket>,
+  names: ReadonlyMap<number, string | null>,
+  waiting: ReadonlySet<number>,
+): string | undefined {
   if (type === SOCK_DGRAM) {
     if (peer === 0) return undefined;
     const other = inside.get(peer);
-    if (other === undefined) return typeof names.get(peer) === 'string' ? undefined : 'is connected to a socket without a name, of another program';
-    return other.peer === inode || other.name !== null ? undefined : 'is connected to one without a name, which is not connected to it';
+    if (other === undefined)
+      return typeof names.get(peer) === 'string'
+        ? undefined
+        : 'is connected to a socket without a name, of another program';
+    return other.peer === inode || other.name !== null
+      ? undefined
+      : 'is connected to one without a name, which is not connected to it';
   }
   if (peer !== 0) return inside.has(peer) ? undefined : 'is connected to another program';
   if (state !== TCP_ESTABLISHED || shutdown === SHUT_BOTH) return undefined;

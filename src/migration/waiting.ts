@@ -4,7 +4,8 @@
  * those that they were in (native/accept_queue.h).
  */
 import { MigrunError } from '../errors';
-import { native, type Connection, type HeldSocket, type SavedSocket, type SocketObstacle, type TakenSocket } from '../native/index';
+import { type Connection, type HeldSocket, native, type SavedSocket, type SocketObstacle,
+  type TakenSocket } from '../native/index';
 import { fillQueues, type Place } from './accept-queue';
 import { connectionText, endpointText, isConnection, TCP_CLOSE, TCP_CLOSE_WAIT } from './rules';
 import type { SourceContext, WaitingSocket } from './source-context';
@@ -16,15 +17,23 @@ const CLOSED = ['no-owner', 'no-socket'];
 /** Throws where some stay: they would be lost. */
 export function takeWaiting(context: SourceContext): void {
   for (const listener of context.listeners) {
-    for (const socket of native.takeWaiting(listener.fd)) context.waiting.push({ socket: { ...socket, obstacles: obstaclesOf(socket) }, listener });
+    for (const socket of native.takeWaiting(listener.fd))
+      context.waiting.push({ socket: { ...socket, obstacles: obstaclesOf(socket) }, listener });
     if (native.describeSocket(listener.fd).backlog > 0) {
-      throw new MigrunError('E_ACCEPT_QUEUE', `not all connections that wait at ${endpointText(listener.local)} could be taken out of its queue`, { hint: 'try again' });
+      throw new MigrunError(
+        'E_ACCEPT_QUEUE',
+        `not all connections that wait at ${endpointText(listener.local)} could be taken out of its queue`,
+        { hint: 'try again' },
+      );
     }
   }
   native.lock(liveOf(context).map(({ socket }) => socket.fd), context.leaseMs);
   // What arrived before the lock may have ended one.
   const states = native.tcpStates(context.waiting.map(({ socket }) => socket.fd));
-  context.waiting = context.waiting.map(({ socket, listener }, index) => ({ socket: { ...socket, state: states[index] ?? socket.state }, listener }));
+  context.waiting = context.waiting.map(({ socket, listener }, index) => ({
+    socket: { ...socket, state: states[index] ?? socket.state },
+    listener,
+  }));
 }
 
 /** One that was reset is made again as that, with all that is in it. Whichever begins with a SYN, which is there to be read. */
@@ -41,9 +50,14 @@ function liveOf({ waiting }: SourceContext): WaitingSocket[] {
  * A client that has said what it had to say and closed its end needs no telling, and no agent can lock it. Notes it
  * among these; false: it is none of them.
  */
-export function isLeftAlone({ alone }: SourceContext, { connection, status }: { connection: Connection; status: string }, waiting: readonly (Connection & { state: number })[]): boolean {
+export function isLeftAlone(
+  { alone }: SourceContext,
+  { connection, status }: { connection: Connection; status: string },
+  waiting: readonly (Connection & { state: number })[],
+): boolean {
   const text = connectionText(connection);
-  const isAlone = CLOSED.includes(status) && waiting.some((one) => one.state === TCP_CLOSE_WAIT && connectionText(one) === text);
+  const isAlone = CLOSED.includes(status)
+    && waiting.some((one) => one.state === TCP_CLOSE_WAIT && connectionText(one) === text);
   if (isAlone) alone.add(text);
   return isAlone;
 }
@@ -56,7 +70,12 @@ export function withPeers({ alone }: SourceContext, connections: readonly Connec
 /** Should this process die, they are not lost: its successor finds them with the agent. */
 export async function keepWaiting(context: SourceContext): Promise<void> {
   if (context.waiting.length === 0) return;
-  const connections = context.waiting.map(({ socket: { fd, remote, receiveBuffer }, listener }) => ({ fd, listener: listener.inode, remote, receiveBuffer }));
+  const connections = context.waiting.map(({ socket: { fd, remote, receiveBuffer }, listener }) => ({
+    fd,
+    listener: listener.inode,
+    remote,
+    receiveBuffer,
+  }));
   context.kept = true;
   await context.tools.agent.ask({ type: 'keep', program: context.program.identity.id, pid: process.pid, connections });
 }
@@ -65,7 +84,12 @@ export async function keepWaiting(context: SourceContext): Promise<void> {
 export async function forgetWaiting(context: SourceContext): Promise<void> {
   if (!context.kept) return;
   context.kept = false;
-  await context.tools.agent.ask({ type: 'keep', program: context.program.identity.id, pid: process.pid, connections: [] }).catch((error: unknown) => {
+  await context.tools.agent.ask({
+    type: 'keep',
+    program: context.program.identity.id,
+    pid: process.pid,
+    connections: [],
+  }).catch((error: unknown) => {
     context.tools.log.warn({ err: error }, 'the agent keeps connections that it need not');
   });
 }
@@ -76,7 +100,13 @@ export function saveWaiting(context: SourceContext): MovingConnection[] {
   return context.waiting.map(({ socket, listener }, index) => {
     const state = saved[index] as SavedSocket;
     const alone = !isConnection(socket) || context.alone.has(connectionText(socket));
-    return { ...context.placeOf(listener), saved: state, peerHas: state.sndUna, inside: false, waiting: { receiveBuffer: socket.receiveBuffer, alone } };
+    return {
+      ...context.placeOf(listener),
+      saved: state,
+      peerHas: state.sndUna,
+      inside: false,
+      waiting: { receiveBuffer: socket.receiveBuffer, alone },
+    };
   });
 }
 
@@ -90,12 +120,20 @@ export async function returnWaiting(context: SourceContext): Promise<void> {
 }
 
 /** Locked sockets go back where they were. `forget` has whoever else holds them let them go. One that cannot is reset. */
-export async function putBack(waiting: readonly { socket: TakenSocket; listener: number }[], cgroup: string, forget: () => Promise<void>): Promise<void> {
+export async function putBack(
+  waiting: readonly { socket: TakenSocket; listener: number }[],
+  cgroup: string,
+  forget: () => Promise<void>,
+): Promise<void> {
   const failures: unknown[] = [];
   let places = waiting.flatMap(({ socket, listener }): Place[] => {
     try {
       const [saved] = saveTaken([socket]);
-      return [{ connection: { saved: saved as SavedSocket, waiting: { receiveBuffer: socket.receiveBuffer, alone: false } }, listener, ends: undefined }];
+      return [{
+        connection: { saved: saved as SavedSocket, waiting: { receiveBuffer: socket.receiveBuffer, alone: false } },
+        listener,
+        ends: undefined,
+      }];
     } catch (error) {
       failures.push(error);
       return [];
@@ -103,7 +141,8 @@ export async function putBack(waiting: readonly { socket: TakenSocket; listener:
   });
   await forget();
   for (const { socket } of waiting) {
-    if (places.some(({ connection }) => connectionText(connection.saved) === connectionText(socket))) native.closeSilently([socket.fd]);
+    if (places.some(({ connection }) => connectionText(connection.saved) === connectionText(socket)))
+      native.closeSilently([socket.fd]);
     else native.closeFd(socket.fd);
   }
   while (places.length > 0) {

@@ -1,7 +1,7 @@
 /** What the native addon offers. The addon throws Error objects with `code` (an errno name such as 'EPERM') and `syscall`. */
 
-import type { Connection, Endpoint } from './endpoint';
 import type { NativeEdges } from './edges-contract';
+import type { Connection, Endpoint } from './endpoint';
 import type { NativeUdp } from './udp-contract';
 import type { NativeUnix } from './unix-contract';
 
@@ -61,7 +61,8 @@ export type SocketObstacle =
   | Exclude<HiddenOption, 'keys' | 'syn-read'>;
 
 /** What a program has set on a socket, or used, and the kernel shows to nobody (native/registry.h). */
-export type HiddenOption = 'group-program' | 'multicast-index' | 'multicast-stream' | 'fragment-size' | 'packet-info' | 'flow-label' | 'anycast' | 'policy' | 'keys' | 'zerocopy-numbers' | 'syn-read';
+export type HiddenOption = 'group-program' | 'multicast-index' | 'multicast-stream' | 'fragment-size' | 'packet-info'
+  | 'flow-label' | 'anycast' | 'policy' | 'keys' | 'zerocopy-numbers' | 'syn-read';
 
 /** An option that a program has set (native/socket_options.h). */
 export interface SocketOption {
@@ -346,7 +347,10 @@ export interface Registry {
    * What the shim saw the program set: on these sockets; and on those that listen, or are bound, at these ports. Of a
    * group whose sockets were closed with their program, the port stays.
    */
-  hiddenOptions(): { sockets: { inode: number; options: HiddenOption[] }[]; groups: { protocol: number; port: number }[] };
+  hiddenOptions(): {
+    sockets: { inode: number; options: HiddenOption[] }[];
+    groups: { protocol: number; port: number }[];
+  };
   /** The program has set SO_RCVTIMEO or SO_SNDTIMEO on some socket. */
   hasTimeouts(): boolean;
   /** Records in use. */
@@ -360,4 +364,5 @@ export interface NativeRegistry {
   watchEvents(eventfd: number, onEvent: () => void): Watch;
 }
 
-export type Native = NativeSockets & NativeAcceptQueues & NativeUdp & NativeUnix & NativeOptions & NativePatience & NativeEdges & NativeHost & NativeRegistry;
+export type Native = NativeSockets & NativeAcceptQueues & NativeUdp & NativeUnix & NativeOptions & NativePatience
+  & NativeEdges & NativeHost & NativeRegistry;

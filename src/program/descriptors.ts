@@ -1,5 +1,5 @@
 /** What the kernel says of a process's descriptors: names, files, and what /proc/<pid>/fdinfo has of them. */
-import { readFileSync, readdirSync, readlinkSync, statSync, statfsSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from '../native/index';
 import { hasEnded } from './has-ended';
@@ -46,7 +46,9 @@ export function socketInode({ target }: Pick<DescriptorFact, 'target'>): number 
 }
 
 export function socketInodes(processes: readonly { readonly descriptors: readonly DescriptorFact[] }[]): Set<number> {
-  return new Set(processes.flatMap(({ descriptors }) => descriptors.flatMap((descriptor) => socketInode(descriptor) ?? [])));
+  return new Set(
+    processes.flatMap(({ descriptors }) => descriptors.flatMap((descriptor) => socketInode(descriptor) ?? [])),
+  );
 }
 
 /** Of a process that may be running: what it closes meanwhile is left out. `wanted`: those only. */
@@ -54,7 +56,9 @@ export function describeDescriptors(pid: number, wanted?: (fd: number) => boolea
   const folder = `/proc/${pid}/fd`;
   const pidfds = new Pidfds(native);
   try {
-    return readdirSync(folder).map(Number).sort((a, b) => a - b).filter((fd) => wanted?.(fd) !== false).flatMap((fd) => describe(pid, fd, pidfds) ?? []);
+    return readdirSync(folder).map(Number).sort((a, b) => a - b).filter((fd) => wanted?.(fd) !== false).flatMap((fd) =>
+      describe(pid, fd, pidfds) ?? []
+    );
   } finally {
     pidfds.close();
   }
@@ -64,7 +68,9 @@ function describe(pid: number, fd: number, pidfds: Pidfds): DescriptorFact | und
   const path = join('/proc', String(pid), 'fd', String(fd));
   try {
     const target = readlinkSync(path);
-    return target.startsWith('socket:') ? { fd, target } : { fd, target, file: describeFile(path, target, () => pidfds.take(pid, fd)) };
+    return target.startsWith('socket:')
+      ? { fd, target }
+      : { fd, target, file: describeFile(path, target, () => pidfds.take(pid, fd)) };
   } catch (error) {
     if (hasEnded(error, pid) || (error as NodeJS.ErrnoException).code === 'EBADF') return undefined; // or closed it meanwhile
     throw error;

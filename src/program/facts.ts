@@ -3,8 +3,9 @@ import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { isLinkLocal, isLoopback, plainAddress } from '../addresses';
-import { native, type Connection, type DiagSocket, type HeldSocket, type Registry, type SocketOption, type UnixSocket } from '../native/index';
-import { describeDescriptors, socketInode, type DescriptorFact } from './descriptors';
+import { type Connection, type DiagSocket, type HeldSocket, native, type Registry, type SocketOption,
+  type UnixSocket } from '../native/index';
+import { describeDescriptors, type DescriptorFact, socketInode } from './descriptors';
 import { hasEnded } from './has-ended';
 import { withHidden } from './hidden';
 import { innerPid, pidsOf } from './pod';
@@ -56,7 +57,12 @@ export function gatherFacts(cgroup: string, registry?: Registry): ProgramFacts {
   const known = tcpOf(cgroup);
   const signed = withKeys(known);
   const sockets = withHidden(describeSockets(processes, signed), registry, () => signed);
-  return { processes, sockets, waiting: describeWaiting(known), unix: hasOthers(processes, sockets) ? native.unixSockets() : [] };
+  return {
+    processes,
+    sockets,
+    waiting: describeWaiting(known),
+    unix: hasOthers(processes, sockets) ? native.unixSockets() : [],
+  };
 }
 
 function tcpOf(cgroup: string): DiagSocket[] {
@@ -71,7 +77,9 @@ export function signedSockets(cgroup: string): Set<number> {
 /** Sockets that are no inet sockets. */
 function hasOthers(processes: readonly ProcessFact[], sockets: readonly SocketFact[]): boolean {
   const inet = new Set(sockets.map(({ inode }) => inode));
-  return processes.some(({ descriptors }) => descriptors.map(socketInode).some((inode) => inode !== undefined && !inet.has(inode)));
+  return processes.some(({ descriptors }) =>
+    descriptors.map(socketInode).some((inode) => inode !== undefined && !inet.has(inode))
+  );
 }
 
 export function gatherProcesses(cgroup: string): ProcessFact[] {
@@ -107,7 +115,10 @@ function mappedFiles(pid: number): { path: string; size: number }[] {
   const paths = new Set<string>();
   for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
     const path = line.slice(73).trim();
-    if (path.startsWith('/') && !path.endsWith(' (deleted)') && !path.startsWith('/memfd:') && (!path.startsWith('/dev/') || path.startsWith('/dev/shm/'))) paths.add(path);
+    if (
+      path.startsWith('/') && !path.endsWith(' (deleted)') && !path.startsWith('/memfd:')
+      && (!path.startsWith('/dev/') || path.startsWith('/dev/shm/'))
+    ) paths.add(path);
   }
   return [...paths].map((path) => ({ path, size: statSync(path, { throwIfNoEntry: false })?.size ?? -1 }));
 }
@@ -118,7 +129,9 @@ function withKeys(known: readonly DiagSocket[]): Set<number> {
 }
 
 function describeWaiting(known: readonly DiagSocket[]): WaitingFact[] {
-  return known.filter(({ inode, state }) => inode === 0 && STATES_OF_WAITING.includes(state)).map(({ state, connection }) => ({ ...connection, state }));
+  return known.filter(({ inode, state }) => inode === 0 && STATES_OF_WAITING.includes(state)).map(
+    ({ state, connection }) => ({ ...connection, state }),
+  );
 }
 
 function describeSockets(processes: readonly ProcessFact[], signed: ReadonlySet<number>): SocketFact[] {
@@ -148,7 +161,11 @@ export function addressesBeside(address: string): { ipv4: string | null; ipv6: s
   const plain = plainAddress(address);
   const all = Object.values(networkInterfaces()).find((list) => list?.some((each) => each.address === plain)) ?? [];
   const usable = all.map((each) => each.address).filter((each) => !isLoopback(each) && !isLinkLocal(each));
-  const first = (version: 4 | 6): string | null => (isIP(plain) === version && usable.includes(plain) ? plain : (usable.find((each) => isIP(each) === version) ?? null));
+  const first = (version: 4 | 6):
+    | string
+    | null => (isIP(plain) === version && usable.includes(plain)
+      ? plain
+      : (usable.find((each) => isIP(each) === version) ?? null));
   return { ipv4: first(4), ipv6: first(6) };
 }
 

@@ -9,7 +9,11 @@ const TCP_LISTEN = 10;
 type Socket = Pick<HeldSocket, 'inode' | 'protocol' | 'state' | 'local' | 'obstacles'>;
 
 /** The sockets, with these options among their obstacles. `signed` gives the inodes of those that sign their segments, as far as inet_diag shows it; it is asked where there may be any. */
-export function withHidden<Seen extends Socket>(sockets: readonly Seen[], registry: Registry | undefined, signed: () => ReadonlySet<number>): readonly Seen[] {
+export function withHidden<Seen extends Socket>(
+  sockets: readonly Seen[],
+  registry: Registry | undefined,
+  signed: () => ReadonlySet<number>,
+): readonly Seen[] {
   const { sockets: noted, groups } = registry?.hiddenOptions() ?? { sockets: [], groups: [] };
   if (noted.length === 0 && groups.length === 0) return sockets;
   const options = new Map(noted.map((socket) => [socket.inode, socket.options]));
@@ -17,14 +21,19 @@ export function withHidden<Seen extends Socket>(sockets: readonly Seen[], regist
   return sockets.map((socket) => {
     const own = options.get(socket.inode) ?? [];
     const hidden = own.flatMap((option) => obstaclesOf(option, socket, signed));
-    if (isInGroup(socket) && programs.has(portText({ ...socket, port: socket.local.port }))) hidden.push('group-program');
+    if (isInGroup(socket) && programs.has(portText({ ...socket, port: socket.local.port })))
+      hidden.push('group-program');
     if (own.length === 0 && hidden.length === 0) return socket;
     return { ...socket, obstacles: [...new Set([...shownOf(socket, own), ...hidden])] };
   });
 }
 
 /** Keys that were noted may have been taken away again; of a socket that neither listens nor is connected nobody knows. */
-function obstaclesOf(option: HiddenOption, { inode, state }: Socket, signed: () => ReadonlySet<number>): SocketObstacle[] {
+function obstaclesOf(
+  option: HiddenOption,
+  { inode, state }: Socket,
+  signed: () => ReadonlySet<number>,
+): SocketObstacle[] {
   if (option === 'syn-read') return [];
   if (option !== 'keys') return [option];
   return state === TCP_CLOSE || signed().has(inode) ? ['authentication'] : [];

@@ -28,7 +28,9 @@ export class Hold {
       const server = await bind(id);
       if (server !== undefined) return new Hold(server);
       if (!(await holdEnded(id, deadline - performance.now()))) {
-        throw new MigrunError('E_SUPERVISED', `program ${id} is supervised on this host already`, { hint: 'see it with: migrun ls' });
+        throw new MigrunError('E_SUPERVISED', `program ${id} is supervised on this host already`, {
+          hint: 'see it with: migrun ls',
+        });
       }
     }
   }

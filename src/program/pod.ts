@@ -5,9 +5,10 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, createReadStream, mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, watch, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { closeSync, createReadStream, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, watch,
+  writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cgroupRoot, type Config } from '../config';
 import { MigrunError } from '../errors';
@@ -27,7 +28,8 @@ export const INIT_SIGNAL_CLOSE_STDIN = 64;
 const REMOVE_TIMEOUT_MS = 5_000;
 
 const REGISTRY_NAME = '/memfd:migrun-registry';
-const STEPS = ['started', 'join its cgroup', 'make a PID namespace', 'fork', 'start a session', 'make the registry', 'set up its descriptors', 'execute the command', 'enter its directory'];
+const STEPS = ['started', 'join its cgroup', 'make a PID namespace', 'fork', 'start a session', 'make the registry',
+  'set up its descriptors', 'execute the command', 'enter its directory'];
 
 /**
  * The far ends of a program's stdin (until its end was given), stdout and stderr, or its terminal. Ours to close.
@@ -131,7 +133,16 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
       stdio: [...near, reportWrite, ...(stdio.kind === 'pipes' ? far : [])],
     });
     const spawnFailed = new Promise<never>((_, reject) => {
-      child.once('error', (cause) => reject(new MigrunError('E_INIT', `migrun-init does not start: ${cause.message}`, { hint: 'run tools/setup to build it', cause })));
+      child.once(
+        'error',
+        (cause) =>
+          reject(
+            new MigrunError('E_INIT', `migrun-init does not start: ${cause.message}`, {
+              hint: 'run tools/setup to build it',
+              cause,
+            }),
+          ),
+      );
     });
     // Which makes init ours; the reports may end before (do_exit() closes files, then gives children away).
     const parentEnded = once(child, 'exit');
@@ -176,16 +187,21 @@ async function readReports(fd: number, command: string): Promise<number> {
     if (step !== 0) throw startFailure(command, step, error);
     pid = reported;
   }
-  if (pid <= 0) throw new MigrunError('E_INIT', 'migrun-init ended without a word', { hint: 'run tools/setup to build it again' });
+  if (pid <= 0)
+    throw new MigrunError('E_INIT', 'migrun-init ended without a word', { hint: 'run tools/setup to build it again' });
   return pid;
 }
 
 function startFailure(command: string, step: number, error: number): MigrunError {
   const name = Object.entries(constants.errno).find(([, value]) => value === error)?.[0] ?? `errno ${error}`;
   if (STEPS[step] === 'execute the command') {
-    return new MigrunError('E_EXEC', `cannot execute ${command}: ${name}`, { hint: name === 'ENOENT' ? 'is it on the PATH, or spelled with its folder?' : 'is it executable?' });
+    return new MigrunError('E_EXEC', `cannot execute ${command}: ${name}`, {
+      hint: name === 'ENOENT' ? 'is it on the PATH, or spelled with its folder?' : 'is it executable?',
+    });
   }
-  return new MigrunError('E_INIT', `migrun-init could not ${STEPS[step] ?? 'start'}: ${name}`, { hint: 'run migrun check' });
+  return new MigrunError('E_INIT', `migrun-init could not ${STEPS[step] ?? 'start'}: ${name}`, {
+    hint: 'run migrun check',
+  });
 }
 
 /** The pid that this namespace knows it by, as its own namespace does (the last of NSpid). */

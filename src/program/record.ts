@@ -11,8 +11,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { removeInitDirectory } from './init-directory';
 import { hexId, programId } from '../protocol/control/index';
+import { removeInitDirectory } from './init-directory';
 
 const about = { id: programId, group: hexId, command: z.array(z.string()), startedAt: z.number() };
 

@@ -2,13 +2,13 @@
  * A supervisor's line to the agent of its host. It comes back by itself when the agent is started again: the agent
  * then learns of the program anew.
  */
-import { existsSync, mkdirSync, watch, type FSWatcher } from 'node:fs';
+import { existsSync, type FSWatcher, mkdirSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
 import type { AgentLink } from '../migration/program';
 import type { Channel } from '../protocol/channel/index';
-import { agentMessage, connectLocal, serve, type AgentMessage } from '../protocol/control/index';
+import { type AgentMessage, agentMessage, connectLocal, serve } from '../protocol/control/index';
 
 export class AgentLine implements AgentLink {
   private channel: Channel<AgentMessage> | undefined;
@@ -40,7 +40,8 @@ export class AgentLine implements AgentLink {
   }
 
   async ask(message: AgentMessage, timeoutMs = 30_000): Promise<AgentMessage> {
-    if (this.channel === undefined) throw new MigrunError('E_NOT_RUNNING', 'the agent of this host does not run', { hint: 'start it: migrun agent' });
+    if (this.channel === undefined)
+      throw new MigrunError('E_NOT_RUNNING', 'the agent of this host does not run', { hint: 'start it: migrun agent' });
     return this.channel.request(message, { timeoutMs });
   }
 

@@ -4,7 +4,7 @@ import { giveBack, renewClaim } from '../migration/holding';
 import type { Journal } from '../migration/journal';
 import type { MigrationTools } from '../migration/program';
 import type { MovingState } from '../migration/state';
-import { TargetMigration, type ArrivedProgram } from '../migration/target';
+import { type ArrivedProgram, TargetMigration } from '../migration/target';
 import { tally } from '../migration/tell-peers';
 import { cgroupOf } from '../program/pod';
 import { arrivalName, type ProgramIdentity, type Records } from '../program/record';
@@ -67,7 +67,11 @@ export class Arrivals {
     if (this.migration !== undefined) throw new MigrunError('E_PROTOCOL', 'a program is arriving already');
     const { id, group, command, startedAt } = arrival.program;
     // Before anything of it is here: whoever follows us knows what to remove.
-    this.records.writeArrival({ program: { id, group, command, startedAt }, migration: arrival.migration, cgroup: cgroupOf(arrivalName(id, arrival.migration)) });
+    this.records.writeArrival({
+      program: { id, group, command, startedAt },
+      migration: arrival.migration,
+      cgroup: cgroupOf(arrivalName(id, arrival.migration)),
+    });
     const migration = new TargetMigration(arrival.migration, this.tools, this.journal);
     this.migration = migration;
     this.arrival = arrival;
@@ -134,6 +138,9 @@ export class Arrivals {
   }
 }
 
-export function identityOf({ program: { id, group, command, startedAt } }: Arrival, { console: { token } }: MovingState): ProgramIdentity {
+export function identityOf(
+  { program: { id, group, command, startedAt } }: Arrival,
+  { console: { token } }: MovingState,
+): ProgramIdentity {
   return { id, group, command, startedAt, token };
 }

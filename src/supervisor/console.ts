@@ -87,7 +87,7 @@ export class ConsoleServer {
 
   private authenticate(token: string): void {
     if (!timingSafeEqual(Buffer.from(token, 'hex'), Buffer.from(this.token, 'hex'))) {
-      throw new MigrunError('E_CONSOLE', 'this console is not the program\'s');
+      throw new MigrunError('E_CONSOLE', "this console is not the program's");
     }
   }
 
@@ -129,6 +129,8 @@ export class ConsoleServer {
   private tellStatus(): void {
     const { channel, status } = this;
     if (channel === undefined || status === undefined || !this.stdio.ended || !this.stdio.delivered) return;
-    void channel.send({ type: 'exited', status }).then(() => channel.closed).catch(() => undefined).then(() => this.finished?.());
+    void channel.send({ type: 'exited', status }).then(() => channel.closed).catch(() => undefined).then(() =>
+      this.finished?.()
+    );
   }
 }

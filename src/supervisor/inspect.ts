@@ -3,8 +3,8 @@ import { connectionsOf } from '../migration/moved-peers';
 import { agentPatience } from '../migration/peers';
 import type { AgentLink, MovingProgram } from '../migration/program';
 import { connectionText, isTcp, reasonsAgainst, tcpStateName } from '../migration/rules';
-import type { Connection } from '../native/index';
 import { isUdp } from '../migration/udp-rules';
+import type { Connection } from '../native/index';
 import { gatherFacts, namespacesOf, ownAddresses } from '../program/facts';
 import { expectType, type Inspection } from '../protocol/control/index';
 
@@ -16,7 +16,13 @@ export async function inspect(program: MovingProgram, agent: AgentLink): Promise
   const peers = await peerStatuses(program, connectionsOf(facts.sockets, facts.waiting, ownAddresses()), agent);
   return {
     program: program.summary,
-    processes: facts.processes.map(({ pid, innerPid, name, executable, descriptors }) => ({ pid, innerPid, name, executable, descriptors: descriptors.map(({ fd, target }) => ({ fd, target })) })),
+    processes: facts.processes.map(({ pid, innerPid, name, executable, descriptors }) => ({
+      pid,
+      innerPid,
+      name,
+      executable,
+      descriptors: descriptors.map(({ fd, target }) => ({ fd, target })),
+    })),
     sockets: facts.sockets.map((socket) => ({
       innerPid: socket.innerPid,
       fd: socket.pfd,
@@ -26,14 +32,28 @@ export async function inspect(program: MovingProgram, agent: AgentLink): Promise
       remote: socket.remote,
       peer: peers.get(connectionText({ ...socket, udp: isUdp(socket) })) ?? '',
     })),
-    reasons: reasonsAgainst(facts.processes, facts.sockets, { namespaces: namespacesOf('self'), terminal: program.terminal?.path, addresses: new Set(ownAddresses()), unix: facts.unix, innerPids }),
+    reasons: reasonsAgainst(facts.processes, facts.sockets, {
+      namespaces: namespacesOf('self'),
+      terminal: program.terminal?.path,
+      addresses: new Set(ownAddresses()),
+      unix: facts.unix,
+      innerPids,
+    }),
   };
 }
 
-async function peerStatuses(program: MovingProgram, connections: Connection[], agent: AgentLink): Promise<Map<string, string>> {
+async function peerStatuses(
+  program: MovingProgram,
+  connections: Connection[],
+  agent: AgentLink,
+): Promise<Map<string, string>> {
   if (connections.length === 0) return new Map();
-  const answer = await agent.ask({ type: 'introduce', group: program.identity.group, connections, deadlineMs: HELLO_DEADLINE_MS }, agentPatience(connections));
+  const answer = await agent.ask({
+    type: 'introduce',
+    group: program.identity.group,
+    connections,
+    deadlineMs: HELLO_DEADLINE_MS,
+  }, agentPatience(connections));
   const { peers } = expectType(answer, 'introduced');
   return new Map(peers.map(({ connection, status }) => [connectionText(connection), status]));
 }
-

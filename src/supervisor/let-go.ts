@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../log';
 import { isConnecting, isConnection, TCP_LISTEN } from '../migration/rules';
-import { native, type HeldSocket, type Registry } from '../native/index';
+import { type HeldSocket, native, type Registry } from '../native/index';
 import { thawProgram } from '../program/freeze';
 import { pidsOf } from '../program/pod';
 

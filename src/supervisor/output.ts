@@ -1,6 +1,6 @@
 /** One of a program's outputs, kept until its console has it. */
 import type { OnReadOpts, Socket } from 'node:net';
-import { NO_OUTPUT, type KeptOutput } from './stdio-state';
+import { type KeptOutput, NO_OUTPUT } from './stdio-state';
 
 /** Output kept for a console that is there; reading pauses above. */
 const KEEP_ATTACHED = 256 * 1024;

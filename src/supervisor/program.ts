@@ -1,13 +1,13 @@
 /** One program under supervision, whether it was started here or has arrived. */
-import { native, type Registry, type Watch } from '../native/index';
 import type { Logger } from '../log';
-import { INIT_SIGNAL_CLOSE_STDIN, pidsOf, registryFdsOf, takeFromInit, type Pod } from '../program/pod';
-import type { ProgramSummary } from '../protocol/control/index';
+import type { MovingProgram } from '../migration/program';
+import type { ConsoleState } from '../migration/state';
+import { native, type Registry, type Watch } from '../native/index';
+import { INIT_SIGNAL_CLOSE_STDIN, pidsOf, type Pod, registryFdsOf, takeFromInit } from '../program/pod';
 import type { ProgramIdentity } from '../program/record';
 import { mapRegistry } from '../program/registry';
-import type { ConsoleState } from '../migration/state';
-import type { MovingProgram } from '../migration/program';
 import type { Terminal } from '../program/terminal';
+import type { ProgramSummary } from '../protocol/control/index';
 import { ConsoleServer } from './console';
 import { Stdio } from './stdio';
 import type { StdioState } from './stdio-state';
@@ -60,7 +60,15 @@ export class Program implements MovingProgram {
 
   get summary(): ProgramSummary {
     const { id, group, command, startedAt } = this.identity;
-    return { id, group, command: [...command], pid: this.mainPid(), state: this.state, connections: this.connections, startedAt };
+    return {
+      id,
+      group,
+      command: [...command],
+      pid: this.mainPid(),
+      state: this.state,
+      connections: this.connections,
+      startedAt,
+    };
   }
 
   /** To init, which gives it to the program (native/init.c). */
@@ -114,7 +122,8 @@ export class Program implements MovingProgram {
     const { initPid } = this.pod;
     try {
       const fds = registryFdsOf(initPid);
-      if (fds !== undefined) this.watches.push(native.watchEvents(takeFromInit(initPid, fds.event), () => this.onSockets?.()));
+      if (fds !== undefined)
+        this.watches.push(native.watchEvents(takeFromInit(initPid, fds.event), () => this.onSockets?.()));
       return mapRegistry(initPid);
     } catch (error) {
       if (!GONE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;

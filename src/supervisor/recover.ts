@@ -55,7 +55,9 @@ export async function recover(id: string, tools: RecoveryTools): Promise<Recover
 async function recoverProgram(record: ProgramRecord, tools: RecoveryTools): Promise<Recovered | undefined> {
   const { cgroup, leaving, identity } = record;
   if (leaving !== null && (await hasLeft(leaving, tools))) {
-    await forgetKept(identity.id, tools).catch((error: unknown) => tools.log.warn({ err: error }, 'the agent keeps connections that it need not'));
+    await forgetKept(identity.id, tools).catch((error: unknown) =>
+      tools.log.warn({ err: error }, 'the agent keeps connections that it need not')
+    );
     await discard(cgroup, leaving, tools);
     tools.journal.answered(leaving);
     return undefined;
@@ -67,7 +69,9 @@ async function recoverProgram(record: ProgramRecord, tools: RecoveryTools): Prom
   }
   if (isFrozen(cgroup)) {
     await untraced(cgroup);
-    await returnKept(identity.id, cgroup, tools).catch((error: unknown) => tools.log.error({ err: error }, 'a connection that waited to be accepted is lost'));
+    await returnKept(identity.id, cgroup, tools).catch((error: unknown) =>
+      tools.log.error({ err: error }, 'a connection that waited to be accepted is lost')
+    );
     letGo(cgroup, mapRegistry(initPid), tools.log);
   }
   if (leaving !== null) await stay(leaving, tools);
@@ -91,7 +95,9 @@ async function stay(migration: string, { agent, config, journal, log }: Recovery
   journal.answered(migration);
   if (asked !== undefined && 'draft' in asked) removeDraft(asked);
   rmSync(join(config.runDir, 'migrations', migration), { recursive: true, force: true });
-  await agent.ask({ type: 'cancel', migration, deadlineMs: CANCEL_DEADLINE_MS }).catch((error: unknown) => log.warn({ err: error }, 'the peers were not told; their leases end'));
+  await agent.ask({ type: 'cancel', migration, deadlineMs: CANCEL_DEADLINE_MS }).catch((error: unknown) =>
+    log.warn({ err: error }, 'the peers were not told; their leases end')
+  );
 }
 
 /**
@@ -130,7 +136,10 @@ async function discard(cgroup: string, migration: string | null, { config, log }
 }
 
 /** It was committed, so it runs here and nowhere else. It thaws last: one that is not frozen needs nothing more. */
-async function finishArrival({ program, migration, cgroup }: ArrivalRecord, tools: RecoveryTools): Promise<Recovered | undefined> {
+async function finishArrival(
+  { program, migration, cgroup }: ArrivalRecord,
+  tools: RecoveryTools,
+): Promise<Recovered | undefined> {
   const folder = join(tools.config.runDir, 'migrations', migration);
   const known = tools.records.program(program.id);
   const initPid = initOf(cgroup);
@@ -141,11 +150,17 @@ async function finishArrival({ program, migration, cgroup }: ArrivalRecord, tool
   const state = isFrozen(cgroup) ? await takeUp({ folder, cgroup, registry: mapRegistry(initPid) }, tools) : undefined;
   rmSync(folder, { recursive: true, force: true });
   const token = known?.identity.token ?? state?.console.token;
-  if (token === undefined) throw new MigrunError('E_INTERNAL', `program ${program.id} runs, but nothing is known of its console`);
+  if (token === undefined)
+    throw new MigrunError('E_INTERNAL', `program ${program.id} runs, but nothing is known of its console`);
   const terminal = known?.terminal ?? (state !== undefined && state.terminal !== null);
   const pod: Pod = { id: program.id, cgroup, initPid, stdio: terminal ? { kind: 'none' } : takePipes(initPid) };
   // Whoever had it already may have read of what it printed.
-  return { identity: { ...program, token }, pod, stdio: known === undefined ? state?.console : undefined, console: 'elsewhere' };
+  return {
+    identity: { ...program, token },
+    pod,
+    stdio: known === undefined ? state?.console : undefined,
+    console: 'elsewhere',
+  };
 }
 
 // processes

@@ -6,7 +6,7 @@
  * kept. Input counts as received once it is in the pipe. Both numbers move with the program, and so does the output
  * that is kept; what is in the pipes is CRIU's to move.
  */
-import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net';
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { ReadStream, WriteStream } from 'node:tty';
 import { native } from '../native/index';
 import type { StdioEnds } from '../program/pod';
@@ -47,7 +47,11 @@ export class Stdio {
       this.input = new Input(undefined, state, closeFarEnd);
       this.outputs = { stdout: new Output(undefined, state?.stdout), stderr: new Output(undefined, state?.stderr) };
     } else if (ends.kind === 'pipes') {
-      this.input = new Input(ends.stdin === undefined ? undefined : new Socket({ fd: ends.stdin, readable: false, writable: true }), state, closeFarEnd);
+      this.input = new Input(
+        ends.stdin === undefined ? undefined : new Socket({ fd: ends.stdin, readable: false, writable: true }),
+        state,
+        closeFarEnd,
+      );
       this.outputs = {
         stdout: new Output(pipeReader(ends.stdout), state?.stdout),
         stderr: new Output(pipeReader(ends.stderr), state?.stderr),
@@ -56,7 +60,10 @@ export class Stdio {
       // libuv wants one handle for each direction, and each takes over its descriptor.
       const { master } = ends.terminal;
       this.input = new Input(new WriteStream(duplicate(master)), state, () => undefined);
-      this.outputs = { stdout: new Output((onread) => new ReadStream(master, withOnread({}, onread)), state?.stdout), stderr: new Output(undefined, state?.stderr) };
+      this.outputs = {
+        stdout: new Output((onread) => new ReadStream(master, withOnread({}, onread)), state?.stdout),
+        stderr: new Output(undefined, state?.stderr),
+      };
     }
   }
 

@@ -5,28 +5,29 @@
  * It serves a UNIX socket, <runDir>/programs/<id>.sock, for the command line, for consoles, and for the source of a
  * program that arrives.
  */
-import type { Server } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import type { Server } from 'node:net';
 import { join } from 'node:path';
+import { checkpointSteps } from '../checkpoint/checkpoint';
+import { CheckpointContext, type CheckpointRequest } from '../checkpoint/context';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
-import { checkpointSteps } from '../checkpoint/checkpoint';
-import { CheckpointContext, type CheckpointRequest } from '../checkpoint/context';
-import { runSteps, type Phase, type Step } from '../migration/driver';
+import { type Phase, runSteps, type Step } from '../migration/driver';
 import { Journal } from '../migration/journal';
+import { MigrationContext } from '../migration/migration-context';
 import type { MigrationTools } from '../migration/program';
 import { SOURCE_STEPS } from '../migration/source';
-import { MigrationContext } from '../migration/migration-context';
-import { native } from '../native/index';
-import { Hold } from '../program/hold';
-import { cgroupOf, createPod, removeCgroup, type Pod } from '../program/pod';
-import { Records, type ProgramIdentity, type ProgramRecord } from '../program/record';
-import type { Channel, IncomingMessage } from '../protocol/channel/index';
-import { listenLocal, serve, supervisorMessage, type AgentMessage, type CheckpointReport, type MigrationReport, type ProgramSummary, type SupervisorMessage } from '../protocol/control/index';
 import type { SourceContext } from '../migration/source-context';
 import type { ArrivedProgram } from '../migration/target';
+import { native } from '../native/index';
+import { Hold } from '../program/hold';
+import { cgroupOf, createPod, type Pod, removeCgroup } from '../program/pod';
+import { type ProgramIdentity, type ProgramRecord, Records } from '../program/record';
+import type { Channel, IncomingMessage } from '../protocol/channel/index';
+import { type AgentMessage, type CheckpointReport, listenLocal, type MigrationReport, type ProgramSummary, serve,
+  type SupervisorMessage, supervisorMessage } from '../protocol/control/index';
 import { AgentLine } from './agent-link';
 import { Arrivals, identityOf } from './arrivals';
 import { inspect } from './inspect';
@@ -70,17 +71,40 @@ export class Supervisor {
     this.socketPath = join(config.programsDir, `${id}.sock`);
     this.journal = new Journal(config.journalDir);
     this.records = new Records(config.programsDir);
-    this.expected = { id, group: '0'.repeat(32), command: [], pid: process.pid, state: 'arriving', connections: 0, startedAt: Date.now() };
+    this.expected = {
+      id,
+      group: '0'.repeat(32),
+      command: [],
+      pid: process.pid,
+      state: 'arriving',
+      connections: 0,
+      startedAt: Date.now(),
+    };
     this.agent = new AgentLine(config.agentSocket, () => this.registration(), log);
     this.agent.onLost = () => this.agentLost();
     this.done = new Promise((resolve) => (this.finish = resolve));
   }
 
   /** Starts a program here. */
-  async start(command: readonly string[], terminal: { rows: number; columns: number } | undefined): Promise<ProgramIdentity> {
+  async start(
+    command: readonly string[],
+    terminal: { rows: number; columns: number } | undefined,
+  ): Promise<ProgramIdentity> {
     await this.take();
-    const identity = { id: this.id, group: randomBytes(16).toString('hex'), command: [...command], startedAt: Date.now(), token: randomBytes(16).toString('hex') };
-    this.records.writeProgram({ identity, cgroup: cgroupOf(this.id), terminal: terminal !== undefined, console: this.console, leaving: null });
+    const identity = {
+      id: this.id,
+      group: randomBytes(16).toString('hex'),
+      command: [...command],
+      startedAt: Date.now(),
+      token: randomBytes(16).toString('hex'),
+    };
+    this.records.writeProgram({
+      identity,
+      cgroup: cgroupOf(this.id),
+      terminal: terminal !== undefined,
+      console: this.console,
+      leaving: null,
+    });
     try {
       const pod = await createPod(this.config, { id: this.id, command, terminal });
       this.adopt(identity, pod, freshStdioState());
@@ -96,7 +120,10 @@ export class Supervisor {
   /** Waits for a program to arrive. */
   async awaitArrival(): Promise<void> {
     await this.take();
-    if (this.records.has(this.id)) throw new MigrunError('E_SUPERVISED', `what a crash left of program ${this.id} is not cleared up yet`, { hint: 'try again' });
+    if (this.records.has(this.id))
+      throw new MigrunError('E_SUPERVISED', `what a crash left of program ${this.id} is not cleared up yet`, {
+        hint: 'try again',
+      });
     await this.agent.start();
     await this.serve();
     this.arrivalTimer = setTimeout(() => void this.close(undefined), ARRIVAL_WAIT_MS);
@@ -143,10 +170,16 @@ export class Supervisor {
       settled: () => this.settle(),
       failed: () => void this.close(undefined),
     });
-    void serve(channel, (incoming) => this.handle(channel, incoming, arrivals), (data) => arrivals.take(data)).catch((error: unknown) => this.log.warn({ err: error }, 'a channel broke'));
+    void serve(channel, (incoming) => this.handle(channel, incoming, arrivals), (data) => arrivals.take(data)).catch(
+      (error: unknown) => this.log.warn({ err: error }, 'a channel broke'),
+    );
   }
 
-  private async handle(channel: Channel<SupervisorMessage>, incoming: IncomingMessage<SupervisorMessage>, arrivals: Arrivals): Promise<SupervisorMessage | void> {
+  private async handle(
+    channel: Channel<SupervisorMessage>,
+    incoming: IncomingMessage<SupervisorMessage>,
+    arrivals: Arrivals,
+  ): Promise<SupervisorMessage | void> {
     const { message } = incoming;
     if (this.program === undefined) {
       clearTimeout(this.arrivalTimer);
@@ -182,7 +215,13 @@ export class Supervisor {
   /** For whoever supervises it after us. */
   private remember(leaving: string | null): void {
     const { identity, pod } = this.program as Program;
-    this.records.writeProgram({ identity, cgroup: pod.cgroup, terminal: pod.stdio.kind !== 'pipes', console: this.console, leaving });
+    this.records.writeProgram({
+      identity,
+      cgroup: pod.cgroup,
+      terminal: pod.stdio.kind !== 'pipes',
+      console: this.console,
+      leaving,
+    });
   }
 
   /** An agent that died while it rebound a connection of the program has left all of it frozen. */
@@ -195,7 +234,9 @@ export class Supervisor {
   private async tellAgent(): Promise<void> {
     if (this.program === undefined) return;
     const { summary, cgroup } = this.program;
-    await this.agent.ask({ type: 'update', program: summary, cgroup }).catch((error: unknown) => this.log.debug({ err: error }, 'the agent was not told'));
+    await this.agent.ask({ type: 'update', program: summary, cgroup }).catch((error: unknown) =>
+      this.log.debug({ err: error }, 'the agent was not told')
+    );
   }
 
   private async tellOfChange(): Promise<void> {
@@ -221,7 +262,12 @@ export class Supervisor {
 
   private async checkpoint(request: CheckpointRequest, channel: Channel<SupervisorMessage>): Promise<CheckpointReport> {
     const context = new CheckpointContext(this.runningProgram(), this.tools(), this.journal, request);
-    const phases = await this.depart(checkpointSteps(request), context, request.leaveRunning ? 'running' : 'moved', channel);
+    const phases = await this.depart(
+      checkpointSteps(request),
+      context,
+      request.leaveRunning ? 'running' : 'moved',
+      channel,
+    );
     const report = context.report(phases);
     this.log.info({ report }, 'checkpointed');
     if (!request.leaveRunning) setImmediate(() => void this.leave((console) => console.stopped(context.file)));
@@ -230,21 +276,34 @@ export class Supervisor {
 
   private runningProgram(): Program {
     const program = this.program as Program;
-    if (program.state !== 'running') throw new MigrunError('E_BUSY', `program ${this.id} is ${program.state}`, { hint: 'wait for it' });
+    if (program.state !== 'running')
+      throw new MigrunError('E_BUSY', `program ${this.id} is ${program.state}`, { hint: 'wait for it' });
     return program;
   }
 
   /** `endsAs`: moved, where nothing of it is here once the steps are done. */
-  private async depart<Context extends SourceContext>(steps: readonly Step<Context>[], context: Context, endsAs: 'moved' | 'running', channel: Channel<SupervisorMessage>): Promise<Phase[]> {
+  private async depart<Context extends SourceContext>(
+    steps: readonly Step<Context>[],
+    context: Context,
+    endsAs: 'moved' | 'running',
+    channel: Channel<SupervisorMessage>,
+  ): Promise<Phase[]> {
     const program = this.program as Program;
     this.moving = true;
     program.state = 'migrating';
     this.remember(context.migration);
-    const progress = new Progress((report) => void channel.send({ type: 'progress', ...report }).catch(() => undefined));
+    const progress = new Progress((report) =>
+      void channel.send({ type: 'progress', ...report }).catch(() => undefined)
+    );
     let state: 'moved' | 'running' = 'running';
     try {
       await this.tellAgent();
-      const phases = await runSteps(steps, context, (step, stepState, ms) => progress.tell({ step, state: stepState, ms }), this.log);
+      const phases = await runSteps(
+        steps,
+        context,
+        (step, stepState, ms) => progress.tell({ step, state: stepState, ms }),
+        this.log,
+      );
       state = endsAs;
       return phases;
     } finally {
@@ -273,7 +332,13 @@ export class Supervisor {
   /** After the commit: the program is this supervisor's, and whoever follows it knows. */
   private receive({ arrival, state, pod: { cgroup, stdio } }: ArrivedProgram): void {
     this.console = 'elsewhere';
-    this.records.writeProgram({ identity: identityOf(arrival, state), cgroup, terminal: stdio.kind === 'terminal', console: this.console, leaving: null });
+    this.records.writeProgram({
+      identity: identityOf(arrival, state),
+      cgroup,
+      terminal: stdio.kind === 'terminal',
+      console: this.console,
+      leaving: null,
+    });
   }
 
   private async adoptArrived({ arrival, state, pod }: ArrivedProgram, peersAreLate: boolean): Promise<void> {

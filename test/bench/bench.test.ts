@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupRoot } from '../../src/config.js';
 import { ended, repo, run, startAndSee, temporary } from '../tools/shell';
@@ -10,7 +10,9 @@ const env = { MIGRUN_LAB_DIR: base };
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
 const labs = (): string[] => (existsSync(base) ? readdirSync(base).filter((name) => name.startsWith('bench-')) : []);
-const cgroups = (pid: number): string[] => (existsSync(cgroupRoot()) ? readdirSync(cgroupRoot()).filter((name) => name.startsWith(`bench-${pid}-`)) : []);
+const cgroups = (pid: number): string[] => (existsSync(cgroupRoot())
+  ? readdirSync(cgroupRoot()).filter((name) => name.startsWith(`bench-${pid}-`))
+  : []);
 
 describe('the benchmark', () => {
   test.each([
@@ -28,7 +30,11 @@ describe('the benchmark', () => {
   });
 
   test('says how it is used', () => {
-    expect(run(bench, ['--help'])).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('scale, table61, paths, rules') });
+    expect(run(bench, ['--help'])).toMatchObject({
+      status: 0,
+      stderr: '',
+      stdout: expect.stringContaining('scale, table61, paths, rules'),
+    });
   });
 
   test('measures each part, in one run, and leaves nothing behind', () => {
@@ -41,10 +47,13 @@ describe('the benchmark', () => {
     expect(all.blackout).toHaveLength(2);
     for (const [part, rows] of [['echo', 6], ['bulk', 6], ['afterMove', 12]] as const) {
       expect(all[part].map(({ what }: { what: string }) => what)).toHaveLength(rows);
-      for (const { ours, theirs, ratios } of all[part]) for (const value of [ours.median, theirs.median, ratios.low, ratios.high]) expect(value).toBeGreaterThan(0);
+      for (const { ours, theirs, ratios } of all[part])
+        for (const value of [ours.median, theirs.median, ratios.low, ratios.high])
+          expect(value).toBeGreaterThan(0);
     }
     expect(all.scale.counts).toEqual([1, 10, 100]);
-    for (const { measured, line } of all.scale.quantities) for (const value of [measured[0].median, line.off]) expect(value).toBeGreaterThan(0);
+    for (const { measured, line } of all.scale.quantities)
+      for (const value of [measured[0].median, line.off]) expect(value).toBeGreaterThan(0);
     expect(all.table61.values.ours.length).toBeGreaterThanOrEqual(10);
     expect(all.paths.sizes.map(({ bytes }: { bytes: number }) => bytes)).toEqual([200, 400, 800]);
     expect(all.rules.kinds).toHaveLength(6);
@@ -54,10 +63,12 @@ describe('the benchmark', () => {
     expect(cgroups(pid)).toEqual([]);
   }, 600_000);
 
-  test.each([
-    ['table61', 'SIGINT', 130],
-    ['paths', 'SIGTERM', 143],
-  ] as const)('leaves nothing behind where it is interrupted in %s', async (part, signal, status) => {
+  test.each(
+    [
+      ['table61', 'SIGINT', 130],
+      ['paths', 'SIGTERM', 143],
+    ] as const,
+  )('leaves nothing behind where it is interrupted in %s', async (part, signal, status) => {
     const { child } = await startAndSee(`bench: ${part}`, bench, ['--quick', '--only', part], env);
     expect(labs()).toHaveLength(1);
     child.kill(signal);

@@ -6,12 +6,16 @@ interface Even {
 
 interface BreakEven {
   readonly THESIS: { costMs: number; savedUs: number };
-  breakEven(results: unknown): { what: string; ms: number; cases: ({ bytes: number; against: string } & Even)[] }[] | undefined;
+  breakEven(results: unknown):
+    | { what: string; ms: number; cases: ({ bytes: number; against: string } & Even)[] }[]
+    | undefined;
   evenAfter(costMs: number, saved: { median: number; low: number; high: number }): Even;
   packetsUntilEven(costMs: number, savedUs: number): number;
 }
 
-const { THESIS, breakEven, evenAfter, packetsUntilEven } = jest.requireActual<BreakEven>('../../tools/bench.d/breakeven');
+const { THESIS, breakEven, evenAfter, packetsUntilEven } = jest.requireActual<BreakEven>(
+  '../../tools/bench.d/breakeven',
+);
 
 describe('the number of packets after which a migration has paid for itself', () => {
   test("is the thesis's with the thesis's numbers", () => {

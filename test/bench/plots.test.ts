@@ -6,28 +6,53 @@ interface Figure {
   readonly data: { values: Record<string, string | number>[] };
 }
 
-const { figures } = jest.requireActual<{ figures(results: unknown): Record<string, Figure> }>('../../tools/bench.d/plots');
+const { figures } = jest.requireActual<{ figures(results: unknown): Record<string, Figure> }>(
+  '../../tools/bench.d/plots',
+);
 
-const valuesOf = (name: string): Record<string, string | number>[] => figures({ table61, paths, rules })[name]?.data.values ?? [];
+const valuesOf = (name: string): Record<string, string | number>[] =>
+  figures({ table61, paths, rules })[name]?.data.values ?? [];
 
 describe('the figures', () => {
   test('are those of what was measured', () => {
-    expect(Object.keys(figures({ table61, paths, rules }))).toEqual(['suspend-resume', 'echo-times', 'echo-costs', 'rules-nat', 'rules-three-chains']);
+    expect(Object.keys(figures({ table61, paths, rules }))).toEqual(['suspend-resume', 'echo-times', 'echo-costs',
+      'rules-nat', 'rules-three-chains']);
     expect(Object.keys(figures({ paths }))).toEqual(['echo-times', 'echo-costs']);
   });
 
   test('have each measured point once', () => {
     expect(valuesOf('echo-times')).toHaveLength(2 * 3 * 2);
-    expect(valuesOf('echo-times')).toContainEqual({ bytes: '200 bytes', path: 'migrun, moved', packets: 10_000, ms: 210 });
-    expect(valuesOf('echo-costs')).toContainEqual({ bytes: '800 bytes', path: 'netfilter DNAT', median: 2, low: 1.5, high: 2.5 });
-    expect(valuesOf('rules-nat').map(({ path }) => path)).toEqual(['by port', 'by port', 'that match', 'that match'].map((name) => `netfilter, ${name}`).concat(['migrun, moved', 'migrun, moved', 'plain', 'plain']));
-    expect(valuesOf('suspend-resume')).toContainEqual({ half: 'revive and resume', path: 'migrun, with the peer', ms: 2, share: 1 });
+    expect(valuesOf('echo-times')).toContainEqual({
+      bytes: '200 bytes',
+      path: 'migrun, moved',
+      packets: 10_000,
+      ms: 210,
+    });
+    expect(valuesOf('echo-costs')).toContainEqual({
+      bytes: '800 bytes',
+      path: 'netfilter DNAT',
+      median: 2,
+      low: 1.5,
+      high: 2.5,
+    });
+    expect(valuesOf('rules-nat').map(({ path }) => path)).toEqual(
+      ['by port', 'by port', 'that match', 'that match'].map((name) => `netfilter, ${name}`).concat(['migrun, moved',
+        'migrun, moved', 'plain', 'plain']),
+    );
+    expect(valuesOf('suspend-resume')).toContainEqual({
+      half: 'revive and resume',
+      path: 'migrun, with the peer',
+      ms: 2,
+      share: 1,
+    });
   });
 
   test('are drawn as SVG, without a warning', () => {
-    const script = 'const { draw } = require(process.argv[1]); draw(JSON.parse(process.argv[2])).then((svg) => process.stdout.write(svg));';
+    const script =
+      'const { draw } = require(process.argv[1]); draw(JSON.parse(process.argv[2])).then((svg) => process.stdout.write(svg));';
     for (const [name, figure] of Object.entries(figures({ table61, paths, rules }))) {
-      const { stdout, stderr, status } = run(process.execPath, ['-e', script, join(repo, 'tools/bench.d/plots.js'), JSON.stringify(figure)]);
+      const { stdout, stderr, status } = run(process.execPath, ['-e', script, join(repo, 'tools/bench.d/plots.js'),
+        JSON.stringify(figure)]);
       expect({ name, stderr, status }).toEqual({ name, stderr: '', status: 0 });
       expect(stdout).toMatch(/^<svg [^]*<\/svg>$/);
       expect(stdout).not.toContain('NaN');

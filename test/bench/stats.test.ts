@@ -14,7 +14,9 @@ interface Stats {
   slope(points: [number, number][]): number;
 }
 
-const { estimate, estimateOf, line, median, moments, quantile, slope } = jest.requireActual<Stats>('../../tools/bench.d/stats');
+const { estimate, estimateOf, line, median, moments, quantile, slope } = jest.requireActual<Stats>(
+  '../../tools/bench.d/stats',
+);
 
 describe('quantiles', () => {
   test('lie between neighbours, and do not depend on the order', () => {
@@ -27,7 +29,12 @@ describe('quantiles', () => {
 
 describe('moments', () => {
   test("are those of a sample, as the thesis's table has them", () => {
-    expect(moments([2, 4, 4, 4, 5, 5, 7, 9])).toEqual({ count: 8, mean: 5, variance: 32 / 7, deviation: Math.sqrt(32 / 7) });
+    expect(moments([2, 4, 4, 4, 5, 5, 7, 9])).toEqual({
+      count: 8,
+      mean: 5,
+      variance: 32 / 7,
+      deviation: Math.sqrt(32 / 7),
+    });
   });
 
   test('of one value have no variance', () => {
@@ -36,7 +43,8 @@ describe('moments', () => {
 });
 
 describe('an estimate', () => {
-  const around = (center: number, count: number): number[] => Array.from({ length: count }, (_, at) => center + ((at * 7919) % 101) / 1000 - 0.05);
+  const around = (center: number, count: number): number[] =>
+    Array.from({ length: count }, (_, at) => center + ((at * 7919) % 101) / 1000 - 0.05);
 
   test('holds the median in its interval, and is the same at each call', () => {
     const groups = [around(1, 40), around(1.01, 40), around(0.99, 40)];

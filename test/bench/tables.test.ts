@@ -10,13 +10,22 @@ interface Tables {
 }
 
 const { isMet, markdownTable, plainTable, tables } = jest.requireActual<Tables>('../../tools/bench.d/table');
-const { chapterTables } = jest.requireActual<{ chapterTables(results: unknown): Record<string, Table[]> }>('../../tools/bench.d/chapter6');
-const { scaleTables } = jest.requireActual<{ scaleTables(result: unknown): Table[] }>('../../tools/bench.d/scale-table');
+const { chapterTables } = jest.requireActual<{ chapterTables(results: unknown): Record<string, Table[]> }>(
+  '../../tools/bench.d/chapter6',
+);
+const { scaleTables } = jest.requireActual<{ scaleTables(result: unknown): Table[] }>(
+  '../../tools/bench.d/scale-table',
+);
 
 const ours = { median: 10, q1: 9, q3: 11 };
 
 describe('a target', () => {
-  const ratio = (median: number, low: number, high: number) => ({ ours, theirs: { what: 'x', median: 10 }, ratios: { median, low, high }, target: { ratio: 1.02 } });
+  const ratio = (median: number, low: number, high: number) => ({
+    ours,
+    theirs: { what: 'x', median: 10 },
+    ratios: { median, low, high },
+    target: { ratio: 1.02 },
+  });
 
   test.each([
     ['yes', 1, 0.99, 1.01],
@@ -25,7 +34,7 @@ describe('a target', () => {
     ['open', 1.03, 1.01, 1.05],
     ['NO', 1.05, 1.03, 1.07],
   ])('is met: %s, for a ratio of %d between %d and %d', (answer, ...numbers) => {
-    expect(isMet(ratio(...(numbers)))).toBe(answer);
+    expect(isMet(ratio(...numbers))).toBe(answer);
   });
 
   test('without an interval is met or not by the median; without a target there is no answer', () => {
@@ -38,9 +47,32 @@ describe('a target', () => {
 
 describe('tables', () => {
   test('have as many cells in each row as in their head', () => {
-    const steps = [{ name: 'an agent', wall: { median: 1, low: 0.9, high: 1.1 }, cpu: { median: 1, low: 0.9, high: 1.1 } }];
-    const rows = [{ what: 'echo', unit: 'us', ours, theirs: { what: 'x', ...ours }, ratios: { median: 1, low: 0.9, high: 1.1 }, target: { ratio: 1.02 }, steps }, { what: 'alone', unit: 'ms', ours }];
-    const all = [...tables(rows), ...Object.values(chapterTables({ table61, paths, rules, breakEven: [{ what: 'x', ms: 3, cases: [{ bytes: 200, against: 'netfilter DNAT', packets: 1234.5, fewest: 900, most: Infinity }] }] })).flat()];
+    const steps = [{
+      name: 'an agent',
+      wall: { median: 1, low: 0.9, high: 1.1 },
+      cpu: { median: 1, low: 0.9, high: 1.1 },
+    }];
+    const rows = [{
+      what: 'echo',
+      unit: 'us',
+      ours,
+      theirs: { what: 'x', ...ours },
+      ratios: { median: 1, low: 0.9, high: 1.1 },
+      target: { ratio: 1.02 },
+      steps,
+    }, { what: 'alone', unit: 'ms', ours }];
+    const all = [...tables(rows), ...Object.values(
+      chapterTables({
+        table61,
+        paths,
+        rules,
+        breakEven: [{
+          what: 'x',
+          ms: 3,
+          cases: [{ bytes: 200, against: 'netfilter DNAT', packets: 1234.5, fewest: 900, most: Infinity }],
+        }],
+      }),
+    ).flat()];
     all.push(...scaleTables(scale));
     expect(all).toHaveLength(10);
     for (const [head, ...others] of all) {
@@ -64,11 +96,16 @@ describe('tables', () => {
 
   test("say the thesis's own numbers beside", () => {
     const [times] = chapterTables({ paths })['paths'] ?? [];
-    expect(times?.[1]).toEqual(['200', '1,000', '20.0 (19.0 - 21.0)', '21.0 (20.0 - 22.0)', '22.0 (21.0 - 23.0)', '702 / 704']);
+    expect(times?.[1]).toEqual(['200', '1,000', '20.0 (19.0 - 21.0)', '21.0 (20.0 - 22.0)', '22.0 (21.0 - 23.0)',
+      '702 / 704']);
   });
 
   test('say when a migration never pays', () => {
-    const line = { what: 'x', ms: 3, cases: [{ bytes: 200, against: 'netfilter DNAT', packets: 1234.5, fewest: 900, most: Infinity }] };
+    const line = {
+      what: 'x',
+      ms: 3,
+      cases: [{ bytes: 200, against: 'netfilter DNAT', packets: 1234.5, fewest: 900, most: Infinity }],
+    };
     const [table] = chapterTables({ breakEven: [line] })['breakeven'] ?? [];
     expect(table?.[1]).toEqual(['x', '3.00', '1,230 [900, never]']);
     expect(table?.[2]?.at(-1)).toBe('2,470');

@@ -95,10 +95,13 @@ describe('is refused, and said why, where it', () => {
     await expect(readImage(folder, KEY)).rejects.toThrow(refused('FILE'));
   });
 
-  test.each([['text', Buffer.from('what is this')], ['zeros', Buffer.alloc(4096)], ['noise', randomBytes(4096)]])('is something else: %s', async (_what, content) => {
-    writeFileSync(other(), content);
-    await expect(readImage(other(), KEY)).rejects.toThrow(refused('FORMAT'));
-  });
+  test.each([['text', Buffer.from('what is this')], ['zeros', Buffer.alloc(4096)], ['noise', randomBytes(4096)]])(
+    'is something else: %s',
+    async (_what, content) => {
+      writeFileSync(other(), content);
+      await expect(readImage(other(), KEY)).rejects.toThrow(refused('FORMAT'));
+    },
+  );
 
   test('was made with another key', async () => {
     await expect(readImage(path, randomBytes(32))).rejects.toThrow(refused('KEY'));
@@ -122,7 +125,10 @@ describe('is refused, and said why, where it', () => {
   test('ends anywhere before its end', async () => {
     const random = new Random(1);
     const size = statSync(path).size;
-    for (const length of [0, 1, 100, 511, 512, 513, 1024, size - 1024, size - 512, size - 1, ...Array.from({ length: 40 }, () => random.below(size))]) {
+    for (
+      const length of [0, 1, 100, 511, 512, 513, 1024, size - 1024, size - 512, size - 1,
+        ...Array.from({ length: 40 }, () => random.below(size))]
+    ) {
       writeFileSync(other(), readFileSync(path));
       truncateSync(other(), length);
       await expect(readImage(other(), KEY)).rejects.toThrow(refused('TRUNCATED'));
@@ -139,7 +145,10 @@ test('whatever is done to it: it is refused, or what is read is what was written
     const bytes = Buffer.from(whole);
     mutate(bytes, random);
     writeFileSync(file, bytes);
-    const outcome = await contentOf(file).then((content) => (content.equals(CONTENT) ? 'same' : 'different'), ({ code }: { code: string }) => code);
+    const outcome = await contentOf(file).then(
+      (content) => (content.equals(CONTENT) ? 'same' : 'different'),
+      ({ code }: { code: string }) => code,
+    );
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }
   // What is between the files of an archive, to fill its blocks, says nothing.
@@ -160,7 +169,11 @@ function mutate(bytes: Buffer, random: Random): void {
       return;
     default: {
       const block = (offset: number): number => offset - (offset % 512);
-      bytes.copyWithin(block(at), block(random.below(bytes.length - 512)), block(random.below(bytes.length - 512)) + 512);
+      bytes.copyWithin(
+        block(at),
+        block(random.below(bytes.length - 512)),
+        block(random.below(bytes.length - 512)) + 512,
+      );
     }
   }
 }

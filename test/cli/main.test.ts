@@ -14,7 +14,8 @@ describe('help', () => {
   test.each([[['--help']], [['-h']], [['help']]])('%j shows the commands and examples', async (args) => {
     const { status, stdout, stderr } = await place.migrun(args);
     expect(status).toBe(0);
-    for (const command of ['run', 'ls', 'inspect', 'migrate', 'check', 'agent', 'keygen']) expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
+    for (const command of ['run', 'ls', 'inspect', 'migrate', 'check', 'agent', 'keygen'])
+      expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     expect(stdout).toContain('migrun migrate 1a2b3c4d --to hostB');
     expect(stdout).not.toContain('supervise');
     expect(stderr).toBe('');
@@ -34,7 +35,7 @@ describe('help', () => {
     expect(stderr).toContain('Usage: migrun');
   });
 
-  test('the version is the package\'s', async () => {
+  test("the version is the package's", async () => {
     expect(await place.migrun(['--version'])).toEqual({ status: 0, stdout: `${VERSION}\n`, stderr: '' });
   });
 });
@@ -61,7 +62,13 @@ describe('a wrong use', () => {
   test('with --json is JSON', async () => {
     const { status, stderr } = await place.migrun(['migrate', '--json']);
     expect(status).toBe(2);
-    expect(JSON.parse(stderr)).toEqual({ error: { code: 'E_USAGE', message: expect.stringContaining('--to') as string, hint: expect.stringContaining('migrun migrate --help') as string } });
+    expect(JSON.parse(stderr)).toEqual({
+      error: {
+        code: 'E_USAGE',
+        message: expect.stringContaining('--to') as string,
+        hint: expect.stringContaining('migrun migrate --help') as string,
+      },
+    });
   });
 
   test('of the environment is one too', async () => {
@@ -73,13 +80,19 @@ describe('a wrong use', () => {
 
 describe('errors', () => {
   test('are one line with their code', async () => {
-    expect(await place.migrun(['ls'])).toEqual({ status: 1, stdout: '', stderr: 'migrun: E_NOT_RUNNING: no agent runs on this host; start it: migrun agent\n' });
+    expect(await place.migrun(['ls'])).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'migrun: E_NOT_RUNNING: no agent runs on this host; start it: migrun agent\n',
+    });
   });
 
   test('with --json are one object', async () => {
     const { status, stdout, stderr } = await place.migrun(['inspect', '1a2b3c4d', '--json']);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-    expect(JSON.parse(stderr)).toEqual({ error: { code: 'E_NOT_RUNNING', message: 'no agent runs on this host', hint: 'start it: migrun agent' } });
+    expect(JSON.parse(stderr)).toEqual({
+      error: { code: 'E_NOT_RUNNING', message: 'no agent runs on this host', hint: 'start it: migrun agent' },
+    });
   });
 
   test('whoever stops reading is none', () => {
@@ -91,11 +104,12 @@ describe('errors', () => {
 describe('without root', () => {
   const prefix = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 
-  test.each([[['ls']], [['check']], [['keygen']], [['agent']], [['migrate', '1a2b3c4d', '--to', 'b']], [['--', 'true']], [['--', 'true', '--help']]])('%j says so', async (args) => {
-    const { status, stdout, stderr } = await place.migrun(args, { prefix });
-    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-    expect(stderr).toBe('migrun: E_ROOT: migrun needs root; run it with sudo\n');
-  });
+  test.each([[['ls']], [['check']], [['keygen']], [['agent']], [['migrate', '1a2b3c4d', '--to', 'b']], [['--', 'true']],
+    [['--', 'true', '--help']]])('%j says so', async (args) => {
+      const { status, stdout, stderr } = await place.migrun(args, { prefix });
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+      expect(stderr).toBe('migrun: E_ROOT: migrun needs root; run it with sudo\n');
+    });
 
   test('help is for everybody, and so is what a wrong use is told', async () => {
     expect(await place.migrun(['migrate', '--help'], { prefix })).toMatchObject({ status: 0, stderr: '' });
@@ -121,7 +135,10 @@ describe('keygen', () => {
 
   test('puts it where MIGRUN_KEY_FILE says', async () => {
     const path = join(place.folder, 'elsewhere', 'key');
-    expect(await place.migrun(['keygen'], { env: { MIGRUN_KEY_FILE: path } })).toMatchObject({ status: 0, stdout: `${path}\n` });
+    expect(await place.migrun(['keygen'], { env: { MIGRUN_KEY_FILE: path } })).toMatchObject({
+      status: 0,
+      stdout: `${path}\n`,
+    });
     expect(existsSync(path)).toBe(true);
   });
 });
@@ -131,7 +148,8 @@ describe('check', () => {
     const { status, stdout, stderr } = await place.migrun(['check']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout.split('\n')[0]).toMatch(/^ +WHAT +IS +TO DO$/);
-    for (const what of ['kernel', 'cgroup v2', 'TCP repair, eBPF', 'raw sockets', 'shim and init', 'CRIU']) expect(stdout).toMatch(new RegExp(`^ok +${what}`, 'm'));
+    for (const what of ['kernel', 'cgroup v2', 'TCP repair, eBPF', 'raw sockets', 'shim and init', 'CRIU'])
+      expect(stdout).toMatch(new RegExp(`^ok +${what}`, 'm'));
     expect(stdout).toMatch(/^note +agent/m);
     expect(stdout).not.toMatch(/ \n/);
   });
@@ -140,7 +158,11 @@ describe('check', () => {
     const { status, stdout } = await place.migrun(['check', '--json']);
     expect(status).toBe(0);
     const findings = JSON.parse(stdout) as { state: string; what: string }[];
-    expect(findings.find(({ what }) => what === 'CRIU')).toEqual({ state: 'ok', what: 'CRIU', is: expect.stringMatching(/^\d+\.\d+/) as string });
+    expect(findings.find(({ what }) => what === 'CRIU')).toEqual({
+      state: 'ok',
+      what: 'CRIU',
+      is: expect.stringMatching(/^\d+\.\d+/) as string,
+    });
   });
 
   test('without CRIU fails, and says what to do', async () => {
@@ -155,6 +177,8 @@ describe('check', () => {
     writeFileSync(fake, '#!/bin/sh\nexit 1\n', { mode: 0o755 });
     const { status, stdout } = await place.migrun(['check', '--json'], { env: { MIGRUN_CRIU: fake } });
     expect(status).toBe(1);
-    expect((JSON.parse(stdout) as { what: string }[]).find(({ what }) => what === 'CRIU')).toMatchObject({ state: 'missing' });
+    expect((JSON.parse(stdout) as { what: string }[]).find(({ what }) => what === 'CRIU')).toMatchObject({
+      state: 'missing',
+    });
   });
 });

@@ -1,10 +1,11 @@
 /** What the command line makes of what an agent and a supervisor say; they are the test's. */
-import { join } from 'node:path';
 import type { Server } from 'node:net';
+import { join } from 'node:path';
 import { loadConfig } from '../../src/config';
 import { MigrunError } from '../../src/errors';
 import type { Channel } from '../../src/protocol/channel';
-import { agentMessage, listenLocal, serve, supervisorMessage, type Inspection, type MigrationReport, type ProgramSummary, type SupervisorMessage } from '../../src/protocol/control';
+import { agentMessage, type Inspection, listenLocal, type MigrationReport, type ProgramSummary, serve,
+  type SupervisorMessage, supervisorMessage } from '../../src/protocol/control';
 import { Place } from './support';
 
 let place: Place;
@@ -20,7 +21,16 @@ afterEach(() => {
 });
 
 function summary(change: Partial<ProgramSummary> = {}): ProgramSummary {
-  return { id: '1a2b3c4d', group: 'b'.repeat(32), command: ['./count_server', '4884'], pid: 4711, state: 'running', connections: 2, startedAt: Date.now() - 3 * 60_000, ...change };
+  return {
+    id: '1a2b3c4d',
+    group: 'b'.repeat(32),
+    command: ['./count_server', '4884'],
+    pid: 4711,
+    state: 'running',
+    connections: 2,
+    startedAt: Date.now() - 3 * 60_000,
+    ...change,
+  };
 }
 
 async function agentWith(...programs: ProgramSummary[]): Promise<void> {
@@ -28,7 +38,9 @@ async function agentWith(...programs: ProgramSummary[]): Promise<void> {
   servers.push(
     await listenLocal(agentSocket, agentMessage, (channel) => {
       channels.push(channel);
-      void serve(channel, () => Promise.resolve({ type: 'listed', programs, version: '0.1.0', port: 4807 })).catch(() => undefined);
+      void serve(channel, () => Promise.resolve({ type: 'listed', programs, version: '0.1.0', port: 4807 })).catch(() =>
+        undefined
+      );
     }),
   );
 }
@@ -47,7 +59,10 @@ async function supervisorOf(id: string, answer: Answer): Promise<void> {
 
 describe('ls', () => {
   test('shows a line for each program', async () => {
-    await agentWith(summary(), summary({ id: 'ffffffff', state: 'migrating', connections: 0, startedAt: Date.now(), command: ['sleep'] }));
+    await agentWith(
+      summary(),
+      summary({ id: 'ffffffff', state: 'migrating', connections: 0, startedAt: Date.now(), command: ['sleep'] }),
+    );
     const { status, stdout, stderr } = await place.migrun(['ls']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const [head, one, other] = stdout.split('\n').map((line) => line.split(/ {2,}/));
@@ -96,9 +111,23 @@ describe('inspect', () => {
   const connection = { local: { address: '10.0.0.1', port: 4884 }, remote: { address: '10.0.0.3', port: 50000 } };
   const inspection: Inspection = {
     program: summary(),
-    processes: [{ pid: 4711, innerPid: 2, name: 'count_server', executable: '/usr/bin/count_server', descriptors: [{ fd: 0, target: 'pipe:[12]' }] }],
+    processes: [{
+      pid: 4711,
+      innerPid: 2,
+      name: 'count_server',
+      executable: '/usr/bin/count_server',
+      descriptors: [{ fd: 0, target: 'pipe:[12]' }],
+    }],
     sockets: [
-      { innerPid: 2, fd: 3, kind: 'tcp', state: 'LISTEN', local: { address: '::', port: 4884 }, remote: { address: '::', port: 0 }, peer: '' },
+      {
+        innerPid: 2,
+        fd: 3,
+        kind: 'tcp',
+        state: 'LISTEN',
+        local: { address: '::', port: 4884 },
+        remote: { address: '::', port: 0 },
+        peer: '',
+      },
       { innerPid: 2, fd: 4, kind: 'tcp', state: 'ESTABLISHED', ...connection, peer: 'ok' },
       { innerPid: 2, fd: 5, kind: 'tcp', state: 'ESTABLISHED', ...connection, peer: 'no-agent' },
     ],
@@ -107,7 +136,10 @@ describe('inspect', () => {
 
   async function inspected(change: Partial<Inspection> = {}) {
     await agentWith(summary());
-    await supervisorOf('1a2b3c4d', () => Promise.resolve({ type: 'inspected', inspection: { ...inspection, ...change } }));
+    await supervisorOf(
+      '1a2b3c4d',
+      () => Promise.resolve({ type: 'inspected', inspection: { ...inspection, ...change } }),
+    );
   }
 
   test('shows processes, descriptors, sockets and peers', async () => {
@@ -123,14 +155,19 @@ describe('inspect', () => {
   });
 
   test('shows every reason against a move', async () => {
-    await inspected({ reasons: [{ code: 'E_DEVICE', message: 'a device' }, { code: 'E_TRACED', message: 'a debugger' }] });
+    await inspected({
+      reasons: [{ code: 'E_DEVICE', message: 'a device' }, { code: 'E_TRACED', message: 'a debugger' }],
+    });
     const { stdout } = await place.migrun(['inspect', '1a2b']);
     expect(stdout).toMatch(/it cannot move:\n {2}E_DEVICE: a device\n {2}E_TRACED: a debugger\n$/);
   });
 
   test('with --json gives it whole', async () => {
     await inspected();
-    expect(JSON.parse((await place.migrun(['inspect', '1a2b', '--json'])).stdout)).toMatchObject({ sockets: inspection.sockets, processes: inspection.processes });
+    expect(JSON.parse((await place.migrun(['inspect', '1a2b', '--json'])).stdout)).toMatchObject({
+      sockets: inspection.sockets,
+      processes: inspection.processes,
+    });
   });
 });
 
@@ -157,13 +194,18 @@ describe('migrate', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(asked).toEqual([{ type: 'migrate', to: 'hostB', port: 5000 }]);
     expect(stdout).toMatch(/^preflight +12\.3$/m);
-    expect(stdout).toMatch(/^1a2b3c4d \(\.\/count_server 4884\) runs on hostB now, with 1 connection; 293 KiB moved, 45\.7 ms/m);
+    expect(stdout).toMatch(
+      /^1a2b3c4d \(\.\/count_server 4884\) runs on hostB now, with 1 connection; 293 KiB moved, 45\.7 ms/m,
+    );
   });
 
   test('names the connections that did not follow', async () => {
     const connection = { local: { address: '10.0.0.2', port: 4884 }, remote: { address: '10.0.0.3', port: 50000 } };
     await agentWith(summary());
-    await supervisorOf('1a2b3c4d', () => Promise.resolve({ type: 'migrated', report: { ...report, lost: [{ connection, status: 'no-agent' }] } }));
+    await supervisorOf(
+      '1a2b3c4d',
+      () => Promise.resolve({ type: 'migrated', report: { ...report, lost: [{ connection, status: 'no-agent' }] } }),
+    );
     const { status, stdout } = await place.migrun(['migrate', '1a2b', '--to', 'hostB']);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^lost: 10\.0\.0\.2:4884 - 10\.0\.0\.3:50000: .*no-agent/m);

@@ -10,7 +10,7 @@ afterEach(() => place.remove());
 const prefix = ['unshare', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
 const run = (args: readonly string[], input = ''): Promise<Result> => place.migrun(args, { prefix, input });
 
-test('gives what the command prints, its status, and the program\'s id', async () => {
+test("gives what the command prints, its status, and the program's id", async () => {
   const { status, stdout, stderr } = await run(['--', 'sh', '-c', 'echo out; echo err >&2; exit 7']);
   expect({ status, stdout }).toEqual({ status: 7, stdout: 'out\n' });
   const [id, ...rest] = stderr.split('\n').sort((one) => (one.startsWith('migrun:') ? -1 : 1));
@@ -31,8 +31,12 @@ test('input goes to the command, and so does its end', async () => {
   expect(await run(['run', '-q', 'cat'], input)).toEqual({ status: 0, stdout: input, stderr: '' });
 });
 
-test('options after the command are the command\'s', async () => {
-  expect(await run(['run', '-q', 'echo', '--json', '--help', '-q'])).toEqual({ status: 0, stdout: '--json --help -q\n', stderr: '' });
+test("options after the command are the command's", async () => {
+  expect(await run(['run', '-q', 'echo', '--json', '--help', '-q'])).toEqual({
+    status: 0,
+    stdout: '--json --help -q\n',
+    stderr: '',
+  });
   expect((await run(['--', 'printf', '%s', '--help'])).stdout).toBe('--help');
 });
 

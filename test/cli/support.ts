@@ -22,7 +22,10 @@ export class Place {
   }
 
   /** Without input. `prefix` is a command that becomes migrun. */
-  migrun(args: readonly string[], options: { prefix?: readonly string[]; env?: NodeJS.ProcessEnv; input?: string } = {}): Promise<Result> {
+  migrun(
+    args: readonly string[],
+    options: { prefix?: readonly string[]; env?: NodeJS.ProcessEnv; input?: string } = {},
+  ): Promise<Result> {
     const [command, ...rest] = [...(options.prefix ?? []), process.execPath, MAIN, ...args] as [string, ...string[]];
     const env = { ...process.env, MIGRUN_RUN_DIR: this.run, MIGRUN_STATE_DIR: this.state, ...options.env };
     const child = spawn(command, rest, { env, stdio: 'pipe' });

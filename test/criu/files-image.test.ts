@@ -15,18 +15,23 @@ interface Socket {
 /** A file_entry with an inet_sk_entry, of whose fields some are not looked at. */
 function socketEntry({ inode, state, source, destination }: Socket): Buffer {
   const isk = Writer.create();
-  isk.uint32(8).uint32(77).uint32(16).uint32(inode).uint32(24).uint32(2).uint32(48).uint32(state).uint32(56).uint32(source).uint32(64).uint32(destination);
+  isk.uint32(8).uint32(77).uint32(16).uint32(inode).uint32(24).uint32(2).uint32(48).uint32(state).uint32(56).uint32(
+    source,
+  ).uint32(64).uint32(destination);
   isk.uint32(88).uint32(0x0100007f).uint32(88).uint32(17).uint32((14 << 3) | 2).bytes(Buffer.from([8, 1, 16, 2]));
   return Buffer.from(Writer.create().uint32(8).uint32(4).uint32(16).uint32(77).uint32(34).bytes(isk.finish()).finish());
 }
 
 /** A file_entry of another kind: a pipe. */
 function pipeEntry(): Buffer {
-  return Buffer.from(Writer.create().uint32(8).uint32(1).uint32(16).uint32(78).uint32((18 << 3) | 2).bytes(Buffer.from([8, 9])).finish());
+  return Buffer.from(
+    Writer.create().uint32(8).uint32(1).uint32(16).uint32(78).uint32((18 << 3) | 2).bytes(Buffer.from([8, 9])).finish(),
+  );
 }
 
 function image(...entries: Buffer[]): Buffer {
-  return Buffer.concat([HEAD, ...entries.flatMap((entry) => [Buffer.from(Uint32Array.of(entry.length).buffer), entry])]);
+  return Buffer.concat([HEAD,
+    ...entries.flatMap((entry) => [Buffer.from(Uint32Array.of(entry.length).buffer), entry])]);
 }
 
 const bound: Socket = { inode: 4711, state: 1, source: 53, destination: 5353 };
@@ -35,7 +40,9 @@ test('the sockets that are meant lose their ports and their state, and nothing e
   const other = { ...bound, inode: 4712 };
   const before = image(pipeEntry(), socketEntry(bound), socketEntry(other), pipeEntry());
   const after = unbindInImage(before, new Set([4711]));
-  expect(after).toEqual(image(pipeEntry(), socketEntry({ ...bound, state: 7, source: 0, destination: 0 }), socketEntry(other), pipeEntry()));
+  expect(after).toEqual(
+    image(pipeEntry(), socketEntry({ ...bound, state: 7, source: 0, destination: 0 }), socketEntry(other), pipeEntry()),
+  );
 });
 
 test('an entry that becomes longer or shorter has its new length', () => {

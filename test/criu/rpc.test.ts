@@ -28,7 +28,16 @@ describe('requests', () => {
 
   test('a dump says its options', () => {
     const request = fieldsOf(
-      encodeRequest('DUMP', { pid: 500, leave_running: true, tcp_close: true, network_lock: 'SKIP', manage_cgroups_mode: 'IGNORE', freeze_cgroup: '/sys/fs/cgroup/x', images_dir: '/run/x', external: ['tty[1:2]', 'b'] }),
+      encodeRequest('DUMP', {
+        pid: 500,
+        leave_running: true,
+        tcp_close: true,
+        network_lock: 'SKIP',
+        manage_cgroups_mode: 'IGNORE',
+        freeze_cgroup: '/sys/fs/cgroup/x',
+        images_dir: '/run/x',
+        external: ['tty[1:2]', 'b'],
+      }),
     );
     expect(valueOf(request, 1)).toBe(DUMP);
     const options = fieldsOf(valueOf(request, 2) as Uint8Array);
@@ -60,18 +69,33 @@ describe('responses', () => {
   test('a restored pid', () => {
     const restored = Writer.create().uint32(8).int32(4711).finish();
     const message = Writer.create().uint32(8).int32(RESTORE).uint32(16).bool(true).uint32(34).bytes(restored).finish();
-    expect(decodeResponse(Buffer.from(message))).toMatchObject({ type: 'RESTORE', success: true, restore: { pid: 4711 } });
+    expect(decodeResponse(Buffer.from(message))).toMatchObject({
+      type: 'RESTORE',
+      success: true,
+      restore: { pid: 4711 },
+    });
   });
 
   test('a notification', () => {
     const notification = Writer.create().uint32(10).string('pre-resume').uint32(16).int32(42).finish();
-    const message = Writer.create().uint32(8).int32(NOTIFY).uint32(16).bool(true).uint32(42).bytes(notification).finish();
-    expect(decodeResponse(Buffer.from(message))).toMatchObject({ type: 'NOTIFY', notify: { script: 'pre-resume', pid: 42 } });
+    const message = Writer.create().uint32(8).int32(NOTIFY).uint32(16).bool(true).uint32(42).bytes(notification)
+      .finish();
+    expect(decodeResponse(Buffer.from(message))).toMatchObject({
+      type: 'NOTIFY',
+      notify: { script: 'pre-resume', pid: 42 },
+    });
   });
 
   test('a failure with its errno and its words', () => {
-    const message = Writer.create().uint32(8).int32(DUMP).uint32(16).bool(false).uint32(56).int32(3).uint32(74).string('no such task').finish();
-    expect(decodeResponse(Buffer.from(message))).toMatchObject({ type: 'DUMP', success: false, cr_errno: 3, cr_errmsg: 'no such task' });
+    const message = Writer.create().uint32(8).int32(DUMP).uint32(16).bool(false).uint32(56).int32(3).uint32(74).string(
+      'no such task',
+    ).finish();
+    expect(decodeResponse(Buffer.from(message))).toMatchObject({
+      type: 'DUMP',
+      success: false,
+      cr_errno: 3,
+      cr_errmsg: 'no such task',
+    });
   });
 
   test('what a later CRIU adds is passed by', () => {
@@ -93,7 +117,9 @@ describe('responses', () => {
     let refused = 0;
     for (let round = 0; round < 5000; round++) {
       try {
-        expect(decodeResponse(random.bytes(random.below(64)))).toMatchObject({ success: expect.any(Boolean) as boolean });
+        expect(decodeResponse(random.bytes(random.below(64)))).toMatchObject({
+          success: expect.any(Boolean) as boolean,
+        });
       } catch (error) {
         expect(error).toBeInstanceOf(Error);
         refused++;

@@ -1,6 +1,7 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync,
+  writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config';
@@ -54,7 +55,11 @@ describe('the CRIU of this host', () => {
     const worker = start();
     const nobody = 0x3ffffe;
     const failure: unknown = await worker.dump({ pid: nobody }).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 'E_CRIU', message: expect.stringMatching(/^CRIU says: .*4194302/) as string, hint: expect.stringContaining(keptLog) as string });
+    expect(failure).toMatchObject({
+      code: 'E_CRIU',
+      message: expect.stringMatching(/^CRIU says: .*4194302/) as string,
+      hint: expect.stringContaining(keptLog) as string,
+    });
     expect(readFileSync(keptLog, 'utf8')).toMatch(/Error \(/);
   });
 
@@ -146,7 +151,10 @@ describe('the CRIU of this host', () => {
 
   test('restores from no images: what it was asked to do fails, and it says so', async () => {
     const stages: string[] = [];
-    await expect(start().restore({}, (stage) => void stages.push(stage))).rejects.toMatchObject({ code: 'E_CRIU', message: expect.stringContaining('CRIU says') as string });
+    await expect(start().restore({}, (stage) => void stages.push(stage))).rejects.toMatchObject({
+      code: 'E_CRIU',
+      message: expect.stringContaining('CRIU says') as string,
+    });
     expect(stages).not.toContain('pre-resume');
   });
 
@@ -174,7 +182,9 @@ describe('the CRIU of this host', () => {
 
 describe('without a CRIU that works', () => {
   test('there is none', () => {
-    expect(() => start(join(folder, 'nowhere'))).toThrow(expect.objectContaining({ code: 'E_NO_CRIU', message: expect.stringContaining('nowhere') as string }) as Error);
+    expect(() => start(join(folder, 'nowhere'))).toThrow(
+      expect.objectContaining({ code: 'E_NO_CRIU', message: expect.stringContaining('nowhere') as string }) as Error,
+    );
   });
 
   test('it cannot be executed', async () => {
@@ -185,16 +195,26 @@ describe('without a CRIU that works', () => {
 
   test('it ends at once, having said why', async () => {
     const path = fakeCriu('echo "(00.000) Error (criu/cr-service.c:1): this kernel is too old" >&2; exit 1');
-    await expect(start(path).version()).rejects.toMatchObject({ code: 'E_CRIU', message: 'CRIU says: this kernel is too old' });
+    await expect(start(path).version()).rejects.toMatchObject({
+      code: 'E_CRIU',
+      message: 'CRIU says: this kernel is too old',
+    });
   });
 
   test('it talks of something else', async () => {
-    const path = fakeCriu(`exec "${process.execPath}" -e "require('net'); require('fs').writeSync(3, 'garbage'); setTimeout(() => {}, 60000)"`);
-    await expect(start(path).version()).rejects.toMatchObject({ code: 'E_CRIU', message: expect.stringContaining('another format') as string });
+    const path = fakeCriu(
+      `exec "${process.execPath}" -e "require('net'); require('fs').writeSync(3, 'garbage'); setTimeout(() => {}, 60000)"`,
+    );
+    await expect(start(path).version()).rejects.toMatchObject({
+      code: 'E_CRIU',
+      message: expect.stringContaining('another format') as string,
+    });
   });
 
   test('a warning that it goes on after is not taken for the reason', async () => {
-    const path = fakeCriu('echo "(00.0) Error (x.c:1): rlimit: Can\'t setup RLIMIT_NOFILE for self: 1" >&2; echo "(00.1) Error (y.c:2): the real one" >&2; exit 1');
+    const path = fakeCriu(
+      'echo "(00.0) Error (x.c:1): rlimit: Can\'t setup RLIMIT_NOFILE for self: 1" >&2; echo "(00.1) Error (y.c:2): the real one" >&2; exit 1',
+    );
     await expect(start(path).version()).rejects.toMatchObject({ message: 'CRIU says: the real one' });
   });
 });

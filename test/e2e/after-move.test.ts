@@ -1,9 +1,9 @@
 /** What could make a connection slower after a move than before: what it agreed on, its buffers, its windows. */
-import type { Host, WrappedProgram } from './support/host.js';
 import { untilGone } from './support/counting.js';
+import type { Host, WrappedProgram } from './support/host.js';
 import { useLab } from './support/lab.js';
 import type { Started } from './support/started.js';
-import { tcpFacts, type TcpFacts } from './support/tcp-facts.js';
+import { type TcpFacts, tcpFacts } from './support/tcp-facts.js';
 
 const PORT = '4887';
 const MIB = '32';
@@ -14,7 +14,8 @@ const lab = useLab();
 
 beforeAll(async () => {
   // BBR, where a host has that, drains its congestion window now and then, whatever has happened.
-  for (const host of [lab.hostA, lab.hostB, lab.hostC]) await host.run(['sh', '-c', 'echo reno >/proc/sys/net/ipv4/tcp_congestion_control']);
+  for (const host of [lab.hostA, lab.hostB, lab.hostC])
+    await host.run(['sh', '-c', 'echo reno >/proc/sys/net/ipv4/tcp_congestion_control']);
   await lab.startAgents();
 });
 
@@ -49,7 +50,7 @@ const bothEnds = (on: Host): Promise<TcpFacts[]> => Promise.all([on, lab.hostC].
 
 /** Both ends' congestion windows. On a busy host one exchange may end in a loss, and with a small window. */
 async function untilOpened(pair: Pair): Promise<TcpFacts[]> {
-  for (let left = 5; ; left--) {
+  for (let left = 5;; left--) {
     await exchange(pair, 1);
     const now = await bothEnds(lab.hostB);
     if (left === 0 || now.every(({ congestionWindow }) => congestionWindow > FIRST_CONGESTION_WINDOW)) return now;
@@ -93,6 +94,7 @@ test('the buffers of a connection that was idle until its server moved are tuned
   after.forEach((end, which) => {
     const was = before[which]!;
     expect(end.agreed).toEqual(was.agreed);
-    for (const kind of ['receiveBuffer', 'sendBuffer', 'window', 'congestionWindow'] as const) expect(end[kind]).toBeGreaterThan(was[kind]);
+    for (const kind of ['receiveBuffer', 'sendBuffer', 'window', 'congestionWindow'] as const)
+      expect(end[kind]).toBeGreaterThan(was[kind]);
   });
 });

@@ -1,6 +1,6 @@
 import { untilGone } from './support/counting.js';
-import type { Text } from './support/text.js';
 import { useLab } from './support/lab.js';
+import type { Text } from './support/text.js';
 
 const PORT = '4885';
 

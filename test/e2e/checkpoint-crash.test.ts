@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readImage } from '../../src/checkpoint/read-image.js';
-import { startPlainPair, untilGone, type Pair } from './support/counting.js';
+import { type Pair, startPlainPair, untilGone } from './support/counting.js';
 import { agentOf, killAll, supervisorOf, untilListed, untilOneRuns } from './support/crashing.js';
 import { FAULTY_CRIU, stopInDump } from './support/faulty-criu.js';
 import type { Host } from './support/host.js';
@@ -52,7 +52,8 @@ async function written(): Promise<{ command: Started; answer(): void }> {
   process.kill(peer, 'SIGSTOP');
   await go();
   const draft = join(folder, readdirSync(folder)[0]!);
-  const isWhole = (): Promise<boolean> => readImage(draft, Buffer.from(hostA.key.trim(), 'hex')).then(() => true, () => false);
+  const isWhole = (): Promise<boolean> =>
+    readImage(draft, Buffer.from(hostA.key.trim(), 'hex')).then(() => true, () => false);
   while (!(await isWhole()));
   return { command, answer: () => void process.kill(peer, 'SIGCONT') };
 }

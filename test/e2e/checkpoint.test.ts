@@ -1,10 +1,11 @@
 /** A program becomes a file, and goes on from it, with its connections. */
-import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, truncateSync,
+  writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endPair, expectCounting, startPair, startPlainPair, untilGone, type Pair } from './support/counting.js';
+import { endPair, expectCounting, type Pair, startPair, startPlainPair, untilGone } from './support/counting.js';
 import { agentOf, copiesOf, untilListed } from './support/crashing.js';
-import { refusalOf, type Host, type Refusal } from './support/host.js';
+import { type Host, type Refusal, refusalOf } from './support/host.js';
 import { useLab } from './support/lab.js';
 import { SocketBox } from './support/socket-box.js';
 import type { Started } from './support/started.js';
@@ -41,7 +42,8 @@ interface Report {
 }
 
 async function checkpoint(host: Host, id: string, ...options: string[]): Promise<Report> {
-  const { status, stdout, stderr } = await host.run(['migrun', 'checkpoint', id, '--out', folder, '--json', ...options]);
+  const { status, stdout, stderr } = await host.run(['migrun', 'checkpoint', id, '--out', folder, '--json',
+    ...options]);
   if (status !== 0) throw new Error(`no checkpoint: ${stderr}`);
   return JSON.parse(stdout) as Report;
 }
@@ -60,37 +62,48 @@ async function expectCounted({ server, client, clientId }: Pair, restored: Start
 
 /** As if it had been turned off. */
 async function silence(host: Host): Promise<void> {
-  const hooks = ['input', 'output'].map((hook) => `add chain inet silence ${hook} { type filter hook ${hook} priority 0; policy drop; }`);
+  const hooks = ['input', 'output'].map((hook) =>
+    `add chain inet silence ${hook} { type filter hook ${hook} priority 0; policy drop; }`
+  );
   await host.run(['nft', ['add table inet silence', ...hooks].join('; ')]);
 }
 
 describe('a checkpoint', () => {
-  test.each(['wrapped', 'plain'])('is restored on another host when nothing of the first one is left, and a %s peer goes on', async (kind) => {
-    const pair = await (kind === 'wrapped' ? startPair : startPlainPair)({ from: hostA, to: hostC });
-    const { id, console } = pair.server;
-    const { file, connections } = await checkpoint(hostA, id, '--hold', '2h');
-    expect(connections).toBe(1);
-    expect(readdirSync(folder)).toEqual([file.slice(folder.length + 1)]);
-    expect(await console.ended).toEqual(STOPPED);
-    await untilGone(id);
-    await agents.get(hostA)!.kill('SIGKILL');
-    await silence(hostA);
-    const restored = hostB.start(['migrun', 'restore', file]);
-    await expectCounted(pair, restored);
-    await hostA.run(['nft', 'delete', 'table', 'inet', 'silence']);
-    agents.set(hostA, await hostA.startAgent());
-  });
+  test.each(['wrapped', 'plain'])(
+    'is restored on another host when nothing of the first one is left, and a %s peer goes on',
+    async (kind) => {
+      const pair = await (kind === 'wrapped' ? startPair : startPlainPair)({ from: hostA, to: hostC });
+      const { id, console } = pair.server;
+      const { file, connections } = await checkpoint(hostA, id, '--hold', '2h');
+      expect(connections).toBe(1);
+      expect(readdirSync(folder)).toEqual([file.slice(folder.length + 1)]);
+      expect(await console.ended).toEqual(STOPPED);
+      await untilGone(id);
+      await agents.get(hostA)!.kill('SIGKILL');
+      await silence(hostA);
+      const restored = hostB.start(['migrun', 'restore', file]);
+      await expectCounted(pair, restored);
+      await hostA.run(['nft', 'delete', 'table', 'inet', 'silence']);
+      agents.set(hostA, await hostA.startAgent());
+    },
+  );
 });
 
 test('connections within the program are in the file, and one with a neighbour at loopback keeps it from becoming one', async () => {
   const box = await SocketBox.wrapped(hostA);
   const neighbour = SocketBox.plain(hostA);
-  for (const command of ['socket 0 4', 'bind 0 127.0.0.1 5300', 'listen 0 5', 'socket 1 4', 'connect 1 127.0.0.1 5300', 'accept 2 0', 'send 1 5000']) {
+  for (
+    const command of ['socket 0 4', 'bind 0 127.0.0.1 5300', 'listen 0 5', 'socket 1 4', 'connect 1 127.0.0.1 5300',
+      'accept 2 0', 'send 1 5000']
+  ) {
     expect(await box.run(command)).toMatch(/^ok/);
   }
   for (const command of ['socket 1 4', 'connect 1 127.0.0.1 5300']) expect(await neighbour.run(command)).toMatch(/^ok/);
   await box.run('accept 3 0');
-  expect(await refusedCheckpoint(hostA, box.id!, folder)).toMatchObject({ code: 'E_LOCAL_CONNECTION', undone: ['preflight'] });
+  expect(await refusedCheckpoint(hostA, box.id!, folder)).toMatchObject({
+    code: 'E_LOCAL_CONNECTION',
+    undone: ['preflight'],
+  });
   await box.run('close 3');
   expect(await neighbour.run('end 1')).toBe('ok 0');
   await neighbour.end();
@@ -137,14 +150,17 @@ describe('a checkpoint that cannot be written', () => {
     const there = join(folder, 'there');
     writeFileSync(there, 'precious');
     expect((await refusedCheckpoint(hostA, pair.server.id, there)).code).toBe('E_CHECKPOINT_FILE');
-    expect((await refusedCheckpoint(hostA, pair.server.id, join(folder, 'no', 'folder'))).code).toBe('E_CHECKPOINT_FILE');
+    expect((await refusedCheckpoint(hostA, pair.server.id, join(folder, 'no', 'folder'))).code).toBe(
+      'E_CHECKPOINT_FILE',
+    );
     expect(readdirSync(folder)).toEqual(['there']);
     await expectCounting(pair);
   });
 
   test('to a disk that is full: it is undone, and the program goes on with its connections', async () => {
     const supervisor = hostA.processes().find(({ command }) => command.includes('-- count_server'))!.pid;
-    await hostA.run(['nsenter', '-t', String(supervisor), '-m', 'sh', '-c', 'mkdir /run/small && mount -t tmpfs -o size=64k none /run/small']);
+    await hostA.run(['nsenter', '-t', String(supervisor), '-m', 'sh', '-c',
+      'mkdir /run/small && mount -t tmpfs -o size=64k none /run/small']);
     const { code, undone } = await refusedCheckpoint(hostA, pair.server.id, '/run/small/image');
     expect(code).toBe('E_CHECKPOINT_FILE');
     expect(undone).toEqual(['save', 'lock', 'freeze', 'suspend', 'preflight']);
@@ -194,7 +210,8 @@ describe('a checkpoint that was restored, or is over', () => {
     const { file } = await checkpoint(hostA, pair.server.id);
     const restored = hostB.start(['migrun', 'restore', file]);
     await restored.stdout.more(1);
-    for (const options of [[], ['--again']]) expect(await refusedRestore(hostA, file, ...options)).toBe('E_CHECKPOINT_USED');
+    for (const options of [[], ['--again']])
+      expect(await refusedRestore(hostA, file, ...options)).toBe('E_CHECKPOINT_USED');
     expect(await hostA.list()).toEqual([]);
     await expectCounted(pair, restored);
   }, MANY_COMMANDS_MS);

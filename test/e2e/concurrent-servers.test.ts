@@ -5,10 +5,12 @@ import { useNumbers } from './support/numbers.js';
 const lab = useLab();
 const start = useNumbers(lab);
 
-describe.each([
-  ['process', 'processes', 'proc'],
-  ['thread', 'threads', 'thread'],
-] as const)('a %s for each connection', (_one, many, server) => {
+describe.each(
+  [
+    ['process', 'processes', 'proc'],
+    ['thread', 'threads', 'thread'],
+  ] as const,
+)('a %s for each connection', (_one, many, server) => {
   test('100 of them: all go on when either side moves', async () => {
     const pair = await start({ server, connections: 100 });
     await pair.moveThereAndBack('server', lab.hostB);
@@ -25,14 +27,19 @@ describe.each([
     await pair.end();
   });
 
-  test.each([
-    ['client', 'server'],
-    ['server', 'client'],
-  ] as const)(`the ${many} of a %s that is not wrapped stand still for their sockets when the %s moves`, async (plain, moving) => {
-    const pair = await start({ server, connections: 5, both: true, plain });
-    await pair.move(moving, lab.hostB);
-    await pair.end();
-  });
+  test.each(
+    [
+      ['client', 'server'],
+      ['server', 'client'],
+    ] as const,
+  )(
+    `the ${many} of a %s that is not wrapped stand still for their sockets when the %s moves`,
+    async (plain, moving) => {
+      const pair = await start({ server, connections: 5, both: true, plain });
+      await pair.move(moving, lab.hostB);
+      await pair.end();
+    },
+  );
 });
 
 test('processes on one side, threads on the other', async () => {

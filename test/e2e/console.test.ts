@@ -2,8 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { endPair, expectCounting, startPair, untilGone } from './support/counting.js';
 import { FAULTY_CRIU, linger } from './support/faulty-criu.js';
-import type { Started } from './support/started.js';
 import { useLab } from './support/lab.js';
+import type { Started } from './support/started.js';
 
 const MEBIBYTE = 1024 * 1024;
 const AT_LEAST = 20 * MEBIBYTE;
@@ -81,12 +81,15 @@ test('the status comes back from a host whose CRIU is slow to end', async () => 
   await untilGone(id);
 });
 
-test.each([['SIGTERM', 15], ['SIGINT', 2], ['SIGUSR1', 10]] as const)('%s reaches a program that moved', async (signal, number) => {
-  const { id, console } = await lab.hostA.startWrapped(['ticker', '100']);
-  await lab.hostA.migrate(id, lab.hostB);
-  expect(await console.kill(signal)).toEqual({ status: 128 + number, signal: null });
-  await untilGone(id);
-});
+test.each([['SIGTERM', 15], ['SIGINT', 2], ['SIGUSR1', 10]] as const)(
+  '%s reaches a program that moved',
+  async (signal, number) => {
+    const { id, console } = await lab.hostA.startWrapped(['ticker', '100']);
+    await lab.hostA.migrate(id, lab.hostB);
+    expect(await console.kill(signal)).toEqual({ status: 128 + number, signal: null });
+    await untilGone(id);
+  },
+);
 
 test('a program that moved goes on without its console', async () => {
   const { hostA, hostB, hostC } = lab;

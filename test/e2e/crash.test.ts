@@ -1,8 +1,9 @@
 /** Whoever dies, and whenever: one copy of the program runs, and its count goes on (docs/crashes.md). */
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PORT, startPlainPair, untilGone, type Pair } from './support/counting.js';
-import { agentOf, copiesOf, killAll, migrateUntil, runDirOf, supervisorOf, untilListed, untilOneRuns, type HeldMigration, type HoldPoint } from './support/crashing.js';
+import { type Pair, PORT, startPlainPair, untilGone } from './support/counting.js';
+import { agentOf, copiesOf, type HeldMigration, type HoldPoint, killAll, migrateUntil, runDirOf, supervisorOf,
+  untilListed, untilOneRuns } from './support/crashing.js';
 import { FAULTY_CRIU, stopInDump } from './support/faulty-criu.js';
 import { onChange } from './support/files.js';
 import type { Host } from './support/host.js';
@@ -62,7 +63,8 @@ function filesOf(host: Host, folder: string): string[] {
   return existsSync(path) ? readdirSync(path) : [];
 }
 
-const hold = (point: HoldPoint, id = pair.server.id): Promise<HeldMigration> => migrateUntil(point, { id, from: hostA, to: hostB, anchor: anchors.get(hostA)!, port: nextPort++ });
+const hold = (point: HoldPoint, id = pair.server.id): Promise<HeldMigration> =>
+  migrateUntil(point, { id, from: hostA, to: hostB, anchor: anchors.get(hostA)!, port: nextPort++ });
 
 /** The client prints a number only where it is the next one. */
 async function expectOneOn(host: Host, other: Host): Promise<void> {
@@ -72,7 +74,11 @@ async function expectOneOn(host: Host, other: Host): Promise<void> {
   await untilListed(host, id);
   expect(await other.list()).toEqual([]);
   expect(copiesOf(id)).toEqual({ running: 1, frozen: 0 });
-  await onChange(join(runDirOf(anchors.get(other)!), 'programs'), 'its records to go', () => filesOf(other, 'programs').length === 0);
+  await onChange(
+    join(runDirOf(anchors.get(other)!), 'programs'),
+    'its records to go',
+    () => filesOf(other, 'programs').length === 0,
+  );
   expect(filesOf(host, 'programs').sort()).toEqual([`${id}.json`, `${id}.sock`]);
   for (const each of [host, other]) {
     expect(filesOf(each, 'migrations').filter((name) => !name.startsWith('.'))).toEqual([]);
@@ -91,7 +97,11 @@ describe('the supervisor of a running program', () => {
   test('dies, and so does its successor', async () => {
     for (let deaths = 0; deaths < 2; deaths++) {
       killAll(supervisorOf(hostA, pair.server.id));
-      await onChange(join(runDirOf(anchors.get(hostA)!), 'programs'), 'a successor', () => /adopt/.test(hostA.processes().map(({ command }) => command).join('\n')));
+      await onChange(
+        join(runDirOf(anchors.get(hostA)!), 'programs'),
+        'a successor',
+        () => /adopt/.test(hostA.processes().map(({ command }) => command).join('\n')),
+      );
       await untilListed(hostA, pair.server.id);
     }
     await expectOneOn(hostA, hostB);
@@ -114,7 +124,11 @@ describe('the supervisor of a running program', () => {
     expect(cgroupsOf(id)).toEqual([cgroup]);
     await hostA.startAgent();
     await untilGone(id);
-    await onChange(join(runDirOf(anchors.get(hostA)!), 'programs'), 'its record to go', () => !filesOf(hostA, 'programs').includes(`${id}.json`));
+    await onChange(
+      join(runDirOf(anchors.get(hostA)!), 'programs'),
+      'its record to go',
+      () => !filesOf(hostA, 'programs').includes(`${id}.json`),
+    );
     expect(await hostA.list()).toEqual([]);
   });
 });
@@ -148,7 +162,7 @@ describe('the agent of a running program', () => {
   });
 });
 
-describe('the source\'s supervisor dies', () => {
+describe("the source's supervisor dies", () => {
   test('while CRIU is at work in the program', async () => {
     const dump = stopInDump(hostA);
     const command = hostA.start(['migrun', 'migrate', pair.server.id, '--to', 'hostB']);
@@ -203,7 +217,7 @@ describe('the line between the hosts breaks', () => {
   });
 });
 
-describe('the target\'s supervisor dies', () => {
+describe("the target's supervisor dies", () => {
   test('with a complete program that is not committed: it never left', async () => {
     const { command, release } = await hold('before-commit');
     killAll(supervisorOf(hostB, pair.server.id));
@@ -250,7 +264,17 @@ describe('the target\'s supervisor dies', () => {
     const all = async (who: SocketBox, ...commands: string[]): Promise<void> => {
       for (const command of commands) expect(await who.run(command)).toMatch(/^ok/);
     };
-    await all(box, 'socket 0 4', `bind 0 127.0.0.1 ${LOCAL_PORT}`, 'listen 0 5', 'socket 1 4', `connect 1 127.0.0.1 ${LOCAL_PORT}`, 'accept 2 0', 'send 1 5000', 'shut 1 w');
+    await all(
+      box,
+      'socket 0 4',
+      `bind 0 127.0.0.1 ${LOCAL_PORT}`,
+      'listen 0 5',
+      'socket 1 4',
+      `connect 1 127.0.0.1 ${LOCAL_PORT}`,
+      'accept 2 0',
+      'send 1 5000',
+      'shut 1 w',
+    );
     await all(neighbour, 'socket 3 4', `connect 3 127.0.0.1 ${LOCAL_PORT}`, 'send 3 5000', 'shut 3 w');
     await all(box, 'accept 3 0');
     const { release } = await hold('before-commit', box.id);
@@ -275,12 +299,16 @@ describe('the target\'s supervisor dies', () => {
 
   function untilCommitted(): Promise<void> {
     const isNew = (name: string): boolean => name.endsWith('.outcome') && !decided.has(name);
-    return onChange(join(runDirOf(anchors.get(hostB)!), 'journal'), 'the commit', () => filesOf(hostB, 'journal').some(isNew));
+    return onChange(
+      join(runDirOf(anchors.get(hostB)!), 'journal'),
+      'the commit',
+      () => filesOf(hostB, 'journal').some(isNew),
+    );
   }
 });
 
 describe('an agent dies in a migration', () => {
-  test('the source\'s: it moves', async () => {
+  test("the source's: it moves", async () => {
     const { command, release } = await hold('before-commit');
     killAll(agentOf(hostA));
     release();
@@ -289,7 +317,7 @@ describe('an agent dies in a migration', () => {
     await expectOneOn(hostB, hostA);
   });
 
-  test('the target\'s before the commit: it never left', async () => {
+  test("the target's before the commit: it never left", async () => {
     const { command, release } = await hold('before-commit');
     killAll(agentOf(hostB));
     release();
@@ -298,7 +326,7 @@ describe('an agent dies in a migration', () => {
     await expectOneOn(hostA, hostB);
   });
 
-  test('the target\'s before the answer to the commit: it moved', async () => {
+  test("the target's before the answer to the commit: it moved", async () => {
     const { command, cut } = await hold('before-answer');
     killAll(agentOf(hostB));
     cut();
@@ -307,7 +335,7 @@ describe('an agent dies in a migration', () => {
     await expectOneOn(hostB, hostA);
   });
 
-  test('the peer\'s, and it is undone: the peer\'s lease ends, and the connection goes on', async () => {
+  test("the peer's, and it is undone: the peer's lease ends, and the connection goes on", async () => {
     const { command, cut } = await hold('before-commit');
     killAll(agentOf(hostC));
     cut();
@@ -316,12 +344,14 @@ describe('an agent dies in a migration', () => {
     await hostC.startAgent();
   });
 
-  test('the peer\'s, and it is committed: the move says which connection is lost, and both ends see it', async () => {
+  test("the peer's, and it is committed: the move says which connection is lost, and both ends see it", async () => {
     const { command, release } = await hold('before-commit');
     killAll(agentOf(hostC));
     release();
     expect((await command.ended).status).toBe(0);
-    expect(command.stdout.all).toMatch(new RegExp(`^lost: 10\\.77\\.0\\.1:${PORT} - 10\\.77\\.0\\.3:\\d+: .*no-agent`, 'm'));
+    expect(command.stdout.all).toMatch(
+      new RegExp(`^lost: 10\\.77\\.0\\.1:${PORT} - 10\\.77\\.0\\.3:\\d+: .*no-agent`, 'm'),
+    );
     expect((await pair.client.ended).status).toBe(1);
     expect((await pair.server.console.ended).status).toBe(1);
     await hostC.startAgent();

@@ -35,7 +35,8 @@ const CASES = [
 /** What only the target can tell. */
 const TARGET_CASES = [
   ['a file that only this host has', 'E_FILE', `${FOLDER}/own, which the program has open, is not here`],
-  ['a UNIX socket that sends to nobody there', 'E_UNIX_NAME', `sends to the UNIX socket ${FOLDER}/inbox, and nobody has it there`],
+  ['a UNIX socket that sends to nobody there', 'E_UNIX_NAME',
+    `sends to the UNIX socket ${FOLDER}/inbox, and nobody has it there`],
   ['a UNIX name that is taken there', 'E_UNIX_NAME', `the UNIX socket ${FOLDER}/name is another program's there`],
 ] as const;
 
@@ -62,7 +63,8 @@ describe('a program with', () => {
 
   beforeAll(async () => {
     await lab.startAgents();
-    for (const host of [lab.hostA, lab.hostB]) expect(await host.run(['sh', '-c', `mkdir ${FOLDER} && mkfifo ${FOLDER}/fifo`])).toMatchObject({ status: 0 });
+    for (const host of [lab.hostA, lab.hostB])
+      expect(await host.run(['sh', '-c', `mkdir ${FOLDER} && mkfifo ${FOLDER}/fifo`])).toMatchObject({ status: 0 });
     others.push(lab.hostA.start(['inbox', `${FOLDER}/inbox`]), lab.hostB.start(['inbox', `${FOLDER}/name`]));
     for (const other of others) await other.stdout.match(/^ready$/);
     others.push(lab.hostA.start(['sh', '-c', `exec sleep 1000 <> ${FOLDER}/fifo`]));
@@ -107,7 +109,11 @@ describe('a program with', () => {
   test.each(LATE_CASES)('%s stays, once it stands still, and again', async (name, code, text) => {
     await say(name, 'made');
     for (let tries = 0; tries < 2; tries++) {
-      expect(await lab.hostA.refusal(program.id, 'hostB')).toMatchObject({ code, text: expect.stringContaining(text), undone: ['lock', 'freeze', 'suspend', 'preflight'] });
+      expect(await lab.hostA.refusal(program.id, 'hostB')).toMatchObject({
+        code,
+        text: expect.stringContaining(text),
+        undone: ['lock', 'freeze', 'suspend', 'preflight'],
+      });
     }
     await say('close', 'closed');
   });

@@ -9,7 +9,8 @@ import type { Started } from './support/started.js';
 /** Each host has a /run of its own, as machines have their disks. */
 const OWN = '/run/descriptors';
 const OTHER = '/run/other';
-const FILES = `mkdir -p ${OTHER} ${OWN}/watched && cd ${OWN} && printf 'data and' > data && touch flock range ofd lease && mkfifo fifo lone && chmod 600 *`;
+const FILES =
+  `mkdir -p ${OTHER} ${OWN}/watched && cd ${OWN} && printf 'data and' > data && touch flock range ofd lease && mkfifo fifo lone && chmod 600 *`;
 
 /** As test/fixtures/descriptors.c names them. */
 const CASES = [
@@ -90,10 +91,12 @@ describe('a program with descriptors of every kind', () => {
     rmSync(shared, { recursive: true });
   });
 
-  describe.each([
-    ['moves', 'hostA', 'hostB'],
-    ['moves back', 'hostB', 'hostA'],
-  ] as const)('that %s', (_name, from, to) => {
+  describe.each(
+    [
+      ['moves', 'hostA', 'hostB'],
+      ['moves back', 'hostB', 'hostA'],
+    ] as const,
+  )('that %s', (_name, from, to) => {
     let results = new Map<string, string>();
 
     beforeAll(async () => {

@@ -15,7 +15,10 @@ const lab = useLab();
 beforeAll(() => lab.startAgents());
 
 const serverCommand = (connections: number): string[] => ['many_server', PORT, String(connections), PER_SECOND];
-const clientCommand = (server: Host, connections: number): string[] => ['many_client', server.name, PORT, String(connections), PROCESSES];
+const clientCommand = (
+  server: Host,
+  connections: number,
+): string[] => ['many_client', server.name, PORT, String(connections), PROCESSES];
 
 /** Every number was answered, which is what the server ends with 0 for. */
 function expectAllAnswered(stdout: string, connections: number): void {

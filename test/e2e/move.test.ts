@@ -1,4 +1,4 @@
-import { endPair, expectCounting, PORT, startPair, type Pair } from './support/counting.js';
+import { endPair, expectCounting, type Pair, PORT, startPair } from './support/counting.js';
 import { onChange } from './support/files.js';
 import { cgroupRoot, cgroupsOf, useLab } from './support/lab.js';
 
@@ -29,7 +29,9 @@ describe('a pair that counts', () => {
     expect((await hostA.run(['ss', '-Htan', `( sport = :${PORT} or dport = :${PORT} )`])).stdout).toBe('');
     expect((await hostA.run(['ss', '-Htn', 'state', 'established'])).stdout.split('\n')).toHaveLength(1);
     expect((await hostA.run(['nft', 'list', 'ruleset'])).stdout).toBe('');
-    expect((await hostA.run(['ls', '/run/migrun/programs', '/run/migrun/migrations'])).stdout).not.toMatch(/[0-9a-f]{8}/);
+    expect((await hostA.run(['ls', '/run/migrun/programs', '/run/migrun/migrations'])).stdout).not.toMatch(
+      /[0-9a-f]{8}/,
+    );
     expect(await hostA.list()).toEqual([]);
   });
 

@@ -2,7 +2,7 @@ import { untilGone } from './support/counting.js';
 import { FAULTY_CRIU, setFault } from './support/faulty-criu.js';
 import type { Host } from './support/host.js';
 import { useLab } from './support/lab.js';
-import { rounds, startProbes, type Probe, type ProbePair } from './support/probing.js';
+import { type Probe, type ProbePair, rounds, startProbes } from './support/probing.js';
 
 /** Of each end. A thousand in a row take half an hour: MIGRUN_PROBE_MOVES=500 npx jest test/e2e/probe.test.ts */
 const MOVES = Number(process.env['MIGRUN_PROBE_MOVES'] ?? 2);

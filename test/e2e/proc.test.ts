@@ -27,13 +27,18 @@ test('a parent and two children, each with a file of its own, write on without a
   program.console.child.kill('SIGUSR1');
   await program.console.succeeds();
 
-  const said = new Map(program.console.stdout.lines.flatMap((line) => [...line.matchAll(/^(\w+) ends after (\d+)$/g)]).map(([, name, count]) => [name, Number(count)]));
+  const said = new Map(
+    program.console.stdout.lines.flatMap((line) => [...line.matchAll(/^(\w+) ends after (\d+)$/g)]).map(
+      ([, name, count]) => [name, Number(count)],
+    ),
+  );
   const [parent, ...children] = NAMES.map((name) => {
     const { count, writers } = readRecords(folder, name);
     expect(count).toBe(said.get(name));
     expect(writers).toHaveLength(1);
     return writers[0]!.split(' ');
   });
-  for (const [pid, itsParent] of children) expect([itsParent, pid]).toEqual([parent![0], expect.not.stringMatching(`^${parent![0]}$`)]);
+  for (const [pid, itsParent] of children)
+    expect([itsParent, pid]).toEqual([parent![0], expect.not.stringMatching(`^${parent![0]}$`)]);
   await untilGone(program.id);
 });

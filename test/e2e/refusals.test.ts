@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { PORT } from './support/counting.js';
-import { refusalOf, type Host, type WrappedProgram } from './support/host.js';
+import { type Host, refusalOf, type WrappedProgram } from './support/host.js';
 import { useLab } from './support/lab.js';
 
 /** Nobody's address on the lab's bridge. */
@@ -35,26 +35,46 @@ describe('a program that goes nowhere', () => {
   afterEach(() => expectRunning(program));
 
   test.each(['00000000', 'no-id'])('is not found by the id %s', async (id) => {
-    expect(await lab.hostA.refusal(id, 'hostB')).toMatchObject({ code: 'E_NO_PROGRAM', text: expect.stringContaining(id), undone: [] });
+    expect(await lab.hostA.refusal(id, 'hostB')).toMatchObject({
+      code: 'E_NO_PROGRAM',
+      text: expect.stringContaining(id),
+      undone: [],
+    });
   });
 
   test('stays where the target is unknown', async () => {
-    expect(await lab.hostA.refusal(program.id, 'hostX')).toMatchObject({ code: 'E_TARGET_UNKNOWN', text: expect.stringContaining('hostX'), undone: UNTOUCHED });
+    expect(await lab.hostA.refusal(program.id, 'hostX')).toMatchObject({
+      code: 'E_TARGET_UNKNOWN',
+      text: expect.stringContaining('hostX'),
+      undone: UNTOUCHED,
+    });
   });
 
   test('stays, and says so in bounded time, where nobody has the address', async () => {
-    expect(await lab.hostA.refusal(program.id, NOBODY)).toMatchObject({ code: 'E_TARGET_UNREACHABLE', text: expect.stringContaining(NOBODY), undone: UNTOUCHED });
+    expect(await lab.hostA.refusal(program.id, NOBODY)).toMatchObject({
+      code: 'E_TARGET_UNREACHABLE',
+      text: expect.stringContaining(NOBODY),
+      undone: UNTOUCHED,
+    });
   }, 20_000);
 
   test('stays where the target has no agent', async () => {
-    expect(await lab.hostA.refusal(program.id, 'hostC')).toMatchObject({ code: 'E_NO_AGENT', text: expect.stringContaining('hostC'), undone: UNTOUCHED });
+    expect(await lab.hostA.refusal(program.id, 'hostC')).toMatchObject({
+      code: 'E_NO_AGENT',
+      text: expect.stringContaining('hostC'),
+      undone: UNTOUCHED,
+    });
   });
 
   test('stays where the target is too old', async () => {
     const { hostC } = lab;
     const agent = hostC.start(['node', join(__dirname, 'support/old-agent.js'), hostC.keyFile, AGENT_PORT]);
     await agent.stdout.match(/ready/);
-    expect(await lab.hostA.refusal(program.id, 'hostC')).toMatchObject({ code: 'E_VERSION', text: expect.stringContaining('0.0.9'), undone: UNTOUCHED });
+    expect(await lab.hostA.refusal(program.id, 'hostC')).toMatchObject({
+      code: 'E_VERSION',
+      text: expect.stringContaining('0.0.9'),
+      undone: UNTOUCHED,
+    });
     await agent.kill('SIGKILL');
   });
 
@@ -63,14 +83,22 @@ describe('a program that goes nowhere', () => {
     const own = hostC.key;
     hostC.key = 'ab'.repeat(32);
     const agent = await hostC.startAgent();
-    expect(await lab.hostA.refusal(program.id, 'hostC')).toMatchObject({ code: 'E_KEY', text: expect.stringContaining('hostC'), undone: UNTOUCHED });
+    expect(await lab.hostA.refusal(program.id, 'hostC')).toMatchObject({
+      code: 'E_KEY',
+      text: expect.stringContaining('hostC'),
+      undone: UNTOUCHED,
+    });
     await agent.kill('SIGTERM');
     hostC.key = own;
   });
 
   test('stays where the target has no CRIU', async () => {
     const agent = await lab.hostC.startAgent({ MIGRUN_CRIU: '/nowhere/criu' });
-    expect(await lab.hostA.refusal(program.id, 'hostC')).toMatchObject({ code: 'E_NO_CRIU', text: expect.stringContaining('/nowhere/criu'), undone: UNTOUCHED });
+    expect(await lab.hostA.refusal(program.id, 'hostC')).toMatchObject({
+      code: 'E_NO_CRIU',
+      text: expect.stringContaining('/nowhere/criu'),
+      undone: UNTOUCHED,
+    });
     await agent.kill('SIGTERM');
   });
 
@@ -84,7 +112,11 @@ describe('a program that goes nowhere', () => {
 
 test('a program stays where its own host has no CRIU', async () => {
   const program = await lab.hostA.startWrapped(['ticker', '100'], { MIGRUN_CRIU: '/nowhere/criu' });
-  expect(await lab.hostA.refusal(program.id, 'hostB')).toMatchObject({ code: 'E_NO_CRIU', text: expect.stringContaining('/nowhere/criu'), undone: UNTOUCHED });
+  expect(await lab.hostA.refusal(program.id, 'hostB')).toMatchObject({
+    code: 'E_NO_CRIU',
+    text: expect.stringContaining('/nowhere/criu'),
+    undone: UNTOUCHED,
+  });
   await expectRunning(program);
   await end(program);
 });
@@ -92,7 +124,11 @@ test('a program stays where its own host has no CRIU', async () => {
 test('a program with an io_uring stays', async () => {
   const program = await lab.hostA.startWrapped(['uring', '100']);
   await expectRunning(program);
-  expect(await lab.hostA.refusal(program.id, 'hostB')).toMatchObject({ code: 'E_IO_URING', text: expect.stringMatching(/\(uring\) has an io_uring/), undone: UNTOUCHED });
+  expect(await lab.hostA.refusal(program.id, 'hostB')).toMatchObject({
+    code: 'E_IO_URING',
+    text: expect.stringMatching(/\(uring\) has an io_uring/),
+    undone: UNTOUCHED,
+  });
   await expectRunning(program);
   await end(program);
 });
@@ -106,7 +142,11 @@ test('a program stays where a peer does not answer, and is told which', async ()
   const port = await localPort(hostC, PORT);
 
   const refusal = await hostA.refusal(server.id, 'hostB');
-  expect(refusal).toMatchObject({ code: 'E_PEER', text: expect.stringContaining(`10.77.0.1:${PORT} - 10.77.0.3:${port} cannot follow`), undone: UNTOUCHED });
+  expect(refusal).toMatchObject({
+    code: 'E_PEER',
+    text: expect.stringContaining(`10.77.0.1:${PORT} - 10.77.0.3:${port} cannot follow`),
+    undone: UNTOUCHED,
+  });
   await client.stdout.more(100);
   await client.kill('SIGTERM');
   await server.console.ended; // by an end or a reset: the kernel resets where the client left numbers unread

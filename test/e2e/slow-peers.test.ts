@@ -2,9 +2,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { endPair, expectCounting, PORT, startPair } from './support/counting.js';
 import { agentOf, migrateUntil, untilListed } from './support/crashing.js';
+import type { Host } from './support/host.js';
 import { cgroupsOf, useLab } from './support/lab.js';
 import { rounds, startProbes } from './support/probing.js';
-import type { Host } from './support/host.js';
 import { startUnfreezable } from './support/unfreezable.js';
 
 /** Longer than the program waits for them, and than a message is waited for; shorter than a lease. */
@@ -20,7 +20,13 @@ beforeAll(() => lab.startAgents());
 async function moveWithout(hostC: Host, id: string, port: number, meanwhile: () => Promise<void>): Promise<string> {
   const { hostA, hostB } = lab;
   const agent = agentOf(hostC);
-  const { command, release } = await migrateUntil('before-commit', { id, from: hostA, to: hostB, anchor: hostA.start(['sleep', 'infinity']), port });
+  const { command, release } = await migrateUntil('before-commit', {
+    id,
+    from: hostA,
+    to: hostB,
+    anchor: hostA.start(['sleep', 'infinity']),
+    port,
+  });
   process.kill(agent, 'SIGSTOP');
   try {
     release();
@@ -54,7 +60,8 @@ test('the program sees nothing of a peer that follows late', async () => {
   const pair = await startProbes({ from: hostA, to: hostC, wrapped: true });
   await moveWithout(hostC, pair.server.id, 4901, () => setTimeout(STANDSTILL_MS));
   await rounds(pair);
-  for (const end of [pair.server, pair.client]) expect([...(await end.report()).keys()].filter((what) => what !== OLD_EDGE)).toEqual([]);
+  for (const end of [pair.server, pair.client])
+    expect([...(await end.report()).keys()].filter((what) => what !== OLD_EDGE)).toEqual([]);
   await Promise.all([pair.server.quit(), pair.client.quit()]);
 });
 

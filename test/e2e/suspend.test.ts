@@ -1,6 +1,6 @@
 /** Connections that are held where they are. What TCP bears for a quarter of an hour, it bears for a second here. */
-import { endPair, expectCounting, startPair, startPlainPair, untilGone, type Pair } from './support/counting.js';
-import { refusalOf, type Host } from './support/host.js';
+import { endPair, expectCounting, type Pair, startPair, startPlainPair, untilGone } from './support/counting.js';
+import { type Host, refusalOf } from './support/host.js';
 import { useLab } from './support/lab.js';
 import type { Started } from './support/started.js';
 
@@ -10,7 +10,10 @@ const LONG_MS = 5_000;
 
 const pass = (ms = LONG_MS) => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function succeed(host: Host, ...command: string[]): Promise<{ connections: { status: string }[]; leftMs: number }> {
+async function succeed(
+  host: Host,
+  ...command: string[]
+): Promise<{ connections: { status: string }[]; leftMs: number }> {
   const { status, stdout, stderr } = await host.run(['migrun', ...command, '--json']);
   if (status !== 0) throw new Error(`${command.join(' ')}: ${stderr}`);
   return JSON.parse(stdout) as { connections: { status: string }[]; leftMs: number };
@@ -44,23 +47,26 @@ describe('suspend and resume', () => {
 
   afterEach(() => endPair(pair));
 
-  test.each(['wrapped', 'plain'])('a %s peer hears nothing through an outage that TCP would not bear, and then all of it', async (kind) => {
-    const { hostA, hostC } = lab;
-    pair = await (kind === 'wrapped' ? startPair : startPlainPair)({ from: hostA, to: hostC });
-    const { id } = pair.server;
-    const { connections, leftMs } = await succeed(hostA, 'suspend', id, '--hold', '2h');
-    expect(connections).toMatchObject([{ status: 'ok' }]);
-    expect(leftMs).toBeGreaterThan(7_190_000);
-    await network(hostA, 'down');
-    await expectStill(pair);
-    await network(hostA, 'up');
-    expect(await hostA.list()).toMatchObject([{ id, state: 'suspended' }]);
-    expect((await succeed(hostA, 'resume', id)).connections).toMatchObject([{ status: 'ok' }]);
-    await expectCounting(pair);
-    expect(await hostA.list()).toMatchObject([{ id, state: 'running' }]);
-  });
+  test.each(['wrapped', 'plain'])(
+    'a %s peer hears nothing through an outage that TCP would not bear, and then all of it',
+    async (kind) => {
+      const { hostA, hostC } = lab;
+      pair = await (kind === 'wrapped' ? startPair : startPlainPair)({ from: hostA, to: hostC });
+      const { id } = pair.server;
+      const { connections, leftMs } = await succeed(hostA, 'suspend', id, '--hold', '2h');
+      expect(connections).toMatchObject([{ status: 'ok' }]);
+      expect(leftMs).toBeGreaterThan(7_190_000);
+      await network(hostA, 'down');
+      await expectStill(pair);
+      await network(hostA, 'up');
+      expect(await hostA.list()).toMatchObject([{ id, state: 'suspended' }]);
+      expect((await succeed(hostA, 'resume', id)).connections).toMatchObject([{ status: 'ok' }]);
+      await expectCounting(pair);
+      expect(await hostA.list()).toMatchObject([{ id, state: 'running' }]);
+    },
+  );
 
-  test('the client\'s host suspends as well', async () => {
+  test("the client's host suspends as well", async () => {
     pair = await startPair({ from: lab.hostA, to: lab.hostC });
     await succeed(lab.hostC, 'suspend', pair.clientId!);
     await expectStill(pair);
@@ -89,19 +95,22 @@ describe('suspend and resume', () => {
     expect(await refusalTo(lab.hostA, 'resume', pair.server.id)).toBe('E_NOT_SUSPENDED');
   });
 
-  test.each([['stopped', 'SIGTERM'], ['killed', 'SIGKILL']] as const)('agents on both hosts that are %s and started again go on', async (_how, signal) => {
-    const { hostA, hostC } = lab;
-    pair = await startPair({ from: hostA, to: hostC });
-    await succeed(hostA, 'suspend', pair.server.id, '--hold', '2h');
-    for (const [host, agent] of agents) {
-      await agent.kill(signal);
-      agents.set(host, await host.startAgent());
-    }
-    await expectStill(pair);
-    while ((await hostA.list())[0]?.state !== 'suspended');
-    expect((await succeed(hostA, 'resume', pair.server.id)).connections).toMatchObject([{ status: 'ok' }]);
-    await expectCounting(pair);
-  });
+  test.each([['stopped', 'SIGTERM'], ['killed', 'SIGKILL']] as const)(
+    'agents on both hosts that are %s and started again go on',
+    async (_how, signal) => {
+      const { hostA, hostC } = lab;
+      pair = await startPair({ from: hostA, to: hostC });
+      await succeed(hostA, 'suspend', pair.server.id, '--hold', '2h');
+      for (const [host, agent] of agents) {
+        await agent.kill(signal);
+        agents.set(host, await host.startAgent());
+      }
+      await expectStill(pair);
+      while ((await hostA.list())[0]?.state !== 'suspended');
+      expect((await succeed(hostA, 'resume', pair.server.id)).connections).toMatchObject([{ status: 'ok' }]);
+      await expectCounting(pair);
+    },
+  );
 
   test('a peer without an agent cannot be held: nothing is', async () => {
     const { hostA, hostC } = lab;

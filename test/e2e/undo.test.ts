@@ -1,4 +1,4 @@
-import { endPair, expectCounting, startPair, type Pair } from './support/counting.js';
+import { endPair, expectCounting, type Pair, startPair } from './support/counting.js';
 import { agentOf, killAll, migrateUntil } from './support/crashing.js';
 import { type Fault, FAULTY_CRIU, setFault } from './support/faulty-criu.js';
 import { onChange } from './support/files.js';
@@ -12,7 +12,8 @@ const UNDONE = {
 };
 
 const lab = useLab();
-const programsOn = (host: Host): string[] => host.processes().map(({ command }) => command).filter((command) => command.startsWith('count_server'));
+const programsOn = (host: Host): string[] =>
+  host.processes().map(({ command }) => command).filter((command) => command.startsWith('count_server'));
 
 describe('a server that counts stays, or moves once', () => {
   let pair: Pair;
@@ -34,10 +35,12 @@ describe('a server that counts stays, or moves once', () => {
     expect(programsOn(lab.hostB)).toEqual([]);
   }
 
-  describe.each([
-    ['source', ['is killed while it dumps', 'cannot dump the memory']],
-    ['target', ['is killed while it restores', 'fails when all is restored']],
-  ] as const)('a CRIU of the %s', (where, faults) => {
+  describe.each(
+    [
+      ['source', ['is killed while it dumps', 'cannot dump the memory']],
+      ['target', ['is killed while it restores', 'fails when all is restored']],
+    ] as const,
+  )('a CRIU of the %s', (where, faults) => {
     test.each(faults)('that %s leaves the program as it was', async (what: Fault) => {
       const fault = setFault(where === 'source' ? lab.hostA : lab.hostB, what);
       const { code, undone } = await lab.hostA.refusal(pair.server.id, 'hostB');
@@ -50,17 +53,31 @@ describe('a server that counts stays, or moves once', () => {
 
   test('an agent of the target that is killed before the images arrive leaves the program as it was', async () => {
     const { hostA, hostB } = lab;
-    const held = await migrateUntil('before-transfer', { id: pair.server.id, from: hostA, to: hostB, anchor: pair.server.console, port: 4899 });
+    const held = await migrateUntil('before-transfer', {
+      id: pair.server.id,
+      from: hostA,
+      to: hostB,
+      anchor: pair.server.console,
+      port: 4899,
+    });
     killAll(agentOf(hostB));
     const { status } = await held.command.ended;
-    expect(refusalOf({ status, stdout: held.command.stdout.all, stderr: held.command.stderr.all }).undone).toEqual(UNDONE.target);
+    expect(refusalOf({ status, stdout: held.command.stdout.all, stderr: held.command.stderr.all }).undone).toEqual(
+      UNDONE.target,
+    );
     await expectUndone();
     await hostB.startAgent(FAULTY_CRIU);
   });
 
   test('a program moves once at a time', async () => {
     const { hostA, hostB } = lab;
-    const held = await migrateUntil('before-transfer', { id: pair.server.id, from: hostA, to: hostB, anchor: pair.server.console, port: 4900 });
+    const held = await migrateUntil('before-transfer', {
+      id: pair.server.id,
+      from: hostA,
+      to: hostB,
+      anchor: pair.server.console,
+      port: 4900,
+    });
     expect(await hostA.refusal(pair.server.id, 'hostC')).toMatchObject({ code: 'E_BUSY', undone: [] });
     held.release();
     await held.command.succeeds();

@@ -12,51 +12,45 @@
 #include <errno.h>
 #include <string.h>
 
-static bool same(int fd, const union address *address)
-{
-	union address local = local_of(fd);
+static bool same(int fd, const union address *address) {
+    union address local = local_of(fd);
 
-	return !memcmp(&local, address, address_size(address));
+    return !memcmp(&local, address, address_size(address));
 }
 
-static void disconnect(int fd)
-{
-	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+static void disconnect(int fd) {
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
-	need(connect(fd, &nobody, sizeof(nobody)));
-	get_option(fd, SOL_SOCKET, SO_ERROR);
+    need(connect(fd, &nobody, sizeof(nobody)));
+    get_option(fd, SOL_SOCKET, SO_ERROR);
 }
 
-static void body(int family)
-{
-	union address other = address_of(family, 3, 4884);
-	struct connection connection;
-	static struct saved saved;
-	socklen_t size = address_size(&other);
+static void body(int family) {
+    union address other = address_of(family, 3, 4884);
+    struct connection connection;
+    static struct saved saved;
+    socklen_t size = address_size(&other);
 
-	hosts_up();
-	connection = connect_hosts(family);
-	enter(B);
-	lock(connection.b);
-	save(connection.b, &saved);
+    hosts_up();
+    connection = connect_hosts(family);
+    enter(B);
+    lock(connection.b);
+    save(connection.b, &saved);
 
-	disconnect(connection.b);
-	expect(same(connection.b, &saved.local), "an accepted socket's name does not stay");
-	need(connect(connection.b, &saved.remote.any, size));
-	expect(!same(connection.b, &saved.local), "an accepted socket's port stays with its name");
+    disconnect(connection.b);
+    expect(same(connection.b, &saved.local), "an accepted socket's name does not stay");
+    need(connect(connection.b, &saved.remote.any, size));
+    expect(!same(connection.b, &saved.local), "an accepted socket's port stays with its name");
 
-	disconnect(connection.b);
-	need(bind(connection.b, &other.any, size));
-	need(connect(connection.b, &saved.remote.any, size));
-	disconnect(connection.b);
-	expect(bind(connection.b, &other.any, size) < 0 && errno == EINVAL, "the bound address again: not EINVAL");
-	expect(bind(connection.b, &saved.local.any, size) < 0 && errno == EINVAL, "another address: not EINVAL");
-	need(connect(connection.b, &saved.remote.any, size));
-	expect(same(connection.b, &other), "the bound address did not stay");
-	holds("an accepted socket keeps the name but not the port; a bound one keeps both, bind() again: EINVAL");
+    disconnect(connection.b);
+    need(bind(connection.b, &other.any, size));
+    need(connect(connection.b, &saved.remote.any, size));
+    disconnect(connection.b);
+    expect(bind(connection.b, &other.any, size) < 0 && errno == EINVAL, "the bound address again: not EINVAL");
+    expect(bind(connection.b, &saved.local.any, size) < 0 && errno == EINVAL, "another address: not EINVAL");
+    need(connect(connection.b, &saved.remote.any, size));
+    expect(same(connection.b, &other), "the bound address did not stay");
+    holds("an accepted socket keeps the name but not the port; a bound one keeps both, bind() again: EINVAL");
 }
 
-int main(void)
-{
-	return check_families(body);
-}
+int main(void) { return check_families(body); }

@@ -25,74 +25,65 @@
 
 enum { SLOTS = 4 };
 
-static pid_t waiting_child(void)
-{
-	pid_t child = need(fork());
+static pid_t waiting_child(void) {
+    pid_t child = need(fork());
 
-	while (child == 0)
-		pause();
-	return child;
+    while (child == 0) pause();
+    return child;
 }
 
 /* How many breakpoints a task has room for. */
-static int free_slots(pid_t task)
-{
-	struct perf_event_attr attributes = {
-		.type = PERF_TYPE_BREAKPOINT, .size = sizeof(attributes), .bp_type = HW_BREAKPOINT_W, .bp_len = HW_BREAKPOINT_LEN_1,
-		.disabled = 1, .exclude_kernel = 1, .exclude_hv = 1,
-	};
-	int held[SLOTS + 1], count = 0;
+static int free_slots(pid_t task) {
+    struct perf_event_attr attributes = {
+        .type = PERF_TYPE_BREAKPOINT,
+        .size = sizeof(attributes),
+        .bp_type = HW_BREAKPOINT_W,
+        .bp_len = HW_BREAKPOINT_LEN_1,
+        .disabled = 1,
+        .exclude_kernel = 1,
+        .exclude_hv = 1,
+    };
+    int held[SLOTS + 1], count = 0;
 
-	for (; count <= SLOTS; count++) {
-		attributes.bp_addr = (uintptr_t)&held[count];
-		held[count] = (int)syscall(SYS_perf_event_open, &attributes, task, -1, -1, PERF_FLAG_FD_CLOEXEC);
-		if (held[count] < 0)
-			break;
-	}
-	if (count <= SLOTS && errno != ENOSPC)
-		missing("hardware breakpoints by perf_event_open(2)");
-	for (int i = 0; i < count; i++)
-		close(held[i]);
-	return count;
+    for (; count <= SLOTS; count++) {
+        attributes.bp_addr = (uintptr_t)&held[count];
+        held[count] = (int)syscall(SYS_perf_event_open, &attributes, task, -1, -1, PERF_FLAG_FD_CLOEXEC);
+        if (held[count] < 0) break;
+    }
+    if (count <= SLOTS && errno != ENOSPC) missing("hardware breakpoints by perf_event_open(2)");
+    for (int i = 0; i < count; i++) close(held[i]);
+    return count;
 }
 
 /* As CRIU does: set, taken away, and the task left to itself. */
-static void trace_with_breakpoint(pid_t child)
-{
-	const size_t dr0 = offsetof(struct user, u_debugreg[0]), dr7 = offsetof(struct user, u_debugreg[7]);
-	int status;
+static void trace_with_breakpoint(pid_t child) {
+    const size_t dr0 = offsetof(struct user, u_debugreg[0]), dr7 = offsetof(struct user, u_debugreg[7]);
+    int status;
 
-	need(ptrace(PTRACE_ATTACH, child, NULL, NULL));
-	need(waitpid(child, &status, 0));
-	need(ptrace(PTRACE_POKEUSER, child, dr0, (void *)&free_slots));
-	need(ptrace(PTRACE_POKEUSER, child, dr7, (void *)1L));
-	need(ptrace(PTRACE_POKEUSER, child, dr7, (void *)0L));
-	need(ptrace(PTRACE_DETACH, child, NULL, NULL));
+    need(ptrace(PTRACE_ATTACH, child, NULL, NULL));
+    need(waitpid(child, &status, 0));
+    need(ptrace(PTRACE_POKEUSER, child, dr0, (void *)&free_slots));
+    need(ptrace(PTRACE_POKEUSER, child, dr7, (void *)1L));
+    need(ptrace(PTRACE_POKEUSER, child, dr7, (void *)0L));
+    need(ptrace(PTRACE_DETACH, child, NULL, NULL));
 }
 
-static void body(void)
-{
-	pid_t untouched = waiting_child(), traced = waiting_child();
+static void body(void) {
+    pid_t untouched = waiting_child(), traced = waiting_child();
 
-	trace_with_breakpoint(traced);
-	int all = free_slots(untouched), left = free_slots(traced);
-	need(kill(untouched, SIGKILL));
-	need(kill(traced, SIGKILL));
-	expect(all == SLOTS, "a task has %d breakpoints, not %d", all, SLOTS);
-	expect(left == SLOTS - 1, "a task that was traced has room for %d breakpoints, not %d", left, SLOTS - 1);
-	holds("of %d breakpoints of a task, the one that a tracer has set and taken away is still taken", all);
+    trace_with_breakpoint(traced);
+    int all = free_slots(untouched), left = free_slots(traced);
+    need(kill(untouched, SIGKILL));
+    need(kill(traced, SIGKILL));
+    expect(all == SLOTS, "a task has %d breakpoints, not %d", all, SLOTS);
+    expect(left == SLOTS - 1, "a task that was traced has room for %d breakpoints, not %d", left, SLOTS - 1);
+    holds("of %d breakpoints of a task, the one that a tracer has set and taken away is still taken", all);
 }
 
 #else
 
-static void body(void)
-{
-	missing("x86-64, whose breakpoints this sets");
-}
+static void body(void) { missing("x86-64, whose breakpoints this sets"); }
 
 #endif
 
-int main(void)
-{
-	return check(body);
-}
+int main(void) { return check(body); }

@@ -12,39 +12,33 @@
 
 static volatile int counter;
 
-static int count(void *argument)
-{
-	(void)argument;
-	for (;;)
-		counter++;
-	return 0;
+static int count(void *argument) {
+    (void)argument;
+    for (;;) counter++;
+    return 0;
 }
 
-static void body(void)
-{
-	int before, after;
-	pid_t pid;
+static void body(void) {
+    int before, after;
+    pid_t pid;
 
-	hosts_up();
-	pid = start_program(count, NULL, NO_FDS);
-	while (!peek_int(pid, &counter))
-		;
-	cgroup_freeze(NULL, true);
-	before = peek_int(pid, &counter);
-	criu_dump(pid, NULL);
-	expect(cgroup_is_frozen(NULL), "the cgroup is not frozen after the dump");
-	after = peek_int(pid, &counter);
-	expect(after == before, "the program ran on by %u during the dump", (unsigned)after - before);
-	cgroup_freeze(NULL, false);
-	while (peek_int(pid, &counter) == after)
-		;
-	cgroup_freeze(NULL, true);
-	cgroup_kill(NULL);
-	expect(finish(pid) == -SIGKILL, "cgroup.kill did not end the frozen program");
-	holds("frozen after the dump, not an instruction further; a thaw let it go on, cgroup.kill ended it");
+    hosts_up();
+    pid = start_program(count, NULL, NO_FDS);
+    while (!peek_int(pid, &counter))
+        ;
+    cgroup_freeze(NULL, true);
+    before = peek_int(pid, &counter);
+    criu_dump(pid, NULL);
+    expect(cgroup_is_frozen(NULL), "the cgroup is not frozen after the dump");
+    after = peek_int(pid, &counter);
+    expect(after == before, "the program ran on by %u during the dump", (unsigned)after - before);
+    cgroup_freeze(NULL, false);
+    while (peek_int(pid, &counter) == after)
+        ;
+    cgroup_freeze(NULL, true);
+    cgroup_kill(NULL);
+    expect(finish(pid) == -SIGKILL, "cgroup.kill did not end the frozen program");
+    holds("frozen after the dump, not an instruction further; a thaw let it go on, cgroup.kill ended it");
 }
 
-int main(void)
-{
-	return check(body);
-}
+int main(void) { return check(body); }

@@ -10,47 +10,41 @@
 
 static volatile int counter;
 
-static int count(void *argument)
-{
-	(void)argument;
-	for (;;)
-		counter++;
-	return 0;
+static int count(void *argument) {
+    (void)argument;
+    for (;;) counter++;
+    return 0;
 }
 
-static void body(void)
-{
-	struct criu_restore restore;
-	int dumped, detached;
-	pid_t original;
+static void body(void) {
+    struct criu_restore restore;
+    int dumped, detached;
+    pid_t original;
 
-	hosts_up();
-	original = start_program(count, NULL, NO_FDS);
-	while (!peek_int(original, &counter))
-		;
-	cgroup_freeze(NULL, true);
-	dumped = peek_int(original, &counter);
-	criu_dump(original, NULL);
-	cgroup_kill(NULL);
-	finish(original);
-	cgroup_freeze(NULL, false);	/* a frozen cgroup freezes those below it */
+    hosts_up();
+    original = start_program(count, NULL, NO_FDS);
+    while (!peek_int(original, &counter))
+        ;
+    cgroup_freeze(NULL, true);
+    dumped = peek_int(original, &counter);
+    criu_dump(original, NULL);
+    cgroup_kill(NULL);
+    finish(original);
+    cgroup_freeze(NULL, false); /* a frozen cgroup freezes those below it */
 
-	cgroup_make("target");
-	cgroup_freeze("target", true);
-	restore = criu_restore_held();
-	cgroup_enter("target", restore.root);
-	criu_release(&restore);
-	while (!cgroup_is_frozen("target"))
-		;
-	detached = peek_int(restore.root, &counter);
-	expect(detached == dumped, "it counted on by %u before the thaw", (unsigned)detached - dumped);
-	cgroup_freeze("target", false);
-	while (peek_int(restore.root, &counter) == dumped)
-		;
-	holds("the counter stood at the dump's value with criu gone, and went on at the thaw");
+    cgroup_make("target");
+    cgroup_freeze("target", true);
+    restore = criu_restore_held();
+    cgroup_enter("target", restore.root);
+    criu_release(&restore);
+    while (!cgroup_is_frozen("target"))
+        ;
+    detached = peek_int(restore.root, &counter);
+    expect(detached == dumped, "it counted on by %u before the thaw", (unsigned)detached - dumped);
+    cgroup_freeze("target", false);
+    while (peek_int(restore.root, &counter) == dumped)
+        ;
+    holds("the counter stood at the dump's value with criu gone, and went on at the thaw");
 }
 
-int main(void)
-{
-	return check(body);
-}
+int main(void) { return check(body); }

@@ -8,24 +8,19 @@
 #include "harness/result.h"
 #include "harness/task.h"
 
-static void freeze_and_thaw(pid_t pid)
-{
-	cgroup_enter(NULL, pid);
-	cgroup_freeze(NULL, true);
-	cgroup_freeze(NULL, false);
+static void freeze_and_thaw(pid_t pid) {
+    cgroup_enter(NULL, pid);
+    cgroup_freeze(NULL, true);
+    cgroup_freeze(NULL, false);
 }
 
-static void body(void)
-{
-	char names[256];
+static void body(void) {
+    char names[256];
 
-	hosts_up();
-	cgroup_make(NULL);
-	expect_interrupts(freeze_and_thaw, names, sizeof(names));
-	holds("EINTR after a thaw: %s", names);
+    hosts_up();
+    cgroup_make(NULL);
+    expect_interrupts(freeze_and_thaw, names, sizeof(names));
+    holds("EINTR after a thaw: %s", names);
 }
 
-int main(void)
-{
-	return check(body);
-}
+int main(void) { return check(body); }

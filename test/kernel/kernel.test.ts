@@ -1,7 +1,7 @@
 /** One test case per program of this folder: a statement about the kernel, or about criu, that migrun relies on. */
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
@@ -12,7 +12,8 @@ const MISSING = 77;
 const TIMEOUT_MS = 100_000;
 
 const sourcesIn = (folder: string): string[] => readdirSync(folder).filter((name) => name.endsWith('.c')).sort();
-const statementOf = (program: string): string => readFileSync(join(__dirname, program), 'utf8').split('\n', 1)[0]!.replace('/* ', '');
+const statementOf = (program: string): string =>
+  readFileSync(join(__dirname, program), 'utf8').split('\n', 1)[0]!.replace('/* ', '');
 
 const programs = sourcesIn(__dirname);
 let folder: string;
@@ -32,7 +33,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test.each(programs.map((program) => [statementOf(program), program]))('%s', (_statement, program) => {
   const executable = join(folder, basename(program, '.c'));
   execFileSync('cc', [...FLAGS, join(__dirname, program), ...objects, '-o', executable]);
-  const { status, signal, stdout, stderr } = spawnSync(executable, { cwd: folder, encoding: 'utf8', timeout: TIMEOUT_MS });
+  const { status, signal, stdout, stderr } = spawnSync(executable, {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: TIMEOUT_MS,
+  });
   const seen = `${program}: ${stdout.trim()}${stderr && `\n${stderr.trim()}`}`;
   if (status === MISSING && !process.env['CI']) {
     process.stderr.write(`could not be tried: ${seen}\n`);

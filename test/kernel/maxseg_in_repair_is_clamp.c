@@ -7,22 +7,19 @@
 #include "harness/result.h"
 #include "harness/tcp.h"
 
-static void body(int family)
-{
-	const int header = family == AF_INET ? 40 : 60, timestamps = 12;
-	struct connection connection;
-	int in_use, clamp;
+static void body(int family) {
+    const int header = family == AF_INET ? 40 : 60, timestamps = 12;
+    struct connection connection;
+    int in_use, clamp;
 
-	hosts_up();
-	connection = connect_hosts(family);
-	in_use = get_option(connection.a, IPPROTO_TCP, TCP_MAXSEG);
-	repair(connection.a, TCP_REPAIR_ON);
-	clamp = get_option(connection.a, IPPROTO_TCP, TCP_MAXSEG);
-	expect(clamp == 1500 - header && in_use == clamp - timestamps, "%d in repair mode, %d outside, on a link of 1500", clamp, in_use);
-	holds("%d in repair mode, %d outside (timestamps take 12)", clamp, in_use);
+    hosts_up();
+    connection = connect_hosts(family);
+    in_use = get_option(connection.a, IPPROTO_TCP, TCP_MAXSEG);
+    repair(connection.a, TCP_REPAIR_ON);
+    clamp = get_option(connection.a, IPPROTO_TCP, TCP_MAXSEG);
+    expect(clamp == 1500 - header && in_use == clamp - timestamps, "%d in repair mode, %d outside, on a link of 1500",
+           clamp, in_use);
+    holds("%d in repair mode, %d outside (timestamps take 12)", clamp, in_use);
 }
 
-int main(void)
-{
-	return check_families(body);
-}
+int main(void) { return check_families(body); }

@@ -6,23 +6,19 @@
 #include "harness/result.h"
 #include "harness/tcp.h"
 
-static void body(void)
-{
-	struct connection connection;
-	int during, after;
+static void body(void) {
+    struct connection connection;
+    int during, after;
 
-	hosts_up();
-	connection = connect_hosts(AF_INET);
-	set_option(connection.b, SOL_SOCKET, SO_REUSEADDR, 1);
-	repair(connection.b, TCP_REPAIR_ON);
-	during = get_option(connection.b, SOL_SOCKET, SO_REUSEADDR);
-	repair(connection.b, TCP_REPAIR_OFF);
-	after = get_option(connection.b, SOL_SOCKET, SO_REUSEADDR);
-	expect(during == 2 && after == 0, "1 before, %d in repair mode, %d after", during, after);
-	holds("1 before, 2 in repair mode, 0 after");
+    hosts_up();
+    connection = connect_hosts(AF_INET);
+    set_option(connection.b, SOL_SOCKET, SO_REUSEADDR, 1);
+    repair(connection.b, TCP_REPAIR_ON);
+    during = get_option(connection.b, SOL_SOCKET, SO_REUSEADDR);
+    repair(connection.b, TCP_REPAIR_OFF);
+    after = get_option(connection.b, SOL_SOCKET, SO_REUSEADDR);
+    expect(during == 2 && after == 0, "1 before, %d in repair mode, %d after", during, after);
+    holds("1 before, 2 in repair mode, 0 after");
 }
 
-int main(void)
-{
-	return check(body);
-}
+int main(void) { return check(body); }

@@ -7,34 +7,28 @@
 #include "harness/result.h"
 #include "harness/tcp.h"
 
-static int segment_size(int family, bool set)
-{
-	struct connection connection = connect_hosts(family);
-	static struct saved saved;
+static int segment_size(int family, bool set) {
+    struct connection connection = connect_hosts(family);
+    static struct saved saved;
 
-	enter(B);
-	lock(connection.b);
-	save(connection.b, &saved);
-	if (!set)
-		saved.connect_mss = 0;
-	revive(connection.b, &saved);
-	return get_option(connection.b, IPPROTO_TCP, TCP_MAXSEG);
+    enter(B);
+    lock(connection.b);
+    save(connection.b, &saved);
+    if (!set) saved.connect_mss = 0;
+    revive(connection.b, &saved);
+    return get_option(connection.b, IPPROTO_TCP, TCP_MAXSEG);
 }
 
-static void body(int family)
-{
-	const int full = family == AF_INET ? 1460 : 1440, least = family == AF_INET ? 536 : 1220;
-	int plain, set;
+static void body(int family) {
+    const int full = family == AF_INET ? 1460 : 1440, least = family == AF_INET ? 536 : 1220;
+    int plain, set;
 
-	hosts_up();
-	plain = segment_size(family, false);
-	set = segment_size(family, true);
-	expect(set > full - 40 && set <= full, "%d with TCP_MAXSEG %d", set, full);
-	expect(plain <= least, "%d without TCP_MAXSEG", plain);
-	holds("%d without TCP_MAXSEG, %d with it", plain, set);
+    hosts_up();
+    plain = segment_size(family, false);
+    set = segment_size(family, true);
+    expect(set > full - 40 && set <= full, "%d with TCP_MAXSEG %d", set, full);
+    expect(plain <= least, "%d without TCP_MAXSEG", plain);
+    holds("%d without TCP_MAXSEG, %d with it", plain, set);
 }
 
-int main(void)
-{
-	return check_families(body);
-}
+int main(void) { return check_families(body); }

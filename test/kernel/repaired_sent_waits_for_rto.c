@@ -9,41 +9,38 @@
 #include "harness/tap.h"
 #include "harness/tcp.h"
 
-static void body(int family)
-{
-	static struct saved saved;
-	struct connection connection;
-	struct segment segment;
-	int tap;
+static void body(int family) {
+    static struct saved saved;
+    struct connection connection;
+    struct segment segment;
+    int tap;
 
-	hosts_up();
-	connection = connect_hosts(family);
-	tap = tap_open();
-	lock(connection.b);
-	send_pattern(connection.a, 0, 1000);
-	lock(connection.a);
-	save(connection.a, &saved);
-	expect(saved.sent == 1000 && saved.unsent == 0, "%d sent and %d unsent bytes saved, not 1000 and 0", saved.sent, saved.unsent);
-	unlock(connection.b);
-	tap_count(tap, true);
+    hosts_up();
+    connection = connect_hosts(family);
+    tap = tap_open();
+    lock(connection.b);
+    send_pattern(connection.a, 0, 1000);
+    lock(connection.a);
+    save(connection.a, &saved);
+    expect(saved.sent == 1000 && saved.unsent == 0, "%d sent and %d unsent bytes saved, not 1000 and 0", saved.sent,
+           saved.unsent);
+    unlock(connection.b);
+    tap_count(tap, true);
 
-	revive(connection.a, &saved);
-	expect(tap_next(tap, true, 0, &segment) && !segment.body, "no window probe");
-	expect(!tap_next(tap, true, 900, &segment), "%zu bytes were sent again before 0.9 s", segment.body);
-	expect(unacknowledged(connection.a) == 1000, "the queue went out unseen");
+    revive(connection.a, &saved);
+    expect(tap_next(tap, true, 0, &segment) && !segment.body, "no window probe");
+    expect(!tap_next(tap, true, 900, &segment), "%zu bytes were sent again before 0.9 s", segment.body);
+    expect(unacknowledged(connection.a) == 1000, "the queue went out unseen");
 
-	lock(connection.a);
-	save(connection.a, &saved);
-	saved.unsent = saved.sent;
-	saved.sent = 0;
-	revive(connection.a, &saved);
-	expect(tap_next(tap, true, 0, &segment) && !segment.body, "no window probe");
-	expect(tap_next(tap, true, 0, &segment) && segment.body == 1000, "unsent bytes did not leave with send()");
-	expect(receive_pattern(connection.b, 0, 1000) == 1000, "the bytes did not come");
-	holds("repaired as sent: nothing within 0.9 s; sent after repair mode: at once");
+    lock(connection.a);
+    save(connection.a, &saved);
+    saved.unsent = saved.sent;
+    saved.sent = 0;
+    revive(connection.a, &saved);
+    expect(tap_next(tap, true, 0, &segment) && !segment.body, "no window probe");
+    expect(tap_next(tap, true, 0, &segment) && segment.body == 1000, "unsent bytes did not leave with send()");
+    expect(receive_pattern(connection.b, 0, 1000) == 1000, "the bytes did not come");
+    holds("repaired as sent: nothing within 0.9 s; sent after repair mode: at once");
 }
 
-int main(void)
-{
-	return check_families(body);
-}
+int main(void) { return check_families(body); }

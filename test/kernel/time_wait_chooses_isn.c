@@ -14,65 +14,58 @@
 
 enum { ISN = 0x12345678, FAR_ISN = 0x07654321, DISTANCE = 65537, FAR_PORT = 4000 };
 
-static void set_next(int fd, int queue, uint32_t seq)
-{
-	set_option(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, queue);
-	set_option(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, seq);
+static void set_next(int fd, int queue, uint32_t seq) {
+    set_option(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, queue);
+    set_option(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, seq);
 }
 
 /* A connection in TIME_WAIT, of which its far end has never heard. */
-static void time_wait(const union address *near, const union address *far)
-{
-	struct segment fin = { .seq = FAR_ISN - 1000, .ack = ISN - DISTANCE, .flags = FIN | ACK };
-	int fd = need(socket(near->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	struct pollfd poller = { .fd = fd };
+static void time_wait(const union address *near, const union address *far) {
+    struct segment fin = {.seq = FAR_ISN - 1000, .ack = ISN - DISTANCE, .flags = FIN | ACK};
+    int fd = need(socket(near->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    struct pollfd poller = {.fd = fd};
 
-	repair(fd, TCP_REPAIR_ON);
-	set_next(fd, TCP_RECV_QUEUE, fin.seq);
-	set_next(fd, TCP_SEND_QUEUE, fin.ack - 1);
-	need(bind(fd, &near->any, address_size(near)));
-	need(connect(fd, &far->any, address_size(far)));
-	need(shutdown(fd, SHUT_WR));
-	repair(fd, TCP_REPAIR_OFF_NO_WP);
-	inject(far, near, &fin, NULL, 0);
-	need(poll(&poller, 1, 1000));
-	expect(poller.revents & POLLHUP, "the connection is in state %d", tcp_info_of(fd).tcpi_state);
-	close(fd);
+    repair(fd, TCP_REPAIR_ON);
+    set_next(fd, TCP_RECV_QUEUE, fin.seq);
+    set_next(fd, TCP_SEND_QUEUE, fin.ack - 1);
+    need(bind(fd, &near->any, address_size(near)));
+    need(connect(fd, &far->any, address_size(far)));
+    need(shutdown(fd, SHUT_WR));
+    repair(fd, TCP_REPAIR_OFF_NO_WP);
+    inject(far, near, &fin, NULL, 0);
+    need(poll(&poller, 1, 1000));
+    expect(poller.revents & POLLHUP, "the connection is in state %d", tcp_info_of(fd).tcpi_state);
+    close(fd);
 }
 
 /* A host that has the connection, and says nothing. */
-static void keep_quiet(const union address *near, const union address *far)
-{
-	int fd = need(socket(near->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+static void keep_quiet(const union address *near, const union address *far) {
+    int fd = need(socket(near->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
 
-	repair(fd, TCP_REPAIR_ON);
-	need(bind(fd, &far->any, address_size(far)));
-	need(connect(fd, &near->any, address_size(near)));
-	lock(fd);
+    repair(fd, TCP_REPAIR_ON);
+    need(bind(fd, &far->any, address_size(far)));
+    need(connect(fd, &near->any, address_size(near)));
+    lock(fd);
 }
 
-static void body(int family)
-{
-	union address near, far;
-	struct segment syn = { .seq = FAR_ISN, .flags = SYN }, answer = { 0 };
-	int tap;
+static void body(int family) {
+    union address near, far;
+    struct segment syn = {.seq = FAR_ISN, .flags = SYN}, answer = {0};
+    int tap;
 
-	hosts_up();
-	near = local_of(listen_on_b(family));
-	far = address_of(family, 1, FAR_PORT);
-	keep_quiet(&near, &far);
-	enter(B);
-	tap = tap_open();
-	time_wait(&near, &far);
-	inject(&far, &near, &syn, NULL, 0);
-	while (tap_next(tap, true, 1000, &answer) && !(answer.flags & SYN))
-		expect(!(answer.flags & FIN), "the FIN was sent");
-	expect(answer.flags == (SYN | ACK) && answer.ack == FAR_ISN + 1, "the SYN was not answered");
-	expect(answer.seq == ISN, "answered with %#x, not %#x", answer.seq, ISN);
-	holds("the listener answers with the number that was chosen; the FIN was never sent");
+    hosts_up();
+    near = local_of(listen_on_b(family));
+    far = address_of(family, 1, FAR_PORT);
+    keep_quiet(&near, &far);
+    enter(B);
+    tap = tap_open();
+    time_wait(&near, &far);
+    inject(&far, &near, &syn, NULL, 0);
+    while (tap_next(tap, true, 1000, &answer) && !(answer.flags & SYN))
+        expect(!(answer.flags & FIN), "the FIN was sent");
+    expect(answer.flags == (SYN | ACK) && answer.ack == FAR_ISN + 1, "the SYN was not answered");
+    expect(answer.seq == ISN, "answered with %#x, not %#x", answer.seq, ISN);
+    holds("the listener answers with the number that was chosen; the FIN was never sent");
 }
 
-int main(void)
-{
-	return check_families(body);
-}
+int main(void) { return check_families(body); }

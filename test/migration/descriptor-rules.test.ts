@@ -5,14 +5,27 @@ const FIFO = 0o010600;
 const CONTEXT = { terminal: undefined, sockets: new Set([77]), pids: new Set([500, 501]) };
 
 function file(change: Partial<OpenFile> = {}): OpenFile {
-  return { flags: 0, mode: 0o100644, identity: '1:2', size: 7, bytes: 4096, links: 1, filesystem: 0xef53, details: {}, events: 0, ...change };
+  return {
+    flags: 0,
+    mode: 0o100644,
+    identity: '1:2',
+    size: 7,
+    bytes: 4096,
+    links: 1,
+    filesystem: 0xef53,
+    details: {},
+    events: 0,
+    ...change,
+  };
 }
 
 const anonymous = (change: Partial<OpenFile>): OpenFile => file({ mode: 0o600, filesystem: undefined, ...change });
-const codeOf = (target: string, opened?: OpenFile): string | undefined => reasonOfDescriptor(opened === undefined ? { fd: 3, target } : { fd: 3, target, file: opened }, CONTEXT)?.code;
+const codeOf = (target: string, opened?: OpenFile): string | undefined =>
+  reasonOfDescriptor(opened === undefined ? { fd: 3, target } : { fd: 3, target, file: opened }, CONTEXT)?.code;
 
 test.each([
-  ['an eventfd', 'anon_inode:[eventfd]', anonymous({ details: { 'eventfd-count': 'ffffffff', 'eventfd-semaphore': '0' } })],
+  ['an eventfd', 'anon_inode:[eventfd]',
+    anonymous({ details: { 'eventfd-count': 'ffffffff', 'eventfd-semaphore': '0' } })],
   ['inotify without events', 'anon_inode:inotify', anonymous({})],
   ["a pidfd of the program's own", 'pidfd:[900]', anonymous({ details: { Pid: '501' } })],
   ['a pidfd of a process that has ended', 'anon_inode:[pidfd]', anonymous({ details: { Pid: '-1' } })],
@@ -27,7 +40,8 @@ test.each([
 
 test.each([
   ['a semaphore', 'anon_inode:[eventfd]', 'E_DESCRIPTOR', anonymous({ details: { 'eventfd-semaphore': '1' } })],
-  ['a count that is too large', 'anon_inode:[eventfd]', 'E_DESCRIPTOR', anonymous({ details: { 'eventfd-count': '100000000' } })],
+  ['a count that is too large', 'anon_inode:[eventfd]', 'E_DESCRIPTOR',
+    anonymous({ details: { 'eventfd-count': '100000000' } })],
   ['events of inotify', 'anon_inode:inotify', 'E_DESCRIPTOR', anonymous({ events: 1 })],
   ['a pidfd of somebody else', 'pidfd:[900]', 'E_DESCRIPTOR', anonymous({ details: { Pid: '502' } })],
   ['a pipe in packet mode', 'pipe:[12]', 'E_DESCRIPTOR', anonymous({ mode: FIFO, flags: 0o40001 })],
@@ -45,10 +59,17 @@ describe('pipes', () => {
   const WRITE = 1;
   const POLLERR = 8;
   const POLLHUP = 16;
-  const process = (innerPid: number, ...ends: [flags: number, events: number][]): { innerPid: number; name: string; descriptors: DescriptorFact[] } => ({
+  const process = (
+    innerPid: number,
+    ...ends: [flags: number, events: number][]
+  ): { innerPid: number; name: string; descriptors: DescriptorFact[] } => ({
     innerPid,
     name: 'server',
-    descriptors: ends.map(([flags, events], fd) => ({ fd, target: 'pipe:[12]', file: anonymous({ mode: FIFO, flags, events }) })),
+    descriptors: ends.map(([flags, events], fd) => ({
+      fd,
+      target: 'pipe:[12]',
+      file: anonymous({ mode: FIFO, flags, events }),
+    })),
   });
 
   test.each([
@@ -64,6 +85,9 @@ describe('pipes', () => {
     ['reader', READ],
     ['writer', WRITE],
   ])('a %s whose other end is elsewhere is refused', (_name, flags) => {
-    expect(reasonsOfPipes([process(2, [flags, 0])])).toEqual([{ code: 'E_DESCRIPTOR', message: 'process 2 (server) has pipe:[12] open, whose other end another program has (descriptor 0)' }]);
+    expect(reasonsOfPipes([process(2, [flags, 0])])).toEqual([{
+      code: 'E_DESCRIPTOR',
+      message: 'process 2 (server) has pipe:[12] open, whose other end another program has (descriptor 0)',
+    }]);
   });
 });

@@ -7,7 +7,10 @@ const log = pino({ level: 'silent' });
 type Story = string[];
 
 /** Steps a, b, c, ... that tell their story; the one called `failing` fails half done. */
-function steps(names: string, options: { failing?: string; pointOfNoReturn?: string; badUndo?: string; withoutUndo?: string } = {}): Step<Story>[] {
+function steps(
+  names: string,
+  options: { failing?: string; pointOfNoReturn?: string; badUndo?: string; withoutUndo?: string } = {},
+): Step<Story>[] {
   return [...names].map((name) => ({
     name,
     run: async (story) => {
@@ -18,11 +21,11 @@ function steps(names: string, options: { failing?: string; pointOfNoReturn?: str
     ...(name === options.withoutUndo
       ? {}
       : {
-          undo: (story: Story) => {
-            story.push(`undo ${name}`);
-            if (name === options.badUndo) throw new Error(`undo of ${name} failed`);
-          },
-        }),
+        undo: (story: Story) => {
+          story.push(`undo ${name}`);
+          if (name === options.badUndo) throw new Error(`undo of ${name} failed`);
+        },
+      }),
     ...(name === options.pointOfNoReturn ? { pointOfNoReturn: true as const } : {}),
   }));
 }
@@ -30,7 +33,9 @@ function steps(names: string, options: { failing?: string; pointOfNoReturn?: str
 async function run(table: Step<Story>[]) {
   const story: Story = [];
   const progress: string[] = [];
-  const outcome = await runSteps(table, story, (step, state) => progress.push(`${step} ${state}`), log).catch((error: Error) => error);
+  const outcome = await runSteps(table, story, (step, state) => progress.push(`${step} ${state}`), log).catch(
+    (error: Error) => error,
+  );
   return { story, progress, outcome };
 }
 

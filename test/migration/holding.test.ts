@@ -23,7 +23,10 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const arrivalOf = (again = false) => modestArrival({ checkpoint: { id: CHECKPOINT, tickets: [], peers: [{ connection: CONNECTION, sndUna: 1, rcvNxt: 2 }], again } });
+const arrivalOf = (again = false) =>
+  modestArrival({
+    checkpoint: { id: CHECKPOINT, tickets: [], peers: [{ connection: CONNECTION, sndUna: 1, rcvNxt: 2 }], again },
+  });
 
 /** An agent whose peers answer so. */
 function answering(status: string) {
@@ -44,14 +47,19 @@ const ANSWERS = [
   { status: 'no-agent', code: 'E_CHECKPOINT_OVER', again: null },
 ] as const;
 
-test.each(ANSWERS)('a peer that says $status: $code, with --again $again; before anything is done, and before the commit', async ({ status, code, again }) => {
-  const { tools } = answering(status);
-  for (const [arrival, expected] of [[arrivalOf(), code], [arrivalOf(true), again]] as const) {
-    expect((await judgeCheckpoint(arrival, tools, journal)).map((reason) => reason.code)).toEqual(expected === null ? [] : [expected]);
-    const renewed = renewClaim(arrival, tools);
-    await (expected === null ? renewed : expect(renewed).rejects.toMatchObject({ code: expected }));
-  }
-});
+test.each(ANSWERS)(
+  'a peer that says $status: $code, with --again $again; before anything is done, and before the commit',
+  async ({ status, code, again }) => {
+    const { tools } = answering(status);
+    for (const [arrival, expected] of [[arrivalOf(), code], [arrivalOf(true), again]] as const) {
+      expect((await judgeCheckpoint(arrival, tools, journal)).map((reason) => reason.code)).toEqual(
+        expected === null ? [] : [expected],
+      );
+      const renewed = renewClaim(arrival, tools);
+      await (expected === null ? renewed : expect(renewed).rejects.toMatchObject({ code: expected }));
+    }
+  },
+);
 
 test('what a restore claims it renews and gives back in its own name', async () => {
   const { tools, asked } = answering('ok');
@@ -59,7 +67,9 @@ test('what a restore claims it renews and gives back in its own name', async () 
   await judgeCheckpoint(arrival, tools, journal);
   await renewClaim(arrival, tools);
   await giveBack(arrival, tools);
-  expect(asked.map((message) => message.type === 'ask-holds' && [message.migration, message.claim, message.leaseMs > 0])).toEqual([
+  expect(
+    asked.map((message) => message.type === 'ask-holds' && [message.migration, message.claim, message.leaseMs > 0]),
+  ).toEqual([
     [CHECKPOINT, arrival.migration, true],
     [CHECKPOINT, arrival.migration, true],
     [CHECKPOINT, arrival.migration, false],
@@ -79,6 +89,8 @@ test('a program that moves, and a checkpoint without connections, ask nobody', a
 
 test('what was restored on this host before is refused here', async () => {
   journal.decide(CHECKPOINT, 'committed');
-  expect(await judgeCheckpoint(arrivalOf(), answering('ok').tools, journal)).toMatchObject([{ code: 'E_CHECKPOINT_USED' }]);
+  expect(await judgeCheckpoint(arrivalOf(), answering('ok').tools, journal)).toMatchObject([{
+    code: 'E_CHECKPOINT_USED',
+  }]);
   expect(await judgeCheckpoint(arrivalOf(true), answering('ok').tools, journal)).toEqual([]);
 });

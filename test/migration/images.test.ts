@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ImageReceiver, listImages, readImages, sendImages, type ImageFile } from '../../src/migration/images';
-import { serve, supervisorMessage, type SupervisorMessage } from '../../src/protocol/control';
-import { channelPair, type ChannelPair } from './support';
+import { type ImageFile, ImageReceiver, listImages, readImages, sendImages } from '../../src/migration/images';
+import { serve, type SupervisorMessage, supervisorMessage } from '../../src/protocol/control';
+import { type ChannelPair, channelPair } from './support';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -45,7 +45,11 @@ function receive(alter: (data: Buffer) => Buffer = (data) => data): void {
     receiver?.finish(message.sha256);
     return Promise.resolve({ type: 'done' });
   };
-  void serve(pair.target, async (incoming) => (await handle(incoming)) as SupervisorMessage, (data) => receiver?.take(alter(data)));
+  void serve(
+    pair.target,
+    async (incoming) => (await handle(incoming)) as SupervisorMessage,
+    (data) => receiver?.take(alter(data)),
+  );
 }
 
 describe('over a channel', () => {
@@ -63,7 +67,8 @@ describe('over a channel', () => {
     const sent = await send();
     expect(sent).toBe(Object.values(files).reduce((sum, { length }) => sum + length, 0));
     expect(readdirSync(to).sort()).toEqual(Object.keys(files).sort());
-    for (const [name, content] of Object.entries(files)) expect(readFileSync(join(to, name)).equals(content)).toBe(true);
+    for (const [name, content] of Object.entries(files))
+      expect(readFileSync(join(to, name)).equals(content)).toBe(true);
   });
 
   test('only their owner can read what arrived', async () => {
@@ -79,8 +84,13 @@ describe('over a channel', () => {
     expect(readdirSync(to)).toEqual([]);
   });
 
-  test('CRIU\'s logs and statistics stay', async () => {
-    write({ 'criu.log': Buffer.from('log'), 'criu.stderr': Buffer.from('err'), 'stats-dump': Buffer.from('s'), 'core-1.img': Buffer.from('core') });
+  test("CRIU's logs and statistics stay", async () => {
+    write({
+      'criu.log': Buffer.from('log'),
+      'criu.stderr': Buffer.from('err'),
+      'stats-dump': Buffer.from('s'),
+      'core-1.img': Buffer.from('core'),
+    });
     receive();
     await send();
     expect(readdirSync(to)).toEqual(['core-1.img']);
@@ -118,7 +128,8 @@ describe('ImageReceiver', () => {
 
   /** The hash that a source would announce. */
   function hashOf(files: ImageFile[], content: string): string {
-    return createHash('sha256').update(JSON.stringify(files.map(({ name, size }) => [name, size]))).update(content).digest('hex');
+    return createHash('sha256').update(JSON.stringify(files.map(({ name, size }) => [name, size]))).update(content)
+      .digest('hex');
   }
 
   const refused = expect.objectContaining({ code: 'E_IMAGE' }) as Error;
@@ -170,17 +181,20 @@ describe('ImageReceiver', () => {
 });
 
 describe('names that a source may announce', () => {
-  const announcing = (name: string) => supervisorMessage.safeParse({ type: 'images', rehearsal: false, files: [{ name, size: 1 }] }).success;
+  const announcing = (name: string) =>
+    supervisorMessage.safeParse({ type: 'images', rehearsal: false, files: [{ name, size: 1 }] }).success;
 
   test.each(['core-1.img', 'pagemap-shmem-2.img', 'migrun-state', 'stats_x', 'a'])('%s', (name) => {
     expect(announcing(name)).toBe(true);
   });
 
-  test.each(['', '.', '..', '../key', '/etc/passwd', 'a/b', '.hidden', '-x', 'a\0b', 'a\nb', 'a b', 'ü', 'a'.repeat(65)])('not %j', (name) => {
-    expect(announcing(name)).toBe(false);
-  });
+  test.each(['', '.', '..', '../key', '/etc/passwd', 'a/b', '.hidden', '-x', 'a\0b', 'a\nb', 'a b', 'ü',
+    'a'.repeat(65)])('not %j', (name) => {
+      expect(announcing(name)).toBe(false);
+    });
 
   test.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('nor a size of %d', (size) => {
-    expect(supervisorMessage.safeParse({ type: 'images', rehearsal: false, files: [{ name: 'a', size }] }).success).toBe(false);
+    expect(supervisorMessage.safeParse({ type: 'images', rehearsal: false, files: [{ name: 'a', size }] }).success)
+      .toBe(false);
   });
 });

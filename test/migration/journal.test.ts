@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Journal } from '../../src/migration/journal';
@@ -49,7 +49,9 @@ const DECIDE_MANY = `
 
 test('two processes that decide at the same time agree on every one', async () => {
   const journalModule = join(__dirname, '..', '..', 'dist', 'migration', 'journal.js');
-  const deciders = ['committed', 'aborted'].map((outcome) => new Target(process.execPath, ['-e', DECIDE_MANY, journalModule, folder, outcome]));
+  const deciders = ['committed', 'aborted'].map((outcome) =>
+    new Target(process.execPath, ['-e', DECIDE_MANY, journalModule, folder, outcome])
+  );
   try {
     for (const decider of deciders) expect(await decider.line()).toBe('ready');
     for (const decider of deciders) decider.say('go');

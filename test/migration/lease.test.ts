@@ -1,4 +1,4 @@
-import { leaseFor, LEASE_MS, LONGEST_LEASE_MS } from '../../src/migration/lease';
+import { LEASE_MS, leaseFor, LONGEST_LEASE_MS } from '../../src/migration/lease';
 
 test.each([
   [0, LEASE_MS],

@@ -9,7 +9,7 @@ test('one name for both ways of writing, and the other end has it the other way 
   expect(nameOnWire(client, server)).not.toBe(nameOnWire(server, client));
 });
 
-describe('the other end is the program\'s own', () => {
+describe("the other end is the program's own", () => {
   const ends = new OwnEnds([
     { local: at('127.0.0.1', 1), remote: at('127.0.0.1', 2) },
     { local: at('::ffff:127.0.0.1', 2), remote: at('::ffff:127.0.0.1', 1) },
@@ -41,7 +41,10 @@ test.each([
 
 test('one that no other host could reach keeps the program, by name', () => {
   const [local, remote] = [at('::1', 40000), at('::1')];
-  expect(reasonsOfNeighbours([{ local, remote }], HOST)).toEqual([{ code: 'E_LOCAL_CONNECTION', message: expect.stringContaining('[::1]:40000 - [::1]:5000') as string }]);
+  expect(reasonsOfNeighbours([{ local, remote }], HOST)).toEqual([{
+    code: 'E_LOCAL_CONNECTION',
+    message: expect.stringContaining('[::1]:40000 - [::1]:5000') as string,
+  }]);
   expect(reasonsOfNeighbours([{ local, remote }], { ...HOST, ipv6: 'fd00::1' })).toEqual([]);
   expect(reasonsOfNeighbours([{ local, remote, udp: true }], HOST)).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { connectionsOf, movedPeers, peersOf, udpWithPeers } from '../../src/migration/moved-peers';
-import { practiceState, type MovingState } from '../../src/migration/state';
+import { type MovingState, practiceState } from '../../src/migration/state';
 
 const ADDRESSES = ['10.0.0.1'];
 const at = (address: string, port: number) => ({ address, port });
@@ -25,7 +25,7 @@ const udp = [
 const host = { ipv4: '10.0.0.1', ipv6: null };
 const state = { connections: [tcpConnection()], udp, addresses: ADDRESSES, host };
 
-test('a UDP socket has a peer where it is connected to a socket that is not the program\'s', () => {
+test("a UDP socket has a peer where it is connected to a socket that is not the program's", () => {
   expect(udpWithPeers(state).map(({ fd }) => fd)).toEqual([3]);
 });
 
@@ -41,15 +41,39 @@ test('those of a program on its way', () => {
 });
 
 test('the sockets of a running program have the same peers', () => {
-  const ruled = (type: number, protocol: number, tcpState: number, local = A, remote = C) => ({ inode: 1, pid: 502, pfd: 5, type, protocol, state: tcpState, local, remote, backlog: 0, obstacles: [] });
-  const sockets = [ruled(2, 17, 0), ruled(1, 6, 1), ruled(1, 6, 10, A, nobody), ...udp.slice(1).map(({ saved }) => ruled(2, 17, 0, saved.local, saved.remote))];
+  const ruled = (type: number, protocol: number, tcpState: number, local = A, remote = C) => ({
+    inode: 1,
+    pid: 502,
+    pfd: 5,
+    type,
+    protocol,
+    state: tcpState,
+    local,
+    remote,
+    backlog: 0,
+    obstacles: [],
+  });
+  const sockets = [ruled(2, 17, 0), ruled(1, 6, 1), ruled(1, 6, 10, A, nobody),
+    ...udp.slice(1).map(({ saved }) => ruled(2, 17, 0, saved.local, saved.remote))];
   expect(connectionsOf(sockets, [], ADDRESSES)).toEqual([{ local: A, remote: C }, { local: A, remote: C, udp: true }]);
 });
 
 test('a connection between two sockets of the program has no peer, one with a neighbour at loopback has', () => {
-  const connected = (local: typeof A, remote: typeof A) => ({ inode: 1, pid: 502, pfd: 5, type: 1, protocol: 6, state: 1, local, remote, backlog: 0, obstacles: [] });
+  const connected = (local: typeof A, remote: typeof A) => ({
+    inode: 1,
+    pid: 502,
+    pfd: 5,
+    type: 1,
+    protocol: 6,
+    state: 1,
+    local,
+    remote,
+    backlog: 0,
+    obstacles: [],
+  });
   const [one, other, third] = [at('127.0.0.1', 1), at('::ffff:127.0.0.1', 2), at('127.0.0.1', 3)];
-  const sockets = [connected(one, at('127.0.0.1', 2)), connected(other, at('::ffff:127.0.0.1', 1)), connected(third, one)];
+  const sockets = [connected(one, at('127.0.0.1', 2)), connected(other, at('::ffff:127.0.0.1', 1)),
+    connected(third, one)];
   expect(connectionsOf(sockets, [], ADDRESSES)).toEqual([{ local: third, remote: one }]);
   expect(connectionsOf(sockets, [{ local: one, remote: third }], ADDRESSES)).toEqual([]);
 });
@@ -59,5 +83,9 @@ test('a neighbour at loopback is told of the address that it has from now on', (
   const [connection] = state.connections;
   const neighbour = { ...connection!, saved: { ...connection!.saved, local, remote } };
   const moved = movedPeers({ ...state, udp: [], connections: [neighbour, { ...neighbour, inside: true }] }, [B, local]);
-  expect(moved).toEqual([{ connection: { local, remote }, to: { local: B, remote: at('10.0.0.1', 50000) }, peerHas: 17 }]);
+  expect(moved).toEqual([{
+    connection: { local, remote },
+    to: { local: B, remote: at('10.0.0.1', 50000) },
+    peerHas: 17,
+  }]);
 });

@@ -1,10 +1,16 @@
-import { movingUdp, type MovingUdp } from '../../src/migration/moving-udp';
+import { type MovingUdp, movingUdp } from '../../src/migration/moving-udp';
 
 const nobody = { address: '0.0.0.0', port: 0 };
 const at = (address: string, port = 5000) => ({ address, port });
 
 describe('a socket that arrives', () => {
-  const datagram = { source: at('10.0.0.3'), destination: '10.0.0.1', hopLimit: 64, trafficClass: 0, bytes: Buffer.from('text') };
+  const datagram = {
+    source: at('10.0.0.3'),
+    destination: '10.0.0.1',
+    hopLimit: 64,
+    trafficClass: 0,
+    bytes: Buffer.from('text'),
+  };
   const membership = { interface: 'eth0', group: '239.1.2.3', excludes: true, sources: ['10.0.0.9'] };
   const saved = {
     family: 2,

@@ -5,7 +5,11 @@ const at = (address: string, port = 5000) => ({ address, port });
 
 function addresses(locals: { address: string; port: number }[] = []): NewAddresses {
   const routes: Record<string, string> = { '10.0.0.1': '10.0.0.2', 'fd00::1': 'fd00::2' };
-  return new NewAddresses(new Set(['10.0.0.1', 'fd00::1', '192.168.7.1']), locals, (address) => routes[address] ?? null);
+  return new NewAddresses(
+    new Set(['10.0.0.1', 'fd00::1', '192.168.7.1']),
+    locals,
+    (address) => routes[address] ?? null,
+  );
 }
 
 describe('where a socket is bound to', () => {
@@ -27,8 +31,12 @@ describe('where a socket is bound to', () => {
 
   test('a connected one gets its address from the route to its remote', () => {
     expect(addresses().local({ family: 2, local: at('10.0.0.1'), remote: at('10.0.0.3', 53) })).toEqual(at('0.0.0.0'));
-    expect(addresses().local({ family: 10, local: at('::ffff:10.0.0.1'), remote: at('::ffff:10.0.0.3', 53) })).toEqual(at('::'));
-    expect(addresses().local({ family: 2, local: at('127.0.0.1'), remote: at('127.0.0.1', 53) })).toEqual(at('127.0.0.1'));
+    expect(addresses().local({ family: 10, local: at('::ffff:10.0.0.1'), remote: at('::ffff:10.0.0.3', 53) })).toEqual(
+      at('::'),
+    );
+    expect(addresses().local({ family: 2, local: at('127.0.0.1'), remote: at('127.0.0.1', 53) })).toEqual(
+      at('127.0.0.1'),
+    );
   });
 });
 
@@ -48,5 +56,6 @@ describe('where a remote is', () => {
 });
 
 test('where multicast is sent from', () => {
-  expect(['0.0.0.0', '10.0.0.1', '192.168.7.1'].map((old) => addresses().multicastInterface(old))).toEqual(['0.0.0.0', '10.0.0.2', '0.0.0.0']);
+  expect(['0.0.0.0', '10.0.0.1', '192.168.7.1'].map((old) => addresses().multicastInterface(old))).toEqual(['0.0.0.0',
+    '10.0.0.2', '0.0.0.0']);
 });

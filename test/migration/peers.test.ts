@@ -12,8 +12,22 @@ function suspendedContext(): SourceContext {
   const ask = () =>
     refuses
       ? Promise.reject(new Error('the agent went away'))
-      : Promise.resolve({ type: 'suspended', peers: [{ connection: CONNECTION, status: 'ok', rcvNxt: 1, agent: '' }], tickets: [] });
-  const context = { migration: '', group: '', round: 1, suspendings: 0, leaseMs: LEASE_MS, longestGap: 0, leased: false, suspended: new Map(), tools: { agent: { ask }, log: { warn: () => undefined } } };
+      : Promise.resolve({
+        type: 'suspended',
+        peers: [{ connection: CONNECTION, status: 'ok', rcvNxt: 1, agent: '' }],
+        tickets: [],
+      });
+  const context = {
+    migration: '',
+    group: '',
+    round: 1,
+    suspendings: 0,
+    leaseMs: LEASE_MS,
+    longestGap: 0,
+    leased: false,
+    suspended: new Map(),
+    tools: { agent: { ask }, log: { warn: () => undefined } },
+  };
   return context as unknown as SourceContext;
 }
 

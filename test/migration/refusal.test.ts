@@ -18,7 +18,13 @@ describe('reasonsOfPeers', () => {
   });
 
   test('of many to one host is one for each cause', () => {
-    const peers = Array.from({ length: 10_000 }, (_, port) => ({ connection: { ...connection, remote: { address: '10.0.0.3', port } }, status: port < 3 ? 'busy' : 'no-agent' }));
+    const peers = Array.from(
+      { length: 10_000 },
+      (_, port) => ({
+        connection: { ...connection, remote: { address: '10.0.0.3', port } },
+        status: port < 3 ? 'busy' : 'no-agent',
+      }),
+    );
     const other = { connection: { ...connection, remote: { address: '10.0.0.4', port: 1 } }, status: 'no-agent' };
     expect(reasonsOfPeers([...peers, other]).map(({ code, message }) => `${code} ${message}`)).toEqual([
       expect.stringMatching(/^E_PEER_BUSY .* - 10\.0\.0\.3:0 and 2 more/),
@@ -29,25 +35,39 @@ describe('reasonsOfPeers', () => {
 });
 
 test('an error becomes a reason with its hint', () => {
-  expect(reasonOfError(new MigrunError('E_KEY', 'another key', { hint: 'copy it' }))).toEqual({ code: 'E_KEY', message: 'another key; copy it' });
+  expect(reasonOfError(new MigrunError('E_KEY', 'another key', { hint: 'copy it' }))).toEqual({
+    code: 'E_KEY',
+    message: 'another key; copy it',
+  });
   expect(reasonOfError(new MigrunError('E_KEY', 'another key'))).toEqual({ code: 'E_KEY', message: 'another key' });
 });
 
 describe('refusal', () => {
   test('of one reason is that reason', () => {
-    expect(refusal([{ code: 'E_FILE', message: '/bin/x is not here' }])).toMatchObject({ code: 'E_FILE', message: '/bin/x is not here' });
+    expect(refusal([{ code: 'E_FILE', message: '/bin/x is not here' }])).toMatchObject({
+      code: 'E_FILE',
+      message: '/bin/x is not here',
+    });
   });
 
   test('of several lists them all, with their codes', () => {
-    const error = refusal([{ code: 'E_FILE', message: '/bin/x is not here' }, { code: 'E_PORT', message: 'port 80 is taken' }]);
+    const error = refusal([{ code: 'E_FILE', message: '/bin/x is not here' }, {
+      code: 'E_PORT',
+      message: 'port 80 is taken',
+    }]);
     expect(error.code).toBe('E_FILE');
-    expect(error.message.split('\n')).toEqual(['2 reasons:', '  E_FILE: /bin/x is not here', '  E_PORT: port 80 is taken']);
+    expect(error.message.split('\n')).toEqual(['2 reasons:', '  E_FILE: /bin/x is not here',
+      '  E_PORT: port 80 is taken']);
   });
 
   test('of many with one code lists the first ten', () => {
-    const error = refusal([...Array.from({ length: 10_000 }, (_, fd) => ({ code: 'E_DEVICE', message: `descriptor ${fd}` })), { code: 'E_PORT', message: 'port 80 is taken' }]);
+    const error = refusal([
+      ...Array.from({ length: 10_000 }, (_, fd) => ({ code: 'E_DEVICE', message: `descriptor ${fd}` })),
+      { code: 'E_PORT', message: 'port 80 is taken' },
+    ]);
     const lines = error.message.split('\n');
     expect(lines).toHaveLength(13);
-    expect(lines.slice(-3)).toEqual(['  E_DEVICE: descriptor 9', '  E_PORT: port 80 is taken', '  E_DEVICE: and 9990 more']);
+    expect(lines.slice(-3)).toEqual(['  E_DEVICE: descriptor 9', '  E_PORT: port 80 is taken',
+      '  E_DEVICE: and 9990 more']);
   });
 });

@@ -1,7 +1,14 @@
-import { connectionText, endpointText, isConnecting, isConnection, isLocal, reasonsAgainst, tcpStateName, type RuledProcess, type RuledSocket } from '../../src/migration/rules';
+import { connectionText, endpointText, isConnecting, isConnection, isLocal, reasonsAgainst, type RuledProcess,
+  type RuledSocket, tcpStateName } from '../../src/migration/rules';
 
 const NAMESPACES = { net: 'net:[1]', mnt: 'mnt:[2]', pid: 'pid:[3]' };
-const CONTEXT = { namespaces: NAMESPACES, terminal: undefined, addresses: new Set(['10.0.0.1', 'fd00::1']), unix: [], innerPids: new Map([[502, 2]]) };
+const CONTEXT = {
+  namespaces: NAMESPACES,
+  terminal: undefined,
+  addresses: new Set(['10.0.0.1', 'fd00::1']),
+  unix: [],
+  innerPids: new Map([[502, 2]]),
+};
 
 function processWith(change: Partial<RuledProcess> = {}, ...targets: string[]): RuledProcess {
   const descriptors = targets.map((target, fd) => ({ fd, target }));
@@ -24,11 +31,19 @@ function connected(change: Partial<RuledSocket> = {}): RuledSocket {
 }
 
 function listening(change: Partial<RuledSocket> = {}): RuledSocket {
-  return connected({ state: 10, local: { address: '0.0.0.0', port: 4884 }, remote: { address: '0.0.0.0', port: 0 }, ...change });
+  return connected({
+    state: 10,
+    local: { address: '0.0.0.0', port: 4884 },
+    remote: { address: '0.0.0.0', port: 0 },
+    ...change,
+  });
 }
 
-const codesOf = (processes: RuledProcess[], sockets: RuledSocket[], context: Parameters<typeof reasonsAgainst>[2] = CONTEXT) =>
-  reasonsAgainst(processes, sockets, context).map(({ code }) => code);
+const codesOf = (
+  processes: RuledProcess[],
+  sockets: RuledSocket[],
+  context: Parameters<typeof reasonsAgainst>[2] = CONTEXT,
+) => reasonsAgainst(processes, sockets, context).map(({ code }) => code);
 
 describe('descriptors', () => {
   test.each([
@@ -39,7 +54,7 @@ describe('descriptors', () => {
     ['a kind that nobody knows yet', 'anon_inode:[quantum]', 'E_DESCRIPTOR'],
     ['a kind whose name has no brackets', 'anon_inode:quantum', 'E_DESCRIPTOR'],
     ['a device', '/dev/kvm', 'E_DEVICE'],
-    ['another terminal than the program\'s', '/dev/pts/7', 'E_DEVICE'],
+    ["another terminal than the program's", '/dev/pts/7', 'E_DEVICE'],
     ['a socket that is no inet socket', 'socket:[4711]', 'E_SOCKET_KIND'],
   ])('%s is refused', (_what, target, code) => {
     const [reason, ...others] = reasonsAgainst([processWith({}, '/dev/null', target)], [], CONTEXT);
@@ -49,8 +64,11 @@ describe('descriptors', () => {
   });
 
   test('what CRIU carries is not in the way', () => {
-    const carried = ['eventfd', 'eventpoll', 'timerfd', 'signalfd', 'inotify', 'pidfd'].map((name) => `anon_inode:[${name}]`);
-    const others = ['anon_inode:inotify', 'pipe:[12]', '/srv/data', '/srv/data (deleted)', '/memfd:cache (deleted)', '/dev/shm/area', '/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom'];
+    const carried = ['eventfd', 'eventpoll', 'timerfd', 'signalfd', 'inotify', 'pidfd'].map((name) =>
+      `anon_inode:[${name}]`
+    );
+    const others = ['anon_inode:inotify', 'pipe:[12]', '/srv/data', '/srv/data (deleted)', '/memfd:cache (deleted)',
+      '/dev/shm/area', '/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom'];
     expect(codesOf([processWith({}, ...carried, ...others)], [])).toEqual([]);
   });
 
@@ -59,7 +77,7 @@ describe('descriptors', () => {
     expect(codesOf([processWith({}, 'socket:[78]')], [connected({ inode: 77 })])).toEqual(['E_SOCKET_KIND']);
   });
 
-  test('the program\'s own terminal moves', () => {
+  test("the program's own terminal moves", () => {
     const process = processWith({}, '/dev/pts/7', '/dev/pts/7');
     expect(codesOf([process], [], { ...CONTEXT, terminal: '/dev/pts/7' })).toEqual([]);
     expect(codesOf([process], [], { ...CONTEXT, terminal: '/dev/pts/8' })).toEqual(['E_DEVICE', 'E_DEVICE']);
@@ -80,7 +98,7 @@ describe('processes', () => {
     expect(reasons[1]?.message).toContain('mnt namespace');
   });
 
-  test('the PID namespace is the pod\'s', () => {
+  test("the PID namespace is the pod's", () => {
     expect(codesOf([processWith({ namespaces: { ...NAMESPACES, pid: 'pid:[9]' } })], [])).toEqual([]);
   });
 });
@@ -101,13 +119,21 @@ describe('sockets', () => {
     const socket = connected({ state: 2 });
     expect(codesOf([], [socket])).toEqual([]);
     expect([isConnection(socket), isConnecting(socket)]).toEqual([false, true]);
-    expect(codesOf([], [connected({ state: 2, remote: { address: '127.0.0.1', port: 80 } })])).toEqual(['E_LOCAL_CONNECTION']);
+    expect(codesOf([], [connected({ state: 2, remote: { address: '127.0.0.1', port: 80 } })])).toEqual([
+      'E_LOCAL_CONNECTION',
+    ]);
   });
 
   test('a connect in progress to a socket of the program itself is carried', () => {
-    const socket = connected({ state: 2, local: { address: '127.0.0.1', port: 9 }, remote: { address: '127.0.0.1', port: 80 } });
+    const socket = connected({
+      state: 2,
+      local: { address: '127.0.0.1', port: 9 },
+      remote: { address: '127.0.0.1', port: 80 },
+    });
     expect(codesOf([], [socket, listening({ local: { address: '0.0.0.0', port: 80 } })])).toEqual([]);
-    expect(codesOf([], [socket, listening({ local: { address: '0.0.0.0', port: 81 } })])).toEqual(['E_LOCAL_CONNECTION']);
+    expect(codesOf([], [socket, listening({ local: { address: '0.0.0.0', port: 81 } })])).toEqual([
+      'E_LOCAL_CONNECTION',
+    ]);
   });
 
   test('a closed one is carried, and is no connection', () => {
@@ -129,32 +155,37 @@ describe('sockets', () => {
     expect(reason?.message).toContain('SCTP');
   });
 
-  test.each([
-    ['ebpf-filter', 'E_SOCKET_FILTER'],
-    ['locked-filter', 'E_SOCKET_FILTER'],
-    ['upper-layer', 'E_TCP_ULP'],
-    ['authentication', 'E_TCP_KEYS'],
-    ['urgent-data', 'E_URGENT_DATA'],
-    ['zerocopy', 'E_ERROR_QUEUE'],
-    ['error-queue', 'E_ERROR_QUEUE'],
-    ['interface', 'E_SOCKET_OPTION'],
-    ['extension-headers', 'E_SOCKET_OPTION'],
-    ['fast-open', 'E_TCP_STATE'],
-    ['ended', 'E_TCP_STATE'],
-    ['group-program', 'E_SOCKET_FILTER'],
-    ['multicast-index', 'E_SOCKET_OPTION'],
-    ['multicast-stream', 'E_SOCKET_OPTION'],
-    ['fragment-size', 'E_SOCKET_OPTION'],
-    ['packet-info', 'E_SOCKET_OPTION'],
-    ['flow-label', 'E_SOCKET_OPTION'],
-    ['anycast', 'E_SOCKET_OPTION'],
-    ['policy', 'E_SOCKET_OPTION'],
-    ['zerocopy-numbers', 'E_SOCKET_OPTION'],
-    ['timestamp-numbers', 'E_SOCKET_OPTION'],
-    ['saved-syn', 'E_SOCKET_OPTION'],
-  ] as const)('one with %s is refused by its name', (obstacle, code) => {
+  test.each(
+    [
+      ['ebpf-filter', 'E_SOCKET_FILTER'],
+      ['locked-filter', 'E_SOCKET_FILTER'],
+      ['upper-layer', 'E_TCP_ULP'],
+      ['authentication', 'E_TCP_KEYS'],
+      ['urgent-data', 'E_URGENT_DATA'],
+      ['zerocopy', 'E_ERROR_QUEUE'],
+      ['error-queue', 'E_ERROR_QUEUE'],
+      ['interface', 'E_SOCKET_OPTION'],
+      ['extension-headers', 'E_SOCKET_OPTION'],
+      ['fast-open', 'E_TCP_STATE'],
+      ['ended', 'E_TCP_STATE'],
+      ['group-program', 'E_SOCKET_FILTER'],
+      ['multicast-index', 'E_SOCKET_OPTION'],
+      ['multicast-stream', 'E_SOCKET_OPTION'],
+      ['fragment-size', 'E_SOCKET_OPTION'],
+      ['packet-info', 'E_SOCKET_OPTION'],
+      ['flow-label', 'E_SOCKET_OPTION'],
+      ['anycast', 'E_SOCKET_OPTION'],
+      ['policy', 'E_SOCKET_OPTION'],
+      ['zerocopy-numbers', 'E_SOCKET_OPTION'],
+      ['timestamp-numbers', 'E_SOCKET_OPTION'],
+      ['saved-syn', 'E_SOCKET_OPTION'],
+    ] as const,
+  )('one with %s is refused by its name', (obstacle, code) => {
     const [reason, ...others] = reasonsAgainst([], [connected({ obstacles: [obstacle] })], CONTEXT);
-    expect(reason).toEqual({ code, message: expect.stringMatching(/^10\.0\.0\.1:4884 - 10\.0\.0\.3:50000 \(descriptor 5 of process 2\) /) as string });
+    expect(reason).toEqual({
+      code,
+      message: expect.stringMatching(/^10\.0\.0\.1:4884 - 10\.0\.0\.3:50000 \(descriptor 5 of process 2\) /) as string,
+    });
     expect(others).toEqual([]);
   });
 
@@ -169,7 +200,9 @@ describe('sockets', () => {
 
   test('a link-local address is refused', () => {
     expect(codesOf([], [listening({ local: { address: 'fe80::1', port: 80 } })])).toEqual(['E_ADDRESS']);
-    expect(codesOf([], [connected({ local: { address: 'fe80::1', port: 80 }, remote: { address: 'fe80::2', port: 90 } })])).toEqual(['E_ADDRESS']);
+    expect(
+      codesOf([], [connected({ local: { address: 'fe80::1', port: 80 }, remote: { address: 'fe80::2', port: 90 } })]),
+    ).toEqual(['E_ADDRESS']);
   });
 
   test.each([
@@ -177,7 +210,7 @@ describe('sockets', () => {
     ['another loopback address', '127.0.0.1', '127.0.0.9'],
     ['IPv6 loopback', '::1', '::1'],
     ['mapped loopback', '::ffff:127.0.0.1', '::ffff:127.0.0.2'],
-    ['the host\'s own address', '10.0.0.1', '10.0.0.1'],
+    ["the host's own address", '10.0.0.1', '10.0.0.1'],
   ])('a connection over %s stays on one host', (_name, local, remote) => {
     const socket = connected({ local: { address: local, port: 1 }, remote: { address: remote, port: 2 } });
     expect(isLocal(socket)).toBe(true);

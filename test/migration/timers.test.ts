@@ -3,7 +3,10 @@ import { once } from 'node:events';
 import { absoluteTimers } from '../../src/migration/timers';
 
 test('descriptors that come and go meanwhile, as those of CRIU do, are no timers', async () => {
-  const restless = spawn('sh', ['-c', 'echo; i=0; while [ $i -lt 2000000 ]; do exec 8</dev/null; exec 8<&-; i=$((i+1)); done'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const restless = spawn('sh', ['-c',
+    'echo; i=0; while [ $i -lt 2000000 ]; do exec 8</dev/null; exec 8<&-; i=$((i+1)); done'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   try {
     await once(restless.stdout, 'data');
     const pids = new Map([[restless.pid!, 1]]);

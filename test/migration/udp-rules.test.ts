@@ -1,4 +1,5 @@
-import { hasUdpPeer, isConnectedUdp, isInside, isUdp, reasonsOfUdp, type UdpSocket } from '../../src/migration/udp-rules';
+import { hasUdpPeer, isConnectedUdp, isInside, isUdp, reasonsOfUdp,
+  type UdpSocket } from '../../src/migration/udp-rules';
 
 const ADDRESSES = new Set(['10.0.0.1', 'fd00::1']);
 const at = (address: string, port = 5000) => ({ address, port });
@@ -7,16 +8,23 @@ function udp(change: Partial<UdpSocket> = {}): UdpSocket {
   return { type: 2, protocol: 17, local: at('0.0.0.0'), remote: at('0.0.0.0', 0), ...change };
 }
 
-const codesOf = (socket: UdpSocket, others: UdpSocket[] = []) => reasonsOfUdp(socket, [socket, ...others].filter(isUdp).map(({ local }) => local), ADDRESSES).map(({ code }) => code);
+const codesOf = (socket: UdpSocket, others: UdpSocket[] = []) =>
+  reasonsOfUdp(socket, [socket, ...others].filter(isUdp).map(({ local }) => local), ADDRESSES).map(({ code }) => code);
 
 test('what a UDP socket is', () => {
-  expect([udp(), udp({ type: 1, protocol: 6 }), udp({ type: 2, protocol: 1 }), udp({ type: 3 })].map(isUdp)).toEqual([true, false, false, false]);
+  expect([udp(), udp({ type: 1, protocol: 6 }), udp({ type: 2, protocol: 1 }), udp({ type: 3 })].map(isUdp)).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ]);
   expect([udp(), udp({ remote: at('10.0.0.3') })].map(isConnectedUdp)).toEqual([false, true]);
 });
 
-test.each(['0.0.0.0', '::', '127.0.0.1', '::1', '239.1.2.3', '255.255.255.255', '10.0.0.1', 'fd00::1', '::ffff:10.0.0.1'])('one at %s moves', (address) => {
-  expect(codesOf(udp({ local: at(address) }))).toEqual([]);
-});
+test.each(['0.0.0.0', '::', '127.0.0.1', '::1', '239.1.2.3', '255.255.255.255', '10.0.0.1', 'fd00::1',
+  '::ffff:10.0.0.1'])('one at %s moves', (address) => {
+    expect(codesOf(udp({ local: at(address) }))).toEqual([]);
+  });
 
 test('one that is not bound moves', () => {
   expect(codesOf(udp({ local: at('0.0.0.0', 0) }))).toEqual([]);
@@ -46,21 +54,30 @@ describe('one that is connected', () => {
 
   test('to another socket of the program moves', () => {
     expect(codesOf(udp({ local: at('127.0.0.1'), remote: at('127.0.0.1', 6000) }), [loopback])).toEqual([]);
-    expect(codesOf(udp({ local: at('10.0.0.1'), remote: at('10.0.0.1', 6001) }), [udp({ local: at('0.0.0.0', 6001) })])).toEqual([]);
+    expect(codesOf(udp({ local: at('10.0.0.1'), remote: at('10.0.0.1', 6001) }), [udp({ local: at('0.0.0.0', 6001) })]))
+      .toEqual([]);
   });
 
   test('to a neighbour at a loopback address does not', () => {
-    expect(codesOf(udp({ local: at('127.0.0.1'), remote: at('127.0.0.1', 6001) }), [loopback])).toEqual(['E_LOCAL_CONNECTION']);
+    expect(codesOf(udp({ local: at('127.0.0.1'), remote: at('127.0.0.1', 6001) }), [loopback])).toEqual([
+      'E_LOCAL_CONNECTION',
+    ]);
   });
 });
 
 test('a TCP socket at the address is not the other end', () => {
   const listener = { type: 1, protocol: 6, local: at('127.0.0.1', 6000), remote: at('0.0.0.0', 0) };
-  expect(codesOf(udp({ local: at('127.0.0.1'), remote: at('127.0.0.1', 6000) }), [listener])).toEqual(['E_LOCAL_CONNECTION']);
+  expect(codesOf(udp({ local: at('127.0.0.1'), remote: at('127.0.0.1', 6000) }), [listener])).toEqual([
+    'E_LOCAL_CONNECTION',
+  ]);
 });
 
 test('inside is where one is bound to the address, or to any', () => {
   const locals = [at('127.0.0.1', 1), at('0.0.0.0', 2), at('::', 3)];
-  expect([at('127.0.0.1', 1), at('::ffff:127.0.0.1', 1), at('10.0.0.1', 2), at('fd00::1', 3)].map((one) => isInside(one, locals))).toEqual([true, true, true, true]);
+  expect(
+    [at('127.0.0.1', 1), at('::ffff:127.0.0.1', 1), at('10.0.0.1', 2), at('fd00::1', 3)].map((one) =>
+      isInside(one, locals)
+    ),
+  ).toEqual([true, true, true, true]);
   expect([at('10.0.0.1', 1), at('127.0.0.1', 4)].map((one) => isInside(one, locals))).toEqual([false, false]);
 });

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { fstatSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { native } from '../../src/native/index.js';
 
-const flags = (fd: number) => Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))![1]!, 8);
+const flags = (fd: number) =>
+  Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))![1]!, 8);
 const O_CLOEXEC = 0o2000000;
 
 function expectCloseOnExec(fds: readonly number[]): void {
@@ -51,7 +52,9 @@ test('memfd: an empty file that shows its name', () => {
   const [fd] = own([native.memfd('migrun-test')]);
   expectCloseOnExec([fd]);
   expect(fstatSync(fd).size).toBe(0);
-  expect(() => native.memfd('x'.repeat(300))).toThrow(expect.objectContaining({ code: 'EINVAL', syscall: 'memfd_create' }));
+  expect(() => native.memfd('x'.repeat(300))).toThrow(
+    expect.objectContaining({ code: 'EINVAL', syscall: 'memfd_create' }),
+  );
 });
 
 test('openPty: a terminal of that size, which can change', () => {

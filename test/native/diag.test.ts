@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
-import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect as dial, createServer, type Server, type Socket } from 'node:net';
 import { type Connection, native } from '../../src/native/index.js';
 import { compile } from './support/compile';
 
@@ -35,7 +35,8 @@ const connectionOf = (end: Socket): Connection => ({
   remote: { address: end.remoteAddress!, port: end.remotePort! },
 });
 const fdOf = (end: Socket): number => (end as unknown as { _handle: { fd: number } })._handle.fd;
-const inodeOf = (end: Socket): number => Number(/socket:\[(\d+)\]/.exec(readlinkSync(`/proc/self/fd/${fdOf(end)}`))![1]);
+const inodeOf = (end: Socket): number =>
+  Number(/socket:\[(\d+)\]/.exec(readlinkSync(`/proc/self/fd/${fdOf(end)}`))![1]);
 
 const pairs = [
   ['IPv4', '127.0.0.1', '127.0.0.1'],
@@ -56,9 +57,17 @@ describe.each(pairs)('%s', (_name, to, listen) => {
 
   test('tcpConnections lists both ends, and not the listener', async () => {
     const { client, server, port } = await connect(to, listen);
-    const ours = native.tcpConnections().filter(({ connection: { local, remote } }) => [local.port, remote.port].includes(port));
+    const ours = native.tcpConnections().filter(({ connection: { local, remote } }) =>
+      [local.port, remote.port].includes(port)
+    );
     const wanted = [client, server].map((end) => {
-      return { inode: inodeOf(end), state: TCP_ESTABLISHED, connection: connectionOf(end), unacknowledged: 0, hasKeys: false };
+      return {
+        inode: inodeOf(end),
+        state: TCP_ESTABLISHED,
+        connection: connectionOf(end),
+        unacknowledged: 0,
+        hasKeys: false,
+      };
     });
     const order = (list: typeof wanted) => list.sort((a, b) => a.inode - b.inode);
     expect(order(ours as typeof wanted)).toEqual(order(wanted));
@@ -92,7 +101,9 @@ describe('findOwners', () => {
   });
 
   test('passes over a process that ends while it is looked at', () => {
-    const { path, remove } = compile(['test/native/programs/owners_ended.c', 'native/owners.c'], ['-Wl,--wrap=fdopendir']);
+    const { path, remove } = compile(['test/native/programs/owners_ended.c', 'native/owners.c'], [
+      '-Wl,--wrap=fdopendir',
+    ]);
     try {
       expect(() => execFileSync(path, { stdio: 'pipe' })).not.toThrow();
     } finally {
@@ -110,7 +121,9 @@ describe('lookAround', () => {
     const look = native.lookAround();
     const copyOfSame = native.pidfdGetfd(pidfd, fdOf(server));
     expect(look.owners([same])).toEqual([{ inode: same, pid: process.pid, fd: fdOf(server) }]);
-    expect(look.owners([changed]).map(({ fd }) => fd).sort((a, b) => a - b)).toEqual([fdOf(client), copy].sort((a, b) => a - b));
+    expect(look.owners([changed]).map(({ fd }) => fd).sort((a, b) => a - b)).toEqual(
+      [fdOf(client), copy].sort((a, b) => a - b),
+    );
     native.closeFd(copy);
     expect(look.owners([changed])).toEqual([]);
     expect(look.pids([changed])).toEqual([process.pid]);

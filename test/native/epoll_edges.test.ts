@@ -3,11 +3,14 @@ import { promisify } from 'node:util';
 import { compile } from './support/compile.js';
 
 // Every case runs in a process of its own.
-const program = compile(['test/native/programs/epoll_edges.c', 'native/epoll_edges.c', 'native/epoll_items.c', 'native/epoll_set.c', 'native/own_table.c', 'native/process.c'], ['-fsanitize=address,undefined', '-fno-sanitize-recover=all']);
+const program = compile(['test/native/programs/epoll_edges.c', 'native/epoll_edges.c', 'native/epoll_items.c',
+  'native/epoll_set.c', 'native/own_table.c', 'native/process.c'], ['-fsanitize=address,undefined',
+  '-fno-sanitize-recover=all']);
 const names = execFileSync(program.path, ['list'], { encoding: 'utf8' }).trim().split('\n');
 
 afterAll(() => program.remove());
 
 test.each(names)('%s', async (name) => {
-  await expect(promisify(execFile)(program.path, [name], { env: { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' } })).resolves.toBeDefined();
+  await expect(promisify(execFile)(program.path, [name], { env: { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' } }))
+    .resolves.toBeDefined();
 });

@@ -44,7 +44,8 @@ static void correct(struct packet *packet) {
 
 int main(int argc, char **argv) {
     static const uint8_t edges[] = {0, 1, 5, 7, 8, 34, 35, 0x45, 0x4f, 0x50, 0x7f, 0x80, 0xff};
-    static const struct subject subject = {seed, edges, sizeof edges, 40, correct, inband_parse_datagram, inband_build_datagram};
+    static const struct subject subject = {
+        seed, edges, sizeof edges, 40, correct, inband_parse_datagram, inband_build_datagram};
 
     return fuzz(&subject, argc, argv);
 }

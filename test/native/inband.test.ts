@@ -7,7 +7,9 @@ import { until } from './support/until.js';
 
 const numbersProgram = compile(['test/native/programs/tcp_numbers.c', 'native/process.c']);
 const filterProgram = compile(
-  ['inband', 'inband_datagram', 'inband_segment', 'sockets_address', 'tcp_header', 'udp_header'].map((name) => `native/${name}.c`).concat('test/native/programs/inband_filter.c'),
+  ['inband', 'inband_datagram', 'inband_segment', 'sockets_address', 'tcp_header', 'udp_header'].map((name) =>
+    `native/${name}.c`
+  ).concat('test/native/programs/inband_filter.c'),
 );
 let hosts: [Host, Host];
 
@@ -139,11 +141,15 @@ describe('an in-band endpoint', () => {
     try {
       const long = { ...empty, source: plain, destination: plain, option: Buffer.alloc(35) };
       expect(() => endpoint.send(long)).toThrow(failure('EINVAL'));
-      expect(() => endpoint.send({ ...long, option: Buffer.alloc(0), body: Buffer.alloc(65_500) })).toThrow(failure('EMSGSIZE'));
+      expect(() => endpoint.send({ ...long, option: Buffer.alloc(0), body: Buffer.alloc(65_500) })).toThrow(
+        failure('EMSGSIZE'),
+      );
       expect(() => endpoint.send({ ...empty, source: plain, destination: mapped })).toThrow(failure('EAFNOSUPPORT'));
       expect(() => endpoint.send({ ...empty, source: mapped, destination: mapped })).toThrow(failure('EAFNOSUPPORT'));
       const wild = { address: '127.0.0.1', port: 65_536 };
-      expect(() => endpoint.send({ ...empty, source: wild, destination: plain })).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+      expect(() => endpoint.send({ ...empty, source: wild, destination: plain })).toThrow(
+        expect.objectContaining({ code: 'EINVAL' }),
+      );
     } finally {
       endpoint.close();
     }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
-import { native, type InbandEndpoint, type InbandSegment } from '../../src/native/index.js';
+import { type InbandEndpoint, type InbandSegment, native } from '../../src/native/index.js';
 import { compile } from './support/compile.js';
 import { until } from './support/until.js';
 
@@ -21,10 +21,12 @@ describe('inband_parse_datagram', () => {
   });
 });
 
-describe.each([
-  ['IPv4', 4, 'udp4', '127.0.0.1'],
-  ['IPv6', 6, 'udp6', '::1'],
-] as const)('on the addresses of a UDP conversation over %s', (_name, family, type, address) => {
+describe.each(
+  [
+    ['IPv4', 4, 'udp4', '127.0.0.1'],
+    ['IPv6', 6, 'udp6', '::1'],
+  ] as const,
+)('on the addresses of a UDP conversation over %s', (_name, family, type, address) => {
   const arrived: InbandSegment[] = [];
   let endpoint: InbandEndpoint;
   let socket: Socket;
@@ -41,17 +43,27 @@ describe.each([
     socket.close();
   });
 
-  test.each([[0, 0], [2, 40], [34, 1300]])('a message (%i and %i bytes) arrives as it was sent, and the socket does not see it', async (option, body) => {
-    const end = { address, port: socket.address().port };
-    const segment = { source: { address, port: 7 }, destination: end, seq: 0, ack: 0, option: randomBytes(option), body: randomBytes(body) };
-    endpoint.send(segment);
-    await until(() => arrived.length > 0);
-    expect(arrived.splice(0)).toEqual([segment]);
-    const other = createSocket(type);
-    await new Promise<void>((resolve) => other.send('MGSK of a program', end.port, address, () => resolve()));
-    await until(() => heard.length > 0);
-    other.close();
-    expect(heard.splice(0)).toEqual(['MGSK of a program']);
-    expect(arrived).toEqual([]);
-  });
+  test.each([[0, 0], [2, 40], [34, 1300]])(
+    'a message (%i and %i bytes) arrives as it was sent, and the socket does not see it',
+    async (option, body) => {
+      const end = { address, port: socket.address().port };
+      const segment = {
+        source: { address, port: 7 },
+        destination: end,
+        seq: 0,
+        ack: 0,
+        option: randomBytes(option),
+        body: randomBytes(body),
+      };
+      endpoint.send(segment);
+      await until(() => arrived.length > 0);
+      expect(arrived.splice(0)).toEqual([segment]);
+      const other = createSocket(type);
+      await new Promise<void>((resolve) => other.send('MGSK of a program', end.port, address, () => resolve()));
+      await until(() => heard.length > 0);
+      other.close();
+      expect(heard.splice(0)).toEqual(['MGSK of a program']);
+      expect(arrived).toEqual([]);
+    },
+  );
 });

@@ -22,7 +22,10 @@ test('without the addon, what does not need it works', () => {
 });
 
 test('what needs it says so in one line', () => {
-  const { status, stderr } = spawnSync(process.execPath, [main(), 'agent'], { encoding: 'utf8', env: { ...process.env, MIGRUN_RUN_DIR: join(folder, 'run'), MIGRUN_STATE_DIR: join(folder, 'state') } });
+  const { status, stderr } = spawnSync(process.execPath, [main(), 'agent'], {
+    encoding: 'utf8',
+    env: { ...process.env, MIGRUN_RUN_DIR: join(folder, 'run'), MIGRUN_STATE_DIR: join(folder, 'state') },
+  });
   expect(stderr.trim().split('\n').at(-1)).toMatch(/^migrun: E_NO_ADDON: .*tools\/setup/);
   expect(status).toBe(1);
 });

@@ -1,5 +1,5 @@
-import { createServer, Socket, type AddressInfo, type Server } from 'node:net';
 import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, Socket } from 'node:net';
 import { native, type SocketOption } from '../../src/native/index.js';
 
 const TCP = 6;
@@ -33,7 +33,8 @@ function number(value: number): Buffer {
 
 const fdOf = (socket: object): number => (socket as { _handle: { fd: number } })._handle.fd;
 const optionsOf = (socket: object): SocketOption[] => native.readOptions([fdOf(socket)])[0]!;
-const find = (options: SocketOption[], level: number, name: number): Buffer | undefined => options.find((one) => one.level === level && one.name === name)?.value;
+const find = (options: SocketOption[], level: number, name: number): Buffer | undefined =>
+  options.find((one) => one.level === level && one.name === name)?.value;
 
 test('what was set is read, what was not is not', () => {
   client.setNoDelay(true);
@@ -60,11 +61,17 @@ test('one that this kernel does not take is named', () => {
   expect(native.refusedOption(...STREAM, [KEEPIDLE])).toBeNull();
   expect(native.refusedOption(...STREAM, [KEEPIDLE, CONGESTION])).toBe('TCP_CONGESTION');
   expect(native.refusedOption(...STREAM, [SO_BINDTODEVICE])).toBe('SO_BINDTODEVICE');
-  expect(() => native.writeOptions([fdOf(client)], [[CONGESTION]], false)).toThrow(expect.objectContaining({ code: 'ENOENT', syscall: 'TCP_CONGESTION' }) as Error);
+  expect(() => native.writeOptions([fdOf(client)], [[CONGESTION]], false)).toThrow(
+    expect.objectContaining({ code: 'ENOENT', syscall: 'TCP_CONGESTION' }) as Error,
+  );
 });
 
 test('only options that programs set are written', () => {
   const repair = { level: TCP, name: 19, value: number(1) };
-  expect(() => native.writeOptions([fdOf(client)], [[repair]], false)).toThrow(expect.objectContaining({ code: 'EINVAL' }) as Error);
-  expect(() => native.writeOptions([fdOf(client)], [[{ ...KEEPIDLE, value: Buffer.alloc(65) }]], false)).toThrow('too long');
+  expect(() => native.writeOptions([fdOf(client)], [[repair]], false)).toThrow(
+    expect.objectContaining({ code: 'EINVAL' }) as Error,
+  );
+  expect(() => native.writeOptions([fdOf(client)], [[{ ...KEEPIDLE, value: Buffer.alloc(65) }]], false)).toThrow(
+    'too long',
+  );
 });

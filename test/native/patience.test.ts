@@ -38,7 +38,7 @@ test('patience lasts for the lease and then as long as TCP waits by itself', asy
   expect(native.userTimeouts(fds)).toEqual(timeouts);
 });
 
-test('an idle connection has keepalive\'s time besides', async () => {
+test("an idle connection has keepalive's time besides", async () => {
   const { client, fd } = await open();
   client.setKeepAlive(true, 10_000); // and a probe each second, ten times (libuv)
   native.givePatience([fd], [0], HOLD_MS);
@@ -65,6 +65,8 @@ test('a window that the other end has closed is opened, and only that', async ()
 
 test('a failure says which socket it was', async () => {
   const { fd } = await open();
-  expect(() => native.givePatience([fd, 9999], [0, 0], 1)).toThrow(expect.objectContaining({ code: 'EBADF', index: 1 }));
+  expect(() => native.givePatience([fd, 9999], [0, 0], 1)).toThrow(
+    expect.objectContaining({ code: 'EBADF', index: 1 }),
+  );
   expect(() => native.givePatience([fd], [], 1)).toThrow('one timeout for each socket');
 });

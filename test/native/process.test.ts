@@ -67,12 +67,14 @@ describe('watchDeath', () => {
     const closed = native.watchDeath(pidfd, () => (closedCalled = true));
     closed.close();
     closed.close();
-    const died = [0, 1].map(() => new Promise<void>((resolve) => {
-      const watch = native.watchDeath(pidfd, () => {
-        watch.close();
-        resolve();
-      });
-    }));
+    const died = [0, 1].map(() =>
+      new Promise<void>((resolve) => {
+        const watch = native.watchDeath(pidfd, () => {
+          watch.close();
+          resolve();
+        });
+      })
+    );
     child.kill('SIGKILL');
     await Promise.all(died);
     expect(closedCalled).toBe(false);

@@ -23,7 +23,8 @@ async function start(mode: string): Promise<Target> {
   return target;
 }
 
-const untilReading = ({ pid }: Target) => until(() => readFileSync(`/proc/${pid}/syscall`, 'latin1').split(' ')[0] === SYS_READ);
+const untilReading = ({ pid }: Target) =>
+  until(() => readFileSync(`/proc/${pid}/syscall`, 'latin1').split(' ')[0] === SYS_READ);
 
 /** Freezes it, and begins its calls again; gives how many. */
 function frozen(target: Target, meanwhile: () => void = () => undefined): number {

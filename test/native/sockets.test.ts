@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { native, type Connection, type HeldSocket, type SavedSocket } from '../../src/native/index.js';
+import { type Connection, type HeldSocket, native, type SavedSocket } from '../../src/native/index.js';
 
 // Both ends are this process's own sockets: between two native calls nothing of it runs.
 

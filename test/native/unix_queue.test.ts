@@ -28,12 +28,15 @@ test('a queue without messages, and one without empty ones, have none', () => {
   expect(received()).toEqual(['one', 'two']);
 });
 
-test.each([[['']], [['one', '', 'three']], [['', '', 'three']]])('%j has an empty one, and all are there afterwards', (messages) => {
-  sent(...messages);
-  expect(look().hasEmpty).toBe(true);
-  expect(received()).toEqual(messages);
-  expect(look().hasEmpty).toBe(false);
-});
+test.each([[['']], [['one', '', 'three']], [['', '', 'three']]])(
+  '%j has an empty one, and all are there afterwards',
+  (messages) => {
+    sent(...messages);
+    expect(look().hasEmpty).toBe(true);
+    expect(received()).toEqual(messages);
+    expect(look().hasEmpty).toBe(false);
+  },
+);
 
 test('empty ones alone are found as often as one looks', () => {
   sent('', '');

@@ -7,7 +7,11 @@ import { createPod, destroyCgroup, type Pod } from '../../src/program/pod';
 
 let pod: Pod;
 async function start(script: string): Promise<Pod> {
-  pod = await createPod(loadConfig(), { id: randomBytes(4).toString('hex'), command: ['sh', '-c', script], terminal: undefined });
+  pod = await createPod(loadConfig(), {
+    id: randomBytes(4).toString('hex'),
+    command: ['sh', '-c', script],
+    terminal: undefined,
+  });
   return pod;
 }
 afterEach(async () => {
@@ -22,13 +26,18 @@ function printed({ stdio }: Pod): void {
   if (stdio.kind === 'pipes') readSync(stdio.stdout, Buffer.alloc(100));
 }
 
-test('a program\'s processes, their files, descriptors and namespaces', async () => {
+test("a program's processes, their files, descriptors and namespaces", async () => {
   printed(await start('exec 9</etc/passwd; echo ready; read line'));
   const { processes, sockets } = gatherFacts(pod.cgroup);
   expect(sockets).toEqual([]);
   const [init, shell] = processes;
   expect(init).toMatchObject({ pid: pod.initPid, innerPid: 1, name: 'migrun-init' });
-  expect(shell).toMatchObject({ innerPid: 2, name: 'sh', executable: readlinkSync(`/proc/${shell!.pid}/exe`), tracer: 0 });
+  expect(shell).toMatchObject({
+    innerPid: 2,
+    name: 'sh',
+    executable: readlinkSync(`/proc/${shell!.pid}/exe`),
+    tracer: 0,
+  });
   expect(shell!.descriptors).toContainEqual(expect.objectContaining({ fd: 9, target: '/etc/passwd' }));
   const { shim } = loadConfig();
   expect(shell!.files).toContainEqual({ path: shim, size: statSync(shim).size });

@@ -11,7 +11,13 @@ const noKeys = (): Set<number> => {
   throw new Error('asked for nothing');
 };
 
-const socket = { inode: 7, protocol: 6, state: 7, local: { address: '0.0.0.0', port: 80 }, obstacles: ['corked' as const] };
+const socket = {
+  inode: 7,
+  protocol: 6,
+  state: 7,
+  local: { address: '0.0.0.0', port: 80 },
+  obstacles: ['corked' as const],
+};
 const noted = (...options: HiddenOption[]): Registry => registryWith({ sockets: [{ inode: 7, options }] });
 
 test('without a registry, and where nothing is noted, the sockets are what they were', () => {
@@ -20,9 +26,12 @@ test('without a registry, and where nothing is noted, the sockets are what they 
   expect(withHidden(sockets, registryWith({}), noKeys)).toBe(sockets);
 });
 
-test('what is noted of a socket is among its obstacles, and not among others\'', () => {
+test("what is noted of a socket is among its obstacles, and not among others'", () => {
   const other = { ...socket, inode: 8 };
-  expect(withHidden([socket, other], noted('fragment-size', 'anycast'), noKeys)).toEqual([{ ...socket, obstacles: ['corked', 'fragment-size', 'anycast'] }, other]);
+  expect(withHidden([socket, other], noted('fragment-size', 'anycast'), noKeys)).toEqual([{
+    ...socket,
+    obstacles: ['corked', 'fragment-size', 'anycast'],
+  }, other]);
 });
 
 test('keys count where inet_diag shows them, or can show none', () => {
@@ -30,12 +39,16 @@ test('keys count where inet_diag shows them, or can show none', () => {
   const listening = { ...socket, state: 10, obstacles: [] };
   expect(withHidden([listening], noted('keys'), () => new Set())).toEqual([listening]);
   expect(withHidden([listening], noted('keys'), () => new Set([7]))[0]?.obstacles).toEqual(['authentication']);
-  expect(withHidden([{ ...listening, obstacles: ['authentication'] }], noted('keys'), () => new Set([7]))[0]?.obstacles).toEqual(['authentication']);
+  expect(withHidden([{ ...listening, obstacles: ['authentication'] }], noted('keys'), () => new Set([7]))[0]?.obstacles)
+    .toEqual(['authentication']);
 });
 
 test('a SYN that was read is not there any more', () => {
   const connection = { ...socket, state: 1, obstacles: ['saved-syn' as const, 'corked' as const] };
-  expect(withHidden([connection, { ...connection, inode: 8 }], noted('syn-read'), noKeys)).toEqual([{ ...connection, obstacles: ['corked'] }, { ...connection, inode: 8 }]);
+  expect(withHidden([connection, { ...connection, inode: 8 }], noted('syn-read'), noKeys)).toEqual([{
+    ...connection,
+    obstacles: ['corked'],
+  }, { ...connection, inode: 8 }]);
   expect(withHidden([connection], noted('anycast'), noKeys)[0]?.obstacles).toEqual(['saved-syn', 'corked', 'anycast']);
 });
 
@@ -45,7 +58,9 @@ test.each([
   ['that listens at another port', { state: 10, local: { address: '0.0.0.0', port: 81 } }, false],
   ['that is connected from its port', { state: 1 }, false],
   ['that is bound only', { state: 7 }, false],
-])('a group\'s program is one of a socket %s: %#', (_name, change, isIn) => {
+])("a group's program is one of a socket %s: %#", (_name, change, isIn) => {
   const registry = registryWith({ groups: [{ protocol: 'protocol' in change ? change.protocol : 6, port: 80 }] });
-  expect(withHidden([{ ...socket, ...change, obstacles: [] }], registry, noKeys)[0]?.obstacles).toEqual(isIn ? ['group-program'] : []);
+  expect(withHidden([{ ...socket, ...change, obstacles: [] }], registry, noKeys)[0]?.obstacles).toEqual(
+    isIn ? ['group-program'] : [],
+  );
 });

@@ -7,7 +7,8 @@ const HOLD = `
   const [holdModule, id] = process.argv.slice(1);
   require(holdModule).Hold.take(id).then(() => console.log('held'));`;
 
-const holder = (id: string): Target => new Target(process.execPath, ['-e', HOLD, join(__dirname, '..', '..', 'dist', 'program', 'hold.js'), id]);
+const holder = (id: string): Target =>
+  new Target(process.execPath, ['-e', HOLD, join(__dirname, '..', '..', 'dist', 'program', 'hold.js'), id]);
 const freshId = (): string => randomBytes(4).toString('hex');
 
 test('one process holds a program; another one is refused', async () => {

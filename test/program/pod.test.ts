@@ -1,12 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, mkdtempSync, readFileSync, readSync, readdirSync, readlinkSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, readSync, rmSync, writeFileSync,
+  writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config';
 import { native } from '../../src/native/index';
 import { initDirectoryOf, removeInitDirectory } from '../../src/program/init-directory';
-import { cgroupOf, createPod, destroyCgroup, innerPid, INIT_SIGNAL_CLOSE_STDIN, INIT_STDOUT_READ, pidsOf, registryFdsOf, takeFromInit, type Pod } from '../../src/program/pod';
+import { cgroupOf, createPod, destroyCgroup, INIT_SIGNAL_CLOSE_STDIN, INIT_STDOUT_READ, innerPid, pidsOf, type Pod,
+  registryFdsOf, takeFromInit } from '../../src/program/pod';
 import { compile } from '../native/support/compile';
 import { until } from '../native/support/until';
 
@@ -75,10 +77,12 @@ describe('createPod', () => {
           process.exit();
         });
       });`;
-    return JSON.parse(execFileSync(process.execPath, ['-e', script, join(root, 'dist'), id, init], { encoding: 'utf8' }));
+    return JSON.parse(
+      execFileSync(process.execPath, ['-e', script, join(root, 'dist'), id, init], { encoding: 'utf8' }),
+    );
   }
 
-  test('runs the command, whose status is init\'s', () => {
+  test("runs the command, whose status is init's", () => {
     const id = newId();
     expect(statusOf(id, config.init)).toEqual({ status: 3, stdout: 'hi\n', stderr: 'no\n' });
     expect(existsSync(cgroupOf(id))).toBe(false);
@@ -121,7 +125,7 @@ describe('createPod', () => {
     expect(read(stdout)).toBe('end\n');
   });
 
-  test('a signal to init is the program\'s', async () => {
+  test("a signal to init is the program's", async () => {
     const pod = await start('sh', '-c', 'trap "echo caught" TERM; echo ready; while :; do read line; done');
     const { stdout } = pipesOf(pod);
     expect(read(stdout)).toBe('ready\n');
@@ -129,8 +133,12 @@ describe('createPod', () => {
     expect(read(stdout)).toBe('caught\n');
   });
 
-  test('with a terminal, it is the program\'s controlling one, of the size that was asked for', async () => {
-    const pod = await createPod(config, { id: newId(), command: ['sh', '-c', 'stty size < /dev/tty; read line'], terminal: { rows: 33, columns: 101 } });
+  test("with a terminal, it is the program's controlling one, of the size that was asked for", async () => {
+    const pod = await createPod(config, {
+      id: newId(),
+      command: ['sh', '-c', 'stty size < /dev/tty; read line'],
+      terminal: { rows: 33, columns: 101 },
+    });
     pods.push(pod);
     if (pod.stdio.kind !== 'terminal') throw new Error(pod.stdio.kind);
     expect(read(pod.stdio.terminal.master)).toBe('33 101\r\n');
@@ -156,7 +164,8 @@ describe('createPod', () => {
 
   test('an init that is not there is told, and leaves nothing', async () => {
     const id = newId();
-    await expect(createPod({ ...config, init: '/nowhere/migrun-init' }, { id, command: ['true'], terminal: undefined })).rejects.toMatchObject({ code: 'E_INIT' });
+    await expect(createPod({ ...config, init: '/nowhere/migrun-init' }, { id, command: ['true'], terminal: undefined }))
+      .rejects.toMatchObject({ code: 'E_INIT' });
     expect(existsSync(cgroupOf(id))).toBe(false);
   });
 
@@ -165,7 +174,8 @@ describe('createPod', () => {
     try {
       const init = join(folder, 'init');
       writeFileSync(init, '#!/bin/sh\nexit 0\n', { mode: 0o700 });
-      await expect(createPod({ ...config, init }, { id: newId(), command: ['true'], terminal: undefined })).rejects.toMatchObject({ code: 'E_INIT' });
+      await expect(createPod({ ...config, init }, { id: newId(), command: ['true'], terminal: undefined })).rejects
+        .toMatchObject({ code: 'E_INIT' });
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -173,7 +183,9 @@ describe('createPod', () => {
 
   test('two programs of one id are refused, and the first lives on', async () => {
     const pod = await start('sh', '-c', 'read line');
-    await expect(createPod(config, { id: pod.id, command: ['true'], terminal: undefined })).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(createPod(config, { id: pod.id, command: ['true'], terminal: undefined })).rejects.toMatchObject({
+      code: 'EEXIST',
+    });
     expect(alive(pod.initPid)).toBe(true);
   });
 });

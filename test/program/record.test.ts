@@ -2,12 +2,22 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeInitDirectory } from '../../src/program/init-directory';
-import { Records, type ArrivalRecord, type ProgramRecord } from '../../src/program/record';
+import { type ArrivalRecord, type ProgramRecord, Records } from '../../src/program/record';
 
 const ID = '1a2b3c4d';
 const about = { id: ID, group: 'a'.repeat(32), command: ['sleep', '1'], startedAt: 1 };
-const program: ProgramRecord = { identity: { ...about, token: 'b'.repeat(32) }, cgroup: '/sys/fs/cgroup/migrun/1a2b3c4d', terminal: false, console: 'here', leaving: null };
-const arrival: ArrivalRecord = { program: about, migration: 'c'.repeat(32), cgroup: '/sys/fs/cgroup/migrun/1a2b3c4d-cccccccc' };
+const program: ProgramRecord = {
+  identity: { ...about, token: 'b'.repeat(32) },
+  cgroup: '/sys/fs/cgroup/migrun/1a2b3c4d',
+  terminal: false,
+  console: 'here',
+  leaving: null,
+};
+const arrival: ArrivalRecord = {
+  program: about,
+  migration: 'c'.repeat(32),
+  cgroup: '/sys/fs/cgroup/migrun/1a2b3c4d-cccccccc',
+};
 
 let folder: string;
 let records: Records;

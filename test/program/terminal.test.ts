@@ -13,7 +13,8 @@ test('is a pseudo-terminal of the size that was asked for', () => {
 
 test('has the name that CRIU gives it: what stat says, in hexadecimal', () => {
   const { terminal, slave } = openTerminal(24, 80);
-  const [major, minor, device] = execFileSync('stat', ['-c', '%t %T %d', terminal.path], { encoding: 'utf8' }).trim().split(' ');
+  const [major, minor, device] = execFileSync('stat', ['-c', '%t %T %d', terminal.path], { encoding: 'utf8' }).trim()
+    .split(' ');
   const rdev = Number.parseInt(major!, 16) * 256 + Number.parseInt(minor!, 16);
   expect(criuKeyOf(terminal)).toBe(`tty[${rdev.toString(16)}:${Number(device).toString(16)}]`);
   closeSync(slave);

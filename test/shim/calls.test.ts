@@ -1,6 +1,7 @@
 import { Programs, shim } from './harness.js';
 
-const underShim = ['births', 'deaths', 'protected', 'processes', 'threads', 'states', 'names', 'frozen', 'signals', 'many', 'options'] as const;
+const underShim = ['births', 'deaths', 'protected', 'processes', 'threads', 'states', 'names', 'frozen', 'signals',
+  'many', 'options'] as const;
 
 describe('the shim', () => {
   let programs: Programs;
@@ -13,7 +14,8 @@ describe('the shim', () => {
     programs.remove();
   });
 
-  const run = (name: string, ...parameters: string[]) => programs.run('init', [shim, programs.path(name), ...parameters]);
+  const run = (name: string, ...parameters: string[]) =>
+    programs.run('init', [shim, programs.path(name), ...parameters]);
 
   const clean = { status: 0, stdout: 'records 0\n', stderr: '' };
 
@@ -48,6 +50,10 @@ describe('the shim', () => {
     ['descriptors that are something else', { MIGRUN_REGISTRY_FDS: '0,1' }],
     ['a text that is no pair of descriptors', { MIGRUN_REGISTRY_FDS: 'x' }],
   ])('inert: passes every call through with %s', async (_what, environment) => {
-    expect(await programs.run('inert', [], { LD_PRELOAD: shim, ...environment })).toEqual({ status: 0, stdout: '', stderr: '' });
+    expect(await programs.run('inert', [], { LD_PRELOAD: shim, ...environment })).toEqual({
+      status: 0,
+      stdout: '',
+      stderr: '',
+    });
   });
 });

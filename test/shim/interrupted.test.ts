@@ -36,7 +36,9 @@ const shown: Case[] = [
 const cutShort: Case[] = [
   ...['send', 'zerocopy', 'write', 'writev', 'sendmsg', 'sendmmsg', 'sendfile'].map((name) => ({ name, result: BULK })),
   { name: 'splice', result: PIPE },
-  ...['waitall', 'waitall_parts', 'waitall_look', 'waitall_look_parts', 'lowat', 'lowat_read', 'lowat_readv'].map((name) => ({ name, result: 8 })),
+  ...['waitall', 'waitall_parts', 'waitall_look', 'waitall_look_parts', 'lowat', 'lowat_read', 'lowat_readv'].map(
+    (name) => ({ name, result: 8 }),
+  ),
 ];
 
 /** Without the shim it would be cut short, and leave an error behind; in the shim it waits in another call. */
@@ -104,11 +106,14 @@ describe('a call in progress when the program is frozen', () => {
     expect(await interrupted(name, 'cgroup', 'handled')).toMatchObject({ result: -1, error: EINTR });
   });
 
-  test.each([...cutShort, ...apart])('$name is cut short by a signal of the program itself', async ({ name, result }) => {
-    const outcome = await interrupted(name, 'cgroup', 'handled');
-    expect(outcome.result).toBeGreaterThan(0);
-    expect(outcome.result).toBeLessThan(result);
-  });
+  test.each([...cutShort, ...apart])(
+    '$name is cut short by a signal of the program itself',
+    async ({ name, result }) => {
+      const outcome = await interrupted(name, 'cgroup', 'handled');
+      expect(outcome.result).toBeGreaterThan(0);
+      expect(outcome.result).toBeLessThan(result);
+    },
+  );
 
   test('sleep lasts its whole time', async () => {
     for (const how of ['cgroup', 'restore']) {

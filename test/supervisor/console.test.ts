@@ -1,8 +1,8 @@
 import { Channel, type IncomingMessage } from '../../src/protocol/channel';
-import { serve, supervisorMessage, type SupervisorMessage } from '../../src/protocol/control';
+import { serve, type SupervisorMessage, supervisorMessage } from '../../src/protocol/control';
 import { ConsoleServer } from '../../src/supervisor/console';
 import { until } from '../native/support/until';
-import { streamPair, type StreamPair } from '../protocol/channel/streams';
+import { type StreamPair, streamPair } from '../protocol/channel/streams';
 import { PipedProgram } from './support';
 
 const TOKEN = 'c0ffee00'.repeat(4);
@@ -57,7 +57,9 @@ class Console {
   }
 
   textOf(name: 'stdout' | 'stderr'): string {
-    return this.messages.map((message) => (message.type === 'output' && message.name === name ? message.data.toString('latin1') : '')).join('');
+    return this.messages.map(
+      (message) => (message.type === 'output' && message.name === name ? message.data.toString('latin1') : ''),
+    ).join('');
   }
 
   has(type: SupervisorMessage['type']): boolean {
@@ -186,7 +188,7 @@ describe('an attached console', () => {
     expect(signals).toEqual([15]);
   });
 
-  test('a signal that the program did not get stays the console\'s', async () => {
+  test("a signal that the program did not get stays the console's", async () => {
     const console = await Console.attached();
     server.hold();
     await console.tell({ type: 'kill', signal: 15 });
@@ -228,7 +230,11 @@ describe('the exit status', () => {
     program.endOutput('stderr');
     await until(() => program.stdio.ended);
     await console.tell({ type: 'acknowledge', name: 'stdout', position: 10 });
-    await console.tell({ type: 'acknowledge', name: 'stderr', position: program.stdio.outputs.stderr.state().kept.length });
+    await console.tell({
+      type: 'acknowledge',
+      name: 'stderr',
+      position: program.stdio.outputs.stderr.state().kept.length,
+    });
     await until(() => console.has('exited'));
     expect(console.messages).toContainEqual({ type: 'exited', status: 3 });
 
@@ -237,35 +243,42 @@ describe('the exit status', () => {
     await done;
   });
 
-  test('waits for the output\'s end too, whichever comes first', async () => {
+  test("waits for the output's end too, whichever comes first", async () => {
     const console = await Console.attached();
     const done = server.exited(0);
     await console.settle();
     expect(console.has('exited')).toBe(false);
-    await console.tell({ type: 'acknowledge', name: 'stderr', position: program.stdio.outputs.stderr.state().kept.length });
+    await console.tell({
+      type: 'acknowledge',
+      name: 'stderr',
+      position: program.stdio.outputs.stderr.state().kept.length,
+    });
     program.endOutputs();
     await until(() => console.has('exited'));
     console.channel.destroy();
     await done;
   });
 
-  test.each(['stdout', 'stderr'] as const)('waits for a console that is still on its way, and so does %s', async (name) => {
-    program.print('last words', name);
-    program.endOutputs();
-    await until(() => program.stdio.ended);
-    let over = false;
-    const done = server.exited(7).then(() => (over = true));
-    const console = await Console.attached();
-    await until(() => console.textOf(name) === 'last words');
-    await console.settle();
-    expect(console.has('exited')).toBe(false);
-    expect(over).toBe(false);
-    await console.tell({ type: 'acknowledge', name, position: 10 });
-    await until(() => console.has('exited'));
-    expect(console.messages.at(-1)).toEqual({ type: 'exited', status: 7 });
-    console.channel.destroy();
-    await done;
-  });
+  test.each(['stdout', 'stderr'] as const)(
+    'waits for a console that is still on its way, and so does %s',
+    async (name) => {
+      program.print('last words', name);
+      program.endOutputs();
+      await until(() => program.stdio.ended);
+      let over = false;
+      const done = server.exited(7).then(() => (over = true));
+      const console = await Console.attached();
+      await until(() => console.textOf(name) === 'last words');
+      await console.settle();
+      expect(console.has('exited')).toBe(false);
+      expect(over).toBe(false);
+      await console.tell({ type: 'acknowledge', name, position: 10 });
+      await until(() => console.has('exited'));
+      expect(console.messages.at(-1)).toEqual({ type: 'exited', status: 7 });
+      console.channel.destroy();
+      await done;
+    },
+  );
 
   test('waits for the next console where the line broke before it was told', async () => {
     program.print('last words');

@@ -90,7 +90,7 @@ describe('output', () => {
     await until(() => program.stdio.ended);
   });
 
-  test('what a console is slow to acknowledge holds the program up, and not the host\'s memory', async () => {
+  test("what a console is slow to acknowledge holds the program up, and not the host's memory", async () => {
     const program = piped();
     const { stdout } = program.stdio.outputs;
     const console = new Listener(stdout);

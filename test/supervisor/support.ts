@@ -1,7 +1,7 @@
 /** A program's stdio over real pipes, with the program's own ends in the test's hands. */
 import { spawn } from 'node:child_process';
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { once } from 'node:events';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { native } from '../../src/native/index';
 import type { Output } from '../../src/supervisor/output';
 import { Stdio } from '../../src/supervisor/stdio';

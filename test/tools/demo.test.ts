@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupRoot } from '../../src/config.js';
 import { ended, repo, run, startAndSee } from './shell.js';
@@ -23,7 +23,9 @@ const traces = (output: string): string[] => {
     ...readdirSync('/proc').filter((pid) => isOfLab(pid, prefix)),
     ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(prefix)),
     ...(existsSync(join(base, prefix)) ? [prefix] : []),
-    ...(existsSync(cgroupRoot()) ? readdirSync(cgroupRoot()) : []).filter((name) => programs.some((id) => name.startsWith(id))),
+    ...(existsSync(cgroupRoot()) ? readdirSync(cgroupRoot()) : []).filter((name) =>
+      programs.some((id) => name.startsWith(id))
+    ),
   ];
 };
 
@@ -39,11 +41,13 @@ describe('the demo', () => {
     expect(traces(stdout)).toEqual([]);
   });
 
-  test.each([
-    ['while its hosts are made', 'lab demo-', 'SIGINT', 130],
-    ['in the middle of a move', 'migrun migrate', 'SIGINT', 130],
-    ['after a move', 'no cgroup', 'SIGTERM', 143],
-  ] as const)('leaves nothing behind where it is interrupted %s', async (_, text, signal, status) => {
+  test.each(
+    [
+      ['while its hosts are made', 'lab demo-', 'SIGINT', 130],
+      ['in the middle of a move', 'migrun migrate', 'SIGINT', 130],
+      ['after a move', 'no cgroup', 'SIGTERM', 143],
+    ] as const,
+  )('leaves nothing behind where it is interrupted %s', async (_, text, signal, status) => {
     const { child, seen } = await startAndSee(text, demo, []);
     child.kill(signal);
     expect(await ended(child)).toMatchObject({ status });

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ended, lab, must, run, startAndSee, temporary } from './shell.js';
 
@@ -6,7 +6,11 @@ const one = `tst${process.pid}a`;
 const two = `tst${process.pid}b`;
 const base = process.env['MIGRUN_LAB_DIR'] ?? '/var/lib/migrun/lab';
 
-const on = (prefix: string, host: string, ...command: string[]): string[] => ['exec', '--prefix', prefix, host, '--', ...command];
+const on = (
+  prefix: string,
+  host: string,
+  ...command: string[]
+): string[] => ['exec', '--prefix', prefix, host, '--', ...command];
 
 /** What a lab could leave behind that the root namespace can see. */
 const traces = (prefix: string): string[] =>
@@ -60,14 +64,20 @@ describe('a lab', () => {
   });
 
   test.each(['0.0.0.0', '::'])('connects its hosts (listening on %s)', async (address) => {
-    const { child: server } = await startAndSee('listening', lab, on(one, 'hostA', 'count_server', '-a', address, '4884', '1000', '50'));
+    const { child: server } = await startAndSee(
+      'listening',
+      lab,
+      on(one, 'hostA', 'count_server', '-a', address, '4884', '1000', '50'),
+    );
     const target = address === '::' ? 'fd77::1' : '10.77.0.1';
     expect(must(lab, on(one, 'hostC', 'count_client', target, '4884', '50')).split('\n')).toHaveLength(51);
     expect(await ended(server)).toMatchObject({ status: 0 });
   });
 
   test('gives each host a state folder and a /run of its own, and shows cgroups', () => {
-    const folders = ['hostA', 'hostB'].map((host) => must(lab, on(one, host, 'sh', '-c', 'echo $MIGRUN_STATE_DIR; test -d $MIGRUN_STATE_DIR')));
+    const folders = ['hostA', 'hostB'].map((host) =>
+      must(lab, on(one, host, 'sh', '-c', 'echo $MIGRUN_STATE_DIR; test -d $MIGRUN_STATE_DIR'))
+    );
     expect(folders[0]).not.toBe(folders[1]);
     must(lab, on(one, 'hostA', 'touch', '/run/mark'));
     expect(run(lab, on(one, 'hostB', 'test', '-e', '/run/mark')).status).toBe(1);
@@ -93,7 +103,11 @@ describe('a lab', () => {
 describe('the end of a lab', () => {
   test('reaches processes that ignore SIGTERM, and leaves nothing', async () => {
     must(lab, ['up', '--prefix', two, '--hosts', '1']);
-    const { child: stubborn } = await startAndSee('ready', lab, on(two, 'hostA', 'sh', '-c', "trap '' TERM; echo ready; while :; do sleep 600; done"));
+    const { child: stubborn } = await startAndSee(
+      'ready',
+      lab,
+      on(two, 'hostA', 'sh', '-c', "trap '' TERM; echo ready; while :; do sleep 600; done"),
+    );
     must(lab, ['down', '--prefix', two]);
     expect(await ended(stubborn)).toEqual({ status: null, signal: 'SIGKILL' });
     expect(traces(two)).toEqual([]);
@@ -104,7 +118,11 @@ describe('the end of a lab', () => {
     const unified = must('findmnt', ['-rno', 'TARGET', '-t', 'cgroup2']).split('\n')[0] ?? '';
     const cgroup = join(unified, 'migrun', two);
     must('mkdir', ['-p', cgroup]);
-    const { child: frozen } = await startAndSee('0', lab, on(two, 'hostA', 'sh', '-c', `echo $$ >${cgroup}/cgroup.procs; exec ticker`));
+    const { child: frozen } = await startAndSee(
+      '0',
+      lab,
+      on(two, 'hostA', 'sh', '-c', `echo $$ >${cgroup}/cgroup.procs; exec ticker`),
+    );
     writeFileSync(join(cgroup, 'cgroup.freeze'), '1');
     must(lab, ['down', '--prefix', two]);
     expect(await ended(frozen)).toMatchObject({ status: null });

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync, rmSync, statSync, writeFileSync, chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repo, run, temporary } from './shell.js';
 
@@ -8,7 +8,8 @@ const chosen = join(process.env['MIGRUN_CRIU_DIR'] ?? '/var/lib/migrun/criu', 'c
 
 describe('setup on a checkout that is ready', () => {
   test('says nothing, and changes nothing', () => {
-    const stamps = ['node_modules/.migrun-stamp', 'build/.native-stamp', 'dist/.stamp', 'build/Release/migrun.node', 'build/fixtures/count_server'];
+    const stamps = ['node_modules/.migrun-stamp', 'build/.native-stamp', 'dist/.stamp', 'build/Release/migrun.node',
+      'build/fixtures/count_server'];
     const times = (): number[] => stamps.map((stamp) => statSync(join(repo, stamp)).mtimeMs);
     expect(run(setup, []).status).toBe(0);
     const before = times();
@@ -31,7 +32,11 @@ describe('the choice of a CRIU', () => {
     mkdirSync(bin, { recursive: true });
     writeFileSync(join(bin, 'criu'), body);
     chmodSync(join(bin, 'criu'), 0o755);
-    return { MIGRUN_CRIU_DIR: join(folder, name, 'chosen'), PATH: `${bin}:${process.env['PATH']}`, criu: join(bin, 'criu') };
+    return {
+      MIGRUN_CRIU_DIR: join(folder, name, 'chosen'),
+      PATH: `${bin}:${process.env['PATH']}`,
+      criu: join(bin, 'criu'),
+    };
   };
 
   test('takes one of the system that works, and remembers that', () => {
@@ -44,7 +49,10 @@ describe('the choice of a CRIU', () => {
   });
 
   test('rejects one that cannot restore, with the reason', () => {
-    const { criu, ...env } = system('bad', `#!/bin/sh\ntest "$1" = dump && exec ${chosen} "$@"\necho no such luck >&2\nexit 1\n`);
+    const { criu, ...env } = system(
+      'bad',
+      `#!/bin/sh\ntest "$1" = dump && exec ${chosen} "$@"\necho no such luck >&2\nexit 1\n`,
+    );
     const result = run(probe, [criu], env);
     expect(result).toMatchObject({ status: 1, stderr: 'restore fails: no such luck\n' });
   });

@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -24,7 +24,12 @@ export function temporary(): string {
 }
 
 /** Starts a command and resolves when its output (either stream) has shown a line with `text`. */
-export function startAndSee(text: string, command: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ child: ChildProcess; seen: string }> {
+export function startAndSee(
+  text: string,
+  command: string,
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ child: ChildProcess; seen: string }> {
   const child = spawn(command, args, { cwd: repo, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   let seen = '';
   return new Promise((found, failed) => {
@@ -40,7 +45,8 @@ export function startAndSee(text: string, command: string, args: string[], env: 
 
 export function ended(child: ChildProcess): Promise<{ status: number | null; signal: NodeJS.Signals | null }> {
   return new Promise((done) => {
-    if (child.exitCode !== null || child.signalCode !== null) done({ status: child.exitCode, signal: child.signalCode });
+    if (child.exitCode !== null || child.signalCode !== null)
+      done({ status: child.exitCode, signal: child.signalCode });
     else child.once('exit', (status, signal) => done({ status, signal }));
   });
 }

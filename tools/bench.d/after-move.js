@@ -43,7 +43,8 @@ const COMPARISONS = [
 /** Rows of docs/benchmarks.md, of requests and of a stream. */
 async function afterMove(lab, options) {
   await startAgents(lab, ['hostA', 'hostB', 'hostC']);
-  return [...(await compare(lab, options, 'echo', VARIANTS, COMPARISONS)), ...(await compare(lab, options, 'bulk', VARIANTS, COMPARISONS))];
+  return [...(await compare(lab, options, 'echo', VARIANTS, COMPARISONS)),
+    ...(await compare(lab, options, 'bulk', VARIANTS, COMPARISONS))];
 }
 
 module.exports = { afterMove };

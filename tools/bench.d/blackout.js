@@ -30,9 +30,20 @@ async function blackout(lab, { runs }) {
   }
   const of = (name) => samples.map((sample) => sample[name]);
   const criu = samples.map(({ dump, restore }) => dump + restore);
-  const phases = samples[0].phases.map(({ name }, step) => [name, median(samples.map((sample) => sample.phases[step].ms))]);
+  const phases = samples[0].phases.map((
+    { name },
+    step,
+  ) => [name, median(samples.map((sample) => sample.phases[step].ms))]);
   return [
-    { what: 'blackout, as the client sees it', unit: 'ms', ours: summary(of('blackout')), theirs: { what: 'criu dump + criu restore', ...summary(criu) }, ratios: summary(of('blackout').map((ms, run) => ms / criu[run])), target: { ratio: 1.5 }, phases },
+    {
+      what: 'blackout, as the client sees it',
+      unit: 'ms',
+      ours: summary(of('blackout')),
+      theirs: { what: 'criu dump + criu restore', ...summary(criu) },
+      ratios: summary(of('blackout').map((ms, run) => ms / criu[run])),
+      target: { ratio: 1.5 },
+      phases,
+    },
     { what: 'blackout, in itself', unit: 'ms', ours: summary(of('blackout')), target: { atMost: 60 } },
   ];
 }
@@ -47,7 +58,8 @@ async function oneRun(lab, port) {
   const { phases } = JSON.parse(await lab.run('hostA', 'migrun', 'migrate', id, '--to', 'hostB', '--json'));
   await more(client, PER_SECOND / 2);
   const { ms } = longestGap(client, since);
-  const cgroup = readdirSync(cgroupRoot()).filter((name) => name.startsWith(`${id}-`)).map((name) => join(cgroupRoot(), name))[0];
+  const cgroup =
+    readdirSync(cgroupRoot()).filter((name) => name.startsWith(`${id}-`)).map((name) => join(cgroupRoot(), name))[0];
   const bare = await dumpAndRestore(lab, id, cgroup);
   await Promise.all([server.ended, client.ended]);
   return { blackout: ms - 1000 / PER_SECOND, phases, ...bare };
@@ -66,7 +78,13 @@ async function dumpAndRestore(lab, id, cgroup) {
     // Frozen before, as in a migration: where CRIU freezes a cgroup itself, it looks only every 100 ms whether it is.
     native.cgroupFreeze(cgroup, 1_000);
     const log = join(images, 'criu.log');
-    const dump = await timed(lab, 'hostB', cgroupRoot(), log, `${criu} dump -t ${pid} -D ${images} ${OPTIONS} --freeze-cgroup ${cgroup} --leave-running`);
+    const dump = await timed(
+      lab,
+      'hostB',
+      cgroupRoot(),
+      log,
+      `${criu} dump -t ${pid} -D ${images} ${OPTIONS} --freeze-cgroup ${cgroup} --leave-running`,
+    );
     await kill(cgroup);
     const restore = await timed(lab, 'hostB', stay, log, `${criu} restore -d -D ${images} ${OPTIONS}`);
     await lab.run('hostB', 'rm', '-r', images, directory);

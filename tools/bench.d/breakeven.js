@@ -15,7 +15,11 @@ function packetsUntilEven(costMs, savedUs) {
 
 /** With what `saved`, an estimate with its interval, leaves open: the more is saved, the fewer packets it takes. */
 function evenAfter(costMs, { median, low, high }) {
-  return { packets: packetsUntilEven(costMs, median), fewest: packetsUntilEven(costMs, high), most: packetsUntilEven(costMs, low) };
+  return {
+    packets: packetsUntilEven(costMs, median),
+    fewest: packetsUntilEven(costMs, high),
+    most: packetsUntilEven(costMs, low),
+  };
 }
 
 /** What a migration costs, in ms: by what was measured in this run. */
@@ -25,7 +29,9 @@ function costs({ table61, blackout }) {
     { what: 'the connection alone, average', ms: connection.suspend.mean + connection.resume.mean },
     { what: 'the connection alone, worst case', ms: connection.worstCase },
   ];
-  return blackout === undefined ? list : [...list, { what: 'the whole program, as its client sees it', ms: blackout[0].ours.median }];
+  return blackout === undefined
+    ? list
+    : [...list, { what: 'the whole program, as its client sees it', ms: blackout[0].ours.median }];
 }
 
 /** Undefined where this run has not measured both sides. */
@@ -35,7 +41,9 @@ function breakEven(results) {
   return costs(results).map(({ what, ms }) => ({
     what,
     ms,
-    cases: paths.sizes.flatMap(({ bytes, saved }) => saved.map(({ against, us }) => ({ bytes, against, ...evenAfter(ms, us) }))),
+    cases: paths.sizes.flatMap(({ bytes, saved }) =>
+      saved.map(({ against, us }) => ({ bytes, against, ...evenAfter(ms, us) }))
+    ),
   }));
 }
 

@@ -13,13 +13,19 @@ const THESIS_ECHO = {
 };
 
 const whole = (value) => Math.round(value).toLocaleString('en');
-const interval = ({ median, low, high }, digits) => `${median.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`;
-const spread = ({ median, q1, q3 }, digits) => `${median.toFixed(digits)} (${q1.toFixed(digits)} - ${q3.toFixed(digits)})`;
+const interval = ({ median, low, high }, digits) =>
+  `${median.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`;
+const spread = ({ median, q1, q3 }, digits) =>
+  `${median.toFixed(digits)} (${q1.toFixed(digits)} - ${q3.toFixed(digits)})`;
 
 function table61Table({ rows }) {
   const cells = ({ mean, variance, deviation }) => [mean, variance, deviation].map((value) => value.toFixed(3));
-  const head = ['one socket, ms', 'trials', 'suspend and save: average', 'variance', 'deviation', 'revive and resume: average', 'variance', 'deviation', 'worst case'];
-  return [head, ...rows.map(({ name, suspend, resume, worstCase }) => [name, whole(suspend.count), ...cells(suspend), ...cells(resume), worstCase.toFixed(2)])];
+  const head = ['one socket, ms', 'trials', 'suspend and save: average', 'variance', 'deviation',
+    'revive and resume: average', 'variance', 'deviation', 'worst case'];
+  return [head, ...rows.map(
+    ({ name, suspend, resume, worstCase }) => [name, whole(suspend.count), ...cells(suspend), ...cells(resume),
+      worstCase.toFixed(2)],
+  )];
 }
 
 /** Whole times, as in the figures. */
@@ -31,7 +37,7 @@ function timesTable({ sizes }) {
       whole(packets),
       ...variants.map(({ counts }) => spread(counts[at].ms, 1)),
       THESIS_ECHO[packets]?.[bytes].map(whole).join(' / ') ?? '',
-    ]),
+    ])
   );
   return [['bytes', 'packets', ...names.map((name) => `${name}, ms`), '2004: plain / DNAT, ms'], ...rows];
 }
@@ -39,19 +45,33 @@ function timesTable({ sizes }) {
 /** What one packet costs, there and back. */
 function packetsTable({ sizes }) {
   const rows = sizes.flatMap(({ bytes, variants }) =>
-    variants.map(({ name, perPacket, more, ratio }, at) => [String(bytes), name, interval(perPacket, 2), ...(at === 0 ? ['', ''] : [interval(more, 2), interval(ratio, 3)])]),
+    variants.map((
+      { name, perPacket, more, ratio },
+      at,
+    ) => [String(bytes), name, interval(perPacket, 2),
+      ...(at === 0 ? ['', ''] : [interval(more, 2), interval(ratio, 3)])]
+    )
   );
   return [['bytes', 'path', 'a packet there and back, us', 'more than plain, us', 'ratio'], ...rows];
 }
 
 /** Microseconds a packet by the number of rules, of one group of kinds and one number of packets. */
 function rulesTable(kinds) {
-  const row = (name, points, perRule) => [name, ...points.map((point) => point.median.toFixed(2)), perRule === undefined ? '' : spread(perRule, 2)];
-  const path = (which) => kinds[0].points.map((_, at) => kinds.map(({ points }) => points[at][which])).map((list) => ({ median: middle(list.map(({ median }) => median)) }));
+  const row = (
+    name,
+    points,
+    perRule,
+  ) => [name, ...points.map((point) => point.median.toFixed(2)), perRule === undefined ? '' : spread(perRule, 2)];
+  const path = (which) =>
+    kinds[0].points.map((_, at) => kinds.map(({ points }) => points[at][which])).map((list) => ({
+      median: middle(list.map(({ median }) => median)),
+    }));
   const head = ['rules', ...kinds[0].points.map(({ rules }) => String(rules)), 'ns for each rule (quartiles)'];
   return [
     head,
-    ...kinds.map(({ name, points, perRule }) => row(`netfilter, ${name}`, points.map(({ netfilter }) => netfilter), perRule?.netfilter)),
+    ...kinds.map(({ name, points, perRule }) =>
+      row(`netfilter, ${name}`, points.map(({ netfilter }) => netfilter), perRule?.netfilter)
+    ),
     row('migrun, moved', path('migrun'), kinds[0].perRule?.migrun),
     row('plain', path('plain')),
   ];
@@ -61,20 +81,30 @@ const middle = (values) => [...values].sort((one, other) => one - other)[Math.fl
 
 /** One table for each group of kinds and number of packets. */
 function rulesTables({ kinds }) {
-  const keys = [...new Set(kinds.map(({ packets, group }) => JSON.stringify([packets, group])))].map((key) => JSON.parse(key));
-  return keys.map(([packets, group]) => rulesTable(kinds.filter((kind) => kind.packets === packets && kind.group === group)));
+  const keys = [...new Set(kinds.map(({ packets, group }) => JSON.stringify([packets, group])))].map((key) =>
+    JSON.parse(key)
+  );
+  return keys.map(([packets, group]) =>
+    rulesTable(kinds.filter((kind) => kind.packets === packets && kind.group === group))
+  );
 }
 
 const packetsText = (packets) => (packets === Infinity ? 'never' : Number(packets.toPrecision(3)).toLocaleString('en'));
 
 function breakEvenTable(lines) {
   const columns = lines[0].cases.map(({ bytes, against }) => `${against}, ${bytes} bytes`);
-  const rows = lines.map(({ what, ms, cases }) => [what, ms.toFixed(2), ...cases.map(({ packets, fewest, most }) => `${packetsText(packets)} [${packetsText(fewest)}, ${packetsText(most)}]`)]);
+  const rows = lines.map(
+    ({ what, ms, cases }) => [what, ms.toFixed(2),
+      ...cases.map(({ packets, fewest, most }) =>
+        `${packetsText(packets)} [${packetsText(fewest)}, ${packetsText(most)}]`
+      )],
+  );
   const thesis = packetsText((THESIS.costMs * 1000) / THESIS.savedUs);
   return [
     ['a migration costs', 'ms', ...columns],
     ...rows,
-    ['MIGSOCK II, 2004: worst case', THESIS.costMs.toFixed(2), ...lines[0].cases.map(({ against }) => (against.includes('DNAT') ? thesis : ''))],
+    ['MIGSOCK II, 2004: worst case', THESIS.costMs.toFixed(2),
+      ...lines[0].cases.map(({ against }) => (against.includes('DNAT') ? thesis : ''))],
   ];
 }
 

@@ -52,7 +52,8 @@ function compared(rounds, placement, which, base) {
 
 function rowsOf(what, variants, comparisons, rounds, placement) {
   const { name } = PLACEMENTS[placement];
-  const all = (which, clock) => summary(rounds.flatMap((samples) => samples[placement][which].map((batch) => batch[clock])));
+  const all = (which, clock) =>
+    summary(rounds.flatMap((samples) => samples[placement][which].map((batch) => batch[clock])));
   const row = (clock, { suffix, which, base, against }, extra) => ({
     what: `${what}, ${name}${suffix}`,
     unit: 'us',
@@ -63,7 +64,10 @@ function rowsOf(what, variants, comparisons, rounds, placement) {
   });
   const rows = comparisons.map((comparison) => row('wall', comparison, { target: { ratio: TARGET } }));
   const main = rows.at(-1);
-  main.steps = variants.slice(1).map((variant, at) => ({ name: variant.name, ...compared(rounds, placement, at + 1, 0) }));
+  main.steps = variants.slice(1).map((variant, at) => ({
+    name: variant.name,
+    ...compared(rounds, placement, at + 1, 0),
+  }));
   const ofMain = comparisons.at(-1);
   return [...rows, row('cpu', { ...ofMain, suffix: `${ofMain.suffix}, CPU time` })];
 }

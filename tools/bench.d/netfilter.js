@@ -26,7 +26,9 @@ async function setRules(lab, ruleset) {
 const NAT_PRIORITY = { prerouting: -100, input: 100, output: -100, postrouting: 100 };
 
 function chain(type, hook, rules) {
-  return `table ip ${type} {\n chain ${hook} {\n  type ${type} hook ${hook} priority ${type === 'nat' ? NAT_PRIORITY[hook] : 0};\n${rules.map((rule) => `  ${rule}\n`).join('')} }\n}\n`;
+  return `table ip ${type} {\n chain ${hook} {\n  type ${type} hook ${hook} priority ${
+    type === 'nat' ? NAT_PRIORITY[hook] : 0
+  };\n${rules.map((rule) => `  ${rule}\n`).join('')} }\n}\n`;
 }
 
 const TRANSLATION = `ip daddr ${ALIAS} dnat to ${addressOf(SERVER)}`;

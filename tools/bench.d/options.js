@@ -31,7 +31,8 @@ function readOptions(args) {
   if (unknown !== undefined) throw new Error(`--only ${unknown}: there is no such part`);
   if (values.full && values.quick) throw new Error('--full and --quick: only one of them');
   const runs = values.runs === undefined ? undefined : Number(values.runs);
-  if (runs !== undefined && (!Number.isInteger(runs) || runs < 1)) throw new Error(`--runs ${values.runs}: not a number of runs`);
+  if (runs !== undefined && (!Number.isInteger(runs) || runs < 1))
+    throw new Error(`--runs ${values.runs}: not a number of runs`);
   const effort = values.full ? 'full' : values.quick ? 'quick' : 'usual';
   const { json, docs, help } = values;
   return { only: [...new Set(values.only)], runs, effort, json, docs, help };

@@ -8,7 +8,8 @@
  */
 
 const { execFileSync } = require('node:child_process');
-const { closeSync, constants, mkdirSync, openSync, readFileSync, readdirSync, rmSync, rmdirSync, writeFileSync, writeSync } = require('node:fs');
+const { closeSync, constants, mkdirSync, openSync, readFileSync, readdirSync, rmSync, rmdirSync, writeFileSync,
+  writeSync } = require('node:fs');
 const { Socket } = require('node:net');
 const { getPriority } = require('node:os');
 const { join } = require('node:path');
@@ -98,7 +99,11 @@ class Pair {
     execFileSync('mkfifo', [ask, answer]);
     // Open for both, so that no open waits for the other end; it ends when we close it.
     this.ask = openSync(ask, constants.O_RDWR | constants.O_NONBLOCK);
-    this.answers = new Socket({ fd: openSync(answer, constants.O_RDWR | constants.O_NONBLOCK), readable: true, writable: false });
+    this.answers = new Socket({
+      fd: openSync(answer, constants.O_RDWR | constants.O_NONBLOCK),
+      readable: true,
+      writable: false,
+    });
     createInterface(this.answers).on('line', (line) => this.answered?.(line));
   }
 
@@ -133,7 +138,9 @@ class Pair {
       this.answered = resolve;
     });
     const gone = running.ended.then(() => {
-      throw new Error(`"${running.command.join(' ')}" has ended with ${running.status}: ${running.lines.stderr.slice(-3).join('; ')}`);
+      throw new Error(
+        `"${running.command.join(' ')}" has ended with ${running.status}: ${running.lines.stderr.slice(-3).join('; ')}`,
+      );
     });
     gone.catch(() => undefined);
     writeSync(this.ask, `${question}\n`);

@@ -23,17 +23,33 @@ const CPUS = [1, 1];
 const VARIANTS = [
   { name: 'plain', open: (lab, load) => Pair.open(lab, { load, on: 'hostD', from: 'hostE' }) },
   { name: 'plain, again', open: (lab, load) => Pair.open(lab, { load, on: 'hostE', from: 'hostD' }) },
-  { name: 'migrun, never moved', open: (lab, load) => Pair.open(lab, { load, on: 'hostA', from: 'hostC', wrapping: 'migrun' }) },
+  {
+    name: 'migrun, never moved',
+    open: (lab, load) => Pair.open(lab, { load, on: 'hostA', from: 'hostC', wrapping: 'migrun' }),
+  },
   { name: 'migrun, moved', open: openMoved },
   { name: 'netfilter DNAT', open: (lab, load) => Pair.open(lab, { load, on: SERVER, from: CLIENT, address: ALIAS }) },
-  { name: 'proxy', open: (lab, load) => Pair.open(lab, { load, on: 'hostD', from: 'hostE', address: proxy.HOST, through: (port) => proxy.startProxy(lab, port, 'hostD') }) },
+  {
+    name: 'proxy',
+    open: (lab, load) =>
+      Pair.open(lab, {
+        load,
+        on: 'hostD',
+        from: 'hostE',
+        address: proxy.HOST,
+        through: (port) => proxy.startProxy(lab, port, 'hostD'),
+      }),
+  },
 ];
 
 /** How often batches of how many packets are sent in one run; the first is what the cost of one packet comes from. */
 const BATCHES = {
   quick: [{ packets: 100, sweeps: 4 }],
   usual: [{ packets: 1000, sweeps: 20 }, { packets: 10_000, sweeps: 3 }],
-  full: [{ packets: 1000, sweeps: 20 }, { packets: 10_000, sweeps: 6 }, { packets: 100_000, sweeps: 3 }, { packets: 1_000_000, sweeps: 1 }],
+  full: [{ packets: 1000, sweeps: 20 }, { packets: 10_000, sweeps: 6 }, { packets: 100_000, sweeps: 3 }, {
+    packets: 1_000_000,
+    sweeps: 1,
+  }],
 };
 
 /** Its connection has moved with its server from hostA to hostB. */
@@ -69,7 +85,10 @@ function variantOf(rounds, batches, variant) {
   const against = (combine) => estimateOf(of(0, variant), of(0, 0), combine);
   return {
     name: VARIANTS[variant].name,
-    counts: batches.map(({ packets }, count) => ({ packets, ms: summary(of(count, variant).flat().map((us) => (us * packets) / 1000)) })),
+    counts: batches.map(({ packets }, count) => ({
+      packets,
+      ms: summary(of(count, variant).flat().map((us) => (us * packets) / 1000)),
+    })),
     perPacket: estimate(of(0, variant)),
     more: against((one, plain) => one - plain),
     ratio: against((one, plain) => one / plain),
@@ -97,7 +116,10 @@ async function paths(lab, { runs, effort }) {
     sizes: sizes.map(({ bytes, rounds }) => ({
       bytes,
       variants: VARIANTS.map((_, variant) => variantOf(rounds, batches, variant)),
-      saved: ['netfilter DNAT', 'proxy'].map((name) => ({ against: name, us: difference(rounds, name, 'migrun, moved') })),
+      saved: ['netfilter DNAT', 'proxy'].map((name) => ({
+        against: name,
+        us: difference(rounds, name, 'migrun, moved'),
+      })),
     })),
   };
 }

@@ -17,7 +17,8 @@ function makeCgroup(name) {
 /** Whatever is left of ours, once nothing runs in it any more. */
 function removeCgroups() {
   if (!existsSync(cgroupRoot())) return;
-  for (const name of readdirSync(cgroupRoot()).filter((one) => one.startsWith(prefix))) rmdirSync(join(cgroupRoot(), name));
+  for (const name of readdirSync(cgroupRoot()).filter((one) => one.startsWith(prefix)))
+    rmdirSync(join(cgroupRoot(), name));
 }
 
 /** Runs a command as PID 1 of the namespace; unshare itself stays, in the same cgroup. */

@@ -8,7 +8,14 @@ const HOST = 'hostG';
 
 /** From this port of the proxy's host to the same one of the server's. Resolves when the client can come; ends with it. */
 async function startProxy(lab, port, server) {
-  const running = lab.start(HOST, 'socat', '-d', '-d', `TCP4-LISTEN:${port},nodelay`, `TCP4:${addressOf(server)}:${port},nodelay`);
+  const running = lab.start(
+    HOST,
+    'socat',
+    '-d',
+    '-d',
+    `TCP4-LISTEN:${port},nodelay`,
+    `TCP4:${addressOf(server)}:${port},nodelay`,
+  );
   await running.says(/ listening on /);
   return running;
 }

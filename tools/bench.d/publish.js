@@ -37,43 +37,73 @@ function chapterOf(results) {
 function verdict(rows) {
   const named = (answer) => rows.filter((row) => isMet(row) === answer).map(({ what }) => what).join('; ');
   const [missed, open] = [named('NO'), named('open')];
-  return [missed && `Not met: ${missed}.`, open && `Cannot be told from these runs: ${open}.`].filter(Boolean).join('\n') || 'Every target is met.';
+  return [missed && `Not met: ${missed}.`, open && `Cannot be told from these runs: ${open}.`].filter(Boolean).join(
+    '\n',
+  ) || 'Every target is met.';
 }
 
 function print(results, about) {
   const rows = rowsOf(results, 'benchmarks', 'after a move');
   const phases = phasesText(rows);
-  const all = [...tables(rows), ...scaleTables(results.scale), ...Object.values(chapterTables(chapterOf(results))).flat()].map(plainTable);
-  process.stdout.write(`\n${[...all, about, phases].filter(Boolean).join('\n\n')}\n${rows.length > 0 ? `${verdict(rows)}\n` : ''}`);
+  const all = [...tables(rows), ...scaleTables(results.scale),
+    ...Object.values(chapterTables(chapterOf(results))).flat()].map(plainTable);
+  process.stdout.write(
+    `\n${[...all, about, phases].filter(Boolean).join('\n\n')}\n${rows.length > 0 ? `${verdict(rows)}\n` : ''}`,
+  );
 }
 
 function writeBenchmarks(results, about) {
   const rows = rowsOf(results, 'benchmarks');
-  insert('benchmarks.md', 'measured', [`${about}\n`, tables(rows).map(markdownTable).join('\n\n'), `\n${phasesText(rows)}`].join('\n'));
+  insert(
+    'benchmarks.md',
+    'measured',
+    [`${about}\n`, tables(rows).map(markdownTable).join('\n\n'), `\n${phasesText(rows)}`].join('\n'),
+  );
 }
 
 /** A section of docs/benchmarks.md. */
 function writeAfterMove(results, about) {
-  insert('benchmarks.md', 'after a move', [about, ...tables(rowsOf(results, 'after a move')).map(markdownTable)].join('\n\n'));
+  insert(
+    'benchmarks.md',
+    'after a move',
+    [about, ...tables(rowsOf(results, 'after a move')).map(markdownTable)].join('\n\n'),
+  );
 }
 
 function writeScale({ scale }, about) {
-  const measured = `${about} Medians of ${scale.runs} ${scale.runs === 1 ? 'move' : 'moves'} of each number of connections.`;
+  const measured = `${about} Medians of ${scale.runs} ${
+    scale.runs === 1 ? 'move' : 'moves'
+  } of each number of connections.`;
   insert('scale.md', 'measured', [measured, ...scaleTables(scale).map(markdownTable)].join('\n\n'));
 }
 
 async function writeChapter(results, about, on) {
   const chapter = chapterOf(results);
   insert('chapter6.md', 'about', about);
-  for (const [mark, list] of Object.entries(chapterTables(chapter))) insert('chapter6.md', mark, list.map(markdownTable).join('\n\n'));
+  for (const [mark, list] of Object.entries(chapterTables(chapter)))
+    insert('chapter6.md', mark, list.map(markdownTable).join('\n\n'));
   mkdirSync(join(docs, 'chapter6'), { recursive: true });
-  for (const [name, figure] of Object.entries(figures(chapter))) writeFileSync(join(docs, 'chapter6', `${name}.svg`), await draw(figure));
-  writeFileSync(join(docs, 'chapter6.json'), `${JSON.stringify({ machine: on, ...chapter }, (_, value) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value))}\n`);
+  for (const [name, figure] of Object.entries(figures(chapter)))
+    writeFileSync(join(docs, 'chapter6', `${name}.svg`), await draw(figure));
+  writeFileSync(
+    join(docs, 'chapter6.json'),
+    `${
+      JSON.stringify(
+        { machine: on, ...chapter },
+        (_, value) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value),
+      )
+    }\n`,
+  );
 }
 
 /** A page, or a section with a mark of its own, is written where all parts of it were measured in this one run: numbers of different runs are not compared. */
 async function writeDocs(results, about, on) {
-  const pages = { benchmarks: writeBenchmarks, 'after a move': writeAfterMove, scale: writeScale, chapter6: writeChapter };
+  const pages = {
+    benchmarks: writeBenchmarks,
+    'after a move': writeAfterMove,
+    scale: writeScale,
+    chapter6: writeChapter,
+  };
   for (const [page, write] of Object.entries(pages)) {
     const missing = partsOf(page).filter((part) => results[part] === undefined);
     if (missing.length === 0) await write(results, about, on);
@@ -84,7 +114,11 @@ async function writeDocs(results, about, on) {
 async function publish(results, on, { json, docs: intoDocs, effort }) {
   const about = `${effort === 'usual' ? 'Measured' : `Measured with --${effort}`} on ${machineText(on)}.`;
   print(results, about);
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ machine: on, effort, ...results, breakEven: breakEven(results) }, null, 2)}\n`);
+  if (json !== undefined)
+    writeFileSync(
+      json,
+      `${JSON.stringify({ machine: on, effort, ...results, breakEven: breakEven(results) }, null, 2)}\n`,
+    );
   if (intoDocs) await writeDocs(results, about, on);
 }
 

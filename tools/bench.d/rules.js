@@ -33,21 +33,27 @@ const share = (count, one) => Math.floor((count + one) / 3);
 const KINDS = [
   { name: 'by port', group: 'nat', ruleset: (count) => prerouting(times(count, otherPort)) },
   { name: 'by destination', group: 'nat', ruleset: (count) => prerouting(times(count, otherAddress)) },
-  { name: 'SNAT in postrouting', group: 'nat', ruleset: (count) => prerouting([]) + chain('nat', 'postrouting', times(count, otherSource)) },
+  {
+    name: 'SNAT in postrouting',
+    group: 'nat',
+    ruleset: (count) => prerouting([]) + chain('nat', 'postrouting', times(count, otherSource)),
+  },
   { name: 'that match', group: 'nat', ruleset: (count) => prerouting(times(count - 1, () => TRANSLATION)) },
   {
     name: 'three chains of type nat',
     group: 'three chains',
     ruleset: (count) =>
-      prerouting(times(share(count, 0), otherAddress)) +
-      chain('nat', 'input', times(share(count, 1), otherSource)) +
-      chain('nat', 'postrouting', times(share(count, 2), otherSource)),
+      prerouting(times(share(count, 0), otherAddress))
+      + chain('nat', 'input', times(share(count, 1), otherSource))
+      + chain('nat', 'postrouting', times(share(count, 2), otherSource)),
   },
   {
     name: 'three chains of type filter',
     group: 'three chains',
     ruleset: (count) =>
-      prerouting([]) + ['prerouting', 'input', 'output'].map((hook, one) => chain('filter', hook, times(share(count, one), accepted))).join(''),
+      prerouting([])
+      + ['prerouting', 'input', 'output'].map((hook, one) => chain('filter', hook, times(share(count, one), accepted)))
+        .join(''),
   },
 ];
 
@@ -109,13 +115,23 @@ function kindOf(rounds, { name, group }, packets) {
   const mine = rounds.map((points) => points.filter((point) => point.kind === name && point.packets === packets));
   const numbers = [...new Set(mine[0].map(({ rules }) => rules))].sort((one, other) => one - other);
   const at = (rules, path) => mine.map((points) => points.find((point) => point.rules === rules)[path]);
-  const growth = (path) => mine.map((points) => slope(points.map((point) => [point.rules, (point[path] / point.plain) * median(at(point.rules, 'plain'))])) * 1000);
+  const growth = (path) =>
+    mine.map((points) =>
+      slope(points.map((point) => [point.rules, (point[path] / point.plain) * median(at(point.rules, 'plain'))])) * 1000
+    );
   return {
     name,
     group,
     packets,
-    points: numbers.map((rules) => ({ rules, plain: summary(at(rules, 'plain')), netfilter: summary(at(rules, 'netfilter')), migrun: summary(at(rules, 'migrun')) })),
-    perRule: numbers.length < 2 ? undefined : { netfilter: summary(growth('netfilter')), migrun: summary(growth('migrun')) },
+    points: numbers.map((rules) => ({
+      rules,
+      plain: summary(at(rules, 'plain')),
+      netfilter: summary(at(rules, 'netfilter')),
+      migrun: summary(at(rules, 'migrun')),
+    })),
+    perRule: numbers.length < 2
+      ? undefined
+      : { netfilter: summary(growth('netfilter')), migrun: summary(growth('migrun')) },
   };
 }
 
@@ -127,7 +143,11 @@ async function rules(lab, { runs, effort }) {
   for (let run = 0; run < runs; run++) rounds.push(await oneRound(lab, counts, run % 2 === 1));
   const left = (await lab.run('hostB', 'nft', 'list', 'ruleset')).trim();
   if (left !== '') throw new Error(`hostB has packet filter rules after a migration: ${left}`);
-  return { runs, bytes: BYTES, kinds: counts.packets.flatMap((packets) => KINDS.map((kind) => kindOf(rounds, kind, packets))) };
+  return {
+    runs,
+    bytes: BYTES,
+    kinds: counts.packets.flatMap((packets) => KINDS.map((kind) => kindOf(rounds, kind, packets))),
+  };
 }
 
 module.exports = { rules };

@@ -8,9 +8,9 @@ const KINDS = {
 };
 const NAMES = {
   frozen: 'freeze to first answer',
-  source: 'source\'s supervisor',
-  target: 'target\'s supervisor',
-  agents: 'the peers\' agent',
+  source: "source's supervisor",
+  target: "target's supervisor",
+  agents: "the peers' agent",
   image: 'image and sockets',
 };
 
@@ -19,7 +19,8 @@ const whole = (value) => value.toLocaleString('en');
 /** One kind of quantities, a row each: its medians, and the line that they lie on. */
 function tableOf({ counts, quantities }, kind) {
   const { unit, digits, each } = KINDS[kind];
-  const head = [`${unit}, connections:`, ...counts.map(whole), `fixed, ${unit}`, `each connection, ${each.unit}`, 'off the line'];
+  const head = [`${unit}, connections:`, ...counts.map(whole), `fixed, ${unit}`, `each connection, ${each.unit}`,
+    'off the line'];
   const rows = quantities.filter((quantity) => quantity.kind === kind).map(({ name, measured, line }) => [
     NAMES[name] ?? name,
     ...measured.map(({ median }) => median.toFixed(digits)),

@@ -37,24 +37,42 @@ function processesOf(lab, host) {
 
 /** Makes the peaks of what runs already start anew (proc(5), clear_refs). */
 function forgetPeaks(lab) {
-  for (const { host } of ROLES) for (const { pid } of processesOf(lab, host)) writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  for (const { host } of ROLES)
+    for (const { pid } of processesOf(lab, host)) writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 /** MiB that the largest process of each role had at most. */
 function peaks(lab, id) {
   return Object.fromEntries(ROLES.map(({ name, host, has }) => {
     const found = processesOf(lab, host).filter(({ args }) => has(args, id));
-    const kib = found.map(({ pid }) => Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]));
+    const kib = found.map(({ pid }) =>
+      Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1])
+    );
     return [name, Math.max(...kib) / 1024];
   }));
 }
 
 /** One server with this many connections, which all are what they were after it has moved: both ends end with 0. */
 async function oneMove(lab, connections, port) {
-  const server = lab.start('hostA', 'migrun', '--', 'many_server', String(port), String(connections), String(PER_SECOND));
+  const server = lab.start(
+    'hostA',
+    'migrun',
+    '--',
+    'many_server',
+    String(port),
+    String(connections),
+    String(PER_SECOND),
+  );
   const [, id] = await server.says(/^migrun: program ([0-9a-f]+)$/);
   await server.says(/^listening on/);
-  const client = lab.start('hostC', 'many_client', 'hostA', String(port), String(connections), String(Math.min(CLIENTS, connections)));
+  const client = lab.start(
+    'hostC',
+    'many_client',
+    'hostA',
+    String(port),
+    String(connections),
+    String(Math.min(CLIENTS, connections)),
+  );
   await server.says(/^\d+ connections$/);
   forgetPeaks(lab);
   const report = JSON.parse(await lab.run('hostA', 'migrun', 'migrate', id, '--to', 'hostB', '--json'));
@@ -62,14 +80,21 @@ async function oneMove(lab, connections, port) {
   server.child.kill('SIGTERM');
   await Promise.all([lab.finish(server), lab.finish(client)]);
   const phases = Object.fromEntries(report.phases.map(({ name, ms }) => [name, ms]));
-  return { connections, times: { ...phases, frozen: report.frozenMs }, memory: { ...memory, image: report.bytes / 2 ** 20 } };
+  return {
+    connections,
+    times: { ...phases, frozen: report.frozenMs },
+    memory: { ...memory, image: report.bytes / 2 ** 20 },
+  };
 }
 
 /** For each number of connections the medians, and for each quantity the line through all that was measured. */
 function evaluate(samples, runs) {
   const counts = [...new Set(samples.map(({ connections }) => connections))];
-  const quantities = ['times', 'memory'].flatMap((kind) => Object.keys(samples[0][kind]).map((name) => ({ kind, name })));
-  const values = ({ kind, name }, count) => samples.filter(({ connections }) => connections === count).map((sample) => sample[kind][name]);
+  const quantities = ['times', 'memory'].flatMap((kind) =>
+    Object.keys(samples[0][kind]).map((name) => ({ kind, name }))
+  );
+  const values = ({ kind, name }, count) =>
+    samples.filter(({ connections }) => connections === count).map((sample) => sample[kind][name]);
   return {
     runs,
     counts,
@@ -86,7 +111,8 @@ async function scale(lab, { runs, effort }) {
   const samples = [];
   let port = FIRST_PORT;
   await oneMove(lab, 1, port++); // fills caches
-  for (let run = 0; run < runs; run++) for (const count of COUNTS[effort]) samples.push(await oneMove(lab, count, port++));
+  for (let run = 0; run < runs; run++)
+    for (const count of COUNTS[effort]) samples.push(await oneMove(lab, count, port++));
   return evaluate(samples, runs);
 }
 

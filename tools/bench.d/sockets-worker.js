@@ -20,7 +20,9 @@ async function openPair() {
   await once(server, 'listening');
   const client = connect(server.address().port, '127.0.0.1');
   const [[accepted]] = await Promise.all([once(server, 'connection'), once(client, 'connect')]);
-  const held = native.collectSockets([process.pid]).find(({ local, remote }) => local.port === client.localPort && remote.port === client.remotePort);
+  const held = native.collectSockets([process.pid]).find(({ local, remote }) =>
+    local.port === client.localPort && remote.port === client.remotePort
+  );
   return { fd: held.fd, close: () => [server.close(), client.destroy(), accepted.destroy()] };
 }
 

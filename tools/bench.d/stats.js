@@ -50,8 +50,7 @@ function estimate(groups) {
     median(groups.flatMap(() => {
       const group = draw(groups);
       return group.map(() => draw(group));
-    })),
-  );
+    })));
   return { median: median(groups.flat()), low: quantile(medians, 0.025), high: quantile(medians, 0.975) };
 }
 
@@ -63,7 +62,7 @@ function estimateOf(groups, others, combine) {
 /** How much y grows with x: the median of the slopes between all two points (Theil, Sen), which no outlier moves. */
 function slope(points) {
   const slopes = points.flatMap(([x, y], at) =>
-    points.slice(at + 1).filter(([other]) => other !== x).map(([other, height]) => (height - y) / (other - x)),
+    points.slice(at + 1).filter(([other]) => other !== x).map(([other, height]) => (height - y) / (other - x))
   );
   return median(slopes);
 }

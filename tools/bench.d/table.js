@@ -61,9 +61,11 @@ function row(result) {
 /** What each step from no migrun to all of it adds: of the results that were measured in steps. */
 function stepTable(results) {
   const lines = results.filter(({ steps }) => steps !== undefined).flatMap(({ what, steps }) =>
-    steps.map(({ name, wall, cpu }) => [what, name, intervalText(wall), intervalText(cpu)]),
+    steps.map(({ name, wall, cpu }) => [what, name, intervalText(wall), intervalText(cpu)])
   );
-  return lines.length === 0 ? undefined : [['what', 'compared with the first of its kind', 'time, ratio', 'CPU time, ratio'], ...lines];
+  return lines.length === 0
+    ? undefined
+    : [['what', 'compared with the first of its kind', 'time, ratio', 'CPU time, ratio'], ...lines];
 }
 
 /** All tables of these results, the main one first: each a list of rows, of which the first is its head. */
@@ -84,16 +86,26 @@ function markdownTable([head, ...rows]) {
 
 /** What the numbers depend on; to be called before the first measurement. */
 function machine() {
-  return { cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown', kernel: release(), node: process.version, load: loadavg()[0] };
+  return {
+    cpus: cpus().length,
+    model: cpus()[0]?.model ?? 'unknown',
+    kernel: release(),
+    node: process.version,
+    load: loadavg()[0],
+  };
 }
 
 function machineText({ cpus: count, model, kernel, node, load }) {
-  return `${count} CPUs (${model}), Linux ${kernel}, Node.js ${node}; load average before the first run ${load.toFixed(1)}`;
+  return `${count} CPUs (${model}), Linux ${kernel}, Node.js ${node}; load average before the first run ${
+    load.toFixed(1)
+  }`;
 }
 
 function phasesText(results) {
   const phases = results.find((result) => result.phases !== undefined)?.phases ?? [];
-  return phases.length === 0 ? '' : `Phases of a move, median ms: ${phases.map(([name, ms]) => `${name} ${ms.toFixed(1)}`).join(', ')}.`;
+  return phases.length === 0
+    ? ''
+    : `Phases of a move, median ms: ${phases.map(([name, ms]) => `${name} ${ms.toFixed(1)}`).join(', ')}.`;
 }
 
 module.exports = { isMet, machine, machineText, markdownTable, phasesText, plainTable, tables };

@@ -52,7 +52,13 @@ async function trial(peering, { fd, connection, group }) {
   const back = performance.now();
   native.revive([{ fd, saved, local, remote, peerHas: suspended.rcvNxt }], true);
   const revived = performance.now();
-  const [resumed] = await peering.resume({ migration, group, role: 'source', moved: [{ connection, to: connection, peerHas: rcvNxt }], ...DEADLINE });
+  const [resumed] = await peering.resume({
+    migration,
+    group,
+    role: 'source',
+    moved: [{ connection, to: connection, peerHas: rcvNxt }],
+    ...DEADLINE,
+  });
   must('resumed', resumed);
   const told = performance.now();
   native.release([fd]);
@@ -64,8 +70,15 @@ async function trial(peering, { fd, connection, group }) {
 async function main() {
   const [cgroup, port] = process.argv.slice(2);
   const programs = { freezerOf: () => null, isMigrating: () => true };
-  const peering = new Peering({ native, clusterKey: readClusterKey(loadConfig().clusterKeyFile), log: pino({ level: 'silent' }), programs });
-  const held = native.collectSockets(pidsOf(cgroup)).find(({ local, remote }) => local.port === Number(port) && remote.port !== 0);
+  const peering = new Peering({
+    native,
+    clusterKey: readClusterKey(loadConfig().clusterKeyFile),
+    log: pino({ level: 'silent' }),
+    programs,
+  });
+  const held = native.collectSockets(pidsOf(cgroup)).find(({ local, remote }) =>
+    local.port === Number(port) && remote.port !== 0
+  );
   const { fd, local, remote } = held;
   for await (const line of createInterface(process.stdin)) {
     const trials = [];

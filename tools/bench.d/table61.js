@@ -42,7 +42,10 @@ class Counting {
     writeFileSync(errors, '');
     // CRIU takes a whole session, and no descriptor whose other end is not in it.
     const script = 'exec count_server "$0" "$1" </dev/null >"$2" 2>"$3"';
-    counting.server = lab.start(HOST, ...inPod(counting.cgroup, ['sh', '-c', script, String(port), String(PER_SECOND), numbers, errors]));
+    counting.server = lab.start(
+      HOST,
+      ...inPod(counting.cgroup, ['sh', '-c', script, String(port), String(PER_SECOND), numbers, errors]),
+    );
     const said = lab.start(HOST, 'tail', '-f', '-n', '+1', errors);
     await said.says(/^listening on/);
     said.child.kill();

@@ -32,7 +32,8 @@ function processesOf(lab, host, { id, name }) {
   return readdirSync('/proc').filter((pid) => {
     try {
       if (!/^\d+$/.test(pid) || statSync(`/proc/${pid}/ns/net`).ino !== network) return false;
-      return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === name || readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(`/migrun/${id}`);
+      return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === name
+        || readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(`/migrun/${id}`);
     } catch {
       return false; // it ended
     }

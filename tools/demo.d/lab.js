@@ -38,7 +38,8 @@ class Running {
   /** Resolves with what `find` gives for the process once that is not undefined; rejects where it ends before, or in vain. */
   until(find, timeoutMs = PATIENCE_MS) {
     return new Promise((found, failed) => {
-      const fail = (what) => failed(new Error(`"${this.command.join(' ')}" ${what}: ${this.lines.stderr.slice(-3).join('; ')}`));
+      const fail = (what) =>
+        failed(new Error(`"${this.command.join(' ')}" ${what}: ${this.lines.stderr.slice(-3).join('; ')}`));
       const look = () => {
         const value = find(this);
         if (value === undefined && this.status === undefined) return;
@@ -58,7 +59,9 @@ class Running {
 
   /** The first match of a line that it has printed, or will print. */
   says(pattern) {
-    return this.until(({ lines }) => [...lines.stderr, ...lines.stdout].map((line) => pattern.exec(line)).find((match) => match !== null) ?? undefined);
+    return this.until(({ lines }) =>
+      [...lines.stderr, ...lines.stdout].map((line) => pattern.exec(line)).find((match) => match !== null) ?? undefined
+    );
   }
 }
 
@@ -76,7 +79,8 @@ class Lab {
     await this.rising;
     const hosts = readFileSync(join(base, this.prefix, 'hosts'), 'utf8').split('\n').filter(Boolean);
     await this.run('hostA', 'migrun', 'keygen');
-    for (const host of hosts.slice(1)) copyFileSync(this.stateFile('hostA', 'cluster.key'), this.stateFile(host, 'cluster.key'));
+    for (const host of hosts.slice(1))
+      copyFileSync(this.stateFile('hostA', 'cluster.key'), this.stateFile(host, 'cluster.key'));
   }
 
   stateFile(host, name) {
@@ -106,14 +110,20 @@ class Lab {
   /** Takes a host's cable off the bridge, or puts it on again. */
   async plug(host, on) {
     const port = on ? ['master', 'bridge'] : ['nomaster'];
-    await this.finish(this.spawn('nsenter', [`--net=${this.namespace('bridge', 'net')}`, 'ip', 'link', 'set', host, ...port]));
+    await this.finish(
+      this.spawn('nsenter', [`--net=${this.namespace('bridge', 'net')}`, 'ip', 'link', 'set', host, ...port]),
+    );
   }
 
   /** Ends all that runs on the hosts, and removes them. May come twice, and in the middle of `up`. */
   async down() {
     this.closing = true;
     await this.rising?.catch(() => undefined);
-    const ending = spawn(tool, ['down', '--prefix', this.prefix], { cwd: repo, detached: true, stdio: ['ignore', 'ignore', 'inherit'] });
+    const ending = spawn(tool, ['down', '--prefix', this.prefix], {
+      cwd: repo,
+      detached: true,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     await once(ending, 'close');
     for (const { child } of this.running) child.kill('SIGKILL');
     await Promise.all([...this.running].map(({ ended }) => ended));
@@ -122,19 +132,31 @@ class Lab {
   /** What is still to be found of this lab and of these programs after `down`. */
   traces(programs, cgroupRoot) {
     const marked = join(base, this.prefix, '/');
-    const processes = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && readOr('', `/proc/${pid}/environ`).includes(marked));
+    const processes = readdirSync('/proc').filter((pid) =>
+      /^\d+$/.test(pid) && readOr('', `/proc/${pid}/environ`).includes(marked)
+    );
     return [
       ...processes.map((pid) => `process ${pid} (${readOr('?', `/proc/${pid}/comm`).trim()})`),
-      ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(this.prefix)).map((line) => `mount ${line}`),
-      ...[join(base, this.prefix), ...listOr([], join(base, '.ns')).filter((name) => name.startsWith(`${this.prefix}.`))].filter((path) => existsSync(resolve(base, '.ns', path))),
-      ...listOr([], cgroupRoot).filter((name) => programs.some((id) => name.startsWith(id))).map((name) => `cgroup ${name}`),
+      ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(this.prefix)).map(
+        (line) => `mount ${line}`,
+      ),
+      ...[join(base, this.prefix),
+        ...listOr([], join(base, '.ns')).filter((name) => name.startsWith(`${this.prefix}.`))].filter((path) =>
+          existsSync(resolve(base, '.ns', path))
+        ),
+      ...listOr([], cgroupRoot).filter((name) => programs.some((id) => name.startsWith(id))).map((name) =>
+        `cgroup ${name}`
+      ),
     ];
   }
 
   /** In a process group of its own: a Ctrl-C in the terminal is ours to handle, by `down`. */
   spawn(command, args, stdin = 'ignore') {
     if (this.closing) throw new Error('the lab is going down');
-    const running = new Running(spawn(command, args, { cwd: repo, detached: true, stdio: [stdin, 'pipe', 'pipe'] }), args[0] === 'exec' ? args.slice(5) : [command, ...args]);
+    const running = new Running(
+      spawn(command, args, { cwd: repo, detached: true, stdio: [stdin, 'pipe', 'pipe'] }),
+      args[0] === 'exec' ? args.slice(5) : [command, ...args],
+    );
     this.running.add(running);
     void running.ended.then(() => this.running.delete(running));
     return running;

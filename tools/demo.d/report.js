@@ -22,7 +22,11 @@ class Report {
   table(rows, right = () => false) {
     const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
     for (const row of rows) {
-      this.line(row.map((cell, column) => (right(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column]))).join('  ').trimEnd());
+      this.line(
+        row.map((cell, column) => (right(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column]))).join(
+          '  ',
+        ).trimEnd(),
+      );
     }
   }
 

@@ -25,8 +25,16 @@ export class Claims {
     const { migration, nonce, from } = message;
     const suspension = this.suspensions.find(move);
     const isOthers = suspension !== undefined && !this.claim(suspension, message);
-    const entries = [...(suspension?.members ?? [])].map(([token, member]) => ({ token, status: this.status(member, isOthers) }));
-    const answers = splitIntoParts(entries, TOLD_ENTRIES).map((part): Told => ({ type: 'told', migration, nonce, ...part }));
+    const entries = [...(suspension?.members ?? [])].map(([token, member]) => ({
+      token,
+      status: this.status(member, isOthers),
+    }));
+    const answers = splitIntoParts(entries, TOLD_ENTRIES).map((part): Told => ({
+      type: 'told',
+      migration,
+      nonce,
+      ...part,
+    }));
     for (const answer of answerWindow(answers, from)) this.segments.answer(move.seal(answer), segment);
   }
 

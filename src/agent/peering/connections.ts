@@ -40,7 +40,8 @@ export function isOwnAddress(address: string): boolean {
 /** A socket keeps its address, unless that is of use on its own host only. null: it must not have the one that it is to get. */
 export function localEndAt(local: Endpoint, address: string): Endpoint | null {
   if (local.address === address) return local;
-  const isOffered = isLoopback(local.address) && !isLoopback(address) && isOwnAddress(address) && isIPv4(address) === isIPv4(local.address);
+  const isOffered = isLoopback(local.address) && !isLoopback(address) && isOwnAddress(address)
+    && isIPv4(address) === isIPv4(local.address);
   return isOffered ? { address, port: local.port } : null;
 }
 

@@ -16,11 +16,15 @@ export class PeerEdges {
     sets: readonly EpollPlace[],
     inodes: readonly number[],
   ) {
-    this.looked = sets.map(({ pid, fd }) => ({ set: { pid, fd }, notes: native.lookAtEdges({ pid, fd }, inodes, false) }));
+    this.looked = sets.map(({ pid, fd }) => ({
+      set: { pid, fd },
+      notes: native.lookAtEdges({ pid, fd }, inodes, false),
+    }));
   }
 
   /** The sockets have been revived, and are still locked. */
   settle(): void {
-    for (const { set, notes } of this.looked) if (notes.some(({ told }) => told !== 0)) this.native.settleEdges(set, notes, false);
+    for (const { set, notes } of this.looked)
+      if (notes.some(({ told }) => told !== 0)) this.native.settleEdges(set, notes, false);
   }
 }

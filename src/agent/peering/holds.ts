@@ -7,10 +7,10 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { LONGEST_LEASE_MS } from '../../migration/lease';
-import { moveTicketSchema, type Keyring } from '../../protocol/inband';
-import { monotonicMs, type StateFiles } from './state-files';
+import { type Keyring, moveTicketSchema } from '../../protocol/inband';
 import type { Owners } from './owners';
-import { isHeld, isPatient, type Held, type Patience } from './patience';
+import { type Held, isHeld, isPatient, type Patience } from './patience';
+import { monotonicMs, type StateFiles } from './state-files';
 import type { Suspension } from './suspension';
 import { connectionSchema } from './types';
 
@@ -73,7 +73,7 @@ export class Holds {
   private write(suspension: Suspension, until: number): void {
     const { move, group, round } = suspension;
     const members = heldOf(suspension).flatMap(({ registration: { token, connection, owner }, patience }) =>
-      patience === null ? [] : [{ token, connection, owner, patience }],
+      patience === null ? [] : [{ token, connection, owner, patience }]
     );
     this.files.write(fileName(move.ticket), { version: 1, ticket: move.ticket, group, round, until, members });
   }

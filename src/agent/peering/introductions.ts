@@ -12,7 +12,7 @@ import type { Clock, Introduced, Keyring, Pair, Welcome } from '../../protocol/i
 import { connectionName, onTheWire } from './connections';
 import type { Segments } from './segments';
 import { Together } from './together';
-import type { IntroduceRequest, IntroducedConnection } from './types';
+import type { IntroducedConnection, IntroduceRequest } from './types';
 
 /** As many as a process can have (fs.nr_open). */
 const MAX_CONNECTIONS = 1_048_576;
@@ -58,7 +58,9 @@ export class Introductions {
       if (known === undefined) between.set(addresses, [connection]);
       else known.push(connection);
     }
-    const introduced = await Promise.all([...between.values()].map((some) => this.introduceAll(group, some, deadlineMs)));
+    const introduced = await Promise.all(
+      [...between.values()].map((some) => this.introduceAll(group, some, deadlineMs)),
+    );
     const byConnection = new Map(introduced.flat().map((each) => [each.connection, each]));
     return connections.map((connection) => byConnection.get(connection)!);
   }
@@ -87,7 +89,11 @@ export class Introductions {
   }
 
   /** Connections between two addresses: some by HELLO, until one is answered, and then all others by INTRODUCE. */
-  private async introduceAll(group: string, connections: readonly Connection[], deadlineMs: number): Promise<IntroducedConnection[]> {
+  private async introduceAll(
+    group: string,
+    connections: readonly Connection[],
+    deadlineMs: number,
+  ): Promise<IntroducedConnection[]> {
     if (connections[0]?.udp === true) return this.greet(group, connections, deadlineMs); // an INTRODUCE is believed by sequence numbers
     const greeted: IntroducedConnection[] = [];
     while (greeted.length < connections.length) {
@@ -100,13 +106,22 @@ export class Introductions {
     const agent = greeted.find((each) => each.agent !== '')?.agent;
     const pair = others[0] === undefined ? undefined : this.pairsByAddress.get(onTheWire(others[0]).remote.address);
     if (agent === undefined || pair?.peerId !== agent) {
-      return [...greeted, ...others.map((connection) => ({ connection, status: 'no-agent' as const, agent: '', token: this.acquaint(group, onTheWire(connection)).token }))];
+      return [...greeted, ...others.map((connection) => ({
+        connection,
+        status: 'no-agent' as const,
+        agent: '',
+        token: this.acquaint(group, onTheWire(connection)).token,
+      }))];
     }
     return [...greeted, ...(await this.introduceTogether(group, pair, others, deadlineMs))];
   }
 
   /** Each by its own HELLO. */
-  private greet(group: string, connections: readonly Connection[], deadlineMs: number): Promise<IntroducedConnection[]> {
+  private greet(
+    group: string,
+    connections: readonly Connection[],
+    deadlineMs: number,
+  ): Promise<IntroducedConnection[]> {
     const [first, ...others] = connections.map((connection) => () => this.introduceOne(group, connection, deadlineMs));
     if (first === undefined) return Promise.resolve([]);
     const leading = first();
@@ -115,7 +130,12 @@ export class Introductions {
   }
 
   /** Those that cannot be registered so say HELLO for themselves. */
-  private async introduceTogether(group: string, pair: Pair, connections: readonly Connection[], deadlineMs: number): Promise<IntroducedConnection[]> {
+  private async introduceTogether(
+    group: string,
+    pair: Pair,
+    connections: readonly Connection[],
+    deadlineMs: number,
+  ): Promise<IntroducedConnection[]> {
     const acquaintances = connections.map((connection) => this.acquaint(group, onTheWire(connection)));
     const named = connections.flatMap((connection, index) => {
       const ends = onTheWire(connection);
@@ -141,7 +161,8 @@ export class Introductions {
     const acquaintance = this.acquaint(group, ends);
     const { token } = acquaintance;
     if (this.closed) return { connection, status: 'no-agent', agent: '', token };
-    if (ends.udp !== true && this.native.sequences(ends) === null) return { connection, status: 'no-socket', agent: '', token };
+    if (ends.udp !== true && this.native.sequences(ends) === null)
+      return { connection, status: 'no-socket', agent: '', token };
     const hello = { type: 'hello', group, token, nonce: randomBytes(4).readUInt32BE() } as const;
     const introduction = new Introduction({
       clock: this.clock,

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Connection } from '../../native/contract';
 import { BoundedMap, Conversation, freshCounter, RESUME_ENTRIES, splitIntoParts } from '../../protocol/inband';
 import type { Carried, Clock, Keyring, Move, MoveMessage, Outcome, Pair } from '../../protocol/inband';
-import type { Resume, ResumeEntry, Resumed, Suspended, SuspendedEntry, Told, Working } from '../../protocol/inband';
+import type { Resume, Resumed, ResumeEntry, Suspended, SuspendedEntry, Told, Working } from '../../protocol/inband';
 import { connectionName, onTheWire } from './connections';
 import type { Introductions } from './introductions';
 import type { Carrier, Segments } from './segments';
@@ -88,7 +88,9 @@ export class Moves {
     if (request.role === 'target') this.adopt(request.migration, request.tickets ?? []);
     const parties = [...(this.migrations.get(migrationName(request.role, request.migration))?.values() ?? [])];
     const moving = new Map(parties.map((party) => [party, [] as Moving[]]));
-    const places = new Map(parties.flatMap((party) => [...party.affected].map(([name, { token }]) => [name, { party, token }])));
+    const places = new Map(
+      parties.flatMap((party) => [...party.affected].map(([name, { token }]) => [name, { party, token }])),
+    );
     const found = request.moved.map((moved) => {
       const place = places.get(connectionName(moved.connection));
       if (place !== undefined) moving.get(place.party)?.push({ ...moved, token: place.token });
@@ -121,7 +123,10 @@ export class Moves {
     const isOthers = [...told.values()].includes('claimed');
     if (!isOthers) await Promise.all(parties.slice(1).map(note));
     const unheard: PeerStatus = isOthers ? 'claimed' : 'no-agent';
-    return request.connections.map(({ connection }) => ({ connection, status: told.get(connectionName(connection)) ?? unheard }));
+    return request.connections.map(({ connection }) => ({
+      connection,
+      status: told.get(connectionName(connection)) ?? unheard,
+    }));
   }
 
   /** Where nobody answers, the lease does the same. */
@@ -167,14 +172,18 @@ export class Moves {
       carriers: [...party.affected.values()].map(({ connection }) => connection),
       request: (_one, from) => pair.seal({ type: 'suspend', migration, group, leaseMs, round, from }),
       answer: (message, conversation) => {
-        if (message.type === 'suspended' && message.round === round) conversation.accept(0, message.part, message.parts, message);
+        if (message.type === 'suspended' && message.round === round)
+          conversation.accept(0, message.part, message.parts, message);
         if (message.type === 'working' && message.round === round) conversation.bear(Math.min(message.ms, MAX_WORK_MS));
       },
     });
   }
 
   /** By connectionName. */
-  private async askOne({ move, affected }: Party, { migration, claim, leaseMs, connections, deadlineMs }: AskRequest): Promise<Map<string, PeerStatus>> {
+  private async askOne(
+    { move, affected }: Party,
+    { migration, claim, leaseMs, connections, deadlineMs }: AskRequest,
+  ): Promise<Map<string, PeerStatus>> {
     const nonce = randomBytes(4).readUInt32BE();
     const { answers, complete } = await this.converse<Told>(move, deadlineMs, 1, {
       carriers: connections
@@ -182,11 +191,16 @@ export class Moves {
         .map(({ to, sndUna, rcvNxt }) => ({ ...to, at: { sndUna, rcvNxt } })),
       request: (_one, from) => move.seal({ type: 'ask', migration, claim, leaseMs, nonce, from }),
       answer: (message, conversation) => {
-        if (message.type === 'told' && message.nonce === nonce) conversation.accept(0, message.part, message.parts, message);
+        if (message.type === 'told' && message.nonce === nonce)
+          conversation.accept(0, message.part, message.parts, message);
       },
     });
-    const statuses = new Map(answers.flat().flatMap(({ entries }) => entries.map(({ token, status }) => [token, status])));
-    return new Map([...affected].map(([name, { token }]) => [name, statuses.get(token) ?? (complete ? 'no-socket' : 'no-agent')]));
+    const statuses = new Map(
+      answers.flat().flatMap(({ entries }) => entries.map(({ token, status }) => [token, status])),
+    );
+    return new Map(
+      [...affected].map(([name, { token }]) => [name, statuses.get(token) ?? (complete ? 'no-socket' : 'no-agent')]),
+    );
   }
 
   private async resumeAt(
@@ -278,7 +292,7 @@ function resumeParts(moved: readonly Moving[]): ResumePart[] {
     byAddresses.set(name, part);
   }
   return [...byAddresses.values()].flatMap(({ entries, ...addresses }) =>
-    splitIntoParts(entries, RESUME_ENTRIES).map((part) => ({ ...addresses, entries: part.entries })),
+    splitIntoParts(entries, RESUME_ENTRIES).map((part) => ({ ...addresses, entries: part.entries }))
   );
 }
 

@@ -11,7 +11,10 @@ export interface OwnerGroup<Request> {
 }
 
 /** `programOf` gives what processes have in common that stand still together only; null: the process is on its own. */
-export function groupByOwners<Request>(owned: readonly Owned<Request>[], programOf: (pid: number) => object | null): OwnerGroup<Request>[] {
+export function groupByOwners<Request>(
+  owned: readonly Owned<Request>[],
+  programOf: (pid: number) => object | null,
+): OwnerGroup<Request>[] {
   const sets = new DisjointSets<object | number>();
   const parties = new Map<number, object | number>();
   const partyOf = (pid: number): object | number => {

@@ -35,7 +35,12 @@ export class Owners {
     const known = [...new Set(inodes.map((inode) => this.notes.get(inode)))].filter((note) => note !== undefined);
     const pids = allPids();
     const newcomers = pids.filter((pid) => known.some((note) => !note.pids.has(pid)));
-    if (known.length > 0) this.keep(inodes, pids, this.native.lookAround([...new Set([...known.flatMap(({ owners }) => owners), ...newcomers])]));
+    if (known.length > 0)
+      this.keep(
+        inodes,
+        pids,
+        this.native.lookAround([...new Set([...known.flatMap(({ owners }) => owners), ...newcomers])]),
+      );
   }
 
   forget(inodes: readonly number[]): void {
@@ -51,14 +56,17 @@ export class Owners {
       if (alike === undefined) byNote.set(note, [inode]);
       else alike.push(inode);
     }
-    return [...byNote].flatMap(([note, some]) => (note === undefined ? this.native.findOwners(some) : this.findNoted(note, some)));
+    return [...byNote].flatMap(
+      ([note, some]) => (note === undefined ? this.native.findOwners(some) : this.findNoted(note, some)),
+    );
   }
 
   /** The epoll sets of these processes; of those that were noted with one of these sockets, as it was then. */
   sets(inodes: readonly number[], pids: readonly number[]): SocketOwner[] {
     const note = inodes.map((inode) => this.notes.get(inode)).find((one) => one !== undefined);
     const others = pids.filter((pid) => note?.pids.has(pid) !== true);
-    return [...(note?.look.sets(pids) ?? []), ...(others.length === 0 ? [] : this.native.findOwners([EPOLL_INODE], others))];
+    return [...(note?.look.sets(pids) ?? []),
+      ...(others.length === 0 ? [] : this.native.findOwners([EPOLL_INODE], others))];
   }
 
   private findNoted({ look, pids }: Note, inodes: readonly number[]): SocketOwner[] {
@@ -66,7 +74,8 @@ export class Owners {
     const unchanged = new Set(found.map(({ inode }) => inode));
     const changed = inodes.filter((inode) => !unchanged.has(inode));
     const newcomers = allPids().filter((pid) => !pids.has(pid));
-    return [...found, ...this.native.findOwners([...unchanged], newcomers), ...(changed.length === 0 ? [] : this.native.findOwners(changed))];
+    return [...found, ...this.native.findOwners([...unchanged], newcomers),
+      ...(changed.length === 0 ? [] : this.native.findOwners(changed))];
   }
 
   private keep(inodes: readonly number[], pids: readonly number[], look: LookAround): void {

@@ -66,7 +66,10 @@ export class Patience {
   private note(members: readonly Held[]): void {
     const noted = batched(members, (some) => {
       const timeouts = this.native.userTimeouts(fdsOf(some));
-      return some.map(({ fd }, index) => ({ userTimeout: timeouts[index]!, windowWasShut: this.native.isWindowShut(fd) }));
+      return some.map(({ fd }, index) => ({
+        userTimeout: timeouts[index]!,
+        windowWasShut: this.native.isWindowShut(fd),
+      }));
     });
     members.forEach((member, index) => {
       const one = noted[index]!;

@@ -19,12 +19,12 @@ import { connectionName } from './connections';
 import { heldMember } from './holds';
 import type { Introductions } from './introductions';
 import type { Moves } from './moves';
-import { fdsOf, isHeld, type Held, type Patience } from './patience';
+import { fdsOf, type Held, isHeld, type Patience } from './patience';
 import type { Rebind, Rebinder } from './rebind';
 import type { Sockets } from './sockets';
 import { monotonicMs, type StateFiles } from './state-files';
 import type { Member } from './suspension';
-import { peerTicketSchema, type PauseRequest, type PeerStatus, type ResumedConnection } from './types';
+import { type PauseRequest, type PeerStatus, peerTicketSchema, type ResumedConnection } from './types';
 
 /** Nothing stands still while the peers are asked, so that a host with much to do has its time to answer. */
 const HELLO_MS = 5_000;
@@ -87,17 +87,35 @@ export class Pauses {
     let begun = false;
     try {
       const introduced = await this.introductions.introduce({ group, connections, deadlineMs: HELLO_MS });
-      if (introduced.some(({ status }) => status !== 'ok')) return introduced.map(({ connection, status }) => ({ connection, status }));
-      const peers = await this.moves.suspend({ migration, group, connections, leaseMs, round: 1, deadlineMs: SUSPEND_MS });
+      if (introduced.some(({ status }) => status !== 'ok'))
+        return introduced.map(({ connection, status }) => ({ connection, status }));
+      const peers = await this.moves.suspend({
+        migration,
+        group,
+        connections,
+        leaseMs,
+        round: 1,
+        deadlineMs: SUSPEND_MS,
+      });
       const held = peers.some(({ status }) => status !== 'ok') ? [] : this.hold(connections, leaseMs);
-      const statuses = peers.map(({ connection, status }, index) => ({ connection, status: status === 'ok' ? statusOf(held[index]) : status }));
+      const statuses = peers.map(({ connection, status }, index) => ({
+        connection,
+        status: status === 'ok' ? statusOf(held[index]) : status,
+      }));
       begun = statuses.every(({ status }) => status === 'ok');
       if (!begun) {
         this.letGo(held.flatMap((one) => (typeof one === 'object' ? [one] : [])));
         return statuses;
       }
       const members = held.map((one, index) => [one as Held, peers[index]!.rcvNxt] as const);
-      this.begin({ migration, group, tickets: this.moves.tickets(migration), members, until, endLease: () => undefined });
+      this.begin({
+        migration,
+        group,
+        tickets: this.moves.tickets(migration),
+        members,
+        until,
+        endLease: () => undefined,
+      });
       return statuses;
     } finally {
       if (!begun) {
@@ -127,10 +145,18 @@ export class Pauses {
         return { connection, to: connection, peerHas };
       });
       if (moved.length === 0) return;
-      const answers = await this.moves.resume({ migration, group, role: 'target', tickets, moved, deadlineMs: RESUME_MS });
+      const answers = await this.moves.resume({
+        migration,
+        group,
+        role: 'target',
+        tickets,
+        moved,
+        deadlineMs: RESUME_MS,
+      });
       for (const { connection, status } of answers) followed.set(connectionName(connection), status);
     });
-    if (results.some((result) => result === 'busy' || result === 'not-permitted')) throw new MigrunError('E_BUSY', 'the program cannot be stopped for a moment', { hint: 'try again' });
+    if (results.some((result) => result === 'busy' || result === 'not-permitted'))
+      throw new MigrunError('E_BUSY', 'the program cannot be stopped for a moment', { hint: 'try again' });
     this.patience.end(held.map(([member]) => member));
     this.end(pause);
     return held.map(([{ registration: { connection } }], index) => {
@@ -153,7 +179,12 @@ export class Pauses {
     const { migration, group, until, tickets, members } = pause;
     this.pauses.set(group, pause);
     pause.endLease = this.clock.after(until - monotonicMs(), () => this.lapse(pause));
-    const written = members.flatMap(([{ registration: { connection, owner }, patience }, peerHas]) => (patience === null ? [] : [{ connection, owner, patience, peerHas }]));
+    const written = members.flatMap(
+      ([
+        { registration: { connection, owner }, patience },
+        peerHas,
+      ]) => (patience === null ? [] : [{ connection, owner, patience, peerHas }]),
+    );
     this.files.write(group, { version: 1, migration, group, until, tickets, members: written });
   }
 
@@ -175,7 +206,10 @@ export class Pauses {
   /** Our ends, locked; or why one cannot be. */
   private hold(connections: readonly Connection[], leaseMs: number): (Held | PeerStatus)[] {
     const taken = this.sockets.take(connections.map((connection) => ({ connection, owner: null })));
-    const members = taken.map((one, index) => (typeof one === 'string' ? one : this.memberOf(connections[index]!, one)));
+    const members = taken.map((
+      one,
+      index,
+    ) => (typeof one === 'string' ? one : this.memberOf(connections[index]!, one)));
     const held = members.filter((one) => typeof one !== 'string');
     const locked = batched(held, (some) => {
       this.native.lock(fdsOf(some), leaseMs);
@@ -203,7 +237,8 @@ export class Pauses {
       this.native.unlock(fdsOf(some));
       return some;
     });
-    for (const one of unlocked) if (one instanceof Failure) this.log.warn({ err: one.error }, 'a connection was not unlocked; its lease ends it');
+    for (const one of unlocked)
+      if (one instanceof Failure) this.log.warn({ err: one.error }, 'a connection was not unlocked; its lease ends it');
   }
 
   private end(pause: Pause): void {

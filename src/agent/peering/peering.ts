@@ -14,7 +14,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Native } from '../../native/contract';
-import { Keyring, systemClock, type Clock, type Pair, type PairMessage, type Received } from '../../protocol/inband';
+import { type Clock, Keyring, type Pair, type PairMessage, type Received, systemClock } from '../../protocol/inband';
 import { Claims } from './claims';
 import { isOwnAddress } from './connections';
 import { holdRecord, Holds } from './holds';
@@ -26,11 +26,12 @@ import { pauseRecord, Pauses } from './pauses';
 import { Rebinder } from './rebind';
 import { Registrations } from './registrations';
 import { Resumptions } from './resumptions';
-import { Segments, type ArrivedSegment } from './segments';
+import { type ArrivedSegment, Segments } from './segments';
 import { Sockets } from './sockets';
 import { StateFiles } from './state-files';
 import { Suspensions } from './suspensions';
-import type { AskRequest, CancelledAgent, CancelRequest, IntroducedConnection, IntroduceRequest, LocalPrograms, PauseRequest } from './types';
+import type { AskRequest, CancelledAgent, CancelRequest, IntroducedConnection, IntroduceRequest, LocalPrograms,
+  PauseRequest } from './types';
 import type { PeeringFacts, PeerTicket, ResumedConnection, ResumeRequest } from './types';
 import type { SuspendedConnection, SuspendRequest } from './types';
 import { UdpPeers } from './udp-peers';
@@ -76,12 +77,47 @@ export class Peering {
     const owners = new Owners(native);
     const rebinder = new Rebinder(native, programs, owners, log);
     const patience = new Patience(native, rebinder, log);
-    const holds = new Holds(this.keyring, owners, patience, new StateFiles(holdsDir && join(holdsDir, 'peers'), holdRecord, log));
-    this.suspensions = new Suspensions(native, clock, log, this.keyring, this.segments, sockets, this.registrations, owners, holds, patience, udpPeers);
+    const holds = new Holds(
+      this.keyring,
+      owners,
+      patience,
+      new StateFiles(holdsDir && join(holdsDir, 'peers'), holdRecord, log),
+    );
+    this.suspensions = new Suspensions(
+      native,
+      clock,
+      log,
+      this.keyring,
+      this.segments,
+      sockets,
+      this.registrations,
+      owners,
+      holds,
+      patience,
+      udpPeers,
+    );
     this.claims = new Claims(clock, this.segments, sockets, this.suspensions);
     const pauseFiles = new StateFiles(holdsDir && join(holdsDir, 'programs'), pauseRecord, log);
-    this.pauses = new Pauses(native, clock, log, this.introductions, this.moves, sockets, rebinder, patience, pauseFiles);
-    this.resumptions = new Resumptions(this.segments, sockets, this.registrations, this.suspensions, rebinder, log, udpPeers);
+    this.pauses = new Pauses(
+      native,
+      clock,
+      log,
+      this.introductions,
+      this.moves,
+      sockets,
+      rebinder,
+      patience,
+      pauseFiles,
+    );
+    this.resumptions = new Resumptions(
+      this.segments,
+      sockets,
+      this.registrations,
+      this.suspensions,
+      rebinder,
+      log,
+      udpPeers,
+    );
   }
 
   /** Names this program's connections to the agents at their other ends. May be repeated; must precede suspend. */

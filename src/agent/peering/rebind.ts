@@ -57,7 +57,10 @@ export class Rebinder {
    * before both are there. It is given each revived connection's rcvNxt; all programs stand still until it is done.
    * Where one cannot, nothing is touched.
    */
-  async rebindTogether(requests: readonly Rebind[], tell: (revived: ReadonlyMap<Rebind, number>) => Promise<void>): Promise<Rebound[]> {
+  async rebindTogether(
+    requests: readonly Rebind[],
+    tell: (revived: ReadonlyMap<Rebind, number>) => Promise<void>,
+  ): Promise<Rebound[]> {
     const freeze = new Freeze(this.native, this.programs, this.log);
     try {
       const owners = this.owners.find(requests.map(({ inode }) => inode)).map(({ pid }) => pid);
@@ -95,19 +98,32 @@ export class Rebinder {
     for (const { inode, pid } of this.owners.find(requests.map(({ inode }) => inode))) {
       if (pid !== process.pid) owners.set(inode, [...(owners.get(inode) ?? []), pid]);
     }
-    const groups = groupByOwners(requests.map((request) => ({ request, pids: owners.get(request.inode) ?? [] })), (pid) => this.programs.freezerOf(pid));
+    const groups = groupByOwners(
+      requests.map((request) => ({ request, pids: owners.get(request.inode) ?? [] })),
+      (pid) => this.programs.freezerOf(pid),
+    );
     const results = new Map(groups.flatMap(({ pids, members }) => this.whileGroupStopped(pids, members, work)));
-    this.log.debug({ connections: requests.length, groups: groups.length, ms: performance.now() - started }, 'stopped for this');
+    this.log.debug(
+      { connections: requests.length, groups: groups.length, ms: performance.now() - started },
+      'stopped for this',
+    );
     return requests.map((request) => results.get(request) ?? 'failed');
   }
 
-  private whileGroupStopped<Request>(pids: readonly number[], members: readonly Owned<Request>[], work: Work<Request>): [Request, Rebound][] {
+  private whileGroupStopped<Request>(
+    pids: readonly number[],
+    members: readonly Owned<Request>[],
+    work: Work<Request>,
+  ): [Request, Rebound][] {
     const freeze = new Freeze(this.native, this.programs, this.log);
     try {
       freeze.stop(pids);
-      const refusalOf = ({ pids: own }: Owned<Request>): Rebound | undefined => own.map((pid) => freeze.refusals.get(pid)).find((refusal) => refusal !== undefined);
+      const refusalOf = ({ pids: own }: Owned<Request>): Rebound | undefined =>
+        own.map((pid) => freeze.refusals.get(pid)).find((refusal) => refusal !== undefined);
       const stopped = members.filter((member) => refusalOf(member) === undefined).map(({ request }) => request);
-      const results = new Map(work(stopped, pids.filter((pid) => !freeze.refusals.has(pid))).map((result, index) => [stopped[index], result]));
+      const results = new Map(
+        work(stopped, pids.filter((pid) => !freeze.refusals.has(pid))).map((result, index) => [stopped[index], result]),
+      );
       return members.map((member) => [member.request, refusalOf(member) ?? results.get(member.request) ?? 'failed']);
     } finally {
       freeze.release();

@@ -71,7 +71,8 @@ export class Resumptions {
       this.log.error({ err: error }, 'no peer was resumed; they are asked for again');
     }
     const factor = performance.now() - started < STRETCH_MS ? 2 : 0.5;
-    if (batch.length === this.partsAtOnce) this.partsAtOnce = Math.min(Math.max(1, factor * this.partsAtOnce), MAX_PARTS_AT_ONCE);
+    if (batch.length === this.partsAtOnce)
+      this.partsAtOnce = Math.min(Math.max(1, factor * this.partsAtOnce), MAX_PARTS_AT_ONCE);
   }
 
   private resume(batch: readonly Asked[]): void {
@@ -95,7 +96,14 @@ export class Resumptions {
     const held = following.filter(({ member }) => member.fd !== null);
     if (held.length === 0) return statuses;
     const results = this.rebinder.rebind(
-      held.map(({ member: { fd, inode, patience }, local, remote, peerHas }) => ({ fd: fd!, inode, local, remote, peerHas, windowIsShut: patience?.windowWasShut === true })),
+      held.map(({ member: { fd, inode, patience }, local, remote, peerHas }) => ({
+        fd: fd!,
+        inode,
+        local,
+        remote,
+        peerHas,
+        windowIsShut: patience?.windowWasShut === true,
+      })),
     );
     held.forEach(({ member, remote }, index) => {
       const result = results[index]!;
@@ -125,7 +133,11 @@ export class Resumptions {
 
   private answer({ message, move, suspension, segment }: Asked, statuses: ReadonlyMap<Member, Status>): void {
     const { migration, part, parts, address } = message;
-    const asked = message.entries.map(({ token, port }) => ({ token, remote: { address, port }, member: suspension.members.get(token) }));
+    const asked = message.entries.map(({ token, port }) => ({
+      token,
+      remote: { address, port },
+      member: suspension.members.get(token),
+    }));
     const ofUdp = this.udpPeers.follow(
       suspension.agent,
       suspension.group,

@@ -45,8 +45,14 @@ export class Segments {
   }
 
   private open(family: 4 | 6, onSegment: (segment: ArrivedSegment) => void): void {
-    this.endpoints.set(endpointOf(family, false), this.native.openInband(family, (segment) => onSegment({ ...segment, udp: false })));
-    this.endpoints.set(endpointOf(family, true), this.native.openInband(family, (segment) => onSegment({ ...segment, udp: true }), 'udp'));
+    this.endpoints.set(
+      endpointOf(family, false),
+      this.native.openInband(family, (segment) => onSegment({ ...segment, udp: false })),
+    );
+    this.endpoints.set(
+      endpointOf(family, true),
+      this.native.openInband(family, (segment) => onSegment({ ...segment, udp: true }), 'udp'),
+    );
   }
 
   /** False: not sent. Never throws: what is lost here is as lost as on the way. */

@@ -106,7 +106,8 @@ export class Sockets {
       return (error as { code?: unknown }).code === 'EPERM' ? 'not-permitted' : 'no-owner';
     }
     const found = this.describe(fd);
-    if (found !== null && connectionName(found) === connectionName(connection)) return { fd, inode: found.inode, owner };
+    if (found !== null && connectionName(found) === connectionName(connection))
+      return { fd, inode: found.inode, owner };
     this.native.closeFd(fd);
     return 'no-owner';
   }

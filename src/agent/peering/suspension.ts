@@ -36,5 +36,17 @@ export interface Suspension {
 
 export function newSuspension(move: Move, group: string, round: number): Suspension {
   const { migration, sourceId } = move.ticket;
-  return { migration, group, agent: sourceId, move, members: new Map(), state: 'active', round, until: 0, resuming: false, claim: null, endLease: () => undefined };
+  return {
+    migration,
+    group,
+    agent: sourceId,
+    move,
+    members: new Map(),
+    state: 'active',
+    round,
+    until: 0,
+    resuming: false,
+    claim: null,
+    endLease: () => undefined,
+  };
 }

@@ -16,7 +16,7 @@ import type { Patience } from './patience';
 import type { Registrations } from './registrations';
 import type { ArrivedSegment, Segments } from './segments';
 import type { Sockets } from './sockets';
-import { newSuspension, type Member, type Suspension } from './suspension';
+import { type Member, newSuspension, type Suspension } from './suspension';
 import type { SuspensionFacts, SuspensionState } from './types';
 import type { UdpPeers } from './udp-peers';
 
@@ -88,7 +88,8 @@ export class Suspensions {
       return some;
     });
     for (const failure of failed) {
-      if (failure instanceof Failure) this.log.warn({ err: failure.error }, 'a peer was not unlocked; its lease ends it');
+      if (failure instanceof Failure)
+        this.log.warn({ err: failure.error }, 'a peer was not unlocked; its lease ends it');
     }
     this.drop(members);
   }
@@ -128,7 +129,7 @@ export class Suspensions {
 
   isSuspended(pid: number): boolean {
     return [...this.suspensions.values()].some(({ members }) =>
-      [...members.values()].some(({ fd, registration }) => fd !== null && registration.owner.pid === pid),
+      [...members.values()].some(({ fd, registration }) => fd !== null && registration.owner.pid === pid)
     );
   }
 
@@ -170,7 +171,8 @@ export class Suspensions {
       const isStale = known.state === 'cancelled' || known.group !== group || round < known.round;
       return isStale ? 'refused' : known;
     }
-    if (this.registrations.of(pair.peerId, group).length === 0 && !this.udpPeers.has(pair.peerId, group)) return 'unknown group';
+    if (this.registrations.of(pair.peerId, group).length === 0 && !this.udpPeers.has(pair.peerId, group))
+      return 'unknown group';
     this.supersede(pair.peerId, group);
     if (!this.makeRoom()) return 'refused';
     const suspension = newSuspension(this.keyring.follow(pair, migration), group, round);
@@ -182,15 +184,31 @@ export class Suspensions {
   private takeUp({ ticket, group, round, members }: HoldRecord, leftMs: number): void {
     const suspension = newSuspension(new Move(ticket, 'peer', freshCounter()), group, round);
     this.suspensions.set(suspensionName(ticket.sourceId, ticket.migration), suspension);
-    const registrations = members.map(({ token, connection, owner }) => ({ agent: ticket.sourceId, group, token, connection, owner }));
+    const registrations = members.map(({ token, connection, owner }) => ({
+      agent: ticket.sourceId,
+      group,
+      token,
+      connection,
+      owner,
+    }));
     const taken = this.sockets.take(registrations);
     registrations.forEach((registration, index) => {
       const one = taken[index]!;
-      if (typeof one === 'string') return this.log.warn({ connection: registration.connection, status: one }, 'a peer that was held is not there any more');
+      if (typeof one === 'string')
+        return this.log.warn(
+          { connection: registration.connection, status: one },
+          'a peer that was held is not there any more',
+        );
       registration.owner = one.owner;
       this.registrations.add(registration);
       const { fd, inode } = one;
-      suspension.members.set(registration.token, { registration, fd, inode, moved: null, patience: members[index]!.patience });
+      suspension.members.set(registration.token, {
+        registration,
+        fd,
+        inode,
+        moved: null,
+        patience: members[index]!.patience,
+      });
     });
     if (leftMs > 0) this.lockMembers(suspension, leftMs);
     else this.end(suspension, 'lapsed');

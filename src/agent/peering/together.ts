@@ -26,7 +26,12 @@ export class Together {
   ) {}
 
   /** By token, what became of those that were answered for. All are between the same two addresses. */
-  async introduce(group: string, pair: Pair, named: readonly Named[], patienceMs: number): Promise<Map<string, Status>> {
+  async introduce(
+    group: string,
+    pair: Pair,
+    named: readonly Named[],
+    patienceMs: number,
+  ): Promise<Map<string, Status>> {
     const [first] = named;
     if (first === undefined || this.closed) return new Map();
     const carriers = named.map(({ ends }) => ends);
@@ -39,8 +44,19 @@ export class Together {
       firstIntervalMs: FIRST_INTERVAL_MS,
       requests: parts.length,
       transmit: (part) => {
-        const entries = (parts[part]?.entries ?? []).map(({ ends: { local, remote }, token, sequences: { sndUna, rcvNxt } }) => ({ token, port: local.port, peerPort: remote.port, sndUna, rcvNxt }));
-        this.segments.sendOnOne(pair.seal({ type: 'introduce', group, nonce, ...addresses, part, parts: parts.length, entries }), carriers);
+        const entries = (parts[part]?.entries ?? []).map(
+          ({ ends: { local, remote }, token, sequences: { sndUna, rcvNxt } }) => ({
+            token,
+            port: local.port,
+            peerPort: remote.port,
+            sndUna,
+            rcvNxt,
+          }),
+        );
+        this.segments.sendOnOne(
+          pair.seal({ type: 'introduce', group, nonce, ...addresses, part, parts: parts.length, entries }),
+          carriers,
+        );
       },
     });
     const name = runName(pair, { group, nonce });

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { Connection } from '../../native/contract';
-import { moveTicketSchema, type DropReason, type Status } from '../../protocol/inband';
+import { type DropReason, moveTicketSchema, type Status } from '../../protocol/inband';
 
 /** no-agent: nobody answered for this connection. */
 export type PeerStatus = Status | 'no-agent';
@@ -78,7 +78,12 @@ export interface AskRequest {
   readonly leaseMs: number;
   readonly tickets: readonly PeerTicket[];
   /** Each as it was, as it would be here, and its sequence numbers. */
-  readonly connections: readonly { readonly connection: Connection; readonly to: Connection; readonly sndUna: number; readonly rcvNxt: number }[];
+  readonly connections: readonly {
+    readonly connection: Connection;
+    readonly to: Connection;
+    readonly sndUna: number;
+    readonly rcvNxt: number;
+  }[];
   readonly deadlineMs: number;
 }
 
@@ -97,7 +102,11 @@ const endpointSchema = z.object({
   port: z.int().min(1).max(65535),
 });
 
-export const connectionSchema = z.object({ local: endpointSchema, remote: endpointSchema, udp: z.boolean().optional() });
+export const connectionSchema = z.object({
+  local: endpointSchema,
+  remote: endpointSchema,
+  udp: z.boolean().optional(),
+});
 
 /** One peer of a migration: what the target host needs to speak to it in the source's name. Secret. */
 export const peerTicketSchema = z.object({

@@ -77,7 +77,12 @@ export class UdpPeers {
         if (this.reconnect(owners.filter(({ inode }) => inodes.has(inode)), remote)) registration.moved = remote;
       }
     }
-    return new Map(known.map(({ token, remote, registration: { moved } }) => [token, moved !== null && endpointName(moved) === endpointName(remote) ? 'ok' : 'failed']));
+    return new Map(
+      known.map(
+        ({ token, remote, registration: { moved } }) => [token,
+          moved !== null && endpointName(moved) === endpointName(remote) ? 'ok' : 'failed'],
+      ),
+    );
   }
 
   private add({ agent, group, token, connection }: Claim): Status {
@@ -99,8 +104,14 @@ export class UdpPeers {
       const { port } = socket.connection.local;
       sockets.set(port, [...(sockets.get(port) ?? []), socket]);
     }
-    const inodes = connections.map((connection) => (sockets.get(connection.local.port) ?? []).filter((socket) => isEndOf(socket.connection, connection)).map(({ inode }) => inode));
-    const busy = new Set(this.ownersOf(inodes.flat()).filter(({ pid }) => this.programs.isMigrating(pid)).map(({ inode }) => inode));
+    const inodes = connections.map((connection) =>
+      (sockets.get(connection.local.port) ?? []).filter((socket) => isEndOf(socket.connection, connection)).map(
+        ({ inode }) => inode,
+      )
+    );
+    const busy = new Set(
+      this.ownersOf(inodes.flat()).filter(({ pid }) => this.programs.isMigrating(pid)).map(({ inode }) => inode),
+    );
     return inodes.map((some) => (some.some((inode) => busy.has(inode)) ? 'busy' : 'ok'));
   }
 

@@ -98,10 +98,13 @@ export class Welcomes {
     const claims = batch.flatMap((asked) => asked.claims);
     const udp = claims.filter(({ ends }) => ends.udp === true);
     const tcp = claims.filter(({ ends }) => ends.udp !== true);
-    const ofUdp = this.udpPeers.register(udp.map(({ pair, group, token, ends }) => ({ agent: pair.peerId, group, token, connection: ends })));
+    const ofUdp = this.udpPeers.register(
+      udp.map(({ pair, group, token, ends }) => ({ agent: pair.peerId, group, token, connection: ends })),
+    );
     const ofTcp = this.registerTcp(tcp);
     this.pauseMs = Math.min(Math.max(2 * (this.clock.now() - started), MIN_PAUSE_MS), MAX_PAUSE_MS);
-    const statuses = new Map([...udp.map((claim, index) => [claim, ofUdp[index]!] as const), ...tcp.map((claim, index) => [claim, ofTcp[index]!] as const)]);
+    const statuses = new Map([...udp.map((claim, index) => [claim, ofUdp[index]!] as const),
+      ...tcp.map((claim, index) => [claim, ofTcp[index]!] as const)]);
     for (const { claims: own, answer } of batch) answer(own.map((claim) => statuses.get(claim)!), own);
   }
 

@@ -1,5 +1,5 @@
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { resolve } from 'node:path';
 import type { Config } from '../../config';
 import { MigrunError } from '../../errors';
 import type { CheckpointReport } from '../../protocol/control/index';
@@ -16,24 +16,46 @@ export function checkpointCommand(program: Command, config: Config): void {
     .description('stops a program and makes it a file; its peers hold until it is restored')
     .argument('<id>', 'its id, or the start of it')
     .requiredOption('--out <file>', 'the file, which must not be there yet, or a folder for it')
-    .option('--hold <time>', 'the peers hold so long: 90s, 30m, 2h, 7d; then its connections have failed', parseHold, parseHold(DEFAULT_HOLD))
+    .option(
+      '--hold <time>',
+      'the peers hold so long: 90s, 30m, 2h, 7d; then its connections have failed',
+      parseHold,
+      parseHold(DEFAULT_HOLD),
+    )
     .option('--leave-running', 'writes a copy; the program goes on, and its connections stay with it')
     .option('--json', 'for scripts')
-    .action(async (id: string, { out, hold, leaveRunning, json }: { out: string; hold: number; leaveRunning?: boolean; json?: boolean }) => {
-      const { channel } = await openProgram(config, id);
-      const quiet = json === true;
-      const answer = channel.request({ type: 'checkpoint', out: resolve(out), holdMs: hold, leaveRunning: leaveRunning === true });
-      const report = await Promise.race([answer, followProgress(channel, quiet)]);
-      channel.destroy();
-      if (report?.type !== 'checkpointed') throw new MigrunError('E_CHANNEL_CLOSED', 'the supervisor went away without a report', { hint: 'see whether the program runs: migrun ls; and whether there is a file: migrun show' });
-      if (quiet) printJson(report.report);
-      else show(report.report);
-    });
+    .action(
+      async (
+        id: string,
+        { out, hold, leaveRunning, json }: { out: string; hold: number; leaveRunning?: boolean; json?: boolean },
+      ) => {
+        const { channel } = await openProgram(config, id);
+        const quiet = json === true;
+        const answer = channel.request({
+          type: 'checkpoint',
+          out: resolve(out),
+          holdMs: hold,
+          leaveRunning: leaveRunning === true,
+        });
+        const report = await Promise.race([answer, followProgress(channel, quiet)]);
+        channel.destroy();
+        if (report?.type !== 'checkpointed')
+          throw new MigrunError('E_CHANNEL_CLOSED', 'the supervisor went away without a report', {
+            hint: 'see whether the program runs: migrun ls; and whether there is a file: migrun show',
+          });
+        if (quiet) printJson(report.report);
+        else show(report.report);
+      },
+    );
 }
 
 function show({ program, file, heldUntil, connections, bytes, frozenMs }: CheckpointReport): void {
   if (heldUntil === null) {
-    printLine(`${file} has a copy of ${program}, ${size(bytes)}; the program stood still for ${frozenMs.toFixed(0)} ms and runs on`);
+    printLine(
+      `${file} has a copy of ${program}, ${size(bytes)}; the program stood still for ${
+        frozenMs.toFixed(0)
+      } ms and runs on`,
+    );
     return;
   }
   const left = new Date(heldUntil).getTime() - Date.now();

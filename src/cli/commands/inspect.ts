@@ -8,7 +8,7 @@ import { printJson, printLine, printTable } from '../print';
 export function inspectCommand(program: Command, config: Config): void {
   program
     .command('inspect')
-    .description('a program\'s processes, descriptors and sockets, and which peers can follow')
+    .description("a program's processes, descriptors and sockets, and which peers can follow")
     .argument('<id>', 'its id, or the start of it')
     .option('--json', 'for scripts')
     .action(async (id: string, { json }: { json?: boolean }) => {

@@ -1,6 +1,6 @@
+import type { Command } from 'commander';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Command } from 'commander';
 import type { Config } from '../../config';
 import { writeClusterKey } from '../../protocol/channel/index';
 import { printLine } from '../print';

@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { readImage, type Image } from '../../checkpoint/read-image';
+import { join } from 'node:path';
+import { type Image, readImage } from '../../checkpoint/read-image';
 import { RESTORE_STEPS, RestoreContext } from '../../checkpoint/restore';
 import type { Config } from '../../config';
 import { createLogger } from '../../log';
-import { runSteps, type Phase } from '../../migration/driver';
+import { type Phase, runSteps } from '../../migration/driver';
 import { connectionText } from '../../migration/rules';
 import { readClusterKey } from '../../protocol/channel/index';
 import { ConsoleClient } from '../console';
@@ -29,7 +29,10 @@ export function restoreCommand(program: Command, config: Config, done: (status: 
     .option('--to <host>', 'the host to restore it on, where an agent runs (default: this one)')
     .option('--port <port>', 'the port of the agent there', parsePort, config.port)
     .option('-d, --detach', 'leave it alone once it runs')
-    .option('--again', 'also where it was restored there before, or some peers hold no more: their connections are lost')
+    .option(
+      '--again',
+      'also where it was restored there before, or some peers hold no more: their connections are lost',
+    )
     .option('--json', 'for scripts; detaches')
     .action(async (file: string, options: Options) => {
       done(await restore(config, file, options));
@@ -41,9 +44,21 @@ async function restore(config: Config, file: string, { to, port, detach, again, 
   const image = await readImage(file, key);
   if (to === undefined) await ensureAgent(config);
   const place = { host: to ?? 'localhost', port };
-  const context = new RestoreContext(image, key, place, again === true, config, createLogger('restore', config.logLevel, join(config.runDir, 'log', 'restore.log')));
+  const context = new RestoreContext(
+    image,
+    key,
+    place,
+    again === true,
+    config,
+    createLogger('restore', config.logLevel, join(config.runDir, 'log', 'restore.log')),
+  );
   const quiet = json === true;
-  const phases = await runSteps(RESTORE_STEPS, context, (step, state, ms) => (quiet ? undefined : showStep({ step, state, ms })), context.log);
+  const phases = await runSteps(
+    RESTORE_STEPS,
+    context,
+    (step, state, ms) => (quiet ? undefined : showStep({ step, state, ms })),
+    context.log,
+  );
   if (quiet) printJson(reportOf(context, phases));
   else process.stderr.write(tell(context, to));
   if (quiet || detach === true) return 0;
@@ -51,21 +66,36 @@ async function restore(config: Config, file: string, { to, port, detach, again, 
 }
 
 function reportOf({ image: { manifest }, to, bytes, lost }: RestoreContext, phases: readonly Phase[]): object {
-  return { checkpoint: manifest.checkpoint, program: manifest.program.id, target: to.host, phases, connections: manifest.connections.length, bytes, lost };
+  return {
+    checkpoint: manifest.checkpoint,
+    program: manifest.program.id,
+    target: to.host,
+    phases,
+    connections: manifest.connections.length,
+    bytes,
+    lost,
+  };
 }
 
 function tell({ image: { manifest }, lost }: RestoreContext, to: string | undefined): string {
   const lines = [`migrun: program ${manifest.program.id}${to === undefined ? '' : ` on ${to}`}`];
-  for (const { connection, status } of lost) lines.push(`lost: ${connectionText(connection)}: its peer did not follow (${status})`);
+  for (const { connection, status } of lost)
+    lines.push(`lost: ${connectionText(connection)}: its peer did not follow (${status})`);
   return lines.map((line) => `${line}\n`).join('');
 }
 
 function follow(config: Config, { state, manifest }: Image, place: { host: string; port: number }): Promise<number> {
   const { token, stdout, stderr, received } = state.console;
-  const console = new ConsoleClient(config, manifest.program.id, token, manifest.terminal && process.stdin.isTTY && process.stdout.isTTY, {
-    stdout: stdout.acknowledged,
-    stderr: stderr.acknowledged,
-    input: received,
-  });
+  const console = new ConsoleClient(
+    config,
+    manifest.program.id,
+    token,
+    manifest.terminal && process.stdin.isTTY && process.stdout.isTTY,
+    {
+      stdout: stdout.acknowledged,
+      stderr: stderr.acknowledged,
+      input: received,
+    },
+  );
   return console.run({ kind: 'host', ...place });
 }

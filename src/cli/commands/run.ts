@@ -1,7 +1,7 @@
+import type { Command } from 'commander';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
 import type { Config } from '../../config';
 import { createLogger } from '../../log';
 import { Supervisor } from '../../supervisor/supervisor';
@@ -11,9 +11,9 @@ import { ensureAgent } from '../ensure-agent';
 export function runCommand(program: Command, config: Config, done: (status: number) => void): void {
   program
     .command('run')
-    .description('runs a program that can move (short: migrun -- command); its exit status is the program\'s')
+    .description("runs a program that can move (short: migrun -- command); its exit status is the program's")
     .argument('<command...>', 'the command and its arguments')
-    .option('-q, --quiet', 'do not print the program\'s id')
+    .option('-q, --quiet', "do not print the program's id")
     .passThroughOptions()
     .action(async (command: string[], { quiet }: { quiet?: boolean }) => {
       done(await run(config, command, quiet === true));
@@ -30,7 +30,10 @@ async function run(config: Config, command: readonly string[], quiet: boolean): 
   const terminal = stdin.isTTY && stdout.isTTY ? { rows: stdout.rows, columns: stdout.columns } : undefined;
   const { token } = await supervisor.start(command, terminal);
   if (!quiet) process.stderr.write(`migrun: program ${id}\n`);
-  const status = await new ConsoleClient(config, id, token, terminal !== undefined).run({ kind: 'here', socket: supervisor.socketPath });
+  const status = await new ConsoleClient(config, id, token, terminal !== undefined).run({
+    kind: 'here',
+    socket: supervisor.socketPath,
+  });
   await supervisor.done;
   return status;
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { readImage, type Image } from '../../checkpoint/read-image';
+import { type Image, readImage } from '../../checkpoint/read-image';
 import type { Config } from '../../config';
 import { endpointText } from '../../migration/rules';
 import { readClusterKey } from '../../protocol/channel/index';
@@ -19,9 +19,14 @@ export function showCommand(program: Command, config: Config): void {
 }
 
 function show({ manifest, bytes }: Image): void {
-  const { program, createdAt, host, migrun, kernel, architecture, terminal, processes, connections, listeners, udp, files } = manifest;
+  const { program, createdAt, host, migrun, kernel, architecture, terminal, processes, connections, listeners, udp,
+    files } = manifest;
   printLine(`program ${program.id}: ${program.command.join(' ')}`);
-  printLine(`made ${createdAt} on ${host} (${architecture}, Linux ${kernel}) by migrun ${migrun}; ${size(bytes)} in ${count(files.length, 'file')}${terminal ? '; with a terminal' : ''}`);
+  printLine(
+    `made ${createdAt} on ${host} (${architecture}, Linux ${kernel}) by migrun ${migrun}; ${size(bytes)} in ${
+      count(files.length, 'file')
+    }${terminal ? '; with a terminal' : ''}`,
+  );
   printLine(holdText(manifest));
   for (const { pid, name, executable, descriptors } of processes) {
     printLine(`\nprocess ${pid} (${name}): ${executable}`);
@@ -42,7 +47,10 @@ function show({ manifest, bytes }: Image): void {
         String(sendQueue),
         String(receiveQueue),
       ]),
-      ...udp.map(({ pid, fd, local, remote }) => [String(pid), String(fd), 'UDP', endpointText(local), remote.port === 0 ? '' : endpointText(remote), '', '']),
+      ...udp.map(
+        ({ pid, fd, local, remote }) => [String(pid), String(fd), 'UDP', endpointText(local),
+          remote.port === 0 ? '' : endpointText(remote), '', ''],
+      ),
     ],
   );
 }

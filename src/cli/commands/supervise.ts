@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { Config } from '../../config';
 import { createLogger } from '../../log';
 import { Supervisor } from '../../supervisor/supervisor';
@@ -8,7 +8,7 @@ import { sayReady } from '../ready';
 export function superviseCommand(program: Command, config: Config): void {
   program
     .command('supervise', { hidden: true })
-    .argument('<id>', 'the program\'s id', parseId)
+    .argument('<id>', "the program's id", parseId)
     .option('--adopt', 'it is here, and its supervisor died')
     .action(async (id: string, { adopt }: { adopt?: boolean }) => {
       const supervisor = new Supervisor(id, config, createLogger('supervisor', config.logLevel));
@@ -20,6 +20,6 @@ export function superviseCommand(program: Command, config: Config): void {
 }
 
 function parseId(text: string): string {
-  if (!/^[0-9a-f]{8}$/.test(text)) throw new InvalidArgumentError('not a program\'s id.');
+  if (!/^[0-9a-f]{8}$/.test(text)) throw new InvalidArgumentError("not a program's id.");
   return text;
 }

@@ -13,15 +13,27 @@ const TIMEOUT_MS = 30_000;
 export function suspendCommand(program: Command, config: Config): void {
   program
     .command('suspend')
-    .description('holds a program\'s connections at both ends, where they are; the programs run on')
+    .description("holds a program's connections at both ends, where they are; the programs run on")
     .argument('<id>', 'its id, or the start of it')
-    .option('--hold <time>', 'at most so long: 90s, 30m, 2h, 7d; then they go on by themselves', parseHold, parseHold(DEFAULT_HOLD))
+    .option(
+      '--hold <time>',
+      'at most so long: 90s, 30m, 2h, 7d; then they go on by themselves',
+      parseHold,
+      parseHold(DEFAULT_HOLD),
+    )
     .option('--json', 'for scripts')
     .action(async (id: string, { hold, json }: { hold: number; json?: boolean }) => {
       const { id: program } = await findProgram(config, id);
-      const { report } = expectType(await askAgent(config, { type: 'suspend-program', program, holdMs: hold }, TIMEOUT_MS), 'program-held');
+      const { report } = expectType(
+        await askAgent(config, { type: 'suspend-program', program, holdMs: hold }, TIMEOUT_MS),
+        'program-held',
+      );
       if (json === true) printJson(report);
-      else printLine(`${report.program}: ${count(report.connections.length, 'connection')} held for ${duration(report.leftMs)}; go on with: migrun resume ${report.program}`);
+      else printLine(
+          `${report.program}: ${count(report.connections.length, 'connection')} held for ${
+            duration(report.leftMs)
+          }; go on with: migrun resume ${report.program}`,
+        );
     });
 }
 
@@ -33,7 +45,10 @@ export function resumeCommand(program: Command, config: Config): void {
     .option('--json', 'for scripts')
     .action(async (id: string, { json }: { json?: boolean }) => {
       const { id: program } = await findProgram(config, id);
-      const { report } = expectType(await askAgent(config, { type: 'resume-program', program }, TIMEOUT_MS), 'program-held');
+      const { report } = expectType(
+        await askAgent(config, { type: 'resume-program', program }, TIMEOUT_MS),
+        'program-held',
+      );
       if (json === true) printJson(report);
       else showResumed(report);
     });
@@ -42,5 +57,8 @@ export function resumeCommand(program: Command, config: Config): void {
 function showResumed({ program, connections }: PauseReport): void {
   const silent = connections.filter(({ status }) => status !== 'ok');
   printLine(`${program}: ${count(connections.length - silent.length, 'connection')} resumed`);
-  for (const { connection, status } of silent) printLine(`not answered: ${connectionText(connection)} (${status}); its other end goes on by itself when the hold ends`);
+  for (const { connection, status } of silent)
+    printLine(
+      `not answered: ${connectionText(connection)} (${status}); its other end goes on by itself when the hold ends`,
+    );
 }

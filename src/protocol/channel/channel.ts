@@ -11,7 +11,7 @@ import type { z } from 'zod';
 import { MigrunError } from '../../errors';
 import { decodeEnvelope, encodeEnvelope, encodeFailure, failureSchema, parseOrRefuse } from './envelope';
 import type { Envelope, TypedMessage } from './envelope';
-import { FrameReader, MAX_DATA_BYTES, writeFrame, type Frame } from './frames';
+import { type Frame, FrameReader, MAX_DATA_BYTES, writeFrame } from './frames';
 import { joinStreams } from './join';
 
 /** What may lie unread while only answers are waited for; reading stops there until somebody receives. */

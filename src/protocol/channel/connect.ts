@@ -7,7 +7,7 @@ import { Channel } from './channel';
 import { presharedKey } from './cluster-key';
 import { connectError, timeoutError } from './connect-errors';
 import type { TypedMessage } from './envelope';
-import { exchangeHello, type ChannelHello, type Identity } from './hello';
+import { type ChannelHello, exchangeHello, type Identity } from './hello';
 import { KEEP_ALIVE_MS, TLS_OPTIONS } from './tls-options';
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -33,9 +33,9 @@ export interface Connected<Message extends TypedMessage> {
 }
 
 /** Throws E_TARGET_UNKNOWN, E_TARGET_UNREACHABLE, E_NO_AGENT, E_KEY, E_VERSION, E_PROTOCOL. */
-export async function connect<Message extends TypedMessage>(
-  options: ConnectOptions<Message>,
-): Promise<Connected<Message>> {
+export async function connect<
+  Message extends TypedMessage,
+>(options: ConnectOptions<Message>): Promise<Connected<Message>> {
   const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS;
   const socket = openSocket(options);
   let timer: NodeJS.Timeout | undefined;

@@ -33,7 +33,11 @@ export const failureSchema = z.object({
 
 /** What its text is too long for is cut off. */
 export function encodeFailure({ code, message, hint }: MigrunError): z.infer<typeof failureSchema> {
-  return { code, message: message.slice(0, MAX_FAILURE_TEXT), ...(hint === undefined ? {} : { hint: hint.slice(0, MAX_FAILURE_TEXT) }) };
+  return {
+    code,
+    message: message.slice(0, MAX_FAILURE_TEXT),
+    ...(hint === undefined ? {} : { hint: hint.slice(0, MAX_FAILURE_TEXT) }),
+  };
 }
 
 /** For byte fields of message schemas: a Buffer again. */

@@ -1,14 +1,14 @@
 /** The agent's door for other hosts. */
 
-import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { timingSafeEqual } from 'node:crypto';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
 import { Channel } from './channel';
 import { presharedKey } from './cluster-key';
 import type { TypedMessage } from './envelope';
-import { exchangeHello, type ChannelHello, type Identity } from './hello';
+import { type ChannelHello, exchangeHello, type Identity } from './hello';
 import { KEEP_ALIVE_MS, TLS_OPTIONS } from './tls-options';
 
 const HANDSHAKE_TIMEOUT_MS = 5000;

@@ -9,11 +9,18 @@ const status = z.string().max(32);
 const movedConnection = z.object({ connection, to: connection, peerHas: sequence });
 
 /** What the target needs to speak to one peer in the source's name. */
-export const peerTicket = z.object({ ticket: moveTicketSchema, connections: z.array(z.object({ connection, token: z.string().max(64) })) });
+export const peerTicket = z.object({
+  ticket: moveTicketSchema,
+  connections: z.array(z.object({ connection, token: z.string().max(64) })),
+});
 export type PeerTicket = z.infer<typeof peerTicket>;
 
 /** What became of a program's connections when it was suspended or resumed where it is. */
-export const pauseReport = z.object({ program: programId, connections: z.array(z.object({ connection, status })), leftMs: z.number() });
+export const pauseReport = z.object({
+  program: programId,
+  connections: z.array(z.object({ connection, status })),
+  leftMs: z.number(),
+});
 export type PauseReport = z.infer<typeof pauseReport>;
 
 /** A connection out of an accept queue: its descriptor in the process that tells of it, and how to put it back. */
@@ -28,14 +35,27 @@ export type KeptConnection = z.infer<typeof keptConnection>;
 
 export const agentMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('done') }),
-  z.object({ type: z.literal('register'), program: programSummary, cgroup: z.string().max(4096), socket: z.string().max(4096) }),
+  z.object({
+    type: z.literal('register'),
+    program: programSummary,
+    cgroup: z.string().max(4096),
+    socket: z.string().max(4096),
+  }),
   z.object({ type: z.literal('update'), program: programSummary, cgroup: z.string().max(4096) }),
   z.object({ type: z.literal('list') }),
-  z.object({ type: z.literal('listed'), programs: z.array(programSummary), version: z.string(), port: z.int().nullable() }),
+  z.object({
+    type: z.literal('listed'),
+    programs: z.array(programSummary),
+    version: z.string(),
+    port: z.int().nullable(),
+  }),
   z.object({ type: z.literal('status') }),
   z.object({ type: z.literal('status-is'), facts: z.unknown() }),
   z.object({ type: z.literal('introduce'), group: hexId, connections: z.array(connection), deadlineMs: z.number() }),
-  z.object({ type: z.literal('introduced'), peers: z.array(z.object({ connection, status, agent: z.string(), token: z.string() })) }),
+  z.object({
+    type: z.literal('introduced'),
+    peers: z.array(z.object({ connection, status, agent: z.string(), token: z.string() })),
+  }),
   z.object({
     type: z.literal('suspend'),
     migration: hexId,

@@ -3,30 +3,48 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
-import { Channel, type IncomingMessage, type TypedMessage } from '../channel/index';
 import { MigrunError } from '../../errors';
+import { Channel, type IncomingMessage, type TypedMessage } from '../channel/index';
 
 /** unix(7); Node cuts a longer one without a word. */
 const MAX_PATH_BYTES = 107;
 
 /** Throws E_NOT_RUNNING where nobody listens. */
-export function connectLocal<Message extends TypedMessage>(path: string, schema: z.ZodType<Message>, who: string): Promise<Channel<Message>> {
+export function connectLocal<Message extends TypedMessage>(
+  path: string,
+  schema: z.ZodType<Message>,
+  who: string,
+): Promise<Channel<Message>> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
-    socket.once('error', (cause) => reject(new MigrunError('E_NOT_RUNNING', `${who} does not answer at ${path}: ${cause.message}`, { cause })));
+    socket.once(
+      'error',
+      (cause) =>
+        reject(new MigrunError('E_NOT_RUNNING', `${who} does not answer at ${path}: ${cause.message}`, { cause })),
+    );
     socket.once('connect', () => resolve(new Channel(socket, schema)));
   });
 }
 
 /** Listens in a folder of mode 0700, on a socket of mode 0600. */
-export async function listenLocal<Message extends TypedMessage>(path: string, schema: z.ZodType<Message>, onChannel: (channel: Channel<Message>) => void): Promise<Server> {
-  if (Buffer.byteLength(path) > MAX_PATH_BYTES) throw new MigrunError('E_LISTEN', `${path} is too long for a socket`, { hint: 'set MIGRUN_RUN_DIR to a shorter one' });
+export async function listenLocal<Message extends TypedMessage>(
+  path: string,
+  schema: z.ZodType<Message>,
+  onChannel: (channel: Channel<Message>) => void,
+): Promise<Server> {
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES)
+    throw new MigrunError('E_LISTEN', `${path} is too long for a socket`, {
+      hint: 'set MIGRUN_RUN_DIR to a shorter one',
+    });
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   chmodSync(dirname(path), 0o700);
   rmSync(path, { force: true });
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => onChannel(new Channel(socket, schema)));
-    server.once('error', (cause) => reject(new MigrunError('E_LISTEN', `cannot listen on ${path}: ${cause.message}`, { cause })));
+    server.once(
+      'error',
+      (cause) => reject(new MigrunError('E_LISTEN', `cannot listen on ${path}: ${cause.message}`, { cause })),
+    );
     server.listen(path, () => {
       chmodSync(path, 0o600);
       resolve(server);
@@ -35,14 +53,21 @@ export async function listenLocal<Message extends TypedMessage>(path: string, sc
 }
 
 /** Takes messages, and data in its place among them, until the channel ends; what `handle` throws is the answer to a request. */
-export async function serve<Message extends TypedMessage>(channel: Channel<Message>, handle: (incoming: IncomingMessage<Message>) => Promise<Message | void>, take?: (data: Buffer) => void): Promise<void> {
+export async function serve<Message extends TypedMessage>(
+  channel: Channel<Message>,
+  handle: (incoming: IncomingMessage<Message>) => Promise<Message | void>,
+  take?: (data: Buffer) => void,
+): Promise<void> {
   for await (const incoming of channel) {
     if (incoming.kind === 'data') take?.(incoming.data);
     else void answer(incoming, handle);
   }
 }
 
-async function answer<Message extends TypedMessage>(incoming: IncomingMessage<Message>, handle: (incoming: IncomingMessage<Message>) => Promise<Message | void>): Promise<void> {
+async function answer<Message extends TypedMessage>(
+  incoming: IncomingMessage<Message>,
+  handle: (incoming: IncomingMessage<Message>) => Promise<Message | void>,
+): Promise<void> {
   try {
     const reply = await handle(incoming);
     if (incoming.wantsAnswer && reply !== undefined) await incoming.reply(reply);
@@ -58,7 +83,10 @@ export function asMigrunError(error: unknown): MigrunError {
 }
 
 /** Narrows an answer to what was asked for. */
-export function expectType<Message extends TypedMessage, Type extends Message['type']>(message: Message, type: Type): Extract<Message, { type: Type }> {
+export function expectType<Message extends TypedMessage, Type extends Message['type']>(
+  message: Message,
+  type: Type,
+): Extract<Message, { type: Type }> {
   if (message.type !== type) throw new MigrunError('E_PROTOCOL', `expected ${type}, got ${message.type}`);
   return message as Extract<Message, { type: Type }>;
 }

@@ -5,7 +5,8 @@
 import { z } from 'zod';
 import { bytesSchema } from '../channel/index';
 import { peerTicket } from './agent';
-import { connection, endpoint, hexId, imageName, programId, programSummary, reason, sequence, socketOption } from './common';
+import { connection, endpoint, hexId, imageName, programId, programSummary, reason, sequence,
+  socketOption } from './common';
 
 const position = z.int().nonnegative();
 const outputName = z.enum(['stdout', 'stderr']);
@@ -22,19 +23,42 @@ export const arrival = z.object({
   /** What the program's descriptors need there. */
   descriptors: z.object({
     /** A size of null: not compared. One that grows may be larger. */
-    opened: z.array(z.object({ path: z.string().max(4096), mode: z.int().nonnegative(), size: z.number().nullable(), grows: z.boolean() })),
+    opened: z.array(
+      z.object({
+        path: z.string().max(4096),
+        mode: z.int().nonnegative(),
+        size: z.number().nullable(),
+        grows: z.boolean(),
+      }),
+    ),
     locked: z.array(z.string().max(4096)),
     unixNames: z.array(z.string().max(128)),
     unixPeers: z.array(z.string().max(128)),
   }),
   workingDirectories: z.array(z.string().max(4096)),
   /** TCP sockets that are bound, and may listen. */
-  bound: z.array(z.object({ family: z.int(), local: endpoint, listens: z.boolean(), /** In its accept queue. */ waiting: z.int().nonnegative(), options: z.array(socketOption) })),
+  bound: z.array(
+    z.object({
+      family: z.int(),
+      local: endpoint,
+      listens: z.boolean(),
+      /** In its accept queue. */ waiting: z.int().nonnegative(),
+      options: z.array(socketOption),
+    }),
+  ),
   /** With its peers, as it will have them. */
   connections: z.array(connection),
   /** The addresses of connections that are in the program altogether. */
   inside: z.array(z.string().max(64)),
-  udp: z.array(z.object({ family: z.int(), local: endpoint, remote: endpoint, v6only: z.boolean(), interfaces: z.array(z.string().max(15)) })),
+  udp: z.array(
+    z.object({
+      family: z.int(),
+      local: endpoint,
+      remote: endpoint,
+      v6only: z.boolean(),
+      interfaces: z.array(z.string().max(15)),
+    }),
+  ),
   /** Of the host that it leaves. */
   addresses: z.array(z.string().max(64)),
   connecting: z.array(connection),
@@ -56,8 +80,26 @@ export type Arrival = z.infer<typeof arrival>;
 
 export const inspection = z.object({
   program: programSummary,
-  processes: z.array(z.object({ pid: z.int(), innerPid: z.int(), name: z.string(), executable: z.string(), descriptors: z.array(z.object({ fd: z.int(), target: z.string() })) })),
-  sockets: z.array(z.object({ innerPid: z.int(), fd: z.int(), kind: z.string(), state: z.string(), local: endpoint, remote: endpoint, peer: z.string() })),
+  processes: z.array(
+    z.object({
+      pid: z.int(),
+      innerPid: z.int(),
+      name: z.string(),
+      executable: z.string(),
+      descriptors: z.array(z.object({ fd: z.int(), target: z.string() })),
+    }),
+  ),
+  sockets: z.array(
+    z.object({
+      innerPid: z.int(),
+      fd: z.int(),
+      kind: z.string(),
+      state: z.string(),
+      local: endpoint,
+      remote: endpoint,
+      peer: z.string(),
+    }),
+  ),
   reasons: z.array(reason),
 });
 export type Inspection = z.infer<typeof inspection>;
@@ -67,10 +109,28 @@ const resumedPeer = z.object({ connection, status: z.string() });
 export type ResumedPeer = z.infer<typeof resumedPeer>;
 
 export const phase = z.object({ name: z.string(), ms: z.number() });
-export const migrationReport = z.object({ migration: hexId, program: programId, target: z.string(), phases: z.array(phase), connections: z.int(), bytes: z.int(), frozenMs: z.number(), lost: z.array(resumedPeer) });
+export const migrationReport = z.object({
+  migration: hexId,
+  program: programId,
+  target: z.string(),
+  phases: z.array(phase),
+  connections: z.int(),
+  bytes: z.int(),
+  frozenMs: z.number(),
+  lost: z.array(resumedPeer),
+});
 export type MigrationReport = z.infer<typeof migrationReport>;
 
-export const checkpointReport = z.object({ checkpoint: hexId, program: programId, file: z.string(), heldUntil: z.string().nullable(), phases: z.array(phase), connections: z.int(), bytes: z.int(), frozenMs: z.number() });
+export const checkpointReport = z.object({
+  checkpoint: hexId,
+  program: programId,
+  file: z.string(),
+  heldUntil: z.string().nullable(),
+  phases: z.array(phase),
+  connections: z.int(),
+  bytes: z.int(),
+  frozenMs: z.number(),
+});
 export type CheckpointReport = z.infer<typeof checkpointReport>;
 
 export const supervisorMessage = z.discriminatedUnion('type', [
@@ -78,9 +138,19 @@ export const supervisorMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('inspect') }),
   z.object({ type: z.literal('inspected'), inspection }),
   z.object({ type: z.literal('migrate'), to: z.string().max(256), port: z.int().min(1).max(65535) }),
-  z.object({ type: z.literal('progress'), step: z.string(), state: z.enum(['started', 'done', 'undone']), ms: z.number() }),
+  z.object({
+    type: z.literal('progress'),
+    step: z.string(),
+    state: z.enum(['started', 'done', 'undone']),
+    ms: z.number(),
+  }),
   z.object({ type: z.literal('migrated'), report: migrationReport }),
-  z.object({ type: z.literal('checkpoint'), out: z.string().max(4096), holdMs: z.int().min(1), leaveRunning: z.boolean() }),
+  z.object({
+    type: z.literal('checkpoint'),
+    out: z.string().max(4096),
+    holdMs: z.int().min(1),
+    leaveRunning: z.boolean(),
+  }),
   z.object({ type: z.literal('checkpointed'), report: checkpointReport }),
   z.object({ type: z.literal('kill'), signal: z.int().min(1).max(64) }),
   z.object({ type: z.literal('killed') }),
@@ -102,7 +172,11 @@ export const supervisorMessage = z.discriminatedUnion('type', [
   // a program that arrives
   z.object({ type: z.literal('arrive'), arrival }),
   z.object({ type: z.literal('judged'), reasons: z.array(reason) }),
-  z.object({ type: z.literal('images'), rehearsal: z.boolean(), files: z.array(z.object({ name: imageName, size: z.int().nonnegative() })).max(65536) }),
+  z.object({
+    type: z.literal('images'),
+    rehearsal: z.boolean(),
+    files: z.array(z.object({ name: imageName, size: z.int().nonnegative() })).max(65536),
+  }),
   z.object({ type: z.literal('received'), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   z.object({ type: z.literal('restore') }),
   z.object({ type: z.literal('restored'), locals: z.array(endpoint) }),

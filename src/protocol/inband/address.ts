@@ -1,6 +1,6 @@
 /** IP addresses between text and bytes, and a connection's four addresses as bytes to authenticate. */
 
-import { SocketAddress, isIPv4, isIPv6 } from 'node:net';
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { MalformedMessage, Writer } from './wire';
 
 export interface Endpoint {

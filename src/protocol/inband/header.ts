@@ -1,7 +1,7 @@
 /** The option of all but HELLO and WELCOME, and how theirs begins: type, version and flags; of a target, which one. */
 
-import { MESSAGE_TYPES, PROTOCOL_VERSION, TARGET_ID_BYTES, type MessageType } from './messages';
-import { MalformedMessage, Writer, type Reader } from './wire';
+import { MESSAGE_TYPES, type MessageType, PROTOCOL_VERSION, TARGET_ID_BYTES } from './messages';
+import { MalformedMessage, type Reader, Writer } from './wire';
 
 /** HELLO: carries a proof. WELCOME: answers a proved HELLO. */
 export const FLAG_PROVED = 1;

@@ -5,9 +5,9 @@
 
 import type { Clock } from './clock';
 import { Conversation } from './conversation';
+import type { Keyring } from './keyring';
 import type { Carried, Hello, Status, Welcome } from './messages';
 import type { Ends, Pair } from './pair';
-import type { Keyring } from './keyring';
 
 /** Not urgent, and many at once: the other side looks through all its processes to answer. */
 const FIRST_INTERVAL_MS = 150;

@@ -6,13 +6,13 @@
  */
 
 import { BoundedMap } from './bounded-map';
-import { Drops, type DropReason } from './drops';
+import { type DropReason, Drops } from './drops';
 import { decodeHello, decodeWelcome, encodeHello } from './handshake';
 import { decodeHeader, OtherVersion } from './header';
 import { generateKeyPair, keyId, type KeyPair } from './keys';
 import type { Carried, Hello, MessageType, MoveMessage, MoveRole, PairMessage, Welcome } from './messages';
-import { Move, ticketAsPeer, ticketAsSource, type MoveTicket } from './move';
-import { Pair, type Ends } from './pair';
+import { Move, type MoveTicket, ticketAsPeer, ticketAsSource } from './move';
+import { type Ends, Pair } from './pair';
 import { decodePayload, isSealedType, migrationOf } from './payload';
 import { decodeSealed, type Sealed } from './seal';
 import { MalformedMessage, Reader } from './wire';
@@ -22,7 +22,8 @@ const MAX_STRANGERS = 256;
 const MAX_MOVES = 1024;
 
 /** Sealed by a pair's key; a move's seals the others. */
-const OF_PAIRS: readonly MessageType[] = ['introduce', 'introduced', 'suspend', 'suspended', 'working'] satisfies PairMessage['type'][];
+const OF_PAIRS: readonly MessageType[] = ['introduce', 'introduced', 'suspend', 'suspended',
+  'working'] satisfies PairMessage['type'][];
 
 /** Of a move, what its source or target says. */
 const TO_PEERS: readonly MessageType[] = ['resume', 'cancel', 'ask'] satisfies MoveMessage['type'][];

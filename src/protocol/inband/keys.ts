@@ -11,8 +11,8 @@
  */
 
 import { createHash, createHmac, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync } from 'node:crypto';
-import { timingSafeEqual, type KeyObject } from 'node:crypto';
-import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, PUBLIC_KEY_BYTES, type MoveRole } from './messages';
+import { type KeyObject, timingSafeEqual } from 'node:crypto';
+import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, type MoveRole, PUBLIC_KEY_BYTES } from './messages';
 import { MalformedMessage } from './wire';
 
 const KEY_BYTES = 32;

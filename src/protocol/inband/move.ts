@@ -12,10 +12,10 @@ import { z } from 'zod';
 import { BoundedMap } from './bounded-map';
 import { FLAG_TARGET, type Header } from './header';
 import { deriveMoveKey, deriveRoleKey, deriveTargetKey } from './keys';
-import { ID_BYTES, KEY_ID_BYTES, TARGET_ID_BYTES, type Carried, type MoveMessage, type MoveRole } from './messages';
+import { type Carried, ID_BYTES, KEY_ID_BYTES, type MoveMessage, type MoveRole, TARGET_ID_BYTES } from './messages';
 import type { Pair } from './pair';
 import { encodePayload } from './payload';
-import { refuseSealed, seal, StampChecker, Stamper, type Refusal, type Sealed } from './seal';
+import { type Refusal, refuseSealed, seal, type Sealed, StampChecker, Stamper } from './seal';
 
 const hexOf = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
 
@@ -49,7 +49,10 @@ export class Move {
     counterBase = 0n,
   ) {
     this.key = Buffer.from(ticket.key, 'hex');
-    this.stamper = new Stamper(role === 'target' ? deriveTargetKey(this.key, this.target) : deriveRoleKey(this.key, role), counterBase);
+    this.stamper = new Stamper(
+      role === 'target' ? deriveTargetKey(this.key, this.target) : deriveRoleKey(this.key, role),
+      counterBase,
+    );
     const other = role === 'peer' ? 'source' : 'peer';
     this.checkers = new Map([[other, new StampChecker(deriveRoleKey(this.key, other))]]);
   }
@@ -64,7 +67,9 @@ export class Move {
       throw new RangeError(`not for the ${this.role} of this migration: ${message.type}`);
     }
     const { type } = message;
-    const header: Header = this.role === 'target' ? { type, flags: FLAG_TARGET, target: this.target } : { type, flags: 0 };
+    const header: Header = this.role === 'target'
+      ? { type, flags: FLAG_TARGET, target: this.target }
+      : { type, flags: 0 };
     return seal(this.stamper, this.role === 'peer' ? peerId : sourceId, header, encodePayload(message));
   }
 

@@ -1,11 +1,11 @@
 /** What this agent shares with one other agent. */
 
 import type { Endpoint } from './address';
-import { encodeHello, encodeWelcome, refuseHello, welcomeChecks, type Parties } from './handshake';
+import { encodeHello, encodeWelcome, type Parties, refuseHello, welcomeChecks } from './handshake';
 import { derivePairKey, deriveSendingKey, keyId, type KeyPair } from './keys';
 import type { Carried, Hello, PairMessage, Welcome } from './messages';
 import { encodePayload } from './payload';
-import { refuseSealed, seal, StampChecker, Stamper, type Refusal, type Sealed, type Stamp } from './seal';
+import { type Refusal, refuseSealed, seal, type Sealed, type Stamp, StampChecker, Stamper } from './seal';
 
 /** A connection as this host sees it. */
 export interface Ends {
@@ -63,10 +63,22 @@ export class Pair {
   }
 
   private asking({ local, remote, udp }: Ends): Parties {
-    return { askerKey: this.own.publicKey, answererKey: this.peerPublicKey, asker: local, answerer: remote, udp: udp === true };
+    return {
+      askerKey: this.own.publicKey,
+      answererKey: this.peerPublicKey,
+      asker: local,
+      answerer: remote,
+      udp: udp === true,
+    };
   }
 
   private answering({ local, remote, udp }: Ends): Parties {
-    return { askerKey: this.peerPublicKey, answererKey: this.own.publicKey, asker: remote, answerer: local, udp: udp === true };
+    return {
+      askerKey: this.peerPublicKey,
+      answererKey: this.own.publicKey,
+      asker: remote,
+      answerer: local,
+      udp: udp === true,
+    };
   }
 }

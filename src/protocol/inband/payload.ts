@@ -2,7 +2,8 @@
 
 import { addressFromBytes, addressToBytes } from './address';
 import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, MAX_BODY, MAX_PARTS, STATUSES, TOKEN_BYTES } from './messages';
-import type { Ask, Introduce, Introduced, MessageType, Resume, Resumed, SealedMessage, Status, Suspend, Suspended, Told, Working } from './messages';
+import type { Ask, Introduce, Introduced, MessageType, Resume, Resumed, SealedMessage, Status, Suspend, Suspended, Told,
+  Working } from './messages';
 import { MalformedMessage, Reader, Writer } from './wire';
 
 /** Sender's key id, counter, MAC. */

@@ -6,7 +6,7 @@
 
 import { decodeHeader, encodeHeader, type Header } from './header';
 import { mac, macMatches } from './keys';
-import { KEY_ID_BYTES, MAC_BYTES, type Carried } from './messages';
+import { type Carried, KEY_ID_BYTES, MAC_BYTES } from './messages';
 import { SEAL_BYTES } from './payload';
 import { ReplayWindow } from './replay';
 import { MalformedMessage, Reader, Writer } from './wire';

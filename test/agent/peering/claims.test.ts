@@ -38,15 +38,21 @@ function ask(world: World, { host, agent, claim }: Restore, leaseMs = CLAIM, dea
 }
 
 describe('a restore', () => {
-  test.each(SEEDS)('and another at the same moment: one gets all, the other nothing, in foul weather (seed %i)', async (seed) => {
-    const { world, one, other } = await checkpoint(FOUL, seed);
-    const answers = await world.settled(Promise.all([one, other].map((restore) => ask(world, restore))));
-    expect(answers.map((answer) => [...new Set(statuses(answer))]).sort()).toEqual([['claimed'], ['ok']]);
-  });
+  test.each(SEEDS)(
+    'and another at the same moment: one gets all, the other nothing, in foul weather (seed %i)',
+    async (seed) => {
+      const { world, one, other } = await checkpoint(FOUL, seed);
+      const answers = await world.settled(Promise.all([one, other].map((restore) => ask(world, restore))));
+      expect(answers.map((answer) => [...new Set(statuses(answer))]).sort()).toEqual([['claimed'], ['ok']]);
+    },
+  );
 
   test('that asks again renews its claim; one that gives it back, or ends, leaves it to the next', async () => {
     const { world, one, other } = await checkpoint();
-    const claims = async (restore: Restore, leaseMs?: number) => [...new Set(statuses(await world.settled(ask(world, restore, leaseMs))))];
+    const claims = async (
+      restore: Restore,
+      leaseMs?: number,
+    ) => [...new Set(statuses(await world.settled(ask(world, restore, leaseMs))))];
     expect(await claims(one)).toEqual(['ok']);
     world.clock.advance(CLAIM - 1_000);
     expect(await claims(one)).toEqual(['ok']);
@@ -88,7 +94,9 @@ describe('a restore', () => {
     const there = one.host.addSocket(4_000_009, { local: { address: one.host.address, port: local.port }, remote });
     there.sndUna = 1_000_000;
     expect(statuses(await world.settled(ask(world, one)))).toEqual(all(60, 'ok'));
-    const asked = one.host.sent.filter(({ destination }) => destination.port === remote.port && destination.address === remote.address);
+    const asked = one.host.sent.filter(({ destination }) =>
+      destination.port === remote.port && destination.address === remote.address
+    );
     expect(asked.map(({ seq, body }) => seq + body.length)).toEqual(asked.map(() => there.sndUna - 1));
     expect(asked.length).toBeGreaterThan(0);
   });

@@ -4,10 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Connection } from '../../../src/native/contract';
 import type { PeeringFacts, PeerTicket } from '../../../src/agent/peering';
+import type { Connection } from '../../../src/native/contract';
 import { Lab } from './support/lab';
-import { agent, expectReceived, introduce, resume, scene, statuses, suspend, transfer, type Scene } from './support/scene';
+import { agent, expectReceived, introduce, resume, type Scene, scene, statuses, suspend,
+  transfer } from './support/scene';
 
 const HOLD_MS = 60_000;
 /** Twice what an unanswered connection lives on these hosts. */
@@ -103,27 +104,36 @@ test.each(['cancelled', 'lapsed'])('a hold that is %s leaves connections that go
   if (how === 'cancelled') await at.source.call('ask', 'cancel', { migration: at.migration, deadlineMs: 5000 });
   else await suspend(at, 1, 2);
   await expectReceived(at.server, 0, data);
-  while (statuses((await at.peer.call<PeeringFacts>('facts')).suspensions.map(({ state }) => ({ status: state })))[0] === 'active');
+  while (
+    statuses((await at.peer.call<PeeringFacts>('facts')).suspensions.map(({ state }) => ({ status: state })))[0]
+      === 'active'
+  );
   expect(await userTimeouts(at, at.client, at.peer)).toEqual([0]);
   expect(records()).toEqual([]);
 });
 
-test.each(['stopped', 'killed'])('a peer\'s agent that is %s and started again goes on holding, and is followed', async (how) => {
-  const at = await open(3);
-  const suspended = await holdAndStop(at);
-  const data = randomBytes(SMALL);
-  await at.client.call('write', 1, data);
-  expect(records().map((path) => statSync(path).mode & 0o777)).toEqual([0o600]);
-  if (how === 'stopped') await at.peer.call('close');
-  await at.peer.end();
-  await pass();
-  const next = await agent(lab, 'C', folder);
-  expect(await next.call<PeeringFacts>('facts')).toMatchObject({ registered: 3, suspensions: [{ state: 'active', locked: 3 }] });
-  const { restored, connections } = await move(at, suspended);
-  await expectReceived(restored, 1, data);
-  expect(await userTimeouts({ ...at, connections }, at.client, next)).toEqual([0, 0, 0]);
-  expect(records()).toEqual([]);
-});
+test.each(['stopped', 'killed'])(
+  "a peer's agent that is %s and started again goes on holding, and is followed",
+  async (how) => {
+    const at = await open(3);
+    const suspended = await holdAndStop(at);
+    const data = randomBytes(SMALL);
+    await at.client.call('write', 1, data);
+    expect(records().map((path) => statSync(path).mode & 0o777)).toEqual([0o600]);
+    if (how === 'stopped') await at.peer.call('close');
+    await at.peer.end();
+    await pass();
+    const next = await agent(lab, 'C', folder);
+    expect(await next.call<PeeringFacts>('facts')).toMatchObject({
+      registered: 3,
+      suspensions: [{ state: 'active', locked: 3 }],
+    });
+    const { restored, connections } = await move(at, suspended);
+    await expectReceived(restored, 1, data);
+    expect(await userTimeouts({ ...at, connections }, at.client, next)).toEqual([0, 0, 0]);
+    expect(records()).toEqual([]);
+  },
+);
 
 test('a lease ends without any agent; the next one puts in order what is left', async () => {
   const at = await open();

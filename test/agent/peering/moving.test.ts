@@ -15,13 +15,15 @@ afterEach(() => lab.endPrograms());
 afterAll(() => lab.remove());
 
 describe('a connection with data in all four queues follows', () => {
-  test.each([
-    ['IPv4', '0.0.0.0', '10.79.0.1', '10.79.0.2', ['source', 'target']],
-    ['IPv6', '::', 'fd79::1', 'fd79::2', ['source', 'target']],
-    ['IPv4 on an IPv6 socket', '::', '10.79.0.1', '::ffff:10.79.0.2', ['source', 'target']],
-    ['asked by the source alone', '0.0.0.0', '10.79.0.1', '10.79.0.2', ['source']],
-    ['asked by the target alone', '0.0.0.0', '10.79.0.1', '10.79.0.2', ['target']],
-  ] as const)('%s', async (_name, listen, connect, address, roles) => {
+  test.each(
+    [
+      ['IPv4', '0.0.0.0', '10.79.0.1', '10.79.0.2', ['source', 'target']],
+      ['IPv6', '::', 'fd79::1', 'fd79::2', ['source', 'target']],
+      ['IPv4 on an IPv6 socket', '::', '10.79.0.1', '::ffff:10.79.0.2', ['source', 'target']],
+      ['asked by the source alone', '0.0.0.0', '10.79.0.1', '10.79.0.2', ['source']],
+      ['asked by the target alone', '0.0.0.0', '10.79.0.1', '10.79.0.2', ['target']],
+    ] as const,
+  )('%s', async (_name, listen, connect, address, roles) => {
     const at = await scene(lab, listen, connect, 1);
     const { source, target, server, client, connections, migration } = at;
     const upstream = randomBytes(1 << 20);

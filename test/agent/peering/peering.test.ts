@@ -1,7 +1,8 @@
 /** Both sides on hosts that are made up, in weather that real ones seldom have. */
 
 import { MESSAGE_TYPES } from '../../../src/protocol/inband';
-import { all, CLIENT_PID, FOUL, GROUP, LEASE, MIGRATION, PEER, SEEDS, SERVER_PID, SOURCE, statuses, TARGET, World } from './support/world';
+import { all, CLIENT_PID, FOUL, GROUP, LEASE, MIGRATION, PEER, SEEDS, SERVER_PID, SOURCE, statuses, TARGET,
+  World } from './support/world';
 
 describe('introduce', () => {
   test.each(SEEDS)('a hundred connections in foul weather (seed %i)', async (seed) => {

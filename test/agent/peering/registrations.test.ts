@@ -1,7 +1,10 @@
-import { Registrations, type Registration } from '../../../src/agent/peering/registrations';
+import { type Registration, Registrations } from '../../../src/agent/peering/registrations';
 import type { Connection, Native } from '../../../src/native/contract';
 
-const connection = (port: number): Connection => ({ local: { address: '10.77.0.3', port }, remote: { address: '10.77.0.1', port: 4884 } });
+const connection = (port: number): Connection => ({
+  local: { address: '10.77.0.3', port },
+  remote: { address: '10.77.0.1', port: 4884 },
+});
 const registration = (port: number, change: Partial<Registration> = {}): Registration => ({
   agent: 'a1'.repeat(8),
   group: 'b2'.repeat(16),

@@ -1,8 +1,8 @@
 /** Whose UDP sockets follow, and when. */
 
 import { pino } from 'pino';
-import type { Endpoint } from '../../../src/native/contract';
 import { UdpPeers } from '../../../src/agent/peering/udp-peers';
+import type { Endpoint } from '../../../src/native/contract';
 import { FakeClock, FakeNetwork } from '../../protocol/inband/fake-network';
 import { Random } from '../../protocol/inband/random';
 import { FakeHost } from './support/fake-host';
@@ -16,16 +16,27 @@ const connection = { local: at(PEER, 6000), remote: at(SOURCE, 5000), udp: true 
 const moved = at(TARGET, 5000);
 
 function setUp() {
-  const host = new FakeHost(PEER, new FakeNetwork(new FakeClock(), new Random(1), { loss: 0, duplication: 0, jitterMs: 1 }), new Map());
+  const host = new FakeHost(
+    PEER,
+    new FakeNetwork(new FakeClock(), new Random(1), { loss: 0, duplication: 0, jitterMs: 1 }),
+    new Map(),
+  );
   const migrating = new Set<number>();
   const programs = { freezerOf: () => null, isMigrating: (pid: number) => migrating.has(pid), isPaused: () => false };
   const { native } = host;
   const looks = jest.fn(native.lookAround);
-  return { host, migrating, looks, peers: new UdpPeers({ ...native, lookAround: looks }, programs, pino({ level: 'silent' })) };
+  return {
+    host,
+    migrating,
+    looks,
+    peers: new UdpPeers({ ...native, lookAround: looks }, programs, pino({ level: 'silent' })),
+  };
 }
 
-const register = (peers: UdpPeers, token = TOKEN) => peers.register([{ agent: AGENT, group: GROUP, token, connection }])[0];
-const follow = (peers: UdpPeers, remote: Endpoint, agent = AGENT, group = GROUP, token = TOKEN) => peers.follow(agent, group, [{ token, remote }]).get(token);
+const register = (peers: UdpPeers, token = TOKEN) =>
+  peers.register([{ agent: AGENT, group: GROUP, token, connection }])[0];
+const follow = (peers: UdpPeers, remote: Endpoint, agent = AGENT, group = GROUP, token = TOKEN) =>
+  peers.follow(agent, group, [{ token, remote }]).get(token);
 const reconnects = (host: FakeHost) => host.calls.filter((call) => call.startsWith('reconnect'));
 
 test('a connected socket is connected again, once, however often it is asked for', () => {
@@ -103,7 +114,8 @@ test('another agent, another group and another token have none of it', () => {
   host.addSocket(OWNER, connection);
   register(peers);
   expect([peers.has(AGENT, GROUP), peers.has('other', GROUP), peers.has(AGENT, 'other')]).toEqual([true, false, false]);
-  expect([follow(peers, moved, 'other'), follow(peers, moved, AGENT, 'other'), follow(peers, moved, AGENT, GROUP, 'other')]).toEqual([undefined, undefined, undefined]);
+  expect([follow(peers, moved, 'other'), follow(peers, moved, AGENT, 'other'),
+    follow(peers, moved, AGENT, GROUP, 'other')]).toEqual([undefined, undefined, undefined]);
   expect(reconnects(host)).toEqual([]);
 });
 

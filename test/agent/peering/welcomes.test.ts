@@ -20,7 +20,11 @@ const ends = (port: number) => ({ local: { address: PEER, port }, remote: { addr
 /** A peer's host with three connections to the server, and what an INTRODUCE of them is answered with. */
 function setUp() {
   const clock = new FakeClock();
-  const host = new FakeHost(PEER, new FakeNetwork(clock, new Random(1), { loss: 0, duplication: 0, jitterMs: 1 }), new Map());
+  const host = new FakeHost(
+    PEER,
+    new FakeNetwork(clock, new Random(1), { loss: 0, duplication: 0, jitterMs: 1 }),
+    new Map(),
+  );
   TOKENS.forEach((_, index) => host.addSocket(OWNER, ends(40_000 + index)));
   const { a, ab, ba } = acquaint();
   const answers: Introduced[] = [];
@@ -29,14 +33,37 @@ function setUp() {
   } as Partial<Segments> as Segments;
   const registrations = new Registrations(host.native);
   const programs = { freezerOf: () => null, isMigrating: () => false, isPaused: () => false };
-  const welcomes = new Welcomes(host.native, clock, segments, new Sockets(host.native, programs), registrations, new UdpPeers(host.native, programs, pino({ level: 'silent' })));
-  const ask = (change: (entry: Introduce['entries'][number]) => object = () => ({}), from = SERVER, to = PEER): Status[] | undefined => {
+  const welcomes = new Welcomes(
+    host.native,
+    clock,
+    segments,
+    new Sockets(host.native, programs),
+    registrations,
+    new UdpPeers(host.native, programs, pino({ level: 'silent' })),
+  );
+  const ask = (
+    change: (entry: Introduce['entries'][number]) => object = () => ({}),
+    from = SERVER,
+    to = PEER,
+  ): Status[] | undefined => {
     const entries = TOKENS.map((token, index) => {
       const entry = { token, port: 4884, peerPort: 40_000 + index, sndUna: 7000, rcvNxt: 4000 };
       return { ...entry, ...change(entry) };
     });
-    const message: Introduce = { type: 'introduce', group: GROUP, nonce: 1, address: SERVER, peerAddress: PEER, part: 0, parts: 1, entries };
-    const segment = { source: { address: from, port: 4884 }, destination: { address: to, port: 40_000 } } as ArrivedSegment;
+    const message: Introduce = {
+      type: 'introduce',
+      group: GROUP,
+      nonce: 1,
+      address: SERVER,
+      peerAddress: PEER,
+      part: 0,
+      parts: 1,
+      entries,
+    };
+    const segment = {
+      source: { address: from, port: 4884 },
+      destination: { address: to, port: 40_000 },
+    } as ArrivedSegment;
     welcomes.onIntroduce(message, ba, segment);
     clock.advance(1_000);
     return answers.pop()?.entries.map(({ status }) => status);
@@ -53,7 +80,11 @@ describe('an INTRODUCE', () => {
 
   test.each(['sndUna', 'rcvNxt'] as const)('does not by one who does not know where the streams are (%s)', (number) => {
     const { ask, registrations } = setUp();
-    expect(ask((entry) => (entry.peerPort === 40_001 ? { [number]: (entry[number] + (1 << 21)) >>> 0 } : {}))).toEqual(['ok', 'failed', 'ok']);
+    expect(ask((entry) => (entry.peerPort === 40_001 ? { [number]: (entry[number] + (1 << 21)) >>> 0 } : {}))).toEqual([
+      'ok',
+      'failed',
+      'ok',
+    ]);
     expect(registrations.size).toBe(2);
   });
 

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { untilGone } from '../support/counting.js';
-import { killAll, migrateUntil, supervisorOf, untilListed, untilOneRuns, type HoldPoint } from '../support/crashing.js';
+import { type HoldPoint, killAll, migrateUntil, supervisorOf, untilListed, untilOneRuns } from '../support/crashing.js';
 import type { Host } from '../support/host.js';
 import { cgroupsOf, useLab } from '../support/lab.js';
 import { SocketBox } from '../support/socket-box.js';
@@ -32,7 +32,8 @@ afterEach(() => client.end());
 /** Nothing of a connection that waits is lost, whoever accepts it. */
 async function connectClients(address: string, port: number): Promise<void> {
   client = SocketBox.plain(lab.hostC);
-  for (const slot of SLOTS) await all(client, `socket ${slot} 4`, `connect ${slot} ${address} ${port}`, `send ${slot} ${slot * 1000}`);
+  for (const slot of SLOTS)
+    await all(client, `socket ${slot} 4`, `connect ${slot} ${address} ${port}`, `send ${slot} ${slot * 1000}`);
 }
 
 async function startOnHostB(): Promise<void> {
@@ -46,7 +47,13 @@ async function startOnHostB(): Promise<void> {
 /** Resolves when its migration from hostB to hostA was cut off there. */
 async function killSupervisor(id: string, point: HoldPoint): Promise<void> {
   const { hostA, hostB } = lab;
-  const { command, cut } = await migrateUntil(point, { id, from: hostB, to: hostA, anchor: anchors.get(hostB)!, port: proxyPort++ });
+  const { command, cut } = await migrateUntil(point, {
+    id,
+    from: hostB,
+    to: hostA,
+    anchor: anchors.get(hostB)!,
+    port: proxyPort++,
+  });
   killAll(supervisorOf(hostB, id));
   if (point !== 'before-transfer') cut();
   expect((await command.ended).status).toBe(1);
@@ -55,7 +62,7 @@ async function killSupervisor(id: string, point: HoldPoint): Promise<void> {
 test.each<[string, HoldPoint]>([
   ['before the transfer', 'before-transfer'],
   ['having asked for a commit that never arrives', 'before-commit'],
-])('the source\'s supervisor dies %s: they wait again', async (_when, point) => {
+])("the source's supervisor dies %s: they wait again", async (_when, point) => {
   await startOnHostB();
   await killSupervisor(server.id!, point);
   await untilListed(lab.hostB, server.id!);
@@ -67,7 +74,7 @@ test.each<[string, HoldPoint]>([
   await server.started.ended; // what its status was, only its parent was told
 });
 
-test('the source\'s supervisor dies having asked for a commit whose answer never arrives: they are accepted where the program is', async () => {
+test("the source's supervisor dies having asked for a commit whose answer never arrives: they are accepted where the program is", async () => {
   const doors = await lab.hostA.startWrapped(['doors', String(PORT)]);
   await doors.console.stdout.match(/^ready \d+ group$/);
   await lab.hostA.migrate(doors.id, lab.hostB);

@@ -5,9 +5,27 @@ import { useLab } from '../support/lab.js';
 import { SocketBox } from '../support/socket-box.js';
 
 const KINDS = [
-  { name: 'IPv4', families: { server: 4, client: 4 }, any: '0.0.0.0', addresses: { hostA: '10.77.0.1', hostB: '10.77.0.2' }, port: 5104 },
-  { name: 'IPv6', families: { server: 6, client: 6 }, any: '::', addresses: { hostA: 'fd77::1', hostB: 'fd77::2' }, port: 5106 },
-  { name: 'IPv4 in IPv6', families: { server: 6, client: 4 }, any: '::', addresses: { hostA: '10.77.0.1', hostB: '10.77.0.2' }, port: 5146 },
+  {
+    name: 'IPv4',
+    families: { server: 4, client: 4 },
+    any: '0.0.0.0',
+    addresses: { hostA: '10.77.0.1', hostB: '10.77.0.2' },
+    port: 5104,
+  },
+  {
+    name: 'IPv6',
+    families: { server: 6, client: 6 },
+    any: '::',
+    addresses: { hostA: 'fd77::1', hostB: 'fd77::2' },
+    port: 5106,
+  },
+  {
+    name: 'IPv4 in IPv6',
+    families: { server: 6, client: 4 },
+    any: '::',
+    addresses: { hostA: '10.77.0.1', hostB: '10.77.0.2' },
+    port: 5146,
+  },
 ] as const;
 
 const LISTENER = 0;
@@ -28,7 +46,12 @@ async function portOf(slot: number): Promise<string> {
   return /local=\S*:(\d+)/.exec(await client.run(`facts ${slot}`))![1]!;
 }
 
-async function join(slot: number, { families, port }: (typeof KINDS)[number], address: string, bytes: number): Promise<void> {
+async function join(
+  slot: number,
+  { families, port }: (typeof KINDS)[number],
+  address: string,
+  bytes: number,
+): Promise<void> {
   await all(client, `socket ${slot} ${families.client}`, `connect ${slot} ${address} ${port}`);
   if (bytes > 0) await all(client, `send ${slot} ${bytes}`);
 }
@@ -46,7 +69,12 @@ async function expectNext(slot: number, bytes: number): Promise<void> {
 async function openBoxes({ families, any, port }: (typeof KINDS)[number], backlog: number): Promise<void> {
   server = await SocketBox.wrapped(lab.hostA);
   client = SocketBox.plain(lab.hostC);
-  await all(server, `socket ${LISTENER} ${families.server}`, `bind ${LISTENER} ${any} ${port}`, `listen ${LISTENER} ${backlog}`);
+  await all(
+    server,
+    `socket ${LISTENER} ${families.server}`,
+    `bind ${LISTENER} ${any} ${port}`,
+    `listen ${LISTENER} ${backlog}`,
+  );
 }
 
 async function move(from: Host, to: Host): Promise<void> {

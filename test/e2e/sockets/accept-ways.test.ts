@@ -50,7 +50,8 @@ async function expectServed(joined: Awaited<ReturnType<typeof joinWhileFrozen>>,
     if (SHARED.includes(way)) expect([...served].sort()).toEqual(wanted.sort());
     else expect(served).toEqual(wanted);
   }
-  for (const one of joined) await all(`recv ${one.slot} ${BYTES}`, `send ${one.slot} ${BYTES}`, `recv ${one.slot} ${BYTES}`);
+  for (const one of joined)
+    await all(`recv ${one.slot} ${BYTES}`, `send ${one.slot} ${BYTES}`, `recv ${one.slot} ${BYTES}`);
 }
 
 /** The lines of those that come from here on are behind these. */
@@ -63,7 +64,10 @@ describe('connections that wait', () => {
     await lab.hostB.startAgent(FAULTY_CRIU);
     doors = await lab.hostA.startWrapped(['doors', String(PORT)]);
     await doors.console.stdout.match(/^ready \d+ group$/);
-    ways = doors.console.stdout.lines.map((line) => / (\d+) (\w+)$/.exec(line)!).map(([, port, way]) => ({ port: port!, way: way! }));
+    ways = doors.console.stdout.lines.map((line) => / (\d+) (\w+)$/.exec(line)!).map(([, port, way]) => ({
+      port: port!,
+      way: way!,
+    }));
     client = SocketBox.plain(lab.hostC);
   });
 
@@ -88,10 +92,13 @@ describe('connections that wait', () => {
   test.each([
     ['there', () => lab.hostA, () => lab.hostB, '10.77.0.1'],
     ['and back', () => lab.hostB, () => lab.hostA, '10.77.0.2'],
-  ] as [string, () => Host, () => Host, string][])('a move %s wakes all that wait', async (_which, from, to, address) => {
-    const before = linesSoFar();
-    const joined = await joinWhileFrozen(address);
-    await from().migrate(doors.id, to());
-    await expectServed(joined, before);
-  });
+  ] as [string, () => Host, () => Host, string][])(
+    'a move %s wakes all that wait',
+    async (_which, from, to, address) => {
+      const before = linesSoFar();
+      const joined = await joinWhileFrozen(address);
+      await from().migrate(doors.id, to());
+      await expectServed(joined, before);
+    },
+  );
 });

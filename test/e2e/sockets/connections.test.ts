@@ -5,7 +5,7 @@
 import { useLab } from '../support/lab.js';
 import { SocketBox } from '../support/socket-box.js';
 import { CONNECTION_CASES, type ConnectionCase } from './connection-cases.js';
-import { Actors, ENDS, type End } from './script.js';
+import { Actors, type End, ENDS } from './script.js';
 
 interface Kind {
   readonly name: string;
@@ -33,7 +33,9 @@ let refusal: unknown;
 let boxes: Record<End, SocketBox>;
 
 const instances = KINDS.flatMap((kind) =>
-  ['accepted', 'made'].flatMap((role) => CONNECTION_CASES.map((one) => ({ title: `${one.name}, ${role}, ${kind.name}`, kind, role, one }))),
+  ['accepted', 'made'].flatMap((role) =>
+    CONNECTION_CASES.map((one) => ({ title: `${one.name}, ${role}, ${kind.name}`, kind, role, one }))
+  )
 );
 
 function actorsOf(index: number): Actors {
@@ -43,7 +45,10 @@ function actorsOf(index: number): Actors {
 async function listen(end: End, kind: Kind, index: number): Promise<void> {
   const slot = LISTENERS + index;
   const family = kind.families[end];
-  for (const command of [`socket ${slot} ${family}`, `bind ${slot} ${family === 6 ? '::' : '0.0.0.0'} ${kind.port}`, `listen ${slot} 100`]) {
+  for (
+    const command of [`socket ${slot} ${family}`, `bind ${slot} ${family === 6 ? '::' : '0.0.0.0'} ${kind.port}`,
+      `listen ${slot} 100`]
+  ) {
     expect(await boxes[end].run(command)).toMatch(/^ok/);
   }
 }

@@ -48,7 +48,13 @@ const ADDRESSES: readonly ListeningCase[] = [
 
 const WAITING: readonly Waiting[] = ['nothing', 'accept', 'poll', 'an epoll set'];
 const CASES: readonly ListeningCase[] = [
-  ...ADDRESSES.flatMap((one) => WAITING.filter((waiting) => one.reach !== null || waiting === 'nothing').map((waiting) => ({ ...one, waiting, name: `${one.name}, and ${waiting} waits` }))),
+  ...ADDRESSES.flatMap((one) =>
+    WAITING.filter((waiting) => one.reach !== null || waiting === 'nothing').map((waiting) => ({
+      ...one,
+      waiting,
+      name: `${one.name}, and ${waiting} waits`,
+    }))
+  ),
   { name: 'any address, without SO_REUSEADDR', family: 4, local: anyV4, reach: v4, withoutReuse: true },
   { name: 'one address, without SO_REUSEADDR', family: 4, local: v4, reach: v4, withoutReuse: true },
 ];
@@ -99,11 +105,21 @@ class Listening {
 
   async make(): Promise<void> {
     const { family, local, withoutReuse } = this.one;
-    await ok(moved, `socket ${this.slot} ${family}`, `bind ${this.slot} ${local(HOST_A)} ${this.port}${withoutReuse === true ? ' plain' : ''}`, `listen ${this.slot} ${BACKLOG}`, `watch ${this.set} ${this.slot} i`);
+    await ok(
+      moved,
+      `socket ${this.slot} ${family}`,
+      `bind ${this.slot} ${local(HOST_A)} ${this.port}${withoutReuse === true ? ' plain' : ''}`,
+      `listen ${this.slot} ${BACKLOG}`,
+      `watch ${this.set} ${this.slot} i`,
+    );
   }
 
   wait(): void {
-    const commands: Partial<Record<Waiting, string>> = { accept: `accept ${this.connection} ${this.slot}`, poll: `poll ${this.slot} i 600000`, 'an epoll set': `event ${this.set}` };
+    const commands: Partial<Record<Waiting, string>> = {
+      accept: `accept ${this.connection} ${this.slot}`,
+      poll: `poll ${this.slot} i 600000`,
+      'an epoll set': `event ${this.set}`,
+    };
     const command = commands[this.one.waiting ?? 'nothing'];
     this.waits = command === undefined ? undefined : moved.run(`& ${command}`);
   }
@@ -112,12 +128,18 @@ class Listening {
   async expectUse(host: HostAddresses, listed: string): Promise<void> {
     const { reach, local, waiting } = this.one;
     const address = local(host);
-    expect(listed).toContain(` ${address === '::' ? '*' : address.includes(':') ? `[${address}]` : address}:${this.port} `);
+    expect(listed).toContain(
+      ` ${address === '::' ? '*' : address.includes(':') ? `[${address}]` : address}:${this.port} `,
+    );
     // The shim goes on telling the name that it told first.
     expect(await localOf(this.slot)).toBe(`[${local(HOST_A)}]:${this.port}`);
     expect(await ok(moved, `backlog ${this.slot}`)).toBe(String(BACKLOG));
     if (reach === null) return;
-    await ok(peer, `socket ${this.connection} ${reach === v6 ? 6 : 4}`, `connect ${this.connection} ${reach(host)} ${this.port}`);
+    await ok(
+      peer,
+      `socket ${this.connection} ${reach === v6 ? 6 : 4}`,
+      `connect ${this.connection} ${reach(host)} ${this.port}`,
+    );
     if (this.waits !== undefined) expect(await this.waits).toMatch(/^ok( i| 1)?$/);
     if (waiting !== 'accept') await ok(moved, `accept ${this.connection} ${this.slot}`);
     await use(this.connection);
@@ -134,17 +156,27 @@ describe('a program with sockets that listen', () => {
     for (const one of listening) await one.make();
     for (const slot of listening.keys()) await localOf(slot);
     await ok(peer, 'socket 1900 4', `bind 1900 0.0.0.0 ${PEER_PORT}`, 'listen 1900 100');
-    for (const slot of [400, 401, 402]) await ok(moved, `socket ${slot} 4`, `set ${slot} ${SO_REUSEPORT}`, `bind ${slot} 0.0.0.0 6000`, `listen ${slot} 100`, `nonblock ${slot}`);
+    for (const slot of [400, 401, 402])
+      await ok(
+        moved,
+        `socket ${slot} 4`,
+        `set ${slot} ${SO_REUSEPORT}`,
+        `bind ${slot} 0.0.0.0 6000`,
+        `listen ${slot} 100`,
+        `nonblock ${slot}`,
+      );
     await ok(moved, 'socket 410 4', 'bind 410 0.0.0.0 6010', 'socket 411 6', `bind 411 ${HOST_A.v6} 6011`);
     await ok(moved, 'socket 412 4', `set 412 ${IP_BIND_ADDRESS_NO_PORT}`, `bind 412 ${HOST_A.v4} 0`, 'socket 413 4');
   });
 
   afterAll(() => Promise.all([moved.end(), peer.end()]));
 
-  describe.each([
-    ['moves', 'hostA', 'hostB', HOST_B],
-    ['moves back', 'hostB', 'hostA', HOST_A],
-  ] as const)('that %s', (_name, from, to, host) => {
+  describe.each(
+    [
+      ['moves', 'hostA', 'hostB', HOST_B],
+      ['moves back', 'hostB', 'hostA', HOST_A],
+    ] as const,
+  )('that %s', (_name, from, to, host) => {
     let listed = '';
 
     beforeAll(async () => {

@@ -20,11 +20,43 @@ interface Kind {
 }
 
 const KINDS: readonly Kind[] = [
-  { name: '127.0.0.1', port: 5201, client: 4, server: 4, listen: '127.0.0.1', address: '127.0.0.1', moved: '127.0.0.1' },
+  {
+    name: '127.0.0.1',
+    port: 5201,
+    client: 4,
+    server: 4,
+    listen: '127.0.0.1',
+    address: '127.0.0.1',
+    moved: '127.0.0.1',
+  },
   { name: '::1', port: 5202, client: 6, server: 6, listen: '::', address: '::1', moved: '::1' },
-  { name: '127.0.0.1 to a socket of IPv6', port: 5203, client: 4, server: 6, listen: '::', address: '127.0.0.1', moved: '127.0.0.1' },
-  { name: "the host's own address", port: 5204, client: 4, server: 4, listen: '10.77.0.1', address: '10.77.0.1', moved: '10.77.0.2' },
-  { name: "the host's own address of IPv6", port: 5205, client: 6, server: 6, listen: '::', address: 'fd77::1', moved: 'fd77::2' },
+  {
+    name: '127.0.0.1 to a socket of IPv6',
+    port: 5203,
+    client: 4,
+    server: 6,
+    listen: '::',
+    address: '127.0.0.1',
+    moved: '127.0.0.1',
+  },
+  {
+    name: "the host's own address",
+    port: 5204,
+    client: 4,
+    server: 4,
+    listen: '10.77.0.1',
+    address: '10.77.0.1',
+    moved: '10.77.0.2',
+  },
+  {
+    name: "the host's own address of IPv6",
+    port: 5205,
+    client: 6,
+    server: 6,
+    listen: '::',
+    address: 'fd77::1',
+    moved: 'fd77::2',
+  },
 ];
 
 const lab = useLab();
@@ -45,7 +77,10 @@ async function all(who: SocketBox, ...commands: string[]): Promise<void> {
 }
 
 /** Both ways, more than any buffer holds at once. */
-async function talk([one, slot]: readonly [SocketBox, number], [other, otherSlot]: readonly [SocketBox, number]): Promise<void> {
+async function talk(
+  [one, slot]: readonly [SocketBox, number],
+  [other, otherSlot]: readonly [SocketBox, number],
+): Promise<void> {
   for (const [from, fromSlot, to, toSlot] of [[one, slot, other, otherSlot], [other, otherSlot, one, slot]] as const) {
     const sent = from.run(`& send ${fromSlot} 300000`);
     await all(to, `recv ${toSlot} 300000`);
@@ -54,7 +89,12 @@ async function talk([one, slot]: readonly [SocketBox, number], [other, otherSlot
 }
 
 async function listen(who: SocketBox, { server, listen: address, port }: Kind, backlog = 5): Promise<void> {
-  await all(who, `socket ${LISTENER} ${server}`, `bind ${LISTENER} ${address} ${port}`, `listen ${LISTENER} ${backlog}`);
+  await all(
+    who,
+    `socket ${LISTENER} ${server}`,
+    `bind ${LISTENER} ${address} ${port}`,
+    `listen ${LISTENER} ${backlog}`,
+  );
 }
 
 async function connect(who: SocketBox, { client, address, port }: Kind, slot = CLIENT): Promise<void> {
@@ -151,13 +191,22 @@ describe('both ends in the program, and', () => {
     await all(box, ...[LISTENER, CLIENT, SERVER, 3, 5].map((slot) => `close ${slot}`));
   });
 
-  test.each(KINDS.filter(({ client, server }) => client === server))('over $name: a socket that is connected to itself', async ({ client, address, port }) => {
-    await all(box, `socket ${CLIENT} ${client}`, `bind ${CLIENT} ${address} ${port}`, `connect ${CLIENT} ${address} ${port}`, `send ${CLIENT} 5000`);
-    await lab.hostA.migrate(box.id!, lab.hostB);
-    await all(box, `recv ${CLIENT} 5000`, `send ${CLIENT} 3000`);
-    await lab.hostB.migrate(box.id!, lab.hostA);
-    await all(box, `recv ${CLIENT} 3000`, `close ${CLIENT}`);
-  });
+  test.each(KINDS.filter(({ client, server }) => client === server))(
+    'over $name: a socket that is connected to itself',
+    async ({ client, address, port }) => {
+      await all(
+        box,
+        `socket ${CLIENT} ${client}`,
+        `bind ${CLIENT} ${address} ${port}`,
+        `connect ${CLIENT} ${address} ${port}`,
+        `send ${CLIENT} 5000`,
+      );
+      await lab.hostA.migrate(box.id!, lab.hostB);
+      await all(box, `recv ${CLIENT} 5000`, `send ${CLIENT} 3000`);
+      await lab.hostB.migrate(box.id!, lab.hostA);
+      await all(box, `recv ${CLIENT} 3000`, `close ${CLIENT}`);
+    },
+  );
 });
 
 describe.each([
@@ -197,28 +246,33 @@ describe.each([
       await all(client, `close ${CLIENT}`);
     };
 
-    test.each(KINDS)('over $name: both go on when it has left, when it is back, and when it leaves again', async (kind) => {
-      const [here, there] = kind.server === 6 && kind.client === 6 ? ['fd77::1', 'fd77::2'] : ['10.77.0.1', '10.77.0.2'];
-      await meet(kind);
-      const before = [await names(client, CLIENT), await names(server, SERVER)];
-      for (const round of [1, 2]) {
-        await all(neighbour, `send ${neighbour === client ? CLIENT : SERVER} 5000`);
-        await lab.hostA.migrate(box.id!, lab.hostB);
-        expect(await onTheWire(lab.hostA, kind.port)).toEqual([`${here} ${there}`]);
-        expect(await onTheWire(lab.hostB, kind.port)).toEqual([`${there} ${here}`]);
-        await all(box, `recv ${box === client ? CLIENT : SERVER} 5000`);
-        await talkAll();
-        if (round === 2) break;
+    test.each(KINDS)(
+      'over $name: both go on when it has left, when it is back, and when it leaves again',
+      async (kind) => {
+        const [here, there] = kind.server === 6 && kind.client === 6
+          ? ['fd77::1', 'fd77::2']
+          : ['10.77.0.1', '10.77.0.2'];
+        await meet(kind);
+        const before = [await names(client, CLIENT), await names(server, SERVER)];
+        for (const round of [1, 2]) {
+          await all(neighbour, `send ${neighbour === client ? CLIENT : SERVER} 5000`);
+          await lab.hostA.migrate(box.id!, lab.hostB);
+          expect(await onTheWire(lab.hostA, kind.port)).toEqual([`${here} ${there}`]);
+          expect(await onTheWire(lab.hostB, kind.port)).toEqual([`${there} ${here}`]);
+          await all(box, `recv ${box === client ? CLIENT : SERVER} 5000`);
+          await talkAll();
+          if (round === 2) break;
+          await lab.hostB.migrate(box.id!, lab.hostA);
+          expect(await onTheWire(lab.hostA, kind.port)).toEqual([`${here} ${here}`]);
+          await talkAll();
+        }
+        const after = [await names(client, CLIENT), await names(server, SERVER)];
+        const wrapped = [client.id !== undefined, server.id !== undefined];
+        expect(after.filter((_each, index) => wrapped[index])).toEqual(before.filter((_each, index) => wrapped[index]));
+        await part();
         await lab.hostB.migrate(box.id!, lab.hostA);
-        expect(await onTheWire(lab.hostA, kind.port)).toEqual([`${here} ${here}`]);
-        await talkAll();
-      }
-      const after = [await names(client, CLIENT), await names(server, SERVER)];
-      const wrapped = [client.id !== undefined, server.id !== undefined];
-      expect(after.filter((_each, index) => wrapped[index])).toEqual(before.filter((_each, index) => wrapped[index]));
-      await part();
-      await lab.hostB.migrate(box.id!, lab.hostA);
-    });
+      },
+    );
 
     test.each(KINDS)('over $name: a migration that is undone leaves it as it was', async (kind) => {
       await meet(kind);

@@ -11,8 +11,10 @@ export interface OptionCase {
 }
 
 /** "connection" is one of IPv4; "mapped" is an IPv6 socket with IPv4 addresses. */
-export type SocketKind = 'connection' | 'IPv6 connection' | 'mapped connection' | 'listening' | 'IPv6 listening' | 'bound' | 'unbound';
-export const SOCKET_KINDS: readonly SocketKind[] = ['connection', 'IPv6 connection', 'mapped connection', 'listening', 'IPv6 listening', 'bound', 'unbound'];
+export type SocketKind = 'connection' | 'IPv6 connection' | 'mapped connection' | 'listening' | 'IPv6 listening'
+  | 'bound' | 'unbound';
+export const SOCKET_KINDS: readonly SocketKind[] = ['connection', 'IPv6 connection', 'mapped connection', 'listening',
+  'IPv6 listening', 'bound', 'unbound'];
 
 const [SOCKET, IP, TCP, IPV6] = [1, 0, 6, 41];
 const V4: readonly SocketKind[] = ['connection', 'listening', 'bound', 'unbound'];
@@ -63,7 +65,13 @@ export const OPTION_CASES: readonly OptionCase[] = [
   { name: 'SO_OOBINLINE', level: SOCKET, option: 10, hex: ON },
   { name: 'SO_PRIORITY', level: SOCKET, option: 12, hex: number(5) },
   { name: 'SO_LINGER', level: SOCKET, option: 13, hex: ON + number(20) },
-  { name: 'SO_REUSEPORT', level: SOCKET, option: 15, hex: ON, not: ['listening', 'IPv6 listening', 'bound', 'connection', 'IPv6 connection', 'mapped connection'] },
+  {
+    name: 'SO_REUSEPORT',
+    level: SOCKET,
+    option: 15,
+    hex: ON,
+    not: ['listening', 'IPv6 listening', 'bound', 'connection', 'IPv6 connection', 'mapped connection'],
+  },
   { name: 'SO_RCVLOWAT', level: SOCKET, option: 18, hex: number(2) },
   { name: 'SO_RCVTIMEO', level: SOCKET, option: 20, hex: seconds(30) },
   { name: 'SO_SNDTIMEO', level: SOCKET, option: 21, hex: seconds(31) },

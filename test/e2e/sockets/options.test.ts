@@ -1,7 +1,7 @@
 /** Every option that a program can set on a TCP socket and read back is the same after a move, and after the one back. */
 import { useLab } from '../support/lab.js';
 import { SocketBox } from '../support/socket-box.js';
-import { OPTION_CASES, SOCKET_KINDS, type OptionCase, type SocketKind } from './option-cases.js';
+import { OPTION_CASES, type OptionCase, SOCKET_KINDS, type SocketKind } from './option-cases.js';
 
 /**
  * What only tells what a connection is doing: the segment size in use, quick acknowledgements, the path's MTU, the CPU
@@ -26,7 +26,9 @@ const before = new Map<string, Readings>();
 const after = new Map<string, Readings>();
 
 /** Each kind twice: with every option set, and with none. */
-const sockets = SOCKET_KINDS.flatMap((kind) => [true, false].map((isSet) => ({ kind, isSet, name: `${kind} ${isSet}` })));
+const sockets = SOCKET_KINDS.flatMap((kind) =>
+  [true, false].map((isSet) => ({ kind, isSet, name: `${kind} ${isSet}` }))
+);
 
 async function ok(box: SocketBox, command: string): Promise<string> {
   const answer = await box.run(command);
@@ -69,7 +71,8 @@ describe('options', () => {
     peer = SocketBox.plain(lab.hostC);
     for (const [slot, { kind, isSet }] of sockets.entries()) {
       await make(kind, slot);
-      for (const { level, option, hex } of isSet ? OPTION_CASES.filter(isFor(kind)) : []) await ok(moved, `set ${slot} ${level} ${option} ${hex}`);
+      for (const { level, option, hex } of isSet ? OPTION_CASES.filter(isFor(kind)) : [])
+        await ok(moved, `set ${slot} ${level} ${option} ${hex}`);
     }
     for (const [slot, { name }] of sockets.entries()) before.set(name, await readings(slot));
     await lab.hostA.migrate(moved.id!, lab.hostB);
@@ -79,14 +82,19 @@ describe('options', () => {
 
   afterAll(() => Promise.all([moved.end(), peer.end()]));
 
-  test.each(SOCKET_KINDS.flatMap((kind) => OPTION_CASES.filter(isFor(kind)).map((one) => [one.name, kind, one] as const)))('%s of a socket that is %s', (_name, kind, { level, option }) => {
+  test.each(
+    SOCKET_KINDS.flatMap((kind) => OPTION_CASES.filter(isFor(kind)).map((one) => [one.name, kind, one] as const)),
+  )('%s of a socket that is %s', (_name, kind, { level, option }) => {
     const name = `${level}/${option}`;
     expect(after.get(`${kind} true`)?.get(name)).toBe(before.get(`${kind} true`)?.get(name));
     expect(before.get(`${kind} true`)?.get(name)).not.toBe(before.get(`${kind} false`)?.get(name));
   });
 
   test.each(sockets.map(({ name }) => name))('whatever else there is of %s', (name) => {
-    const differences = [...before.get(name)!].filter(([option, value]) => after.get(name)?.get(option) !== value).map(([option]) => option);
-    expect(differences.filter((option) => !STATES.has(option) && !(name.endsWith('false') && TUNED.has(option)))).toEqual([]);
+    const differences = [...before.get(name)!].filter(([option, value]) => after.get(name)?.get(option) !== value).map(
+      ([option]) => option,
+    );
+    expect(differences.filter((option) => !STATES.has(option) && !(name.endsWith('false') && TUNED.has(option))))
+      .toEqual([]);
   });
 });

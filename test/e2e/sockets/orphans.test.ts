@@ -17,7 +17,8 @@ describe('a connection that the program has closed', () => {
   beforeAll(async () => {
     await lab.startAgents();
     boxes = { m: await SocketBox.wrapped(lab.hostA), p: SocketBox.plain(lab.hostC) };
-    for (const command of [`socket ${LISTENER} 4`, `bind ${LISTENER} 0.0.0.0 ${PORT}`, `listen ${LISTENER} 5`]) expect(await boxes.m.run(command)).toMatch(/^ok/);
+    for (const command of [`socket ${LISTENER} 4`, `bind ${LISTENER} 0.0.0.0 ${PORT}`, `listen ${LISTENER} 5`])
+      expect(await boxes.m.run(command)).toMatch(/^ok/);
   });
 
   beforeEach(() => {
@@ -27,7 +28,8 @@ describe('a connection that the program has closed', () => {
   afterAll(() => Promise.all([boxes.m.end(), boxes.p.end()]));
 
   async function connect(address: string): Promise<void> {
-    for (const command of [`socket ${SLOT} 4`, `connect ${SLOT} ${address} ${PORT}`]) expect(await boxes.p.run(command)).toMatch(/^ok/);
+    for (const command of [`socket ${SLOT} 4`, `connect ${SLOT} ${address} ${PORT}`])
+      expect(await boxes.p.run(command)).toMatch(/^ok/);
     expect(await boxes.m.run(`accept ${SLOT} ${LISTENER}`)).toMatch(/^ok/);
   }
 
@@ -35,7 +37,11 @@ describe('a connection that the program has closed', () => {
     await connect('10.77.0.1');
     const answer = await boxes.m.run(`fill ${SLOT} ${ALL}`);
     await actors.play('m close');
-    expect(await lab.hostA.refusal(boxes.m.id!, 'hostB')).toMatchObject({ code: 'E_ORPHAN', text: expect.stringContaining('10.77.0.1:5004'), undone: ['preflight'] });
+    expect(await lab.hostA.refusal(boxes.m.id!, 'hostB')).toMatchObject({
+      code: 'E_ORPHAN',
+      text: expect.stringContaining('10.77.0.1:5004'),
+      undone: ['preflight'],
+    });
     await actors.play(`p end -> ${answer}; p close`);
   });
 

@@ -11,7 +11,8 @@ import type { SocketBox } from '../support/socket-box.js';
 export type End = 'm' | 'p';
 export const ENDS: readonly End[] = ['m', 'p'];
 
-const STATES = ['', 'ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'FIN_WAIT1', 'FIN_WAIT2', 'TIME_WAIT', 'CLOSE', 'CLOSE_WAIT', 'LAST_ACK', 'LISTEN', 'CLOSING'];
+const STATES = ['', 'ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'FIN_WAIT1', 'FIN_WAIT2', 'TIME_WAIT', 'CLOSE', 'CLOSE_WAIT',
+  'LAST_ACK', 'LISTEN', 'CLOSING'];
 
 /** One case's sockets, of the same number in both boxes. */
 export class Actors {
@@ -46,7 +47,9 @@ export class Actors {
     const [action, expected = 'ok'] = step.split('->').map((text) => text.trim()) as [string, string?];
     const answer = await this.act(action);
     if (answer === expected || (expected === 'ok' && /^ok\b/.test(answer))) return;
-    throw new Error(`${action}: ${answer} instead of ${expected}; m is ${await this.stateOf('m')}, p ${await this.stateOf('p')}`);
+    throw new Error(
+      `${action}: ${answer} instead of ${expected}; m is ${await this.stateOf('m')}, p ${await this.stateOf('p')}`,
+    );
   }
 
   private async act(action: string): Promise<string> {

@@ -26,13 +26,22 @@ beforeAll(() => lab.startAgents());
 
 /** A program on hostA and one on hostB, each connected from the same port to the same one of hostC. */
 async function alike({ family, any, hostC, port }: Kind): Promise<Boxes> {
-  const boxes = { moving: await SocketBox.wrapped(lab.hostA), there: SocketBox.plain(lab.hostB), peer: SocketBox.plain(lab.hostC) };
+  const boxes = {
+    moving: await SocketBox.wrapped(lab.hostA),
+    there: SocketBox.plain(lab.hostB),
+    peer: SocketBox.plain(lab.hostC),
+  };
   const run = async (box: keyof Boxes, ...commands: string[]): Promise<void> => {
     for (const command of commands) expect(await boxes[box].run(command)).toMatch(/^ok/);
   };
   await run('peer', `socket ${LISTENER} ${family}`, `bind ${LISTENER} ${any} ${port}`, `listen ${LISTENER} 5`);
   for (const [slot, box] of ['moving', 'there'].entries()) {
-    await run(box as keyof Boxes, `socket ${slot} ${family}`, `bind ${slot} ${any} ${OWN}`, `connect ${slot} ${hostC} ${port}`);
+    await run(
+      box as keyof Boxes,
+      `socket ${slot} ${family}`,
+      `bind ${slot} ${any} ${OWN}`,
+      `connect ${slot} ${hostC} ${port}`,
+    );
     await run('peer', `accept ${slot} ${LISTENER}`);
   }
   return boxes;
@@ -40,7 +49,8 @@ async function alike({ family, any, hostC, port }: Kind): Promise<Boxes> {
 
 /** Two go there from hostB, of which one has the port that both had. */
 async function expectOneOfTwo({ port }: Kind): Promise<void> {
-  const connected = (await lab.hostB.run(['ss', '-Htn', 'state', 'established', 'dport', '=', `:${port}`])).stdout.trim().split('\n');
+  const connected = (await lab.hostB.run(['ss', '-Htn', 'state', 'established', 'dport', '=', `:${port}`])).stdout
+    .trim().split('\n');
   expect(connected).toHaveLength(2);
   expect(connected.filter((line) => line.includes(`:${OWN} `))).toHaveLength(1);
 }

@@ -22,12 +22,14 @@ describe('a connected UDP socket', () => {
 
     afterAll(() => Promise.all([box.end(), peer.end()]));
 
-    test.each([
-      ['IPv4', 1, '4', '4', 'v4'],
-      ['IPv6', 2, '6', '6', 'v6'],
-      ['mapped addresses', 3, '6', '4', 'v4'],
-      ['mapped addresses at the peer', 4, '4', '6', 'v4'],
-    ] as const)('over %s both go on', async (_version, slot, family, peerFamily, version) => {
+    test.each(
+      [
+        ['IPv4', 1, '4', '4', 'v4'],
+        ['IPv6', 2, '6', '6', 'v6'],
+        ['mapped addresses', 3, '6', '4', 'v4'],
+        ['mapped addresses at the peer', 4, '4', '6', 'v4'],
+      ] as const,
+    )('over %s both go on', async (_version, slot, family, peerFamily, version) => {
       const [own, there] = version === 'v4' ? ['10.77.0.1', '10.77.0.3'] : ['fd77::1', 'fd77::3'];
       const seen = (address: string, of: string) => (of === '6' && version === 'v4' ? `::ffff:${address}` : address);
       const [port, peerPort] = [6100 + slot, 6200 + slot];

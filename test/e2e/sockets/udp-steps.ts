@@ -6,8 +6,15 @@ import type { SocketBox } from '../support/socket-box.js';
 export async function play(steps: readonly (readonly [SocketBox, string, (string | RegExp)?])[]): Promise<void> {
   for (const [who, command, expected = 'ok'] of steps) {
     const answer = await who.run(command);
-    const isExpected = typeof expected === 'string' ? (expected === 'ok' ? /^ok\b/.test(answer) : answer === expected) : expected.test(answer);
-    if (!isExpected) throw new Error(`${who.id === undefined ? 'not wrapped' : `program ${who.id}`}, ${command}: ${answer} instead of ${String(expected)}`);
+    const isExpected = typeof expected === 'string'
+      ? (expected === 'ok' ? /^ok\b/.test(answer) : answer === expected)
+      : expected.test(answer);
+    if (!isExpected)
+      throw new Error(
+        `${who.id === undefined ? 'not wrapped' : `program ${who.id}`}, ${command}: ${answer} instead of ${
+          String(expected)
+        }`,
+      );
   }
 }
 
@@ -15,7 +22,11 @@ export async function play(steps: readonly (readonly [SocketBox, string, (string
 export const readable = (slot: number): string => `poll ${slot} i 20000`;
 
 /** From hostA to hostB and back; `check` is told what addresses the program has now. */
-export async function thereAndBack({ hostA, hostB }: ReturnType<typeof useLab>, { id }: SocketBox, check: (address: { v4: string; v6: string }) => Promise<void>): Promise<void> {
+export async function thereAndBack(
+  { hostA, hostB }: ReturnType<typeof useLab>,
+  { id }: SocketBox,
+  check: (address: { v4: string; v6: string }) => Promise<void>,
+): Promise<void> {
   await hostA.migrate(id!, hostB);
   await check({ v4: '10.77.0.2', v6: 'fd77::2' });
   await hostB.migrate(id!, hostA);

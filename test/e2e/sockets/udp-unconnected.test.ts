@@ -11,23 +11,25 @@ beforeAll(() => lab.startAgents());
 
 /** slot, level, name, value: of a socket of IPv4, one of IPv6, and one that is not bound. */
 const OPTIONS: readonly (readonly [number, number, number, string])[] = [
-  ...[12, 13, 14].flatMap((slot) => [
-    [slot, 1, 6, '01000000'], // SO_BROADCAST
-    [slot, 1, 8, '00900000'], // SO_RCVBUF
-    [slot, 1, 12, '05000000'], // SO_PRIORITY
-    [slot, 1, 35, '01000000'], // SO_TIMESTAMPNS
-    [slot, 1, 40, '01000000'], // SO_RXQ_OVFL
-    [slot, 1, 42, '03000000'], // SO_PEEK_OFF
-    [slot, 1, 49, '01000000'], // SO_INCOMING_CPU
-    [slot, 0, 10, '02000000'], // IP_MTU_DISCOVER
-    [slot, 0, 11, '01000000'], // IP_RECVERR
-    [slot, 0, 12, '01000000'], // IP_RECVTTL
-    [slot, 0, 33, '09000000'], // IP_MULTICAST_TTL
-    [slot, 0, 34, '00000000'], // IP_MULTICAST_LOOP
-    [slot, 0, 49, '00000000'], // IP_MULTICAST_ALL
-    [slot, 17, 103, 'e8030000'], // UDP_SEGMENT
-    [slot, 17, 104, '01000000'], // UDP_GRO
-  ] as const),
+  ...[12, 13, 14].flatMap((slot) =>
+    [
+      [slot, 1, 6, '01000000'], // SO_BROADCAST
+      [slot, 1, 8, '00900000'], // SO_RCVBUF
+      [slot, 1, 12, '05000000'], // SO_PRIORITY
+      [slot, 1, 35, '01000000'], // SO_TIMESTAMPNS
+      [slot, 1, 40, '01000000'], // SO_RXQ_OVFL
+      [slot, 1, 42, '03000000'], // SO_PEEK_OFF
+      [slot, 1, 49, '01000000'], // SO_INCOMING_CPU
+      [slot, 0, 10, '02000000'], // IP_MTU_DISCOVER
+      [slot, 0, 11, '01000000'], // IP_RECVERR
+      [slot, 0, 12, '01000000'], // IP_RECVTTL
+      [slot, 0, 33, '09000000'], // IP_MULTICAST_TTL
+      [slot, 0, 34, '00000000'], // IP_MULTICAST_LOOP
+      [slot, 0, 49, '00000000'], // IP_MULTICAST_ALL
+      [slot, 17, 103, 'e8030000'], // UDP_SEGMENT
+      [slot, 17, 104, '01000000'], // UDP_GRO
+    ] as const
+  ),
   [12, 0, 1, '10000000'], // IP_TOS
   [12, 0, 2, '21000000'], // IP_TTL
   [13, 41, 16, '1f000000'], // IPV6_UNICAST_HOPS
@@ -47,12 +49,14 @@ describe('a UDP socket that is not connected', () => {
 
   afterAll(() => Promise.all([box.end(), peer.end()]));
 
-  test.each([
-    ['any address', 1, '4', '0.0.0.0', 'v4'],
-    ['any address of IPv6', 2, '6', '::', 'v6'],
-    ['one address', 3, '4', '10.77.0.1', 'v4'],
-    ['one address of IPv6', 4, '6', 'fd77::1', 'v6'],
-  ] as const)('a server at %s answers at its new address', async (_name, slot, family, local, version) => {
+  test.each(
+    [
+      ['any address', 1, '4', '0.0.0.0', 'v4'],
+      ['any address of IPv6', 2, '6', '::', 'v6'],
+      ['one address', 3, '4', '10.77.0.1', 'v4'],
+      ['one address of IPv6', 4, '6', 'fd77::1', 'v6'],
+    ] as const,
+  )('a server at %s answers at its new address', async (_name, slot, family, local, version) => {
     const port = 6000 + slot;
     const remote = version === 'v4' ? '10.77.0.3' : 'fd77::3';
     const old = version === 'v4' ? '10.77.0.1' : 'fd77::1';

@@ -63,7 +63,9 @@ export async function expectCounting({ server, client }: Pair): Promise<void> {
 /** Ends the client; then the server ends too, by an end or, where numbers were left unread, a reset. Both must have printed every number once and in order. */
 export async function endPair({ server, client, clientId }: Pair): Promise<void> {
   const ended = await client.kill('SIGTERM');
-  expect(ended).toEqual(clientId === undefined ? { status: null, signal: 'SIGTERM' } : { status: 128 + 15, signal: null });
+  expect(ended).toEqual(
+    clientId === undefined ? { status: null, signal: 'SIGTERM' } : { status: 128 + 15, signal: null },
+  );
   await server.console.ended;
   for (const { stdout } of [server.console, client]) {
     const numbers = stdout.lines.map(Number);

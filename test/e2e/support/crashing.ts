@@ -15,7 +15,9 @@ export function agentOf(host: Host): number {
 
 /** The process that supervises a program there: the console that started it, or one that an agent started. */
 export function supervisorOf(host: Host, id: string): number {
-  const found = host.processes().find(({ command }) => new RegExp(`main\\.js supervise (--adopt )?${id}$`).test(command));
+  const found = host.processes().find(({ command }) =>
+    new RegExp(`main\\.js supervise (--adopt )?${id}$`).test(command)
+  );
   return found?.pid ?? one(host, /main\.js -- count_server /);
 }
 
@@ -71,14 +73,20 @@ export interface HeldMigration {
 export type HoldPoint = 'before-transfer' | 'before-commit' | 'before-answer';
 
 /** Resolves when the migration has come to this point. */
-export async function migrateUntil(point: HoldPoint, { id, from, to, anchor, port }: { id: string; from: Host; to: Host; anchor: Started; port: number }): Promise<HeldMigration> {
+export async function migrateUntil(
+  point: HoldPoint,
+  { id, from, to, anchor, port }: { id: string; from: Host; to: Host; anchor: Started; port: number },
+): Promise<HeldMigration> {
   const frozen = [join(cgroupsOf(id)[0]!, 'cgroup.freeze'), '1', 'there'];
   const asked = [join(runDirOf(anchor), 'journal', '*.asking'), ''];
-  const when = { 'before-transfer': frozen, 'before-commit': [...asked, 'there'], 'before-answer': [...asked, 'back'] }[point];
+  const when =
+    { 'before-transfer': frozen, 'before-commit': [...asked, 'there'], 'before-answer': [...asked, 'back'] }[point];
   const proxy = to.start(['node', join(repo, 'test/e2e/support/proxy.js'), String(port), AGENT_PORT, ...when]);
   await proxy.stdout.match(/^ready$/);
   const command = from.start(['migrun', 'migrate', id, '--to', to.name, '--port', String(port)]);
-  const early = command.ended.then(() => Promise.reject(new Error(`the migration has ended before ${point}: ${command.stdout.all}${command.stderr.all}`)));
+  const early = command.ended.then(() =>
+    Promise.reject(new Error(`the migration has ended before ${point}: ${command.stdout.all}${command.stderr.all}`))
+  );
   await Promise.race([proxy.stdout.match(/^held$/), early]);
   early.catch(() => undefined); // its end is the caller's from here on
   const say = (word: string) => () => void proxy.stdin.write(`${word}\n`);

@@ -3,9 +3,7 @@
 
 static pid_t criu;
 
-__attribute__((constructor)) static void loaded(void) {
-    criu = getpid();
-}
+__attribute__((constructor)) static void loaded(void) { criu = getpid(); }
 
 __attribute__((destructor)) static void ending(void) {
     if (getpid() == criu) pause();

@@ -26,9 +26,17 @@ export function setFault({ stateDir }: Host, fault: Fault): { mend(): void } {
 
 /** The next dump of this host stops when all is written, with CRIU's code still in the program; `go` lets it end. */
 export function stopInDump({ stateDir }: Host): { reached: Promise<void>; go(): Promise<void> } {
-  const [config, script, gate] = ['criu-config', 'criu-script', 'criu-gate'].map((name) => join(stateDir, name)) as [string, string, string];
+  const [config, script, gate] = ['criu-config', 'criu-script', 'criu-gate'].map((name) => join(stateDir, name)) as [
+    string,
+    string,
+    string,
+  ];
   execFileSync('mkfifo', [gate]);
-  writeFileSync(script, `#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" = post-dump ] || exit 0\necho >${gate}\nread -r go <${gate}\n`, { mode: 0o755 });
+  writeFileSync(
+    script,
+    `#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" = post-dump ] || exit 0\necho >${gate}\nread -r go <${gate}\n`,
+    { mode: 0o755 },
+  );
   writeFileSync(config, `action-script ${script}\n`);
   return {
     reached: readFile(gate).then(() => rmSync(config)),

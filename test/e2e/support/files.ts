@@ -6,7 +6,10 @@ const PATIENCE_MS = 30_000;
 export function onChange(folder: string, what: string, look: () => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const watcher = watch(folder, () => check());
-    const timer = setTimeout(() => settle(() => reject(new Error(`nothing for ${PATIENCE_MS} ms while waiting in ${folder} for ${what}`))), PATIENCE_MS);
+    const timer = setTimeout(
+      () => settle(() => reject(new Error(`nothing for ${PATIENCE_MS} ms while waiting in ${folder} for ${what}`))),
+      PATIENCE_MS,
+    );
     const settle = (then: () => void): void => {
       clearTimeout(timer);
       watcher.close();

@@ -11,7 +11,8 @@ const NICE = '5';
 
 /** This command, giving way from its start. To be wrapped, which gives it a session of its own, or run by setsid(1). */
 export function givingWay(command: readonly string[]): string[] {
-  return ['sh', '-c', `{ echo ${NICE} >/proc/self/autogroup; } 2>/dev/null; exec nice -n ${NICE} "$@"`, 'sh', ...command];
+  return ['sh', '-c', `{ echo ${NICE} >/proc/self/autogroup; } 2>/dev/null; exec nice -n ${NICE} "$@"`, 'sh',
+    ...command];
 }
 
 /** A wrapped program, after each move. */

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type OutputKind, Started } from './started.js';
 
@@ -54,7 +54,10 @@ export class Host {
   }
 
   start(command: readonly string[], env: Environment = {}, output: OutputKind = 'lines'): Started {
-    const started = new Started([labTool, 'exec', '--prefix', this.prefix, this.name, '--', ...command], { ...process.env, ...env }, output);
+    const started = new Started([labTool, 'exec', '--prefix', this.prefix, this.name, '--', ...command], {
+      ...process.env,
+      ...env,
+    }, output);
     this.started.push(started);
     return started;
   }
@@ -75,7 +78,11 @@ export class Host {
   }
 
   /** Resolves when the program runs. */
-  async startWrapped(command: readonly string[], env: Environment = {}, output: OutputKind = 'lines'): Promise<WrappedProgram> {
+  async startWrapped(
+    command: readonly string[],
+    env: Environment = {},
+    output: OutputKind = 'lines',
+  ): Promise<WrappedProgram> {
     const console = this.start(['migrun', '--', ...command], env, output);
     const [, id] = await console.stderr.match(/^migrun: program ([0-9a-f]{8})$/);
     this.programs.push(id!);
@@ -85,7 +92,9 @@ export class Host {
   /** Throws with everything that is known where the program did not move, or not with all of its connections. */
   async migrate(id: string, to: Host): Promise<void> {
     const { status, stdout, stderr } = await this.run(['migrun', 'migrate', id, '--to', to.name, '--json']);
-    const report = status === 0 ? (JSON.parse(stdout) as { lost: unknown[]; phases: unknown[] }) : { lost: [], phases: [] };
+    const report = status === 0
+      ? (JSON.parse(stdout) as { lost: unknown[]; phases: unknown[] })
+      : { lost: [], phases: [] };
     if (status === 0 && report.lost.length === 0) return;
     const what = status === 0 ? `lost ${report.lost.length} connections on its way` : 'did not move';
     const said = `${stderr}${JSON.stringify(report.lost.slice(0, 3))}${JSON.stringify(report.phases)}`;
@@ -98,7 +107,11 @@ export class Host {
   }
 
   async list(): Promise<{ id: string; state: string; connections: number }[]> {
-    return JSON.parse((await this.run(['migrun', 'ls', '--json'])).stdout) as { id: string; state: string; connections: number }[];
+    return JSON.parse((await this.run(['migrun', 'ls', '--json'])).stdout) as {
+      id: string;
+      state: string;
+      connections: number;
+    }[];
   }
 
   /** What runs in its network namespace, by command lines. */
@@ -107,7 +120,10 @@ export class Host {
       if (!/^\d+$/.test(pid)) return [];
       try {
         if (statSync(`/proc/${pid}/ns/net`).ino !== this.networkInode) return [];
-        return [{ pid: Number(pid), command: readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').join(' ').trim() }];
+        return [{
+          pid: Number(pid),
+          command: readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').join(' ').trim(),
+        }];
       } catch {
         return []; // it ended meanwhile
       }
@@ -120,7 +136,9 @@ export class Host {
 
   private async logs(): Promise<string> {
     const { stdout } = await this.run(['sh', '-c', 'tail -n 40 /run/migrun/log/* 2>&1 | cut -c 1-400']);
-    const agents = this.started.filter(({ child }) => child.spawnargs.includes('agent')).map(({ stderr }) => stderr.all);
+    const agents = this.started.filter(({ child }) => child.spawnargs.includes('agent')).map(({ stderr }) =>
+      stderr.all
+    );
     return `--- ${this.name}\n${stdout}\n${agents.join('\n')}\n`;
   }
 }

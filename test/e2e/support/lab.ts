@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Host, labTool } from './host.js';
 
@@ -50,7 +50,9 @@ export class Lab {
     const found = [
       ...this.hosts.flatMap((host) => host.processes()).map(({ pid, command }) => `process ${pid}: ${command}`),
       ...cgroups,
-      ...(existsSync(join(base, '.ns')) ? readdirSync(join(base, '.ns')) : []).filter((name) => name.startsWith(`${this.prefix}.`)),
+      ...(existsSync(join(base, '.ns')) ? readdirSync(join(base, '.ns')) : []).filter((name) =>
+        name.startsWith(`${this.prefix}.`)
+      ),
       ...[join(base, this.prefix)].filter((folder) => existsSync(folder)),
     ];
     for (const cgroup of cgroups) rmdirSync(cgroup);

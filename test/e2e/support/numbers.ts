@@ -65,8 +65,13 @@ export class NumbersPair {
 
   /** A client that comes now finds the server's listening socket where the server is, and somebody who accepts. */
   async takesAnotherClient(): Promise<void> {
-    const { status, stdout, stderr } = await this.lab.hostC.run(['sockets_client', this.ends.server.host.name, this.port, '1']);
-    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: expect.stringMatching(/^1 connections: sent 0, received [1-9]/m) as string, stderr: '' });
+    const { status, stdout, stderr } = await this.lab.hostC.run(['sockets_client', this.ends.server.host.name,
+      this.port, '1']);
+    expect({ status, stdout, stderr }).toEqual({
+      status: 0,
+      stdout: expect.stringMatching(/^1 connections: sent 0, received [1-9]/m) as string,
+      stderr: '',
+    });
   }
 
   /** The server ends its streams, then the client its own: each has all that the other one sent, and they end with 0. */
@@ -82,7 +87,8 @@ export class NumbersPair {
   /** Of a test that failed: what takes all the CPU would make the next one fail too. */
   async kill(): Promise<void> {
     for (const { id, program } of Object.values(this.ends)) {
-      for (const cgroup of id === undefined ? [] : cgroupsOf(id)) if (existsSync(cgroup)) writeFileSync(join(cgroup, 'cgroup.kill'), '1');
+      for (const cgroup of id === undefined ? [] : cgroupsOf(id))
+        if (existsSync(cgroup)) writeFileSync(join(cgroup, 'cgroup.kill'), '1');
       await program.kill('SIGKILL');
     }
   }
@@ -108,9 +114,14 @@ export function useNumbers(lab: Lab): (options: NumbersOptions) => Promise<Numbe
     const flags = both ? ['-b'] : [];
     const ends: Partial<Record<Side, End>> = {};
     pair = new NumbersPair(lab, String(port), ends as Record<Side, End>);
-    ends.server = await startEnd(lab.hostA, [`${server}_server`, ...flags, String(port), String(connections)], plain !== 'server');
+    ends.server = await startEnd(
+      lab.hostA,
+      [`${server}_server`, ...flags, String(port), String(connections)],
+      plain !== 'server',
+    );
     await ends.server.program.stderr.match(/^listening/);
-    ends.client = await startEnd(lab.hostC, [`${client}_client`, ...flags, lab.hostA.name, String(port), String(connections)], plain !== 'client');
+    ends.client = await startEnd(lab.hostC, [`${client}_client`, ...flags, lab.hostA.name, String(port),
+      String(connections)], plain !== 'client');
     await pair.goesOn();
     return pair;
   };

@@ -17,7 +17,8 @@ export class Probe {
   async round(): Promise<void> {
     this.started.stdin.write('round\n');
     const wanted = ++this.rounds;
-    while (this.started.stdout.lines.filter((line) => line === 'round done').length < wanted) await this.started.stdout.more(1);
+    while (this.started.stdout.lines.filter((line) => line === 'round done').length < wanted)
+      await this.started.stdout.more(1);
   }
 
   /** What it has seen that no program sees without a move: "recv with a timeout: recv EINTR", and how often. */
@@ -43,12 +44,17 @@ export interface ProbePair {
 }
 
 /** Resolves when all threads of both run. The client may know nothing of migrun. */
-export async function startProbes({ from, to, wrapped }: { from: Host; to: Host; wrapped: boolean }): Promise<ProbePair> {
+export async function startProbes({ from, to, wrapped }: { from: Host; to: Host; wrapped: boolean }): Promise<
+  ProbePair
+> {
   const server: WrappedProgram = await from.startWrapped(['probe_server', PORT]);
   await server.console.stderr.match(/^listening/);
   const command = ['probe_client', from.name, PORT];
   const client = wrapped ? await to.startWrapped(command) : { console: to.start(command), id: undefined };
-  const pair = { server: new Probe(server.console, server.id) as ProbePair['server'], client: new Probe(client.console, client.id) };
+  const pair = {
+    server: new Probe(server.console, server.id) as ProbePair['server'],
+    client: new Probe(client.console, client.id),
+  };
   await rounds(pair);
   return pair;
 }

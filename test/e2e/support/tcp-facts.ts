@@ -3,7 +3,12 @@ import type { Host } from './host.js';
 
 export interface TcpFacts {
   /** What the handshake agreed on, and the congestion control. */
-  readonly agreed: { readonly timestamps: boolean; readonly sack: boolean; readonly windowScales: string; readonly congestion: string };
+  readonly agreed: {
+    readonly timestamps: boolean;
+    readonly sack: boolean;
+    readonly windowScales: string;
+    readonly congestion: string;
+  };
   /** sk_rcvbuf, sk_sndbuf. */
   readonly receiveBuffer: number;
   readonly sendBuffer: number;
@@ -16,7 +21,8 @@ export interface TcpFacts {
 
 /** Of the only connection of this host that has this port at either end; NaN where there is none. */
 export async function tcpFacts(host: Host, port: string): Promise<TcpFacts> {
-  const { stdout } = await host.run(['ss', '-Htmino', 'state', 'established', `( sport = :${port} or dport = :${port} )`]);
+  const { stdout } = await host.run(['ss', '-Htmino', 'state', 'established',
+    `( sport = :${port} or dport = :${port} )`]);
   const number = (pattern: RegExp): number => Number(pattern.exec(stdout)?.[1] ?? NaN);
   return {
     agreed: {

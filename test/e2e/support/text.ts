@@ -57,7 +57,8 @@ export class Text {
   private until(what: string, look: () => boolean): Promise<void> {
     if (look()) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const fail = (reason: string): void => settle(() => reject(new Error(`${reason} while waiting for ${what}: ${this.describe()}`)));
+      const fail = (reason: string): void =>
+        settle(() => reject(new Error(`${reason} while waiting for ${what}: ${this.describe()}`)));
       const timer = setTimeout(() => fail(`nothing for ${PATIENCE_MS} ms`), PATIENCE_MS);
       const waiter = { look: () => (look() ? (settle(resolve), true) : false), fail };
       const settle = (then: () => void): void => {

@@ -20,17 +20,17 @@ pid_t criu_restore(void);
 
 /* The same, held in its pre-resume stage, where it has restored all and let none of it run yet. */
 struct criu_restore {
-	pid_t criu, root;
-	int go;
+    pid_t criu, root;
+    int go;
 };
 struct criu_restore criu_restore_held(void);
 void criu_release(struct criu_restore *restore);
 
 /* The fds from first to last. */
 struct fds {
-	int first, last;
+    int first, last;
 };
-#define NO_FDS ((struct fds){ 3, 2 })
+#define NO_FDS ((struct fds){3, 2})
 
 /* Makes the program's cgroup and starts a process in it as criu likes it: PID 1 of a PID namespace of its own, session leader,
  * stdin to stderr /dev/null, no other fds but those to keep. Returns its PID here. */

@@ -12,14 +12,14 @@
 enum host { A, B };
 
 union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
 };
 
 /* A connection: a is the end on host A, which connected, b the end on host B, which accepted. */
 struct connection {
-	int a, b;
+    int a, b;
 };
 
 /* Makes both hosts and enters A. */

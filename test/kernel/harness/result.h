@@ -26,11 +26,10 @@ _Noreturn void missing(const char *what, ...) __attribute__((format(printf, 1, 2
 long need_result(long result, const char *call, const char *file, int line);
 
 /* Ends the body with DIFFERS where the kernel does not do what the text says. */
-#define expect(condition, ...) \
-	do { \
-		if (!(condition)) \
-			differs(__VA_ARGS__); \
-	} while (0)
+#define expect(condition, ...)                  \
+    do {                                        \
+        if (!(condition)) differs(__VA_ARGS__); \
+    } while (0)
 
 /* An empty folder for the body's files; removed with all in it at the end. */
 const char *work_folder(void);

@@ -10,11 +10,11 @@
 enum { FIN = 0x01, SYN = 0x02, RST = 0x04, PSH = 0x08, ACK = 0x10 };
 
 struct segment {
-	bool out;		/* sent by the tapped host */
-	uint16_t source, destination;
-	uint32_t seq, ack;
-	uint8_t flags;		/* FIN to ACK */
-	size_t body;
+    bool out; /* sent by the tapped host */
+    uint16_t source, destination;
+    uint32_t seq, ack;
+    uint8_t flags; /* FIN to ACK */
+    size_t body;
 };
 
 /* Taps the link of the host that is entered, not its loopback. */
@@ -31,7 +31,7 @@ int tap_count(int tap, bool out);
  * multiple of four bytes, at most 40. Addresses carry the ports; `from` may be another host's. Its packet has the
  * priority INJECTED. */
 enum { INJECTED = 4711 };
-void inject(const union address *from, const union address *to, const struct segment *segment,
-	    const uint8_t *options, size_t options_size);
+void inject(const union address *from, const union address *to, const struct segment *segment, const uint8_t *options,
+            size_t options_size);
 
 #endif

@@ -11,14 +11,14 @@
 enum { QUEUE_MAX = 65536 };
 
 struct saved {
-	union address local, remote;
-	struct tcp_info info;
-	struct tcp_repair_window window;
-	uint32_t send_start, receive_start;	/* sequence numbers of the queues' first bytes */
-	int timestamp, mss_clamp;
-	int connect_mss;			/* TCP_MAXSEG for the connect, 0: none */
-	int sent, unsent, received;		/* bytes in the queues below */
-	uint8_t send_queue[QUEUE_MAX], receive_queue[QUEUE_MAX];
+    union address local, remote;
+    struct tcp_info info;
+    struct tcp_repair_window window;
+    uint32_t send_start, receive_start; /* sequence numbers of the queues' first bytes */
+    int timestamp, mss_clamp;
+    int connect_mss;            /* TCP_MAXSEG for the connect, 0: none */
+    int sent, unsent, received; /* bytes in the queues below */
+    uint8_t send_queue[QUEUE_MAX], receive_queue[QUEUE_MAX];
 };
 
 /* A filter on the socket that drops every segment before TCP sees it, and its end. */

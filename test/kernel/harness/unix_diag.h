@@ -8,12 +8,12 @@
 enum { MOST_WAITING = 16 };
 
 struct unix_told {
-	int state;
-	bool has_peer;
-	__u32 peer; /* inode */
-	__u32 receives, sends; /* udiag_rqueue, udiag_wqueue */
-	int waiting; /* how many connections wait to be accepted */
-	__u32 waits[MOST_WAITING]; /* inodes of those who made them */
+    int state;
+    bool has_peer;
+    __u32 peer;                /* inode */
+    __u32 receives, sends;     /* udiag_rqueue, udiag_wqueue */
+    int waiting;               /* how many connections wait to be accepted */
+    __u32 waits[MOST_WAITING]; /* inodes of those who made them */
 };
 
 /* Ends the body where it is not listed. */

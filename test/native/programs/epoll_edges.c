@@ -175,7 +175,8 @@ static void new_room_is_told(void) {
 }
 
 static void looking_takes_nothing(void) {
-    static const uint32_t kinds[] = {0, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT, EPOLLEXCLUSIVE, EPOLLET | EPOLLEXCLUSIVE};
+    static const uint32_t kinds[] = {
+        0, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT, EPOLLEXCLUSIVE, EPOLLET | EPOLLEXCLUSIVE};
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct set set = set_make();
@@ -342,7 +343,8 @@ static void who_is_gone(void) {
     struct epoll_still still = {0};
     expect(epoll_edges_look((struct epoll_place){child, set.fd}, &still, &set.notes, &set.note_count) == -ENOENT);
     expect(epoll_edges_look((struct epoll_place){getpid(), 900}, &still, &set.notes, &set.note_count) == -ENOENT);
-    expect(!epoll_edges_look((struct epoll_place){getpid(), 0}, &still, &set.notes, &set.note_count) && set.note_count == 0);
+    expect(!epoll_edges_look((struct epoll_place){getpid(), 0}, &still, &set.notes, &set.note_count) &&
+           set.note_count == 0);
 }
 
 static const struct {
@@ -368,7 +370,8 @@ static const struct {
 int main(int argc, char **argv) {
     if (argc != 2) return 2;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (strcmp(argv[1], "list") == 0) puts(cases[i].name);
+        if (strcmp(argv[1], "list") == 0)
+            puts(cases[i].name);
         else if (strcmp(argv[1], cases[i].name) == 0) {
             cases[i].run();
             return 0;

@@ -26,9 +26,7 @@ static void on_signal(int number) {
     seen++;
 }
 
-static int say(const char *text) {
-    return write(STDOUT_FILENO, text, strlen(text)) < 0;
-}
+static int say(const char *text) { return write(STDOUT_FILENO, text, strlen(text)) < 0; }
 
 static int repeat(void) {
     char line[256];
@@ -50,7 +48,8 @@ static int repeat_lines(void) {
     if (setsockopt(STDIN_FILENO, SOL_SOCKET, SO_RCVTIMEO, &minute, sizeof minute) < 0 || say("ready\n")) return 1;
     for (;;) {
         clearerr(stdin);
-        if (say(fgets(line, sizeof line, stdin) ? line : strerrorname_np(errno)) || (ferror(stdin) && say("\n"))) return 1;
+        if (say(fgets(line, sizeof line, stdin) ? line : strerrorname_np(errno)) || (ferror(stdin) && say("\n")))
+            return 1;
         if (feof(stdin)) return 0;
     }
 }
@@ -62,9 +61,7 @@ static void *count(void *argument) {
     return NULL;
 }
 
-static void *nothing(void *argument) {
-    return argument;
-}
+static void *nothing(void *argument) { return argument; }
 
 static void *make_threads(void *argument) {
     pthread_t thread;

@@ -19,8 +19,7 @@ static pid_t victim;
 
 DIR *__real_fdopendir(int folder);
 
-DIR *__wrap_fdopendir(int folder)
-{
+DIR *__wrap_fdopendir(int folder) {
     char link[64], path[64], wanted[64];
     ssize_t length;
 
@@ -35,8 +34,7 @@ DIR *__wrap_fdopendir(int folder)
     return __real_fdopendir(folder);
 }
 
-int main(void)
-{
+int main(void) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct owner *found = NULL;
     size_t count = 0;
@@ -45,11 +43,9 @@ int main(void)
     victim = fork();
     if (victim == 0) {
         close(fd);
-        for (;;)
-            pause();
+        for (;;) pause();
     }
-    if (fd < 0 || victim < 0 || fstat(fd, &stat) < 0)
-        return 2;
+    if (fd < 0 || victim < 0 || fstat(fd, &stat) < 0) return 2;
 
     const uint32_t inode = (uint32_t)stat.st_ino;
     const pid_t pids[] = {victim, getpid()};

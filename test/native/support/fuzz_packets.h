@@ -62,7 +62,8 @@ static struct inband_segment addressed(int family) {
 }
 
 /* What an IPv4 packet has before its TCP or UDP header. */
-static void put_ip_header(struct packet *packet, size_t length, uint8_t protocol, const struct inband_segment *segment) {
+static void put_ip_header(struct packet *packet, size_t length, uint8_t protocol,
+                          const struct inband_segment *segment) {
     packet->bytes[0] = (uint8_t)(0x40 | length / 4);
     packet->bytes[2] = (uint8_t)(packet->length >> 8);
     packet->bytes[3] = (uint8_t)packet->length;
@@ -90,8 +91,8 @@ static int within(const uint8_t *part, size_t size, const uint8_t *whole, size_t
     return part >= whole && size <= length && (size_t)(part - whole) <= length - size;
 }
 
-static void check_accepted(const struct subject *subject, const struct inband_segment *segment, int family, const uint8_t *bytes,
-                           size_t length) {
+static void check_accepted(const struct subject *subject, const struct inband_segment *segment, int family,
+                           const uint8_t *bytes, size_t length) {
     struct inband_segment again = addressed(family);
     uint8_t built[PACKET_MAX];
 

@@ -4,13 +4,12 @@
 #include "../../../native/init.c"
 #undef main
 
-int main(int argc, char **argv)
-{
-	int status = init_main(argc, argv);
+int main(int argc, char **argv) {
+    int status = init_main(argc, argv);
 
-	if (getpid() != 1) {
-		close_range(0, ~0U, 0);
-		usleep(300 * 1000);
-	}
-	return status;
+    if (getpid() != 1) {
+        close_range(0, ~0U, 0);
+        usleep(300 * 1000);
+    }
+    return status;
 }

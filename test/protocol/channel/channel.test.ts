@@ -4,7 +4,7 @@ import { MigrunError } from '../../../src/errors';
 import type { Channel, Incoming } from '../../../src/protocol/channel';
 import { writeFrame } from '../../../src/protocol/channel/frames';
 import { Random } from '../inband/random';
-import { channelOver, streamPair, type StreamPair, type TestMessage } from './streams';
+import { channelOver, type StreamPair, streamPair, type TestMessage } from './streams';
 
 type TestIncoming = Incoming<TestMessage> | null;
 

@@ -1,17 +1,9 @@
-import { connect as tcpConnect, createServer, type AddressInfo, type LookupFunction, type Socket } from 'node:net';
+import { type AddressInfo, connect as tcpConnect, createServer, type LookupFunction, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
-import {
-  CHANNEL_PROTOCOL,
-  connect,
-  generateClusterKey,
-  listen,
-  type Arrived,
-  type ConnectOptions,
-  type Listener,
-  type ListenOptions,
-} from '../../../src/protocol/channel';
-import { connectError } from '../../../src/protocol/channel/connect-errors';
+import { type Arrived, CHANNEL_PROTOCOL, connect, type ConnectOptions, generateClusterKey, listen, type Listener,
+  type ListenOptions } from '../../../src/protocol/channel';
 import { presharedKey } from '../../../src/protocol/channel/cluster-key';
+import { connectError } from '../../../src/protocol/channel/connect-errors';
 import { encodeEnvelope } from '../../../src/protocol/channel/envelope';
 import { FrameReader, writeFrame } from '../../../src/protocol/channel/frames';
 import { TLS_OPTIONS } from '../../../src/protocol/channel/tls-options';
@@ -39,7 +31,14 @@ async function door(options: Partial<ListenOptions<TestMessage>> = {}) {
 }
 
 function dial(port: number, options: Partial<ConnectOptions<TestMessage>> = {}) {
-  return connect<TestMessage>({ host: HOST, port, key, identity: { version: '0.1.0', host: 'hostA' }, schema, ...options });
+  return connect<TestMessage>({
+    host: HOST,
+    port,
+    key,
+    identity: { version: '0.1.0', host: 'hostA' },
+    schema,
+    ...options,
+  });
 }
 
 /** A server that is not ours. */
@@ -134,7 +133,9 @@ describe('connect and listen', () => {
         socket.on('error', () => resolve('refused')).on('secureConnect', () => resolve('let in'));
       });
     expect(await attempt({})).toBe('refused');
-    expect(await attempt({ ciphers: 'PSK-AES256-GCM-SHA384', maxVersion: 'TLSv1.2', pskCallback: () => presharedKey(key) })).toBe('refused');
+    expect(
+      await attempt({ ciphers: 'PSK-AES256-GCM-SHA384', maxVersion: 'TLSv1.2', pskCallback: () => presharedKey(key) }),
+    ).toBe('refused');
   });
 
   test('what does not speak TLS gets no banner', async () => {
@@ -188,11 +189,16 @@ describe('connect says what is wrong', () => {
   test('nothing listens: E_NO_AGENT', async () => {
     const { port, close } = await foreign(() => undefined);
     close();
-    await expect(dial(port)).rejects.toMatchObject({ code: 'E_NO_AGENT', hint: expect.stringContaining('migrun agent') });
+    await expect(dial(port)).rejects.toMatchObject({
+      code: 'E_NO_AGENT',
+      hint: expect.stringContaining('migrun agent'),
+    });
   });
 
   test('something else listens: E_NO_AGENT', async () => {
-    const { port, close } = await foreign((socket) => socket.on('error', () => undefined).end('SSH-2.0-OpenSSH_9.2\r\n'));
+    const { port, close } = await foreign((socket) =>
+      socket.on('error', () => undefined).end('SSH-2.0-OpenSSH_9.2\r\n')
+    );
     await expect(dial(port)).rejects.toMatchObject({ code: 'E_NO_AGENT' });
     close();
   });

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { MAX_DATA_BYTES, MAX_MESSAGE_BYTES } from '../../../src/protocol/channel';
-import { FrameReader, writeFrame, type Frame } from '../../../src/protocol/channel/frames';
+import { type Frame, FrameReader, writeFrame } from '../../../src/protocol/channel/frames';
 import { Random } from '../inband/random';
 
 function header(length: number, kind: number): Buffer {
@@ -35,7 +35,7 @@ describe('frames', () => {
     const cut = new PassThrough();
     const reader = new FrameReader(cut);
     const writing = (async () => {
-      for (let at = 0; at < bytes.length; ) {
+      for (let at = 0; at < bytes.length;) {
         const length = 1 + random.below(random.next() < 0.5 ? 10 : 70_000);
         if (!cut.write(bytes.subarray(at, at + length))) await new Promise((resolve) => cut.once('drain', resolve));
         at += length;

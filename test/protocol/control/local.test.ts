@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MigrunError } from '../../../src/errors';
 import type { Channel, IncomingMessage } from '../../../src/protocol/channel';
-import { agentMessage, asMigrunError, connectLocal, expectType, listenLocal, serve, type AgentMessage } from '../../../src/protocol/control';
+import { type AgentMessage, agentMessage, asMigrunError, connectLocal, expectType, listenLocal,
+  serve } from '../../../src/protocol/control';
 
 let base: string;
 let path: string;
@@ -60,12 +61,17 @@ describe('listenLocal', () => {
   });
 
   test('where it cannot listen it says so', async () => {
-    await expect(listenLocal(join(base, 'x'.repeat(200)), agentMessage, () => undefined)).rejects.toMatchObject({ code: 'E_LISTEN' });
+    await expect(listenLocal(join(base, 'x'.repeat(200)), agentMessage, () => undefined)).rejects.toMatchObject({
+      code: 'E_LISTEN',
+    });
   });
 });
 
 test('connectLocal: nobody listens', async () => {
-  await expect(open()).rejects.toMatchObject({ code: 'E_NOT_RUNNING', message: expect.stringContaining('the agent') as string });
+  await expect(open()).rejects.toMatchObject({
+    code: 'E_NOT_RUNNING',
+    message: expect.stringContaining('the agent') as string,
+  });
   expect(existsSync(path)).toBe(false);
 });
 
@@ -83,15 +89,28 @@ describe('serve', () => {
   });
 
   test('what the handler throws is the answer, and the channel lives on', async () => {
-    await listen(({ message }) => (message.type === 'list' ? Promise.reject(new MigrunError('E_BUSY', 'not now', { hint: 'later' })) : Promise.resolve(done)));
+    await listen(
+      ({
+        message,
+      }) => (message.type === 'list'
+        ? Promise.reject(new MigrunError('E_BUSY', 'not now', { hint: 'later' }))
+        : Promise.resolve(done)),
+    );
     const channel = await open();
-    await expect(channel.request({ type: 'list' })).rejects.toMatchObject({ code: 'E_BUSY', message: 'not now', hint: 'later' });
+    await expect(channel.request({ type: 'list' })).rejects.toMatchObject({
+      code: 'E_BUSY',
+      message: 'not now',
+      hint: 'later',
+    });
     expect(await channel.request({ type: 'status' })).toEqual(done);
   });
 
   test('a defect is told as one', async () => {
     await listen(() => Promise.reject(new TypeError('x is not a function')));
-    await expect((await open()).request({ type: 'list' })).rejects.toMatchObject({ code: 'E_INTERNAL', message: 'x is not a function' });
+    await expect((await open()).request({ type: 'list' })).rejects.toMatchObject({
+      code: 'E_INTERNAL',
+      message: 'x is not a function',
+    });
   });
 
   test('what fails without anybody asking harms nobody', async () => {
@@ -121,7 +140,9 @@ describe('serve', () => {
   test('a message of another schema ends the channel', async () => {
     await listen(() => Promise.resolve(done));
     const channel = await open();
-    await expect(channel.request({ type: 'commit' } as unknown as AgentMessage)).rejects.toMatchObject({ code: expect.stringMatching(/^E_/) as string });
+    await expect(channel.request({ type: 'commit' } as unknown as AgentMessage)).rejects.toMatchObject({
+      code: expect.stringMatching(/^E_/) as string,
+    });
     await channel.closed;
   });
 });
@@ -132,7 +153,9 @@ describe('expectType', () => {
   });
 
   test('refuses another', () => {
-    expect(() => expectType(done as AgentMessage, 'listed')).toThrow(expect.objectContaining({ code: 'E_PROTOCOL', message: 'expected listed, got done' }) as Error);
+    expect(() => expectType(done as AgentMessage, 'listed')).toThrow(
+      expect.objectContaining({ code: 'E_PROTOCOL', message: 'expected listed, got done' }) as Error,
+    );
   });
 });
 
@@ -142,7 +165,10 @@ describe('asMigrunError', () => {
     expect(asMigrunError(error)).toBe(error);
   });
 
-  test.each([[new RangeError('too far'), 'too far'], ['text', 'text'], [undefined, 'undefined']])('makes a defect of %p', (thrown, message) => {
-    expect(asMigrunError(thrown)).toMatchObject({ code: 'E_INTERNAL', message });
-  });
+  test.each([[new RangeError('too far'), 'too far'], ['text', 'text'], [undefined, 'undefined']])(
+    'makes a defect of %p',
+    (thrown, message) => {
+      expect(asMigrunError(thrown)).toMatchObject({ code: 'E_INTERNAL', message });
+    },
+  );
 });

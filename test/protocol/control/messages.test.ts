@@ -12,7 +12,9 @@ describe('ids are never anything else, as they become names of files and cgroups
     for (const program of wrong) expect(accepts(hostMessage, { type: 'open-console', program })).toBe(false);
     for (const id of wrong) {
       const arrival = modestArrival();
-      expect(accepts(supervisorMessage, { type: 'arrive', arrival: { ...arrival, program: { ...arrival.program, id } } })).toBe(false);
+      expect(
+        accepts(supervisorMessage, { type: 'arrive', arrival: { ...arrival, program: { ...arrival.program, id } } }),
+      ).toBe(false);
     }
   });
 
@@ -22,7 +24,9 @@ describe('ids are never anything else, as they become names of files and cgroups
     expect(accepts(supervisorMessage, { type: 'arrive', arrival: modestArrival({ migration }) })).toBe(true);
     for (const id of [...wrong, 'a'.repeat(31), 'a'.repeat(33), '../'.repeat(11).slice(0, 32)]) {
       expect(accepts(hostMessage, { type: 'ask-outcome', migration: id })).toBe(false);
-      expect(accepts(supervisorMessage, { type: 'arrive', arrival: { ...modestArrival(), migration: id } })).toBe(false);
+      expect(accepts(supervisorMessage, { type: 'arrive', arrival: { ...modestArrival(), migration: id } })).toBe(
+        false,
+      );
       expect(accepts(agentMessage, { type: 'cancel', migration: id, deadlineMs: 1 })).toBe(false);
     }
   });

@@ -1,6 +1,6 @@
 /** Two agents and one connection between their hosts. */
 
-import { Keyring, type Carried, type Ends, type Hello, type Pair, type Received } from '../../../src/protocol/inband';
+import { type Carried, type Ends, type Hello, Keyring, type Pair, type Received } from '../../../src/protocol/inband';
 
 export const A: Ends = { local: { address: '10.77.0.1', port: 40000 }, remote: { address: '10.77.0.3', port: 4884 } };
 export const B: Ends = { local: A.remote, remote: A.local };

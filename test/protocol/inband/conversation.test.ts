@@ -1,19 +1,6 @@
-import {
-  ANSWER_WINDOW,
-  answerWindow,
-  Conversation,
-  Introduction,
-  Replies,
-  RESUME_ENTRIES,
-  splitIntoParts,
-  SUSPENDED_ENTRIES,
-  type Welcomed,
-  type Outcome,
-  type Resume,
-  type ResumedEntry,
-  type Suspended,
-  type SuspendedEntry,
-} from '../../../src/protocol/inband';
+import { ANSWER_WINDOW, answerWindow, Conversation, Introduction, type Outcome, Replies, type Resume, RESUME_ENTRIES,
+  type ResumedEntry, splitIntoParts, type Suspended, SUSPENDED_ENTRIES, type SuspendedEntry,
+  type Welcomed } from '../../../src/protocol/inband';
 import { A, acquaint, agent, B, GROUP, HELLO, MIGRATION, received } from './agents';
 import { FakeClock, FakeNetwork, type Weather } from './fake-network';
 import { Random } from './random';
@@ -200,7 +187,10 @@ describe('RESUME in parts', () => {
     const source = a.moveAway(ab, MIGRATION);
     const target = host.moveHere(source.ticket);
     const peer = b.follow(ba, MIGRATION);
-    const entries = Array.from({ length: 5000 }, (_unused, index) => ({ token: token(index), port: index, peerHas: 1 }));
+    const entries = Array.from(
+      { length: 5000 },
+      (_unused, index) => ({ token: token(index), port: index, peerHas: 1 }),
+    );
     const parts = splitIntoParts(entries, RESUME_ENTRIES);
     const replies = new Replies<ResumedEntry[]>();
     const rebound: string[] = [];
@@ -289,11 +279,13 @@ describe('Introduction', () => {
     return { outcome, registered, network, b };
   }
 
-  test.each([
-    ['stranger', 4],
-    ['acquainted', 2],
-    ['restarted', 4],
-  ] as const)('of a %s takes %i segments', async (known, segments) => {
+  test.each(
+    [
+      ['stranger', 4],
+      ['acquainted', 2],
+      ['restarted', 4],
+    ] as const,
+  )('of a %s takes %i segments', async (known, segments) => {
     const { outcome, registered, network, b } = await introduce(FAIR, 1, known);
     expect(outcome).toMatchObject({ status: 'ok', pair: { peerId: b.own.id } });
     expect(registered).toBe(1);

@@ -1,4 +1,5 @@
-import { decodeHello, decodePayload, decodeWelcome, type Carried, type SealedMessage } from '../../../src/protocol/inband';
+import { type Carried, decodeHello, decodePayload, decodeWelcome,
+  type SealedMessage } from '../../../src/protocol/inband';
 import { PROTOCOL_VERSION } from '../../../src/protocol/inband/messages';
 import { decodeSealed } from '../../../src/protocol/inband/seal';
 import { MalformedMessage } from '../../../src/protocol/inband/wire';
@@ -36,7 +37,16 @@ function valid() {
     a.hello(HELLO),
     ab.hello(HELLO, A),
     ab.seal({ type: 'suspend', migration: MIGRATION, group: GROUP, leaseMs: 1, round: 0, from: 0 }),
-    source.seal({ type: 'resume', migration: MIGRATION, group: GROUP, address: 'fd77::2', peerAddress: 'fd77::3', part: 0, parts: 1, entries }),
+    source.seal({
+      type: 'resume',
+      migration: MIGRATION,
+      group: GROUP,
+      address: 'fd77::2',
+      peerAddress: 'fd77::3',
+      part: 0,
+      parts: 1,
+      entries,
+    }),
     source.seal({ type: 'cancel', migration: MIGRATION }),
     target.seal({ type: 'ask', migration: MIGRATION, claim: GROUP, leaseMs: 1, nonce: 2, from: 0 }),
   ];
@@ -52,7 +62,14 @@ function valid() {
     }),
     peer.seal({ type: 'resumed', migration: MIGRATION, part: 0, parts: 1, entries: [{ token: TOKEN, status: 'ok' }] }),
     peer.seal({ type: 'cancelled', migration: MIGRATION }),
-    peer.seal({ type: 'told', migration: MIGRATION, nonce: 2, part: 0, parts: 1, entries: [{ token: TOKEN, status: 'claimed' }] }),
+    peer.seal({
+      type: 'told',
+      migration: MIGRATION,
+      nonce: 2,
+      part: 0,
+      parts: 1,
+      entries: [{ token: TOKEN, status: 'claimed' }],
+    }),
   ];
   return { a, b, toA, toB };
 }
@@ -87,7 +104,8 @@ describe('decoders', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const option = random.bytes(random.below(36));
       // Half of them get past the header.
-      if (random.next() < 0.5 && option.length >= 2) option.writeUInt16BE(((1 + random.below(8)) << 8) | (PROTOCOL_VERSION << 4), 0);
+      if (random.next() < 0.5 && option.length >= 2)
+        option.writeUInt16BE(((1 + random.below(8)) << 8) | (PROTOCOL_VERSION << 4), 0);
       decodeWithAll({ option, body: random.bytes(random.below(200)) });
     }
   });
@@ -132,7 +150,8 @@ describe('decoders', () => {
     const random = new Random(45);
     const { a, b, toA, toB } = valid();
     for (const [keyring, ends, messages] of [[a, A, toA], [b, B, toB]] as const) {
-      for (let round = 0; round < 300; round += 1) keyring.receive(mutate(random, messages[round % messages.length]!), ends);
+      for (let round = 0; round < 300; round += 1)
+        keyring.receive(mutate(random, messages[round % messages.length]!), ends);
       for (const message of messages) expect(keyring.receive(message, ends)).not.toBeNull();
     }
   });

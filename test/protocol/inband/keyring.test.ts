@@ -1,5 +1,5 @@
 import { createPublicKey, randomBytes } from 'node:crypto';
-import { generateKeyPair, Keyring, keyId, type Resume, type Suspend } from '../../../src/protocol/inband';
+import { generateKeyPair, keyId, Keyring, type Resume, type Suspend } from '../../../src/protocol/inband';
 import { derivePairKey } from '../../../src/protocol/inband/keys';
 import { PROTOCOL_VERSION } from '../../../src/protocol/inband/messages';
 import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, received, TOKEN } from './agents';
@@ -152,7 +152,8 @@ describe('sealed messages', () => {
 
   test('another version of the protocol is counted apart', () => {
     const { b, ab } = acquaint();
-    expect(b.receive(altered(ab.seal(SUSPEND), ({ option }) => option.writeUInt8((PROTOCOL_VERSION + 1) << 4, 1)), B)).toBeNull();
+    expect(b.receive(altered(ab.seal(SUSPEND), ({ option }) => option.writeUInt8((PROTOCOL_VERSION + 1) << 4, 1)), B))
+      .toBeNull();
     expect(b.drops.count('other version')).toBe(1);
   });
 });
@@ -218,7 +219,8 @@ describe('a move', () => {
     for (const carried of said) expect(b.receive(carried, B)).toBeNull();
     expect(b.drops.count('replayed')).toBe(2);
     expect(b.receive({ option: said[0]!.option, body: other.seal(RESUME).body }, B)).toBeNull();
-    expect(b.receive({ option: Buffer.concat([said[0]!.option, Buffer.alloc(1)]), body: target.seal(RESUME).body }, B)).toBeNull();
+    expect(b.receive({ option: Buffer.concat([said[0]!.option, Buffer.alloc(1)]), body: target.seal(RESUME).body }, B))
+      .toBeNull();
     expect(b.drops.all()).toMatchObject({ 'not authenticated': 1, malformed: 1 });
   });
 

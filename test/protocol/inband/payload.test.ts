@@ -1,13 +1,5 @@
-import {
-  decodePayload,
-  encodePayload,
-  INTRODUCE_ENTRIES,
-  MAX_BODY,
-  MAX_PARTS,
-  RESUME_ENTRIES,
-  SUSPENDED_ENTRIES,
-  type SealedMessage,
-} from '../../../src/protocol/inband';
+import { decodePayload, encodePayload, INTRODUCE_ENTRIES, MAX_BODY, MAX_PARTS, RESUME_ENTRIES, type SealedMessage,
+  SUSPENDED_ENTRIES } from '../../../src/protocol/inband';
 import { SEAL_BYTES } from '../../../src/protocol/inband/payload';
 import { GROUP, MIGRATION, TOKEN } from './agents';
 
@@ -35,8 +27,26 @@ const MESSAGES: SealedMessage[] = [
     entries: [suspendedEntry, { token: 'ff'.repeat(8), status: 'not-permitted', rcvNxt: 0 }],
   },
   { type: 'working', migration, round: 65_535, ms: 0xffffffff },
-  { type: 'resume', migration, group, address: '10.77.0.2', peerAddress: '10.77.0.3', part: 0, parts: 1, entries: [resumeEntry] },
-  { type: 'resume', migration, group, address: 'fd77::2', peerAddress: 'fd77::3', part: 4, parts: MAX_PARTS, entries: [resumeEntry] },
+  {
+    type: 'resume',
+    migration,
+    group,
+    address: '10.77.0.2',
+    peerAddress: '10.77.0.3',
+    part: 0,
+    parts: 1,
+    entries: [resumeEntry],
+  },
+  {
+    type: 'resume',
+    migration,
+    group,
+    address: 'fd77::2',
+    peerAddress: 'fd77::3',
+    part: 4,
+    parts: MAX_PARTS,
+    entries: [resumeEntry],
+  },
   { type: 'resumed', migration, part: 4, parts: MAX_PARTS, entries: [{ token, status: 'failed' }] },
   { type: 'cancel', migration },
   { type: 'cancelled', migration },
@@ -89,8 +99,10 @@ describe('payloads', () => {
   test('the answers to a full INTRODUCE and a full RESUME fit one segment', () => {
     const answers = (count: number) => new Array(count).fill({ token, status: 'ok' });
     const part = { part: 0, parts: 1 };
-    expect(() => encodePayload({ type: 'introduced', group, nonce: 0, ...part, entries: answers(INTRODUCE_ENTRIES) })).not.toThrow();
-    expect(() => encodePayload({ type: 'resumed', migration, ...part, entries: answers(RESUME_ENTRIES) })).not.toThrow();
+    expect(() => encodePayload({ type: 'introduced', group, nonce: 0, ...part, entries: answers(INTRODUCE_ENTRIES) }))
+      .not.toThrow();
+    expect(() => encodePayload({ type: 'resumed', migration, ...part, entries: answers(RESUME_ENTRIES) })).not
+      .toThrow();
   });
 
   test('ids of a wrong length are not sent', () => {

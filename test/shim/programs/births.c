@@ -4,7 +4,8 @@
 #include "check.h"
 
 static void sockets(void) {
-    static const int kinds[][2] = {{AF_INET, SOCK_STREAM}, {AF_INET6, SOCK_STREAM}, {AF_INET, SOCK_DGRAM}, {AF_UNIX, SOCK_SEQPACKET}};
+    static const int kinds[][2] = {
+        {AF_INET, SOCK_STREAM}, {AF_INET6, SOCK_STREAM}, {AF_INET, SOCK_DGRAM}, {AF_UNIX, SOCK_SEQPACKET}};
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         int fd = OK(socket(kinds[i][0], kinds[i][1] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -96,7 +97,8 @@ static void passed(int many) {
     char control[CMSG_SPACE(2 * sizeof(int))] = {0};
     char byte = 'x';
     struct iovec part = {&byte, 1};
-    struct mmsghdr message = {.msg_hdr = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control}};
+    struct mmsghdr message = {
+        .msg_hdr = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control}};
     struct cmsghdr *header = CMSG_FIRSTHDR(&message.msg_hdr);
     int pair[2], fds[2] = {OK(socket(AF_INET, SOCK_STREAM, 0)), OK(open("/dev/null", O_RDONLY))}, arrived[2];
 
@@ -107,8 +109,10 @@ static void passed(int many) {
     memcpy(CMSG_DATA(header), fds, sizeof fds);
     OK(sendmsg(pair[0], &message.msg_hdr, 0));
     memset(control, 0, sizeof control);
-    if (many) OK(recvmmsg(pair[1], &message, 1, 0, NULL));
-    else OK(recvmsg(pair[1], &message.msg_hdr, 0));
+    if (many)
+        OK(recvmmsg(pair[1], &message, 1, 0, NULL));
+    else
+        OK(recvmsg(pair[1], &message.msg_hdr, 0));
     memcpy(arrived, CMSG_DATA(CMSG_FIRSTHDR(&message.msg_hdr)), sizeof arrived);
     CHECK(inode_of(arrived[0]) == inode_of(fds[0]) && references(fds[0]) == 2);
     for (int i = 0; i < 2; i++) {

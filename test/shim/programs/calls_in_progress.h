@@ -81,7 +81,9 @@ static long in_select(void) {
 }
 static long in_read(void) { return read(near_end, small, 1); }
 static long in_recv(void) { return recv(near_end, small, 1, 0); }
-static long in_recvmsg(void) { return recvmsg(near_end, &(struct msghdr){.msg_iov = small_parts(), .msg_iovlen = 1}, 0); }
+static long in_recvmsg(void) {
+    return recvmsg(near_end, &(struct msghdr){.msg_iov = small_parts(), .msg_iovlen = 1}, 0);
+}
 static long in_waitall(void) { return recv(near_end, small, 8, MSG_WAITALL); }
 static long in_waitall_parts(void) {
     return recvmsg(near_end, &(struct msghdr){.msg_iov = small_parts(), .msg_iovlen = 2}, MSG_WAITALL);
@@ -93,7 +95,8 @@ static long taken(long count) {
 }
 static long in_waitall_look(void) { return taken(recv(near_end, small, 8, MSG_WAITALL | MSG_PEEK)); }
 static long in_waitall_look_parts(void) {
-    return taken(recvmsg(near_end, &(struct msghdr){.msg_iov = small_parts(), .msg_iovlen = 2}, MSG_WAITALL | MSG_PEEK));
+    return taken(
+        recvmsg(near_end, &(struct msghdr){.msg_iov = small_parts(), .msg_iovlen = 2}, MSG_WAITALL | MSG_PEEK));
 }
 static void have_lowat(void) { CHECK(setsockopt(near_end, SOL_SOCKET, SO_RCVLOWAT, &(int){8}, sizeof(int)) == 0); }
 static long in_lowat(void) {
@@ -128,7 +131,9 @@ static long in_accept(void) {
 static long in_send(void) { return send(near_end, bulk, BULK, 0); }
 static long in_write(void) { return write(near_end, bulk, BULK); }
 static long in_writev(void) { return writev(near_end, bulk_parts(), 3); }
-static long in_sendmsg(void) { return sendmsg(near_end, &(struct msghdr){.msg_iov = bulk_parts(), .msg_iovlen = 3}, 0); }
+static long in_sendmsg(void) {
+    return sendmsg(near_end, &(struct msghdr){.msg_iov = bulk_parts(), .msg_iovlen = 3}, 0);
+}
 static long in_sendmmsg(void) {
     struct mmsghdr messages[2] = {{.msg_hdr = {.msg_iov = bulk_parts(), .msg_iovlen = 2}},
                                   {.msg_hdr = {.msg_iov = bulk_parts() + 2, .msg_iovlen = 1}}};
@@ -142,7 +147,8 @@ static uint32_t last_notified(void) {
 
     while (left) CHECK(ioctl(near_end, SIOCOUTQ, &left) == 0);
     /* Whoever gets the socket's lock now comes after the acknowledgement. */
-    CHECK(getsockopt(near_end, IPPROTO_TCP, TCP_INFO, &(struct tcp_info){0}, &(socklen_t){sizeof(struct tcp_info)}) == 0);
+    CHECK(getsockopt(near_end, IPPROTO_TCP, TCP_INFO, &(struct tcp_info){0}, &(socklen_t){sizeof(struct tcp_info)}) ==
+          0);
     for (;;) {
         char control[256];
         struct msghdr message = {.msg_control = control, .msg_controllen = sizeof control};
@@ -198,10 +204,19 @@ static long in_semop(void) { return semop(semaphores, &(struct sembuf){.sem_op =
 static long in_semtimedop(void) { return semtimedop(semaphores, &(struct sembuf){.sem_op = -1}, 1, &minute); }
 
 /* What ends the call, once all is over. */
-static void by_byte(pid_t child) { (void)child; CHECK(write(far_end, small, 1) == 1); }
-static void by_rest(pid_t child) { (void)child; CHECK(write(far_end, small, 5) == 5); }
+static void by_byte(pid_t child) {
+    (void)child;
+    CHECK(write(far_end, small, 1) == 1);
+}
+static void by_rest(pid_t child) {
+    (void)child;
+    CHECK(write(far_end, small, 5) == 5);
+}
 /* As much as the low-water mark, which is what wakes a reader, however much it has (tcp_data_ready() in tcp_input.c). */
-static void by_mark(pid_t child) { (void)child; CHECK(write(far_end, small, 8) == 8); }
+static void by_mark(pid_t child) {
+    (void)child;
+    CHECK(write(far_end, small, 8) == 8);
+}
 static void by_time(pid_t child) { (void)child; }
 static void by_reading(pid_t child) {
     static char sink[1 << 16];
@@ -223,26 +238,44 @@ static const struct {
     long (*call)(void);
     void (*end)(pid_t child);
 } cases[] = {
-    {"epoll_wait", in_epoll_wait, by_byte},        {"epoll_pwait", in_epoll_pwait, by_byte},
-    {"epoll_pwait2", in_epoll_pwait2, by_byte},    {"epoll_timeout", in_epoll_timeout, by_time},
-    {"poll", in_poll, by_byte},                    {"poll_timeout", in_poll_timeout, by_time},
-    {"ppoll", in_ppoll, by_byte},                  {"select", in_select, by_byte},
-    {"read", in_read, by_byte},                    {"recv", in_recv, by_byte},
-    {"recvmsg", in_recvmsg, by_byte},              {"waitall", in_waitall, by_rest},
-    {"waitall_look", in_waitall_look, by_rest},    {"waitall_look_parts", in_waitall_look_parts, by_rest},
-    {"waitall_parts", in_waitall_parts, by_rest},  {"lowat", in_lowat, by_mark},
-    {"lowat_read", in_lowat_read, by_mark},        {"lowat_readv", in_lowat_readv, by_mark},
-    {"recvmmsg", in_recvmmsg, by_rest},            {"accept", in_accept, by_time},
+    {"epoll_wait", in_epoll_wait, by_byte},
+    {"epoll_pwait", in_epoll_pwait, by_byte},
+    {"epoll_pwait2", in_epoll_pwait2, by_byte},
+    {"epoll_timeout", in_epoll_timeout, by_time},
+    {"poll", in_poll, by_byte},
+    {"poll_timeout", in_poll_timeout, by_time},
+    {"ppoll", in_ppoll, by_byte},
+    {"select", in_select, by_byte},
+    {"read", in_read, by_byte},
+    {"recv", in_recv, by_byte},
+    {"recvmsg", in_recvmsg, by_byte},
+    {"waitall", in_waitall, by_rest},
+    {"waitall_look", in_waitall_look, by_rest},
+    {"waitall_look_parts", in_waitall_look_parts, by_rest},
+    {"waitall_parts", in_waitall_parts, by_rest},
+    {"lowat", in_lowat, by_mark},
+    {"lowat_read", in_lowat_read, by_mark},
+    {"lowat_readv", in_lowat_readv, by_mark},
+    {"recvmmsg", in_recvmmsg, by_rest},
+    {"accept", in_accept, by_time},
     {"zerocopy", in_zerocopy, by_reading},
-    {"send", in_send, by_reading},                 {"write", in_write, by_reading},
-    {"writev", in_writev, by_reading},             {"sendmsg", in_sendmsg, by_reading},
-    {"sendmmsg", in_sendmmsg, by_reading},         {"sendfile", in_sendfile, by_reading},
+    {"send", in_send, by_reading},
+    {"write", in_write, by_reading},
+    {"writev", in_writev, by_reading},
+    {"sendmsg", in_sendmsg, by_reading},
+    {"sendmmsg", in_sendmmsg, by_reading},
+    {"sendfile", in_sendfile, by_reading},
     {"splice", in_splice, by_reading},
-    {"nanosleep", in_nanosleep, by_time},          {"clock_nanosleep", in_clock_nanosleep, by_time},
-    {"sleep", in_sleep, by_time},                  {"usleep", in_usleep, by_time},
-    {"thrd_sleep", in_thrd_sleep, by_time},        {"sem_timedwait", in_sem_timedwait, by_time},
-    {"sem_clockwait", in_sem_clockwait, by_time},  {"sigwaitinfo", in_sigwaitinfo, by_signal},
-    {"sigtimedwait", in_sigtimedwait, by_signal},  {"semop", in_semop, by_semaphore},
+    {"nanosleep", in_nanosleep, by_time},
+    {"clock_nanosleep", in_clock_nanosleep, by_time},
+    {"sleep", in_sleep, by_time},
+    {"usleep", in_usleep, by_time},
+    {"thrd_sleep", in_thrd_sleep, by_time},
+    {"sem_timedwait", in_sem_timedwait, by_time},
+    {"sem_clockwait", in_sem_clockwait, by_time},
+    {"sigwaitinfo", in_sigwaitinfo, by_signal},
+    {"sigtimedwait", in_sigtimedwait, by_signal},
+    {"semop", in_semop, by_semaphore},
     {"semtimedop", in_semtimedop, by_semaphore},
 };
 

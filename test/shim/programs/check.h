@@ -18,31 +18,31 @@
 
 #include "../../../preload/registry.h"
 
-#define CHECK(condition)                                                                        \
-    do {                                                                                        \
-        if (!(condition)) {                                                                     \
+#define CHECK(condition)                                                                              \
+    do {                                                                                              \
+        if (!(condition)) {                                                                           \
             fprintf(stderr, "%s:%d: not so: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno); \
-            exit(1);                                                                            \
-        }                                                                                       \
+            exit(1);                                                                                  \
+        }                                                                                             \
     } while (0)
 
 /* A call that must succeed, and leave errno alone. */
-#define OK(call)                                            \
-    ({                                                      \
-        errno = 4711;                                       \
-        __typeof__(call) result_ = (call);                  \
-        if (result_ < 0) fprintf(stderr, "%s: %m\n", #call); \
-        CHECK(result_ >= 0);                                \
+#define OK(call)                                                         \
+    ({                                                                   \
+        errno = 4711;                                                    \
+        __typeof__(call) result_ = (call);                               \
+        if (result_ < 0) fprintf(stderr, "%s: %m\n", #call);             \
+        CHECK(result_ >= 0);                                             \
         if (errno != 4711) fprintf(stderr, "%s changed errno\n", #call); \
-        CHECK(errno == 4711);                               \
-        result_;                                            \
+        CHECK(errno == 4711);                                            \
+        result_;                                                         \
     })
 
 /* A call that must fail so. */
-#define FAILS(call, error) \
-    do {                   \
-        errno = 0;         \
-        CHECK((call) < 0); \
+#define FAILS(call, error)       \
+    do {                         \
+        errno = 0;               \
+        CHECK((call) < 0);       \
         CHECK(errno == (error)); \
     } while (0)
 

@@ -97,14 +97,30 @@ struct call {
 };
 
 static const struct call calls[] = {
-    {"read", by_read, EAGAIN},         {"readv", by_readv, EAGAIN},       {"preadv2", by_preadv2, EAGAIN},
-    {"recv", by_recv, EAGAIN},         {"recvfrom", by_recvfrom, EAGAIN}, {"recvmsg", by_recvmsg, EAGAIN},
-    {"recvmmsg", by_recvmmsg, EAGAIN}, {"splice", by_splice, EAGAIN},     {"write", by_write, EAGAIN},
-    {"writev", by_writev, EAGAIN},     {"pwritev2", by_pwritev2, EAGAIN}, {"send", by_send, EAGAIN},
-    {"sendto", by_sendto, EAGAIN},     {"sendmsg", by_sendmsg, EAGAIN},   {"sendmmsg", by_sendmmsg, EAGAIN},
-    {"sendfile", by_sendfile, EAGAIN}, {"poll", by_poll, 0},              {"ppoll", by_ppoll, 0},
-    {"select", by_select, 0},          {"pselect", by_pselect, 0},        {"close", by_close, 0},
-    {"dup2", by_dup2, 0},              {"close_range", by_close_range, 0}, {"fclose", by_fclose, 0},
+    {"read", by_read, EAGAIN},
+    {"readv", by_readv, EAGAIN},
+    {"preadv2", by_preadv2, EAGAIN},
+    {"recv", by_recv, EAGAIN},
+    {"recvfrom", by_recvfrom, EAGAIN},
+    {"recvmsg", by_recvmsg, EAGAIN},
+    {"recvmmsg", by_recvmmsg, EAGAIN},
+    {"splice", by_splice, EAGAIN},
+    {"write", by_write, EAGAIN},
+    {"writev", by_writev, EAGAIN},
+    {"pwritev2", by_pwritev2, EAGAIN},
+    {"send", by_send, EAGAIN},
+    {"sendto", by_sendto, EAGAIN},
+    {"sendmsg", by_sendmsg, EAGAIN},
+    {"sendmmsg", by_sendmmsg, EAGAIN},
+    {"sendfile", by_sendfile, EAGAIN},
+    {"poll", by_poll, 0},
+    {"ppoll", by_ppoll, 0},
+    {"select", by_select, 0},
+    {"pselect", by_pselect, 0},
+    {"close", by_close, 0},
+    {"dup2", by_dup2, 0},
+    {"close_range", by_close_range, 0},
+    {"fclose", by_fclose, 0},
     {"shutdown", by_shutdown, 0},
 };
 
@@ -234,7 +250,9 @@ static void not_reported(void) {
     OK(write(frozen[1], "x", 1));
     OK(write(other[1], "x", 1));
     set_frozen(frozen[0], 1);
-    struct pollfd fds[3] = {{.fd = -1, .revents = 7}, {.fd = frozen[0], .events = POLLIN, .revents = 7}, {.fd = other[0], .events = POLLIN}};
+    struct pollfd fds[3] = {{.fd = -1, .revents = 7},
+                            {.fd = frozen[0], .events = POLLIN, .revents = 7},
+                            {.fd = other[0], .events = POLLIN}};
     CHECK(poll(fds, 3, 0) == 1);
     CHECK(fds[0].fd == -1 && fds[0].revents == 0 && fds[1].revents == 0 && fds[2].revents == POLLIN);
     CHECK(poll(fds, 2, 20) == 0);

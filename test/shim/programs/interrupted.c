@@ -123,8 +123,10 @@ int main(int argc, char **argv) {
     until_asleep(child);
 
     if (told) atomic_fetch_add(&registry->signs.generation, 1);
-    if (strcmp(argv[3], "cgroup") == 0) freeze_by_cgroup(child, handled);
-    else freeze_by_ptrace(child, strcmp(argv[3], "restore") == 0, handled);
+    if (strcmp(argv[3], "cgroup") == 0)
+        freeze_by_cgroup(child, handled);
+    else
+        freeze_by_ptrace(child, strcmp(argv[3], "restore") == 0, handled);
     if (told) atomic_fetch_add(&registry->signs.generation, 1);
 
     /* Where the call goes on, it is to be ended; where it does not, the answer is there already. */

@@ -79,7 +79,8 @@ static void listeners(void) {
 /* Before they are fixed, names change, and with a new connection they are new ones. */
 static void not_kept(void) {
     struct sockaddr_in at, any;
-    int listener = listening(&at), fd = OK(socket(AF_INET, SOCK_STREAM, 0)), datagrams = OK(socket(AF_INET, SOCK_DGRAM, 0));
+    int listener = listening(&at), fd = OK(socket(AF_INET, SOCK_STREAM, 0)),
+        datagrams = OK(socket(AF_INET, SOCK_DGRAM, 0));
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
     CHECK(local(fd).sin_port == 0);

@@ -137,7 +137,8 @@ static void anycast(void) {
 }
 
 static void flow_labels(void) {
-    struct in6_flowlabel_req lease = {.flr_action = IPV6_FL_A_GET, .flr_flags = IPV6_FL_F_CREATE, .flr_share = IPV6_FL_S_ANY, .flr_expires = 60};
+    struct in6_flowlabel_req lease = {
+        .flr_action = IPV6_FL_A_GET, .flr_flags = IPV6_FL_F_CREATE, .flr_share = IPV6_FL_S_ANY, .flr_expires = 60};
     struct in6_flowlabel_req reflection = {.flr_action = IPV6_FL_A_GET, .flr_flags = IPV6_FL_F_REFLECT};
     int fd = OK(socket(AF_INET6, SOCK_DGRAM, 0)), stream = OK(socket(AF_INET6, SOCK_STREAM, 0));
 
@@ -205,7 +206,8 @@ static void inherited(void) {
     OK(connect(client, (struct sockaddr *)&at, sizeof at));
     OK(SET(listener, IPPROTO_IPV6, IPV6_MTU, off));
     server = OK(accept(listener, NULL, NULL));
-    CHECK(hidden(listener) == REGISTRY_FRAGMENT_SIZE && hidden(server) == REGISTRY_FRAGMENT_SIZE && hidden(client) == 0);
+    CHECK(hidden(listener) == REGISTRY_FRAGMENT_SIZE && hidden(server) == REGISTRY_FRAGMENT_SIZE &&
+          hidden(client) == 0);
     OK(SET(server, IPPROTO_IPV6, IPV6_MTU, off));
     CHECK(hidden(server) == 0);
     OK(close(server));

@@ -91,9 +91,7 @@ static void run_exec(int which) {
     case 5: execlp(self, self, "2", (char *)NULL); break;
     case 6: execle(self, self, "2", (char *)NULL, environ); break;
     case 7: fexecve(open(self, O_RDONLY | O_CLOEXEC), arguments, environ); break;
-    default:
-        folder = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        execveat(folder, self + 1, arguments, environ, 0);
+    default: folder = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC); execveat(folder, self + 1, arguments, environ, 0);
     }
     _exit(127);
 }

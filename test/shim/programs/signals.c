@@ -17,7 +17,8 @@ static void with_info(int number, siginfo_t *info, void *context) {
 }
 
 static void by_sigaction(void) {
-    struct sigaction first = {.sa_handler = plain, .sa_flags = SA_RESTART}, second = {.sa_sigaction = with_info, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    struct sigaction first = {.sa_handler = plain, .sa_flags = SA_RESTART},
+                     second = {.sa_sigaction = with_info, .sa_flags = SA_SIGINFO | SA_NODEFER};
     struct sigaction old;
 
     sigaddset(&first.sa_mask, SIGUSR2);

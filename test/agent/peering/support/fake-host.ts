@@ -1,7 +1,8 @@
 /** A host whose kernel is a few maps: sockets of processes, and a network that may lose, repeat and reorder. */
 
-import type { Connection, InbandSegment, Native, ReviveRequest, SavedSocket, SocketOwner } from '../../../../src/native/contract';
 import { connectionName } from '../../../../src/agent/peering/connections';
+import type { Connection, InbandSegment, Native, ReviveRequest, SavedSocket,
+  SocketOwner } from '../../../../src/native/contract';
 import type { FakeNetwork } from '../../../protocol/inband/fake-network';
 
 const ESTABLISHED = 1;
@@ -63,9 +64,21 @@ export class FakeHost {
       openInband: (family, onSegment, protocol) => {
         const receiver = protocol === 'udp' ? 'onDatagram' : 'onSegment';
         if (family === 4) this[receiver] = onSegment;
-        return { send: (segment) => this.send(segment, protocol === 'udp'), close: () => (this[receiver] = () => undefined) };
+        return {
+          send: (segment) => this.send(segment, protocol === 'udp'),
+          close: () => (this[receiver] = () => undefined),
+        };
       },
-      udpSockets: () => this.all().filter(({ connection }) => connection.udp === true).map(({ inode, state, connection: { local, remote } }) => ({ inode, state, connection: { local, remote }, unacknowledged: 0, hasKeys: false })),
+      udpSockets: () =>
+        this.all().filter(({ connection }) => connection.udp === true).map(
+          ({ inode, state, connection: { local, remote } }) => ({
+            inode,
+            state,
+            connection: { local, remote },
+            unacknowledged: 0,
+            hasKeys: false,
+          }),
+        ),
       reconnectUdp: (fd, remote) => {
         const socket = this.socket(fd);
         if (this.failing.has('reconnectUdp')) throw failure(this.failing.get('reconnectUdp')!.code);
@@ -74,10 +87,19 @@ export class FakeHost {
       },
       sequences: (connection) => {
         const socket = this.find(connection);
-        return socket === undefined ? null : { sndNxt: socket.sndNxt, sndUna: socket.sndUna, rcvNxt: socket.rcvNxt, state: socket.state };
+        return socket === undefined
+          ? null
+          : { sndNxt: socket.sndNxt, sndUna: socket.sndUna, rcvNxt: socket.rcvNxt, state: socket.state };
       },
       connectionInodes: (connections) => connections.map((connection) => this.find(connection)?.inode ?? null),
-      tcpConnections: () => this.all().map(({ inode, state, connection }) => ({ inode, state, connection, unacknowledged: 0, hasKeys: false })),
+      tcpConnections: () =>
+        this.all().map(({ inode, state, connection }) => ({
+          inode,
+          state,
+          connection,
+          unacknowledged: 0,
+          hasKeys: false,
+        })),
       findOwners: (inodes) => {
         if (this.failing.has('findOwners')) throw failure(this.failing.get('findOwners')!.code);
         return this.owners().filter(({ inode }) => inodes.includes(inode));
@@ -121,8 +143,7 @@ export class FakeHost {
 
   private socketCalls(): Partial<Native> {
     return {
-      lock: (fds, leaseMs) =>
-        this.each('lock', fds, (socket) => Object.assign(socket, { locked: true, leaseMs })),
+      lock: (fds, leaseMs) => this.each('lock', fds, (socket) => Object.assign(socket, { locked: true, leaseMs })),
       unlock: (fds) => this.each('unlock', fds, (socket) => Object.assign(socket, { locked: false })),
       save: (fds) => {
         this.each('save', fds, (socket) => {
@@ -173,7 +194,7 @@ export class FakeHost {
 
   private owners(): SocketOwner[] {
     return [...this.processes].flatMap(([pid, descriptors]) =>
-      [...descriptors].map(([fd, { inode }]) => ({ inode, pid, fd })),
+      [...descriptors].map(([fd, { inode }]) => ({ inode, pid, fd }))
     );
   }
 

@@ -25,7 +25,21 @@ export class Lab {
 
   /** A slow line out of this host that drops what does not fit its short queue. */
   throttle(host: string): void {
-    this.host(host).run('tc', 'qdisc', 'replace', 'dev', 'eth0', 'root', 'tbf', 'rate', '400mbit', 'burst', '16k', 'limit', '64k');
+    this.host(host).run(
+      'tc',
+      'qdisc',
+      'replace',
+      'dev',
+      'eth0',
+      'root',
+      'tbf',
+      'rate',
+      '400mbit',
+      'burst',
+      '16k',
+      'limit',
+      '64k',
+    );
   }
 
   unthrottle(host: string): void {

@@ -1,8 +1,9 @@
 /** A program on A with its peer on C, and the steps of its move to B, as the tests take them one by one. */
 
 import { createHash, randomBytes } from 'node:crypto';
+import type { IntroducedConnection, PeerTicket, ResumedConnection,
+  SuspendedConnection } from '../../../../src/agent/peering';
 import type { Connection, SavedSocket } from '../../../../src/native/contract';
-import type { IntroducedConnection, PeerTicket, ResumedConnection, SuspendedConnection } from '../../../../src/agent/peering';
 import type { Child } from './child';
 import type { Lab } from './lab';
 
@@ -28,7 +29,13 @@ export interface Scene {
 }
 
 /** A server on A that a client on C is connected to, and agents on all hosts. */
-export async function scene(lab: Lab, listen: string, connect: string, count: number, holdsDir: string | null = null): Promise<Scene> {
+export async function scene(
+  lab: Lab,
+  listen: string,
+  connect: string,
+  count: number,
+  holdsDir: string | null = null,
+): Promise<Scene> {
   const [source, target, peer] = await Promise.all([agent(lab, 'A'), agent(lab, 'B'), agent(lab, 'C', holdsDir)]);
   const server = lab.start('A', 'program.js');
   const client = lab.start('C', 'program.js');
@@ -89,7 +96,13 @@ export async function transfer(at: Scene, suspended: SuspendedConnection[], addr
   return { restored, fds, sourceFds, moved };
 }
 
-export const resume = (at: Scene, role: 'source' | 'target', moved: Arrived['moved'], tickets: PeerTicket[], deadlineMs = 5000) =>
+export const resume = (
+  at: Scene,
+  role: 'source' | 'target',
+  moved: Arrived['moved'],
+  tickets: PeerTicket[],
+  deadlineMs = 5000,
+) =>
   at[role].call<ResumedConnection[]>('ask', 'resume', {
     migration: at.migration,
     group: GROUP,

@@ -1,7 +1,8 @@
 /** A program on one host, its peers on another, their agents, and a target: all of it made up. */
 
 import pino from 'pino';
-import { Peering, peerTicketSchema, type LocalPrograms, type PeerFreezer, type PeerTicket } from '../../../../src/agent/peering';
+import { type LocalPrograms, type PeerFreezer, Peering, type PeerTicket,
+  peerTicketSchema } from '../../../../src/agent/peering';
 import type { Connection } from '../../../../src/native/contract';
 import { FakeClock, FakeNetwork, type Weather } from '../../../protocol/inband/fake-network';
 import { Random } from '../../../protocol/inband/random';

@@ -85,9 +85,12 @@ static int fill(int number) {
     for (size_t i = 0; i < queue.count; i++) {
         const struct tcp_saved *saved = &queue.saved[i];
 
-        waiting[i] = (struct waiting_connection){
-            .listener = queue.listener, .saved = saved, .local = saved->local, .remote = saved->remote,
-            .receive_buffer = queue.taken[i].receive_buffer, .peer_stays = number == 1};
+        waiting[i] = (struct waiting_connection){.listener = queue.listener,
+                                                 .saved = saved,
+                                                 .local = saved->local,
+                                                 .remote = saved->remote,
+                                                 .receive_buffer = queue.taken[i].receive_buffer,
+                                                 .peer_stays = number == 1};
         if (number != 1) waiting[i].local = address_of(queue.kind, number, socket_address_port(&saved->local));
     }
     return accept_queue_fill(waiting, queue.count, pod_path(), own_path(), &failure);
@@ -180,9 +183,12 @@ static void put_back_reset(void) {
     expect(count == 1 && queue.taken[0].socket.state == TCP_CLOSE, "state %d", queue.taken[0].socket.state);
     returns(accept_queue_save_reset(queue.taken[0].socket.fd, &queue.taken[0].socket.remote, &saved), 0);
     close(queue.taken[0].socket.fd);
-    waiting = (struct waiting_connection){
-        .listener = queue.listener, .saved = &saved, .local = saved.local, .remote = saved.remote,
-        .receive_buffer = queue.taken[0].receive_buffer, .peer_stays = true};
+    waiting = (struct waiting_connection){.listener = queue.listener,
+                                          .saved = &saved,
+                                          .local = saved.local,
+                                          .remote = saved.remote,
+                                          .receive_buffer = queue.taken[0].receive_buffer,
+                                          .peer_stays = true};
     returns(accept_queue_fill(&waiting, 1, pod_path(), own_path(), &failure), 0);
     tcp_saved_clear(&saved);
     free(queue.taken);
@@ -226,9 +232,7 @@ static void resets_dropped_v4(void) { resets_dropped(V4); }
 static void resets_dropped_v6(void) { resets_dropped(V6); }
 static void resets_dropped_mapped(void) { resets_dropped(MAPPED); }
 
-static void lock_clients(void) {
-    returns(tcp_save_all(queue.clients, queue.count, queue.peers, &failure), 0);
-}
+static void lock_clients(void) { returns(tcp_save_all(queue.clients, queue.count, queue.peers, &failure), 0); }
 
 /* The clients follow, as an agent has them. */
 static void follow(int number) {
@@ -320,9 +324,12 @@ static void one_of_a_group(void) {
         for (size_t k = 0; k < count; k++, total++) {
             returns(socket_lock_all(&taken[k].socket.fd, 1, 0, &failure), 0);
             returns(tcp_save_all(&taken[k].socket.fd, 1, &queue.saved[total], &failure), 0);
-            waiting[total] = (struct waiting_connection){
-                .listener = group[3 - i], .saved = &queue.saved[total], .local = queue.saved[total].local,
-                .remote = queue.saved[total].remote, .receive_buffer = taken[k].receive_buffer, .peer_stays = true};
+            waiting[total] = (struct waiting_connection){.listener = group[3 - i],
+                                                         .saved = &queue.saved[total],
+                                                         .local = queue.saved[total].local,
+                                                         .remote = queue.saved[total].remote,
+                                                         .receive_buffer = taken[k].receive_buffer,
+                                                         .peer_stays = true};
             tcp_close_silently(&taken[k].socket.fd, 1);
         }
         free(taken);
@@ -386,7 +393,8 @@ static void settings_stay(void) {
     let_go();
     expect(option(SOL_SOCKET, SO_RCVBUF) == size, "SO_RCVBUF %d, not %d", option(SOL_SOCKET, SO_RCVBUF), size);
     expect(option(SOL_SOCKET, SO_BUF_LOCK) == locks, "SO_BUF_LOCK %d", option(SOL_SOCKET, SO_BUF_LOCK));
-    expect(option(IPPROTO_TCP, TCP_DEFER_ACCEPT) == after, "TCP_DEFER_ACCEPT %d", option(IPPROTO_TCP, TCP_DEFER_ACCEPT));
+    expect(option(IPPROTO_TCP, TCP_DEFER_ACCEPT) == after, "TCP_DEFER_ACCEPT %d",
+           option(IPPROTO_TCP, TCP_DEFER_ACCEPT));
     serve(0);
     need(socket_get(queue.there[0].to, SOL_SOCKET, SO_RCVBUF, &after));
     expect(after == size, "SO_RCVBUF %d of the accepted one", after);
@@ -414,8 +422,10 @@ static void window_stays(void) {
 
         returns(socket_lock_all(&fd, 1, 0, &failure), 0);
         returns(tcp_save_all(&fd, 1, &now, &failure), 0);
-        expect(now.rcv_wscale == queue.saved[i].rcv_wscale, "scale %d, not %d", now.rcv_wscale, queue.saved[i].rcv_wscale);
-        expect(now.snd_wscale == queue.saved[i].snd_wscale, "scale %d, not %d", now.snd_wscale, queue.saved[i].snd_wscale);
+        expect(now.rcv_wscale == queue.saved[i].rcv_wscale, "scale %d, not %d", now.rcv_wscale,
+               queue.saved[i].rcv_wscale);
+        expect(now.snd_wscale == queue.saved[i].snd_wscale, "scale %d, not %d", now.snd_wscale,
+               queue.saved[i].snd_wscale);
         expect(now.options == queue.saved[i].options, "options %x, not %x", now.options, queue.saved[i].options);
         expect(now.mss_clamp == queue.saved[i].mss_clamp, "MSS %u, not %u", now.mss_clamp, queue.saved[i].mss_clamp);
         expect(now.snd_una == queue.saved[i].snd_una && now.rcv_nxt == queue.saved[i].rcv_nxt, "other numbers");

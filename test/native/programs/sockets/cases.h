@@ -15,14 +15,14 @@ extern const struct test_case lock_cases[], move_cases[], half_closed_cases[], s
     accept_queue_cases[];
 
 /* Ends the case as failed where the condition does not hold. */
-#define expect(condition, ...)                                                  \
-    do {                                                                        \
-        if (!(condition)) {                                                     \
-            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition);     \
-            fprintf(stderr, __VA_ARGS__);                                       \
-            fputc('\n', stderr);                                                \
-            exit(1);                                                            \
-        }                                                                       \
+#define expect(condition, ...)                                              \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition); \
+            fprintf(stderr, __VA_ARGS__);                                   \
+            fputc('\n', stderr);                                            \
+            exit(1);                                                        \
+        }                                                                   \
     } while (0)
 
 /* Ends the case as failed where a call that it is not about returns below 0 (-1 with errno, or -errno). */

@@ -22,8 +22,7 @@ static int state_of(int fd) {
 static void expect_state(int fd, int state) {
     double end = milliseconds_now() + NO_TIMEOUT_MS;
 
-    while (state_of(fd) != state)
-        expect(milliseconds_now() < end, "state %d, not %d", state_of(fd), state);
+    while (state_of(fd) != state) expect(milliseconds_now() < end, "state %d, not %d", state_of(fd), state);
 }
 
 static void expect_end(struct stream *stream) {

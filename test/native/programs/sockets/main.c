@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct test_case *const tables[] = {lock_cases, move_cases, half_closed_cases, socket_cases, udp_cases,
-                                                 accept_queue_cases};
+static const struct test_case *const tables[] = {lock_cases,   move_cases, half_closed_cases,
+                                                 socket_cases, udp_cases,  accept_queue_cases};
 
 long need_result(long result, const char *call, const char *file, int line) {
     if (result >= 0) return result;

@@ -176,9 +176,10 @@ static void window_edge_stays(void) {
     memcpy(again, saved, sizeof again);
     pair_revive(&pair, saved);
     returns(tcp_save_all(&pair.b, 1, &saved[1], &failure), 0);
-    expect(saved[1].window.rcv_wup + saved[1].window.rcv_wnd == again[1].window.rcv_wup + again[1].window.rcv_wnd,
-           "the right edge moved by %d", (int)(saved[1].window.rcv_wup + saved[1].window.rcv_wnd -
-                                               again[1].window.rcv_wup - again[1].window.rcv_wnd));
+    expect(
+        saved[1].window.rcv_wup + saved[1].window.rcv_wnd == again[1].window.rcv_wup + again[1].window.rcv_wnd,
+        "the right edge moved by %d",
+        (int)(saved[1].window.rcv_wup + saved[1].window.rcv_wnd - again[1].window.rcv_wup - again[1].window.rcv_wnd));
     expect(saved[1].receive_length == 50000, "%u bytes", saved[1].receive_length);
     tcp_saved_clear(&saved[1]);
 }

@@ -64,9 +64,7 @@ static size_t read_options(int fd, struct option *options) {
     return count;
 }
 
-static void set(int fd, int level, int option, int value) {
-    need(setsockopt(fd, level, option, &value, sizeof value));
-}
+static void set(int fd, int level, int option, int value) { need(setsockopt(fd, level, option, &value, sizeof value)); }
 
 static void options_stay_over(enum kind kind) {
     struct pair pair = pair_open(kind);
@@ -92,8 +90,8 @@ static void options_stay_over(enum kind kind) {
     pair_move(&pair);
     read_options(pair.a, after);
     for (size_t i = 0; i < count; i++)
-        expect(memcmp(&before[i], &after[i], sizeof *before) == 0, "level %d option %d: %d became %d",
-               before[i].level, before[i].option, *(int *)before[i].value, *(int *)after[i].value);
+        expect(memcmp(&before[i], &after[i], sizeof *before) == 0, "level %d option %d: %d became %d", before[i].level,
+               before[i].option, *(int *)before[i].value, *(int *)after[i].value);
 }
 
 static void flow_label_stays(void) {

@@ -46,8 +46,10 @@ static union socket_address nowhere(enum kind kind) {
 static union socket_address any_of(enum kind kind, uint16_t port) {
     union socket_address address = nowhere(kind);
 
-    if (kind == V4) address.v4.sin_port = htons(port);
-    else address.v6.sin6_port = htons(port);
+    if (kind == V4)
+        address.v4.sin_port = htons(port);
+    else
+        address.v6.sin6_port = htons(port);
     return address;
 }
 
@@ -179,7 +181,8 @@ static void connected_moves(void) {
         need(sendto(senders[1], "other", 5, 0, &new.any, socket_address_length(&new)));
         need(sendto(senders[0], "second", 6, 0, &new.any, socket_address_length(&new)));
         expect(recv(fd, bytes, sizeof bytes, 0) == 5 && memcmp(bytes, "first", 5) == 0, "kind %d: not the first", kind);
-        expect(recv(fd, bytes, sizeof bytes, 0) == 6 && memcmp(bytes, "second", 6) == 0, "kind %d: not the second", kind);
+        expect(recv(fd, bytes, sizeof bytes, 0) == 6 && memcmp(bytes, "second", 6) == 0, "kind %d: not the second",
+               kind);
         expect_empty(fd);
         need(send(fd, "answer", 6, 0));
         expect(recv(senders[0], bytes, sizeof bytes, 0) == 6, "kind %d: no answer", kind);
@@ -282,7 +285,8 @@ static void join(int fd, const union socket_address *group) {
     struct group_req request = {.gr_interface = 1};
 
     memcpy(&request.gr_group, group, socket_address_length(group));
-    need(setsockopt(fd, group->any.sa_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, MCAST_JOIN_GROUP, &request, sizeof request));
+    need(setsockopt(fd, group->any.sa_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, MCAST_JOIN_GROUP, &request,
+                    sizeof request));
 }
 
 static void memberships_move(void) {
@@ -335,7 +339,8 @@ static void group_bound_moves(void) {
 
 /* What would say that it was sent to us is not put back where it was sent to a group. */
 static void destination_that_shows(void) {
-    union socket_address group = group_of(V4), any = any_of(V4, 5000), none = nowhere(V4), local = address_of(V4, 2, 5000);
+    union socket_address group = group_of(V4), any = any_of(V4, 5000), none = nowhere(V4),
+                         local = address_of(V4, 2, 5000);
     int fd = udp_socket(V4), senders[SENDERS];
     struct udp_saved saved;
     struct udp_revival revival;
