@@ -2,9 +2,10 @@
 import { MigrunError } from '../errors';
 import { reasonsOfPeers, refusal } from '../migration/refusal';
 import { isConnection, isLocal } from '../migration/rules';
-import { type Connection, native } from '../native/index';
+import { native } from '../native/index';
 import { pidsOf } from '../program/pod';
 import type { PauseReport } from '../protocol/control/index';
+import type { Connection } from '../vocabulary/endpoint';
 import type { Peering } from './peering/index';
 import type { Programs } from './programs';
 

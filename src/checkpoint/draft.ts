@@ -8,8 +8,8 @@ import { dirname } from 'node:path';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
 import type { Drafted } from '../migration/journal';
-import type { Reason } from '../migration/rules';
 import { native } from '../native/index';
+import type { Reason } from '../vocabulary/reason';
 import type { CheckpointContext } from './context';
 
 /** Gives why it cannot be made. */

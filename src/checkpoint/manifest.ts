@@ -6,10 +6,10 @@ import { hostname, release } from 'node:os';
 import { z } from 'zod';
 import { MigrunError } from '../errors';
 import { describeArrival } from '../migration/preflight';
-import { tcpStateName } from '../migration/rules';
 import { clusterKeyId } from '../protocol/channel/index';
 import { endpoint, hexId, imageName, programId } from '../protocol/control/index';
 import { VERSION } from '../version';
+import { tcpStateName } from '../vocabulary/sockets';
 import type { CheckpointContext } from './context';
 
 export const FORMAT = 'migrun checkpoint';

@@ -9,6 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Reader, Writer } from 'protobufjs';
 import { MigrunError } from '../errors';
+import { TCP_CLOSE } from '../vocabulary/sockets';
 
 const IMG_COMMON_MAGIC = 0x54564319;
 const FILES_MAGIC = 0x56303138;
@@ -19,7 +20,6 @@ const ISK_INODE = 2;
 const ISK_STATE = 6;
 const ISK_SOURCE_PORT = 7;
 const ISK_DESTINATION_PORT = 8;
-const TCP_CLOSE = 7;
 
 const VARINT = 0;
 const BYTES = 2;

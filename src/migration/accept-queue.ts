@@ -1,8 +1,8 @@
 /** Connections that wait to be accepted go into the queue of a listening socket, here or where they came from. */
 import { ownCgroup } from '../config';
 import { MigrunError } from '../errors';
-import { type Connection, native, type WaitingRequest } from '../native/index';
-import { endpointText } from './rules';
+import { native, type WaitingRequest } from '../native/index';
+import { type Connection, endpointText } from '../vocabulary/endpoint';
 import type { MovingConnection } from './state';
 
 export interface Place {

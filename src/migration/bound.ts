@@ -3,12 +3,13 @@
  * old host's, or there is one and no port, CRIU could not bind them again; it makes them without a name (files-image.ts),
  * and they get the new one here.
  */
-import { isAnyAddress, isLoopback } from '../addresses';
 import { type HeldSocket, native } from '../native/index';
 import type { Arrival } from '../protocol/control/index';
+import { isAnyAddress, isLoopback } from '../vocabulary/addresses';
+import { endpointText } from '../vocabulary/endpoint';
+import type { Reason } from '../vocabulary/reason';
+import { isTcp, TCP_CLOSE, TCP_LISTEN } from '../vocabulary/sockets';
 import type { NewAddresses } from './new-addresses';
-import { endpointText, type Reason } from './reason';
-import { isTcp, TCP_CLOSE, TCP_LISTEN } from './rules';
 import type { MovingState } from './state';
 
 type BoundSocket = Pick<HeldSocket, 'type' | 'protocol' | 'state' | 'ended' | 'local'>;

@@ -3,8 +3,9 @@
  * docs/descriptors.md. No I/O.
  */
 import { GHOST_LIMIT_BYTES } from '../criu/worker';
-import { type DescriptorFact, isFifo, type OpenFile } from '../program/descriptors';
-import type { Reason } from './reason';
+import { type DescriptorFact, type OpenFile } from '../program/descriptors';
+import { isFifo, O_ACCMODE, O_DIRECT, O_PATH, O_RDONLY, O_WRONLY, POLLERR, POLLHUP, POLLIN } from '../vocabulary/files';
+import type { Reason } from '../vocabulary/reason';
 
 /** What CRIU carries among descriptors that are neither files nor sockets; anything else is refused by its name. */
 const CARRIED_INODES = ['eventfd', 'eventpoll', 'timerfd', 'signalfd', 'inotify', 'pidfd'];
@@ -22,14 +23,6 @@ const NAMES_OF_INODES: Record<string, string> = {
 
 const PROC_SUPER_MAGIC = 0x9fa0;
 const MQUEUE_MAGIC = 0x19800202;
-const O_ACCMODE = 3;
-const O_RDONLY = 0;
-const O_WRONLY = 1;
-const O_DIRECT = 0o40000;
-const O_PATH = 0o10000000;
-const POLLIN = 1;
-const POLLERR = 8;
-const POLLHUP = 16;
 const LARGEST_COUNT = 0xffff_ffffn;
 
 export interface DescriptorContext {

@@ -9,20 +9,14 @@ import { describeDescriptors, type DescriptorFact, socketInode, socketInodes } f
 import type { ProgramFacts } from '../program/facts';
 import { Pidfds } from '../program/pidfds';
 import type { Arrival } from '../protocol/control/index';
+import { isRegular, O_ACCMODE, O_APPEND, O_RDONLY, O_WRONLY } from '../vocabulary/files';
+import type { Reason } from '../vocabulary/reason';
+import { TCP_LISTEN } from '../vocabulary/sockets';
 import { type DescribedProcess, type DescriptorContext, isDeleted, reasonOfDescriptor,
   reasonsOfPipes } from './descriptor-rules';
 import { EmptyMessages } from './empty-messages';
-import type { Reason } from './reason';
 import type { SourceContext } from './source-context';
 import { boundNames, namesOfOthers, reasonsOfUnix, unixFacts } from './unix-rules';
-
-const O_ACCMODE = 3;
-const O_RDONLY = 0;
-const O_WRONLY = 1;
-const O_APPEND = 0o2000;
-const S_IFMT = 0o170000;
-const S_IFREG = 0o100000;
-const SOCK_LISTENING = 10;
 
 type Wanted = Arrival['descriptors'];
 
@@ -63,7 +57,7 @@ function openedFile({ target, file }: NamedFile): Wanted['opened'][number] {
   const access = flags & O_ACCMODE;
   // CRIU compares sizes but for logs (should_check_size in criu/files-reg.c).
   const isLog = access === O_WRONLY && (flags & O_APPEND) !== 0;
-  return { path: target, mode, size: (mode & S_IFMT) === S_IFREG && !isLog ? size : null, grows: access !== O_RDONLY };
+  return { path: target, mode, size: isRegular(mode) && !isLog ? size : null, grows: access !== O_RDONLY };
 }
 
 /** What the target lacks for them. */
@@ -149,7 +143,7 @@ export function reasonsOfLateDescriptors({ facts, held, innerPids, program }: So
     pids: new Set(innerPids.keys()),
   };
   const queues = unix.own.flatMap(
-    ({ inode, state }) => (state === SOCK_LISTENING ? [] : (others.find((other) => other.inode === inode) ?? [])),
+    ({ inode, state }) => (state === TCP_LISTEN ? [] : (others.find((other) => other.inode === inode) ?? [])),
   );
   return [...processes.flatMap((process) => reasonsOfFresh(process, context)), ...reasonsOfPipes(processes),
     ...reasonsOfUnix(unix), ...reasonsOfQueues(queues, context)];

@@ -1,9 +1,8 @@
 /** What a program has been told of edge-triggered descriptors, from the host that it leaves to the one where its epoll sets are new ones. */
 import { EPOLL_INODE, type HeldSocket, native } from '../native/index';
+import { IPPROTO_TCP } from '../vocabulary/sockets';
 import { RestoredDescriptors } from './restored-descriptors';
 import type { MovingSet } from './state';
-
-const IPPROTO_TCP = 6;
 
 /** Of a frozen program whose connections are locked. */
 export function lookAtEdges(innerPids: ReadonlyMap<number, number>, held: readonly HeldSocket[]): MovingSet[] {

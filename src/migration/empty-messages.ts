@@ -2,7 +2,7 @@
  * UNIX sockets in whose queues a message of no bytes was found. Only the first look shows it (native/unix_queue.h), and a
  * move that was refused for it may be tried again: so it is taken to be there until its queue is empty.
  */
-const POLLIN = 1;
+import { POLLIN } from '../vocabulary/files';
 
 export class EmptyMessages {
   private readonly sockets = new Set<number>();

@@ -2,7 +2,8 @@
  * A connection keeps its port where it arrives, unless somebody there has the same port to the same peer already: then it
  * gets another, and RESUME tells the peer. Between two busy clients of one server that is no rare thing.
  */
-import { type Connection, native } from '../native/index';
+import { native } from '../native/index';
+import type { Connection } from '../vocabulary/endpoint';
 
 /** The ends where they can be. `mayChange`: a listener's connections have its port, and none other would do. */
 export function withFreePorts(

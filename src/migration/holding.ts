@@ -2,12 +2,13 @@
  * A program that comes out of a checkpoint: whether it may, as far as its peers and this host know. The peers keep what
  * they hold for the restore that asked first, and are asked again before the commit: a file may be restored by two at once.
  */
-import { type Connection, native } from '../native/index';
+import { native } from '../native/index';
 import { type Arrival, expectType } from '../protocol/control/index';
+import type { Connection } from '../vocabulary/endpoint';
+import type { Reason } from '../vocabulary/reason';
 import type { Journal } from './journal';
 import type { MigrationTools } from './program';
 import { reasonsOfPeers, refusal } from './refusal';
-import type { Reason } from './rules';
 
 const ASK_DEADLINE_MS = 5_000;
 const GIVE_BACK_DEADLINE_MS = 2_000;

@@ -3,18 +3,18 @@ import { createSocket } from 'node:dgram';
 import { readFileSync, statSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { arch } from 'node:os';
-import { plainAddress } from '../addresses';
 import type { Config } from '../config';
-import { type Endpoint, native } from '../native/index';
+import { native } from '../native/index';
 import { cpuFlags, ownAddresses } from '../program/facts';
 import type { Arrival } from '../protocol/control/index';
+import { plainAddress } from '../vocabulary/addresses';
+import { type Endpoint, endpointText } from '../vocabulary/endpoint';
+import type { Reason } from '../vocabulary/reason';
+import { AF_INET, AF_INET6 } from '../vocabulary/sockets';
 import { judgeBound } from './bound';
 import { judgeDescriptors } from './descriptors';
 import type { NewAddresses } from './new-addresses';
-import { endpointText, type Reason } from './reason';
 import { addressesOf, judgeUdp } from './udp';
-
-const [AF_INET, AF_INET6] = [2, 10];
 
 export async function judgeArrival(arrival: Arrival, config: Config): Promise<Reason[]> {
   const addresses = addressesOf(arrival.addresses, []);
@@ -56,7 +56,7 @@ function judgeCriu({ criu }: Config): Reason[] {
 /** null: it can be. */
 function whyNotBound(family: number, { address, port }: Endpoint, v6only: boolean): Promise<string | null> {
   return new Promise((resolve) => {
-    const socket = createSocket({ type: family === 10 ? 'udp6' : 'udp4', ipv6Only: v6only });
+    const socket = createSocket({ type: family === AF_INET6 ? 'udp6' : 'udp4', ipv6Only: v6only });
     socket.once('error', (error: NodeJS.ErrnoException) => {
       socket.close();
       resolve(error.code ?? error.message);

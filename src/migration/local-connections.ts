@@ -5,11 +5,11 @@
  *   one is a neighbour's     it follows like any peer; where it is reached at loopback, it gets the old host's own address
  */
 import { isIPv4 } from 'node:net';
-import { addressOfFamily, isLoopback, plainAddress } from '../addresses';
-import type { Connection, Endpoint } from '../native/index';
-import { connectionText, endpointText, type Reason } from './reason';
-
-const [AF_INET, AF_INET6] = [2, 10];
+import { addressOfFamily, isLoopback, plainAddress } from '../vocabulary/addresses';
+import { connectionName, otherSide } from '../vocabulary/endpoint';
+import { type Connection, connectionText, type Endpoint } from '../vocabulary/endpoint';
+import type { Reason } from '../vocabulary/reason';
+import { AF_INET, AF_INET6 } from '../vocabulary/sockets';
 
 /** The old host's, on the interface that leads to the target. null: it has none of that version. */
 export interface HostAddresses {
@@ -27,23 +27,18 @@ export class OwnEnds {
     // Of ten thousand connections mostly none: their names take longer than all the rest here.
     this.names = new Set(
       connections.filter((connection) => this.mayHave(connection)).map(({ local, remote }) =>
-        nameOnWire(local, remote)
+        connectionName({ local, remote })
       ),
     );
   }
 
   hasOther(connection: Connection): boolean {
-    return this.mayHave(connection) && this.names.has(nameOnWire(connection.remote, connection.local));
+    return this.mayHave(connection) && this.names.has(connectionName(otherSide(connection)));
   }
 
   private mayHave({ remote }: Connection): boolean {
     return this.addresses.has(plainAddress(remote.address));
   }
-}
-
-/** The same for both ends' ways of writing; of the other end with the arguments swapped. */
-export function nameOnWire(local: Endpoint, remote: Endpoint): string {
-  return [local, remote].map(({ address, port }) => endpointText({ address: plainAddress(address), port })).join(' - ');
 }
 
 /** Where the other end is when the program has left. null: it is at loopback, and the host has no other address for it. */

@@ -1,6 +1,7 @@
 /** Where connections that arrive have their ends. */
 import { MigrunError } from '../errors';
-import { type Connection, type Endpoint, native } from '../native/index';
+import { native } from '../native/index';
+import type { Connection, Endpoint } from '../vocabulary/endpoint';
 import { type HostAddresses, otherEnd } from './local-connections';
 import type { NewAddresses } from './new-addresses';
 import type { MovingConnection } from './state';

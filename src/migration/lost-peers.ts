@@ -1,7 +1,7 @@
 /** Connections that did not follow a committed move: who they are, and that their peers learn of it. */
-import { type Connection, native } from '../native/index';
+import { native } from '../native/index';
 import type { ResumedPeer } from '../protocol/control/index';
-import { connectionText } from './rules';
+import { type Connection, connectionText } from '../vocabulary/endpoint';
 import type { MovingConnection } from './state';
 
 /** The peer counts from when it was told, we from when we told it. */

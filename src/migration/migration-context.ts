@@ -1,7 +1,7 @@
 /** What a migration's source has in hand besides: its target. */
 import { MigrunError } from '../errors';
-import type { Endpoint } from '../native/index';
 import type { MigrationReport, ResumedPeer } from '../protocol/control/index';
+import type { Endpoint } from '../vocabulary/endpoint';
 import type { Phase } from './driver';
 import type { Journal } from './journal';
 import type { Target } from './open-target';

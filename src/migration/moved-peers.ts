@@ -1,12 +1,12 @@
 /** Which ends of a program's connections are not its own, and what they are told. */
-import type { Connection, Endpoint, HeldSocket } from '../native/index';
+import type { HeldSocket } from '../native/index';
+import type { Connection, Endpoint } from '../vocabulary/endpoint';
+import { IPPROTO_UDP, SOCK_DGRAM } from '../vocabulary/sockets';
+import { isUdp } from '../vocabulary/sockets';
 import { OwnEnds } from './local-connections';
 import { isConnection, type RuledSocket } from './rules';
 import { hasPeer, movedConnections, type MovingState } from './state';
-import { hasUdpPeer, isUdp } from './udp-rules';
-
-const SOCK_DGRAM = 2;
-const IPPROTO_UDP = 17;
+import { hasUdpPeer } from './udp-rules';
 
 type Ends = Pick<HeldSocket, 'local' | 'remote'>;
 type Moving = Pick<MovingState, 'connections' | 'udp' | 'addresses' | 'host'>;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { SavedUdp } from '../native/index';
 import { bytesSchema } from '../protocol/channel/index';
 import { endpoint } from '../protocol/control/index';
+import { INET_FAMILIES } from '../vocabulary/sockets';
 
 const INTERFACE_NAME = z.string().min(1).max(15);
 const LARGEST_DATAGRAM = 65_535;
@@ -17,7 +18,7 @@ const savedDatagram = z.object({
 });
 
 const savedUdp = z.object({
-  family: z.int().refine((family) => [2, 10].includes(family)),
+  family: z.int().refine((family) => INET_FAMILIES.includes(family)),
   local: endpoint,
   remote: endpoint,
   multicastInterface: z.ipv4(),

@@ -1,6 +1,6 @@
 /** Where the sockets of a program are on its new host. No I/O. */
-import { addressOfFamily, anyAddress, plainAddress } from '../addresses';
-import type { Endpoint } from '../native/index';
+import { addressOfFamily, anyAddress, plainAddress } from '../vocabulary/addresses';
+import type { Endpoint } from '../vocabulary/endpoint';
 import { isInside } from './udp-rules';
 
 /** Names as getsockname(2) and getpeername(2) gave them; the remote's port is 0 where there is none. */

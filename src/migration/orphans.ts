@@ -5,10 +5,9 @@
  */
 import { statSync } from 'node:fs';
 import { type DiagSocket, native } from '../native/index';
-import { connectionText, type Reason } from './rules';
-
-/** TCP_FIN_WAIT1, TCP_LAST_ACK, TCP_CLOSING: in all others nothing of ours is on its way. */
-const STATES = [4, 9, 11];
+import { connectionText } from '../vocabulary/endpoint';
+import type { Reason } from '../vocabulary/reason';
+import { CLOSING_STATES } from '../vocabulary/sockets';
 
 /** Those that are there now, and still when the time is over. */
 export async function awaitOrphans(cgroup: string, patienceMs: number): Promise<Reason[]> {
@@ -20,7 +19,9 @@ export async function awaitOrphans(cgroup: string, patienceMs: number): Promise<
 }
 
 function orphansOf(cgroup: bigint): DiagSocket[] {
-  return native.tcpOfCgroup(cgroup, STATES).filter(({ inode, unacknowledged }) => inode === 0 && unacknowledged > 0);
+  return native.tcpOfCgroup(cgroup, CLOSING_STATES).filter(({ inode, unacknowledged }) =>
+    inode === 0 && unacknowledged > 0
+  );
 }
 
 function nameOf({ connection }: DiagSocket): string {

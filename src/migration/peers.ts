@@ -1,9 +1,9 @@
 /** What the source has the agent of its host say to the peers. */
 import { MigrunError } from '../errors';
-import { type Connection, native } from '../native/index';
+import { native } from '../native/index';
 import { expectType } from '../protocol/control/index';
+import { type Connection, connectionText } from '../vocabulary/endpoint';
 import { reasonsOfPeers, refusal } from './refusal';
-import { connectionText } from './rules';
 import type { SourceContext } from './source-context';
 
 /** A peer that can follow answers at once, on a host that has no CPU to spare within seconds; what takes longer has no agent. */

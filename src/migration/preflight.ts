@@ -9,6 +9,9 @@ import type { SocketOption } from '../native/index';
 import { addressesBeside, cpuFlags, gatherFacts, namespacesOf, type ProgramFacts } from '../program/facts';
 import { criuKeyOf } from '../program/terminal';
 import { type Arrival, expectType } from '../protocol/control/index';
+import type { Reason } from '../vocabulary/reason';
+import { IPPROTO_IPV6 } from '../vocabulary/sockets';
+import { isUdp, TCP_LISTEN } from '../vocabulary/sockets';
 import { isBoundTcp } from './bound';
 import { describeWanted } from './descriptors';
 import { otherEnd, OwnEnds, reasonsOfNeighbours } from './local-connections';
@@ -18,15 +21,13 @@ import { awaitOrphans } from './orphans';
 import { introducePeers } from './peers';
 import { reasonOfError, reasonsOfPeers, refusal } from './refusal';
 import { rehearseTransfer } from './rehearsal';
-import { isConnecting, isConnection, isHeard, type Reason, reasonsAgainst, TCP_LISTEN } from './rules';
+import { isConnecting, isConnection, isHeard, reasonsAgainst } from './rules';
 import type { SourceContext } from './source-context';
-import { isUdp } from './udp-rules';
 import { isLeftAlone } from './waiting';
 
 const JUDGE_TIMEOUT_MS = 10_000;
 /** The program runs meanwhile. */
 const ORPHANS_PATIENCE_MS = 5_000;
-const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 
 export async function preflight(context: MigrationContext): Promise<void> {

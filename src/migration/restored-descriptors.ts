@@ -2,12 +2,7 @@
 import { native } from '../native/index';
 import { Pidfds } from '../program/pidfds';
 import { innerPids } from '../program/pod';
-
-/** Descriptor `fd` of the process whose pid in the program's own namespace is `innerPid`. */
-export interface Place {
-  readonly innerPid: number;
-  readonly fd: number;
-}
+import type { Place } from '../vocabulary/place';
 
 export class RestoredDescriptors {
   private readonly pids: Map<number, number>;

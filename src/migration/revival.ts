@@ -5,8 +5,10 @@
 import { fstatSync } from 'node:fs';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
-import { type Connection, type Endpoint, native, type Registry, type ReviveRequest } from '../native/index';
+import { native, type Registry, type ReviveRequest } from '../native/index';
 import { freezeProgram, thawProgram } from '../program/freeze';
+import { type Connection, connectionText, type Endpoint } from '../vocabulary/endpoint';
+import type { Place } from '../vocabulary/place';
 import { fillQueues } from './accept-queue';
 import { bindAgain } from './bound';
 import { connectAgain } from './connecting';
@@ -14,8 +16,7 @@ import { withFreePorts } from './free-ports';
 import { endsHere } from './local-end';
 import { udpWithPeers } from './moved-peers';
 import type { NewAddresses } from './new-addresses';
-import { type Place, RestoredDescriptors } from './restored-descriptors';
-import { connectionText } from './rules';
+import { RestoredDescriptors } from './restored-descriptors';
 import type { MovingConnection, MovingState } from './state';
 import { addressesOf, reviveRequest } from './udp';
 

@@ -1,37 +1,22 @@
 /** What cannot move, decided from facts alone: all reasons at once, each with a stable code. No I/O. */
-import { isLinkLocal, isLoopback, plainAddress } from '../addresses';
-import type { Connection, HeldSocket, SocketObstacle, UnixSocket } from '../native/index';
+import type { HeldSocket, SocketObstacle, UnixSocket } from '../native/index';
 import { socketInodes } from '../program/descriptors';
 import type { ProcessFact } from '../program/facts';
+import { isLinkLocal, isLoopback, plainAddress } from '../vocabulary/addresses';
+import { type Connection, connectionText, endpointText } from '../vocabulary/endpoint';
+import type { Reason } from '../vocabulary/reason';
+import { CONNECTED_STATES, isTcp, isUdp, SOCK_RAW, TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT,
+  tcpStateName } from '../vocabulary/sockets';
 import { type DescriptorContext, reasonOfDescriptor, reasonsOfPipes } from './descriptor-rules';
-import { connectionText, endpointText, type Reason } from './reason';
-import { isInside, isUdp, reasonsOfUdp } from './udp-rules';
+import { isInside, reasonsOfUdp } from './udp-rules';
 import { reasonsOfUnix, unixFacts } from './unix-rules';
-
-export { connectionText, endpointText, type Reason };
 
 /** The part of the facts that the rules read. */
 export type RuledProcess = Pick<ProcessFact, 'pid' | 'innerPid' | 'name' | 'descriptors' | 'namespaces' | 'tracer'>;
 export type RuledSocket = Pick<HeldSocket,
   'inode' | 'pid' | 'pfd' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'obstacles'>;
 
-export const TCP_ESTABLISHED = 1;
-const TCP_SYN_SENT = 2;
-const TCP_FIN_WAIT1 = 4;
-const TCP_FIN_WAIT2 = 5;
-export const TCP_CLOSE = 7;
-export const TCP_CLOSE_WAIT = 8;
-const TCP_LAST_ACK = 9;
-export const TCP_LISTEN = 10;
-const TCP_CLOSING = 11;
-const TCP_STATE_NAMES = ['', 'ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'FIN_WAIT1', 'FIN_WAIT2', 'TIME_WAIT', 'CLOSE',
-  'CLOSE_WAIT', 'LAST_ACK', 'LISTEN', 'CLOSING'];
-
-const SOCK_STREAM = 1;
-const SOCK_RAW = 3;
-const IPPROTO_TCP = 6;
-const CONNECTED = [TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING];
-const CARRIED_STATES = [...CONNECTED, TCP_SYN_SENT, TCP_CLOSE, TCP_LISTEN];
+const CARRIED_STATES = [...CONNECTED_STATES, TCP_SYN_SENT, TCP_CLOSE, TCP_LISTEN];
 
 /** Of IANA's protocol numbers those that a program may meet; the rest are told by their number. */
 const PROTOCOL_NAMES: Record<number, string> = {
@@ -124,17 +109,9 @@ const OBSTACLES: Record<SocketObstacle, Reason> = {
   'fast-open': { code: 'E_TCP_STATE', message: 'is connecting with TCP Fast Open; try again when it has' },
 };
 
-export function tcpStateName(state: number): string {
-  return TCP_STATE_NAMES[state] ?? `state ${state}`;
-}
-
-export function isTcp(socket: Pick<HeldSocket, 'type' | 'protocol'>): boolean {
-  return socket.type === SOCK_STREAM && socket.protocol === IPPROTO_TCP;
-}
-
 /** A connection that moves as such: it is suspended, saved and revived. */
 export function isConnection(socket: RuledSocket): boolean {
-  return isTcp(socket) && CONNECTED.includes(socket.state);
+  return isTcp(socket) && CONNECTED_STATES.includes(socket.state);
 }
 
 /** A connect in progress: it is made again, from the other host. */

@@ -2,16 +2,18 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { CriuWorker } from '../criu/worker';
-import type { Connection, HeldSocket, SocketOption, TakenSocket } from '../native/index';
+import type { HeldSocket, SocketOption, TakenSocket } from '../native/index';
 import { ownAddresses, type ProgramFacts } from '../program/facts';
 import type { PeerTicket } from '../protocol/control/index';
+import type { Connection } from '../vocabulary/endpoint';
+import { TCP_LISTEN } from '../vocabulary/sockets';
 import type { Journal } from './journal';
 import { leaseFor } from './lease';
 import type { HostAddresses } from './local-connections';
 import { connectionsOf } from './moved-peers';
 import type { MovingUdp } from './moving-udp';
 import type { MigrationTools, MovingProgram } from './program';
-import { isConnecting, isConnection, TCP_LISTEN } from './rules';
+import { isConnecting, isConnection } from './rules';
 import type { MovingConnection, MovingSet, MovingTimer } from './state';
 
 /** A connection that the program has not accepted, taken out of the accept queue of a listening socket. */

@@ -7,28 +7,30 @@ import { join } from 'node:path';
 import { unbindSockets } from '../criu/files-image';
 import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import { type Connection, type HeldSocket, native, type SavedSocket } from '../native/index';
+import { type HeldSocket, native, type SavedSocket } from '../native/index';
 import { signedSockets } from '../program/facts';
 import { freezeProgram, thawProgram } from '../program/freeze';
 import { withHidden } from '../program/hidden';
 import { clearInitDirectory } from '../program/init-directory';
 import { criuKeyOf } from '../program/terminal';
+import { connectionName } from '../vocabulary/endpoint';
+import { type Connection, connectionText } from '../vocabulary/endpoint';
+import { isUdp, TCP_LISTEN } from '../vocabulary/sockets';
 import { isNamedHere } from './bound';
 import { reasonsOfLateDescriptors } from './descriptors';
 import type { Step } from './driver';
 import { lookAtEdges, settleAgain } from './edges';
 import { holdSockets } from './hold-sockets';
-import { nameOnWire, OwnEnds, reasonsOfNeighbours } from './local-connections';
+import { OwnEnds, reasonsOfNeighbours } from './local-connections';
 import { connectionsOf } from './moved-peers';
 import { cancelPeers, endLease, introducePeers, keepLease, suspendPeers } from './peers';
 import { reasonsOfPeers, refusal } from './refusal';
-import { connectionText, isConnecting, isConnection, isHeard, reasonOfObstacle, reasonsAgainst,
-  TCP_LISTEN } from './rules';
+import { isConnecting, isConnection, isHeard, reasonOfObstacle, reasonsAgainst } from './rules';
 import type { SourceContext } from './source-context';
 import { hasPeer, type MovingConnection, type MovingState } from './state';
 import { absoluteTimers } from './timers';
 import { reasonsOfUnsent, saveUdp } from './udp';
-import { isBound, isUdp } from './udp-rules';
+import { isBound } from './udp-rules';
 import { isLeftAlone, keepWaiting, returnWaiting, saveWaiting, takeWaiting, withPeers } from './waiting';
 
 const FREEZE_TIMEOUT_MS = 2_000;
@@ -175,13 +177,15 @@ function save(context: SourceContext): void {
 function withOwnEnds(saved: readonly MovingConnection[]): MovingConnection[] {
   const ends = new OwnEnds(saved.map((connection) => connection.saved));
   const inside = saved.filter((connection) => ends.hasOther(connection.saved));
-  const received = new Map(inside.map(({ saved: { local, remote, rcvNxt } }) => [nameOnWire(remote, local), rcvNxt]));
+  const received = new Map(
+    inside.map(({ saved: { local, remote, rcvNxt } }) => [connectionName({ local: remote, remote: local }), rcvNxt]),
+  );
   return saved.map((connection) => {
     if (!ends.hasOther(connection.saved)) return connection;
     return {
       ...connection,
       inside: true,
-      peerHas: received.get(nameOnWire(connection.saved.local, connection.saved.remote)) as number,
+      peerHas: received.get(connectionName(connection.saved)) as number,
     };
   });
 }

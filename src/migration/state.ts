@@ -2,9 +2,11 @@
 import { decode, encode } from '@msgpack/msgpack';
 import { z } from 'zod';
 import { MigrunError } from '../errors';
-import type { Connection, Endpoint, SavedSocket } from '../native/index';
+import type { SavedSocket } from '../native/index';
 import { bytesSchema } from '../protocol/channel/index';
 import { endpoint, hexId, peerTicket, programId, sequence, socketOption } from '../protocol/control/index';
+import type { Connection, Endpoint } from '../vocabulary/endpoint';
+import { INET_FAMILIES } from '../vocabulary/sockets';
 import { type HostAddresses, otherEnd } from './local-connections';
 import { movingUdp } from './moving-udp';
 
@@ -12,7 +14,7 @@ const sequenceNumber = sequence;
 /** SO_RCVBUF is an int. */
 const MAX_RECEIVE_BUFFER = 2 ** 31 - 1;
 
-const addressFamily = z.int().refine((family) => [2, 10].includes(family));
+const addressFamily = z.int().refine((family) => INET_FAMILIES.includes(family));
 
 const savedSocket = z.object({
   family: addressFamily,

@@ -1,16 +1,11 @@
 /** Which UDP sockets cannot move. No I/O. */
-import { isAnyAddress, isGroup, isLinkLocal, isLoopback, plainAddress } from '../addresses';
-import type { Endpoint, HeldSocket } from '../native/index';
-import { connectionText, endpointText, type Reason } from './reason';
-
-const SOCK_DGRAM = 2;
-const IPPROTO_UDP = 17;
+import type { HeldSocket } from '../native/index';
+import { isAnyAddress, isGroup, isLinkLocal, isLoopback, plainAddress } from '../vocabulary/addresses';
+import { connectionText, type Endpoint, endpointText } from '../vocabulary/endpoint';
+import type { Reason } from '../vocabulary/reason';
+import { isUdp } from '../vocabulary/sockets';
 
 export type UdpSocket = Pick<HeldSocket, 'type' | 'protocol' | 'local' | 'remote'>;
-
-export function isUdp({ type, protocol }: Pick<HeldSocket, 'type' | 'protocol'>): boolean {
-  return type === SOCK_DGRAM && protocol === IPPROTO_UDP;
-}
 
 export function isBound({ local }: Pick<HeldSocket, 'local'>): boolean {
   return local.port !== 0;

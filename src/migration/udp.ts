@@ -1,11 +1,12 @@
 /** UDP sockets at the source and at the target of a migration: the mechanics are native/udp_state.h. */
-import { type Endpoint, type HeldSocket, native, type ReviveUdpRequest, type SavedUdp } from '../native/index';
+import { type HeldSocket, native, type ReviveUdpRequest, type SavedUdp } from '../native/index';
 import { innerPid } from '../program/pod';
 import type { Arrival } from '../protocol/control/index';
+import { type Endpoint, endpointText } from '../vocabulary/endpoint';
+import type { Reason } from '../vocabulary/reason';
+import { isUdp } from '../vocabulary/sockets';
 import type { MovingUdp } from './moving-udp';
 import { NewAddresses } from './new-addresses';
-import { endpointText, type Reason } from './reason';
-import { isUdp } from './udp-rules';
 
 /** A network device that has not sent a packet by then is not about to. */
 const SENT_TIMEOUT_MS = 100;

@@ -1,9 +1,8 @@
 /** Which UNIX sockets cannot move: CRIU 4.2 carries those whose both ends are in the program (criu/sk-unix.c). No I/O. */
 import type { UnixSocket } from '../native/index';
-import type { Reason } from './reason';
+import type { Reason } from '../vocabulary/reason';
+import { SOCK_DGRAM, TCP_ESTABLISHED } from '../vocabulary/sockets';
 
-const TCP_ESTABLISHED = 1;
-const SOCK_DGRAM = 2;
 const SHUT_BOTH = 3;
 
 /** The program's own, and those of this host that they are connected to. */

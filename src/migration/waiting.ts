@@ -4,10 +4,11 @@
  * those that they were in (native/accept_queue.h).
  */
 import { MigrunError } from '../errors';
-import { type Connection, type HeldSocket, native, type SavedSocket, type SocketObstacle,
-  type TakenSocket } from '../native/index';
+import { type HeldSocket, native, type SavedSocket, type SocketObstacle, type TakenSocket } from '../native/index';
+import { type Connection, connectionText, endpointText } from '../vocabulary/endpoint';
+import { TCP_CLOSE, TCP_CLOSE_WAIT } from '../vocabulary/sockets';
 import { fillQueues, type Place } from './accept-queue';
-import { connectionText, endpointText, isConnection, TCP_CLOSE, TCP_CLOSE_WAIT } from './rules';
+import { isConnection } from './rules';
 import type { SourceContext, WaitingSocket } from './source-context';
 import type { MovingConnection } from './state';
 

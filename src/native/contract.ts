@@ -1,7 +1,7 @@
 /** What the native addon offers. The addon throws Error objects with `code` (an errno name such as 'EPERM') and `syscall`. */
 
+import type { Connection, Endpoint } from '../vocabulary/endpoint';
 import type { NativeEdges } from './edges-contract';
-import type { Connection, Endpoint } from './endpoint';
 import type { NativeUdp } from './udp-contract';
 import type { NativeUnix } from './unix-contract';
 

@@ -1,5 +1,5 @@
+import type { Endpoint } from '../vocabulary/endpoint';
 /** What the addon offers for UDP sockets (native/udp_*.c). */
-import type { Endpoint } from './endpoint';
 
 /** An option that names an interface by its index. */
 export interface SavedInterface {

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from '../native/index';
+import { isFifo } from '../vocabulary/files';
 import { hasEnded } from './has-ended';
 import { Pidfds } from './pidfds';
 
@@ -30,13 +31,6 @@ export interface OpenFile {
   readonly details: Readonly<Record<string, string>>;
   /** What poll(2) said; of pipes, FIFOs and inotify only. */
   readonly events: number;
-}
-
-const S_IFMT = 0o170000;
-const S_IFIFO = 0o010000;
-
-export function isFifo(mode: number): boolean {
-  return (mode & S_IFMT) === S_IFIFO;
 }
 
 /** Of a descriptor that is a socket. */

@@ -2,9 +2,11 @@
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { isLinkLocal, isLoopback, plainAddress } from '../addresses';
-import { type Connection, type DiagSocket, type HeldSocket, native, type Registry, type SocketOption,
+import { type DiagSocket, type HeldSocket, native, type Registry, type SocketOption,
   type UnixSocket } from '../native/index';
+import { isLinkLocal, isLoopback, plainAddress } from '../vocabulary/addresses';
+import type { Connection } from '../vocabulary/endpoint';
+import { CONNECTED_STATES, IPPROTO_UDP, TCP_LISTEN, TCP_SYN_SENT, WAITING_STATES } from '../vocabulary/sockets';
 import { describeDescriptors, type DescriptorFact, socketInode } from './descriptors';
 import { hasEnded } from './has-ended';
 import { withHidden } from './hidden';
@@ -43,12 +45,9 @@ export interface ProgramFacts {
   readonly unix: readonly UnixSocket[];
 }
 
-/** TCP_ESTABLISHED to TCP_CLOSING without TIME_WAIT and CLOSE: those that inet_diag shows as sockets. */
-const STATES_OF_SOCKETS = [1, 2, 4, 5, 8, 9, 10, 11];
-/** ESTABLISHED and CLOSE_WAIT. Without a descriptor in any other state there are those that were closed. */
-const STATES_OF_WAITING = [1, 8];
+/** Without TIME_WAIT and CLOSE: those that inet_diag shows as sockets. */
+const STATES_OF_SOCKETS = [...CONNECTED_STATES, TCP_SYN_SENT, TCP_LISTEN];
 
-const IPPROTO_UDP = 17;
 const NAMESPACES = ['net', 'mnt', 'user', 'ipc', 'uts', 'pid', 'cgroup'];
 
 /** Without a registry, what only the shim saw is not among them. */
@@ -129,7 +128,7 @@ function withKeys(known: readonly DiagSocket[]): Set<number> {
 }
 
 function describeWaiting(known: readonly DiagSocket[]): WaitingFact[] {
-  return known.filter(({ inode, state }) => inode === 0 && STATES_OF_WAITING.includes(state)).map(
+  return known.filter(({ inode, state }) => inode === 0 && WAITING_STATES.includes(state)).map(
     ({ state, connection }) => ({ ...connection, state }),
   );
 }

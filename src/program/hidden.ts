@@ -1,10 +1,6 @@
 /** What only the shim saw: options of sockets that the kernel shows to nobody (preload/options.c). */
 import type { HeldSocket, HiddenOption, Registry, SocketObstacle } from '../native/index';
-
-const IPPROTO_TCP = 6;
-const IPPROTO_UDP = 17;
-const TCP_CLOSE = 7;
-const TCP_LISTEN = 10;
+import { IPPROTO_TCP, IPPROTO_UDP, TCP_CLOSE, TCP_LISTEN } from '../vocabulary/sockets';
 
 type Socket = Pick<HeldSocket, 'inode' | 'protocol' | 'state' | 'local' | 'obstacles'>;
 

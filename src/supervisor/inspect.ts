@@ -2,11 +2,11 @@
 import { connectionsOf } from '../migration/moved-peers';
 import { agentPatience } from '../migration/peers';
 import type { AgentLink, MovingProgram } from '../migration/program';
-import { connectionText, isTcp, reasonsAgainst, tcpStateName } from '../migration/rules';
-import { isUdp } from '../migration/udp-rules';
-import type { Connection } from '../native/index';
+import { reasonsAgainst } from '../migration/rules';
 import { gatherFacts, namespacesOf, ownAddresses } from '../program/facts';
 import { expectType, type Inspection } from '../protocol/control/index';
+import { type Connection, connectionText } from '../vocabulary/endpoint';
+import { isTcp, isUdp, tcpStateName } from '../vocabulary/sockets';
 
 const HELLO_DEADLINE_MS = 1_500;
 

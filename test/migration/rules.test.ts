@@ -1,5 +1,7 @@
-import { connectionText, endpointText, isConnecting, isConnection, isLocal, reasonsAgainst, type RuledProcess,
-  type RuledSocket, tcpStateName } from '../../src/migration/rules';
+import { isConnecting, isConnection, isLocal, reasonsAgainst, type RuledProcess,
+  type RuledSocket } from '../../src/migration/rules';
+import { connectionText, endpointText } from '../../src/vocabulary/endpoint';
+import { tcpStateName } from '../../src/vocabulary/sockets';
 
 const NAMESPACES = { net: 'net:[1]', mnt: 'mnt:[2]', pid: 'pid:[3]' };
 const CONTEXT = {

@@ -1,5 +1,5 @@
-import { hasUdpPeer, isConnectedUdp, isInside, isUdp, reasonsOfUdp,
-  type UdpSocket } from '../../src/migration/udp-rules';
+import { hasUdpPeer, isConnectedUdp, isInside, reasonsOfUdp, type UdpSocket } from '../../src/migration/udp-rules';
+import { isUdp } from '../../src/vocabulary/sockets';
 
 const ADDRESSES = new Set(['10.0.0.1', 'fd00::1']);
 const at = (address: string, port = 5000) => ({ address, port });

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { type AddressInfo, connect as dial, createServer, type Server, type Socket } from 'node:net';
-import { type Connection, native } from '../../src/native/index.js';
+import { native } from '../../src/native/index.js';
+import type { Connection } from '../../src/vocabulary/endpoint.js';
 import { compile } from './support/compile';
 
 const TCP_ESTABLISHED = 1;

@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { type Connection, type InbandSegment, native } from '../../src/native/index.js';
+import { type InbandSegment, native } from '../../src/native/index.js';
+import type { Connection } from '../../src/vocabulary/endpoint.js';
 import { compile } from './support/compile.js';
 import { type Host, twoHosts } from './support/hosts.js';
 import { until } from './support/until.js';

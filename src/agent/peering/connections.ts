@@ -1,35 +1,9 @@
-/** The two ways to write one connection: as its socket has it, and as it is on the wire. */
+/** Which addresses are this host's, and which of them a connection's local end may have. */
 
 import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { addressOfFamily, isLoopback, plainAddress } from '../../addresses';
-import type { Connection, Endpoint } from '../../native/contract';
-
-/** IPv4-mapped IPv6 addresses as the IPv4 addresses that the packets have. */
-export function onTheWire({ local, remote, udp }: Connection): Connection {
-  const ends = { local: plain(local), remote: plain(remote) };
-  return udp === true ? { ...ends, udp } : ends;
-}
-
-/** An address as a socket of this family takes it. */
-export function forFamily({ address, port }: Endpoint, family: number): Endpoint {
-  return { address: addressOfFamily(address, family), port };
-}
-
-/** The same for both ways of writing. */
-export function connectionName(connection: Connection): string {
-  const { local, remote, udp } = onTheWire(connection);
-  return `${udp === true ? 'udp ' : ''}${endpointName(local)} ${endpointName(remote)}`;
-}
-
-export function endpointName({ address, port }: Endpoint): string {
-  return `[${address}]:${port}`;
-}
-
-/** Of an address on the wire. */
-export function familyOf(address: string): 4 | 6 {
-  return isIPv4(address) ? 4 : 6;
-}
+import { isLoopback } from '../../vocabulary/addresses';
+import type { Endpoint } from '../../vocabulary/endpoint';
 
 export function isOwnAddress(address: string): boolean {
   if (isLoopback(address)) return true;
@@ -43,8 +17,4 @@ export function localEndAt(local: Endpoint, address: string): Endpoint | null {
   const isOffered = isLoopback(local.address) && !isLoopback(address) && isOwnAddress(address)
     && isIPv4(address) === isIPv4(local.address);
   return isOffered ? { address, port: local.port } : null;
-}
-
-function plain({ address, port }: Endpoint): Endpoint {
-  return { address: plainAddress(address), port };
 }

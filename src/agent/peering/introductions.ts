@@ -6,10 +6,10 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import type { Connection, Native } from '../../native/contract';
+import type { Native } from '../../native/contract';
 import { BoundedMap, Introduction, TOKEN_BYTES } from '../../protocol/inband';
 import type { Clock, Introduced, Keyring, Pair, Welcome } from '../../protocol/inband';
-import { connectionName, onTheWire } from './connections';
+import { type Connection, connectionName, onTheWire } from '../../vocabulary/endpoint';
 import type { Segments } from './segments';
 import { Together } from './together';
 import type { IntroducedConnection, IntroduceRequest } from './types';

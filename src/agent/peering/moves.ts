@@ -1,11 +1,10 @@
 /** The asking side of SUSPEND, RESUME, CANCEL and ASK: as a program's source host, or its target in the source's name. */
 
 import { randomBytes } from 'node:crypto';
-import type { Connection } from '../../native/contract';
 import { BoundedMap, Conversation, freshCounter, RESUME_ENTRIES, splitIntoParts } from '../../protocol/inband';
 import type { Carried, Clock, Keyring, Move, MoveMessage, Outcome, Pair } from '../../protocol/inband';
 import type { Resume, Resumed, ResumeEntry, Suspended, SuspendedEntry, Told, Working } from '../../protocol/inband';
-import { connectionName, onTheWire } from './connections';
+import { type Connection, connectionName, onTheWire } from '../../vocabulary/endpoint';
 import type { Introductions } from './introductions';
 import type { Carrier, Segments } from './segments';
 import type { AskRequest, CancelledAgent, CancelRequest, MovedConnection, PeerStatus, PeerTicket } from './types';

@@ -7,9 +7,9 @@
  */
 
 import type { Logger } from 'pino';
-import type { Endpoint, Native, SavedSocket } from '../../native/contract';
+import type { Native, SavedSocket } from '../../native/contract';
+import { type Endpoint, endpointOfFamily } from '../../vocabulary/endpoint';
 import { batched, Failure } from './batch';
-import { forFamily } from './connections';
 import { PeerEdges } from './edges';
 import { Freeze } from './freeze';
 import { groupByOwners, type Owned } from './owner-groups';
@@ -177,7 +177,7 @@ export class Rebinder {
     }
     const saved = windowIsShut === true ? { ...found, window: { ...found.window, sndWnd: 0 } } : found;
     try {
-      const ends = { local: forFamily(local, saved.family), remote: forFamily(remote, saved.family) };
+      const ends = { local: endpointOfFamily(local, saved.family), remote: endpointOfFamily(remote, saved.family) };
       this.native.revive([{ fd, saved, ...ends, peerHas: peerHas ?? saved.sndUna }], true);
       return true;
     } catch (error) {

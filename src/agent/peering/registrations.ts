@@ -1,7 +1,7 @@
 /** Which connections of this host belong to which program elsewhere: what other agents' HELLOs have told. */
 
-import type { Connection, Native } from '../../native/contract';
-import { connectionName } from './connections';
+import type { Native } from '../../native/contract';
+import { type Connection, connectionName } from '../../vocabulary/endpoint';
 import type { Owner } from './sockets';
 
 /** Of connections, and of the memory of ended ones, before that is looked through. */

@@ -5,9 +5,9 @@
  */
 
 import type { Logger } from 'pino';
-import type { Endpoint } from '../../native/contract';
 import type { Move, Resume, Status } from '../../protocol/inband';
-import { endpointName, localEndAt } from './connections';
+import { type Endpoint, endpointText } from '../../vocabulary/endpoint';
+import { localEndAt } from './connections';
 import type { Rebinder } from './rebind';
 import type { Registrations } from './registrations';
 import type { ArrivedSegment, Segments } from './segments';
@@ -154,5 +154,5 @@ export class Resumptions {
 
 function statusOf(member: Member, remote: Endpoint, statuses: ReadonlyMap<Member, Status>): Status {
   if (member.moved === null) return statuses.get(member) ?? 'failed';
-  return endpointName(member.moved) === endpointName(remote) ? 'ok' : 'failed';
+  return endpointText(member.moved) === endpointText(remote) ? 'ok' : 'failed';
 }

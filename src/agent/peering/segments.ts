@@ -11,9 +11,9 @@
  */
 
 import type { Logger } from 'pino';
-import type { Connection, InbandEndpoint, InbandSegment, Native, Sequences } from '../../native/contract';
+import type { InbandEndpoint, InbandSegment, Native, Sequences } from '../../native/contract';
 import { BoundedMap, type Carried } from '../../protocol/inband';
-import { connectionName, familyOf, onTheWire } from './connections';
+import { type Connection, connectionName, onTheWire, versionOf } from '../../vocabulary/endpoint';
 
 /** What the agent of another host has sent, and over what. */
 export type ArrivedSegment = InbandSegment & { readonly udp: boolean };
@@ -97,7 +97,7 @@ export class Segments {
   }
 
   private transmit(carried: Carried, udp: boolean, header: Omit<InbandSegment, 'option' | 'body'>): boolean {
-    const endpoint = this.endpoints.get(endpointOf(familyOf(header.source.address), udp));
+    const endpoint = this.endpoints.get(endpointOf(versionOf(header.source.address), udp));
     if (endpoint === undefined) return false;
     try {
       endpoint.send({ ...header, option: carried.option, body: carried.body });

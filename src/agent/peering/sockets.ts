@@ -1,10 +1,11 @@
 /** Other processes' sockets of this host: whose a connection is, and getting hold of it. */
 
 import { readFileSync, readlinkSync } from 'node:fs';
-import type { Connection, HeldSocket, LookAround, Native } from '../../native/contract';
+import type { HeldSocket, LookAround, Native } from '../../native/contract';
 import { Pidfds } from '../../program/pidfds';
 import type { Status } from '../../protocol/inband';
-import { connectionName } from './connections';
+import { type Connection, connectionName } from '../../vocabulary/endpoint';
+import { FIN_RECEIVED_STATES } from '../../vocabulary/sockets';
 import type { LocalPrograms } from './types';
 
 /** Where a socket was found last; to be checked at every use. */
@@ -25,8 +26,6 @@ export interface Taken {
   readonly inode: number;
   readonly owner: Owner;
 }
-
-const STATES_AFTER_FIN = new Set([8, 9, 11]); // TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING
 
 export class Sockets {
   /** What the last look around found. */
@@ -90,7 +89,7 @@ export class Sockets {
   received(connection: Connection): number | null {
     const sequences = this.native.sequences(connection);
     if (sequences === null) return null;
-    return (sequences.rcvNxt - (STATES_AFTER_FIN.has(sequences.state) ? 1 : 0)) >>> 0;
+    return (sequences.rcvNxt - (FIN_RECEIVED_STATES.includes(sequences.state) ? 1 : 0)) >>> 0;
   }
 
   /** no-socket: the connection is not there; no-owner: it waits for accept(2), or its program has closed it. */

@@ -1,7 +1,7 @@
 /** One program's connections on this host, as its migration holds them. */
 
-import type { Endpoint } from '../../native/contract';
 import type { Move } from '../../protocol/inband';
+import type { Endpoint } from '../../vocabulary/endpoint';
 import type { Registration } from './registrations';
 import type { SuspensionState } from './types';
 

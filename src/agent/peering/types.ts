@@ -1,8 +1,8 @@
 /** What a host's peering is asked for and answers. All of it is plain data, so that it can cross a local channel. */
 
 import { z } from 'zod';
-import type { Connection } from '../../native/contract';
 import { type DropReason, moveTicketSchema, type Status } from '../../protocol/inband';
+import type { Connection } from '../../vocabulary/endpoint';
 
 /** no-agent: nobody answered for this connection. */
 export type PeerStatus = Status | 'no-agent';

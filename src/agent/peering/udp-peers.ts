@@ -7,14 +7,15 @@
  */
 
 import type { Logger } from 'pino';
-import type { Connection, DiagSocket, Endpoint, LookAround, Native, SocketOwner } from '../../native/contract';
+import type { DiagSocket, LookAround, Native, SocketOwner } from '../../native/contract';
 import { BoundedMap, type Status } from '../../protocol/inband';
-import { connectionName, endpointName, forFamily } from './connections';
+import { type Connection, connectionName, type Endpoint, endpointOfFamily,
+  endpointText } from '../../vocabulary/endpoint';
+import { TCP_ESTABLISHED } from '../../vocabulary/sockets';
 import type { LocalPrograms } from './types';
 
 const MAX_GROUPS = 1024;
 const MAX_IN_GROUP = 10_000;
-const TCP_ESTABLISHED = 1; // of a UDP socket: it is connected
 
 interface Registration {
   /** As this host has it. */
@@ -68,7 +69,7 @@ export class UdpPeers {
       return registration === undefined ? [] : [{ token, remote, registration }];
     });
     if (known.some(({ registration }) => registration.moved === null)) {
-      const byName = byConnection(this.native.udpSockets().filter(({ state }) => state === TCP_ESTABLISHED));
+      const byName = byConnection(this.native.udpSockets().filter(isConnected));
       const socketsOf = ({ connection }: Registration): number[] => byName.get(connectionName(connection)) ?? [];
       const owners = this.ownersOf(known.flatMap(({ registration }) => socketsOf(registration)));
       for (const { registration, remote } of known) {
@@ -80,7 +81,7 @@ export class UdpPeers {
     return new Map(
       known.map(
         ({ token, remote, registration: { moved } }) => [token,
-          moved !== null && endpointName(moved) === endpointName(remote) ? 'ok' : 'failed'],
+          moved !== null && endpointText(moved) === endpointText(remote) ? 'ok' : 'failed'],
       ),
     );
   }
@@ -127,7 +128,7 @@ export class UdpPeers {
     try {
       pidfd = this.native.pidfdOpen(pid);
       own = this.native.pidfdGetfd(pidfd, fd);
-      this.native.reconnectUdp(own, forFamily(remote, this.native.describeSocket(own).family));
+      this.native.reconnectUdp(own, endpointOfFamily(remote, this.native.describeSocket(own).family));
       return true;
     } catch (error) {
       const { code } = error as { code?: unknown };
@@ -146,6 +147,11 @@ export class UdpPeers {
     if (this.seen === null || inodes.some((inode) => !found.has(inode))) this.seen = this.native.lookAround();
     return this.seen.owners(inodes).filter(({ pid }) => pid !== process.pid);
   }
+}
+
+/** The kernel gives a connected UDP socket the state of a connected TCP socket. */
+function isConnected({ state }: DiagSocket): boolean {
+  return state === TCP_ESTABLISHED;
 }
 
 function byConnection(sockets: readonly DiagSocket[]): Map<string, number[]> {

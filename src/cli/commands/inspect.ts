@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config';
-import { endpointText } from '../../migration/rules';
 import { expectType, type Inspection } from '../../protocol/control/index';
+import { endpointText } from '../../vocabulary/endpoint';
 import { openProgram } from '../local';
 import { printJson, printLine, printTable } from '../print';
 

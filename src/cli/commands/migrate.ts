@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config';
 import { MigrunError } from '../../errors';
-import { connectionText } from '../../migration/rules';
 import type { MigrationReport } from '../../protocol/control/index';
+import { connectionText } from '../../vocabulary/endpoint';
 import { followProgress } from '../follow-progress';
 import { openProgram } from '../local';
 import { parsePort } from '../port';

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { type Image, readImage } from '../../checkpoint/read-image';
 import type { Config } from '../../config';
-import { endpointText } from '../../migration/rules';
 import { readClusterKey } from '../../protocol/channel/index';
+import { endpointText } from '../../vocabulary/endpoint';
 import { count, duration, printJson, printLine, printTable, size } from '../print';
 
 export function showCommand(program: Command, config: Config): void {

@@ -1,12 +1,8 @@
 /** IP addresses between text and bytes, and a connection's four addresses as bytes to authenticate. */
 
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+import type { Endpoint } from '../../vocabulary/endpoint';
 import { MalformedMessage, Writer } from './wire';
-
-export interface Endpoint {
-  readonly address: string;
-  readonly port: number;
-}
 
 /** 4 or 16 bytes. Throws a RangeError for what is not an address (a zone, "%eth0", is none). */
 export function addressToBytes(address: string): Buffer {
@@ -36,7 +32,7 @@ export function addressFromBytes(bytes: Buffer): string {
 export function encodeAddresses(first: Endpoint, second: Endpoint): Buffer {
   const writer = new Writer();
   for (const end of [first, second]) {
-    const bytes = onTheWire(addressToBytes(end.address));
+    const bytes = plainBytes(addressToBytes(end.address));
     writer.u8(bytes.length).bytes(bytes).u16(end.port);
   }
   return writer.finish();
@@ -44,7 +40,7 @@ export function encodeAddresses(first: Endpoint, second: Endpoint): Buffer {
 
 const MAPPED_PREFIX = Buffer.from('00000000000000000000ffff', 'hex');
 
-function onTheWire(bytes: Buffer): Buffer {
+function plainBytes(bytes: Buffer): Buffer {
   return bytes.length === 16 && bytes.subarray(0, 12).equals(MAPPED_PREFIX) ? bytes.subarray(12) : bytes;
 }
 

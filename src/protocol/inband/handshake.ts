@@ -10,7 +10,8 @@
  * nothing about another.
  */
 
-import { encodeAddresses, type Endpoint } from './address';
+import type { Endpoint } from '../../vocabulary/endpoint';
+import { encodeAddresses } from './address';
 import { decodeHeader, encodeHeader, FLAG_PROVED } from './header';
 import { keyId, mac, macMatches } from './keys';
 import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, PUBLIC_KEY_BYTES, TOKEN_BYTES } from './messages';

@@ -1,6 +1,6 @@
 /** In-band messages: pure; sockets and timers are the agent's. */
 
-export { addressFromBytes, addressToBytes, encodeAddresses, type Endpoint } from './address';
+export { addressFromBytes, addressToBytes, encodeAddresses } from './address';
 export { BoundedMap } from './bounded-map';
 export { type Clock, systemClock } from './clock';
 export { Conversation, type ConversationOptions, type Outcome } from './conversation';

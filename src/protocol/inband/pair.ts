@@ -1,6 +1,6 @@
 /** What this agent shares with one other agent. */
 
-import type { Endpoint } from './address';
+import type { Endpoint } from '../../vocabulary/endpoint';
 import { encodeHello, encodeWelcome, type Parties, refuseHello, welcomeChecks } from './handshake';
 import { derivePairKey, deriveSendingKey, keyId, type KeyPair } from './keys';
 import type { Carried, Hello, PairMessage, Welcome } from './messages';

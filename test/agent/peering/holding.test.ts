@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeeringFacts, PeerTicket } from '../../../src/agent/peering';
-import type { Connection } from '../../../src/native/contract';
+import type { Connection } from '../../../src/vocabulary/endpoint';
 import { Lab } from './support/lab';
 import { agent, expectReceived, introduce, resume, type Scene, scene, statuses, suspend,
   transfer } from './support/scene';

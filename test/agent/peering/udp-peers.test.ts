@@ -2,7 +2,7 @@
 
 import { pino } from 'pino';
 import { UdpPeers } from '../../../src/agent/peering/udp-peers';
-import type { Endpoint } from '../../../src/native/contract';
+import type { Endpoint } from '../../../src/vocabulary/endpoint';
 import { FakeClock, FakeNetwork } from '../../protocol/inband/fake-network';
 import { Random } from '../../protocol/inband/random';
 import { FakeHost } from './support/fake-host';

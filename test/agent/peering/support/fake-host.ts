@@ -1,8 +1,7 @@
 /** A host whose kernel is a few maps: sockets of processes, and a network that may lose, repeat and reorder. */
 
-import { connectionName } from '../../../../src/agent/peering/connections';
-import type { Connection, InbandSegment, Native, ReviveRequest, SavedSocket,
-  SocketOwner } from '../../../../src/native/contract';
+import type { InbandSegment, Native, ReviveRequest, SavedSocket, SocketOwner } from '../../../../src/native/contract';
+import { type Connection, connectionName } from '../../../../src/vocabulary/endpoint';
 import type { FakeNetwork } from '../../../protocol/inband/fake-network';
 
 const ESTABLISHED = 1;

@@ -3,7 +3,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { IntroducedConnection, PeerTicket, ResumedConnection,
   SuspendedConnection } from '../../../../src/agent/peering';
-import type { Connection, SavedSocket } from '../../../../src/native/contract';
+import type { SavedSocket } from '../../../../src/native/contract';
+import type { Connection } from '../../../../src/vocabulary/endpoint';
 import type { Child } from './child';
 import type { Lab } from './lab';
 

@@ -3,7 +3,7 @@
 import pino from 'pino';
 import { type LocalPrograms, type PeerFreezer, Peering, type PeerTicket,
   peerTicketSchema } from '../../../../src/agent/peering';
-import type { Connection } from '../../../../src/native/contract';
+import type { Connection } from '../../../../src/vocabulary/endpoint';
 import { FakeClock, FakeNetwork, type Weather } from '../../../protocol/inband/fake-network';
 import { Random } from '../../../protocol/inband/random';
 import { FakeHost, type FakeSocket } from './fake-host';

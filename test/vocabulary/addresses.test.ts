@@ -1,5 +1,5 @@
 import { addressOfFamily, anyAddress, isAnyAddress, isGroup, isLinkLocal, isLoopback,
-  plainAddress } from '../src/addresses';
+  plainAddress } from '../../src/vocabulary/addresses';
 
 test('a mapped address is the IPv4 address of its packets, and back', () => {
   expect(plainAddress('::ffff:10.0.0.1')).toBe('10.0.0.1');

@@ -1,8 +1,8 @@
 /** What the text of an IP address, as inet_ntop(3) prints it, says by itself. */
 import { isIPv4 } from 'node:net';
+import { AF_INET6 } from './sockets';
 
 const MAPPED = '::ffff:';
-const AF_INET6 = 10;
 
 /** An IPv4-mapped IPv6 address as the IPv4 address that its packets have. */
 export function plainAddress(address: string): string {
