@@ -4,8 +4,8 @@
  * The layers of src/, topmost first. Imports go down this list, never up; the files directly in src/
  * (errors, log, config, version) lie below all of them.
  */
-const layers = ['cli', 'supervisor', 'agent', 'checkpoint', 'migration', 'program', 'protocol', 'criu', 'native',
-  'vocabulary'];
+const layers = ['cli', 'supervisor', 'agent', 'checkpoint', 'migration', 'kinds', 'program', 'protocol', 'criu',
+  'native', 'vocabulary'];
 
 const upward = layers.map((layer, depth) => ({
   name: `${layer}-looks-up`,

@@ -1,10 +1,10 @@
 /**
  * A checkpoint: a program stops and becomes a file, and its peers hold. Two tables, one for a program that leaves, one
- * for a copy of one that runs on; the steps from suspend to save are a migration's (migration/stand-still.ts).
+ * for a copy of one that runs on; the steps from lock-peers to save are a migration's (migration/source/stand-still.ts).
  *
  *   step       here                                          peers
  *   preflight  facts, rules; make the draft; start CRIU      HELLO
- *   suspend                                                  lock with a short lease, which is renewed
+ *   lock-peers                                               lock with a short lease, which is renewed
  *   freeze     freeze the cgroup
  *   lock       lock all sockets; empty the accept queues
  *   dump       CRIU, leaving it frozen
@@ -15,23 +15,20 @@
  *   leave      kill the copy silently
  *
  *   of a copy: no hold, and instead of leave
- *   go-on      undo save, lock, freeze and suspend           CANCEL
+ *   go-on      undo save, lock, freeze and lock-peers           CANCEL
  */
 import { rmSync } from 'node:fs';
 import { MigrunError } from '../errors';
+import type { Facts } from '../kinds/kind';
+import { quiesce, refuseAway, withProcesses } from '../kinds/look';
 import { type Step, undoSteps } from '../migration/driver';
-import { reasonsOfNeighbours } from '../migration/local-connections';
-import { awaitOrphans } from '../migration/orphans';
-import { endLease, requireLeases, suspendPeers } from '../migration/peers';
-import { describeArrival, examine, undoExamine } from '../migration/preflight';
-import { reasonOfError, refusal } from '../migration/refusal';
-import { describeState, killCopy, STAND_STILL } from '../migration/stand-still';
-import { forgetWaiting } from '../migration/waiting';
-import { native } from '../native/index';
+import { describeArrival, examine, startCriu, undoExamine } from '../migration/source/preflight';
+import { describeState, STAND_STILL } from '../migration/source/stand-still';
 import { gatherProcesses } from '../program/facts';
 import { readClusterKey } from '../protocol/channel/index';
 import type { Reason } from '../vocabulary/reason';
-import type { CheckpointContext, CheckpointRequest } from './context';
+import { reasonOfError, refusal } from '../vocabulary/refusal';
+import type { Checkpoint, CheckpointRequest } from './context';
 import { makeDraft, nameDraft } from './draft';
 import { sealSecrets } from './keys';
 import { describeCheckpoint } from './manifest';
@@ -39,22 +36,25 @@ import { encodeSecrets } from './secrets';
 import { writeImage } from './write-image';
 
 /** What the program closed just before its freeze has mostly arrived by now. */
-const LAST_ORPHANS_PATIENCE_MS = 1_000;
+const LAST_QUIESCE_TIMEOUT_MS = 1_000;
 /** A console that takes nothing for so long gets again from the next one what it was sent. */
-const CONSOLE_PATIENCE_MS = 2_000;
+const CONSOLE_TIMEOUT_MS = 2_000;
+
+type Reads<Name extends keyof Checkpoint> = Pick<Checkpoint, Name>;
 
 // preflight
 
-async function preflight(context: CheckpointContext): Promise<void> {
-  await examine(
-    context,
-    () =>
-      Promise.resolve([...reasonsOfKey(context), ...makeDraft(context),
-        ...reasonsOfNeighbours(context.connections, context.host)]),
-  );
+async function preflight(checkpoint: Checkpoint): Promise<Pick<Checkpoint, 'facts' | 'criu'>> {
+  const askHere = (facts: Facts): Reason[] => [
+    ...reasonsOfKey(checkpoint),
+    ...makeDraft(checkpoint),
+    ...refuseAway(facts, checkpoint.host),
+  ];
+  const facts = await examine(checkpoint, (facts) => Promise.resolve(askHere(facts)));
+  return { facts, criu: await startCriu(checkpoint) };
 }
 
-function reasonsOfKey({ tools }: CheckpointContext): Reason[] {
+function reasonsOfKey({ tools }: Reads<'tools'>): Reason[] {
   try {
     readClusterKey(tools.config.clusterKeyFile);
     return [];
@@ -65,86 +65,72 @@ function reasonsOfKey({ tools }: CheckpointContext): Reason[] {
 }
 
 /** The question is over before the draft goes: nobody must take its absence for an answer. */
-function undoPreflight(context: CheckpointContext): void {
-  context.journal.answered(context.migration);
-  rmSync(context.draft, { force: true });
-  undoExamine(context);
+function undoPreflight(checkpoint: Checkpoint): void {
+  checkpoint.journal.answered(checkpoint.migration);
+  rmSync(checkpoint.draft, { force: true });
+  undoExamine(checkpoint);
 }
 
 // write
 
-async function write(context: CheckpointContext): Promise<void> {
-  const { facts, program, request, migration, tools, draft, folder } = context;
-  if (facts !== undefined) context.facts = { ...facts, processes: gatherProcesses(program.cgroup) };
-  const orphans = await awaitOrphans(program.cgroup, LAST_ORPHANS_PATIENCE_MS);
-  if (orphans.length > 0) throw refusal(orphans);
-  await program.consoleSettled(CONSOLE_PATIENCE_MS);
-  const state = await describeState(context);
+async function write(checkpoint: Checkpoint): Promise<Pick<Checkpoint, 'state' | 'heldUntil' | 'bytes'>> {
+  const { facts: before, program, request, migration, tools, draft, folder, file, host } = checkpoint;
+  const facts = withProcesses(before, gatherProcesses(program.cgroup));
+  const left = await quiesce(program.cgroup, LAST_QUIESCE_TIMEOUT_MS);
+  if (left.length > 0) throw refusal(left);
+  await program.consoleSettled(CONSOLE_TIMEOUT_MS);
+  const state = await describeState(checkpoint);
   const clusterKey = readClusterKey(tools.config.clusterKeyFile);
-  if (!request.leaveRunning) context.heldUntil = new Date(Date.now() + request.holdMs);
+  const heldUntil = request.leaveRunning ? null : new Date(Date.now() + request.holdMs);
+  const arrival = describeArrival(checkpoint, facts, host);
   // Whoever has a copy's image must not speak for the program that runs on.
-  const secrets = encodeSecrets({
-    arrival: describeArrival(context),
-    state: request.leaveRunning ? { ...state, tickets: [] } : state,
-  });
+  const secrets = encodeSecrets({ arrival, state: request.leaveRunning ? { ...state, tickets: [] } : state });
   const sealed = sealSecrets(clusterKey, migration, secrets);
+  const described = { migration, program, processes: facts.processes, state, heldUntil, clusterKey };
   try {
-    context.bytes = await writeImage(
-      draft,
-      folder,
-      sealed,
-      clusterKey,
-      (files) => describeCheckpoint(context, clusterKey, files),
-    );
+    const bytes = await writeImage(draft, folder, sealed, clusterKey, (files) => describeCheckpoint(described, files));
+    return { state, heldUntil, bytes };
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    throw new MigrunError('E_CHECKPOINT_FILE', `${context.file} cannot be written: ${code ?? message}`, {
-      hint: code === 'ENOSPC' ? 'make room there, or choose another place; the program runs on' : 'the program runs on',
-      cause,
-    });
+    const hint = code === 'ENOSPC'
+      ? 'make room there, or choose another place; the program runs on'
+      : 'the program runs on';
+    throw new MigrunError('E_CHECKPOINT_FILE', `${file} cannot be written: ${code ?? message}`, { hint, cause });
   }
 }
 
 // hold
 
-async function hold(context: CheckpointContext): Promise<void> {
-  requireLeases(context);
-  endLease(context);
-  await context.renewal; // a peer answers for its last round only
-  context.leased = false;
-  native.lock(context.liveFds, 0);
-  context.round++;
-  await suspendPeers(
-    context,
-    [...context.suspended.values()].map(({ connection }) => connection),
-    context.request.holdMs,
-  );
-  requireLeases(context);
+async function hold({ peers, frozen, request }: Reads<'peers' | 'frozen' | 'request'>): Promise<void> {
+  peers.requireLeases();
+  peers.endLease();
+  frozen.endLease();
+  await peers.hold(request.holdMs);
+  peers.requireLeases();
 }
 
 // commit
 
-async function commit(context: CheckpointContext): Promise<void> {
-  const { draft, file, tools, request } = context;
-  if (request.leaveRunning) requireLeases(context);
+async function commit({ peers, draft, file, tools, request }: Reads<
+  'peers' | 'draft' | 'file' | 'tools' | 'request'
+>): Promise<void> {
+  if (request.leaveRunning) peers.requireLeases();
   await nameDraft(draft, file, tools.log);
 }
 
 // leave, go on
 
-async function leave(context: CheckpointContext): Promise<void> {
-  await forgetWaiting(context);
-  killCopy(context);
-  context.journal.answered(context.migration);
-  rmSync(context.folder, { recursive: true, force: true });
+async function leave(checkpoint: Checkpoint): Promise<void> {
+  await checkpoint.killCopy([]);
+  checkpoint.journal.answered(checkpoint.migration);
 }
 
-async function goOn(context: CheckpointContext): Promise<void> {
-  await undoSteps(STAND_STILL, context, () => undefined, context.tools.log);
-  undoPreflight(context);
+async function goOn(checkpoint: Checkpoint): Promise<void> {
+  await undoSteps(STAND_STILL, checkpoint, () => undefined, checkpoint.tools.log);
+  undoPreflight(checkpoint);
 }
 
-const LEAVING_STEPS: readonly Step<CheckpointContext>[] = [
+const LEAVING_STEPS: readonly Step<Checkpoint>[] = [
   { name: 'preflight', run: preflight, undo: undoPreflight },
   ...STAND_STILL,
   { name: 'write', run: write },
@@ -153,7 +139,7 @@ const LEAVING_STEPS: readonly Step<CheckpointContext>[] = [
   { name: 'leave', run: leave },
 ];
 
-const COPY_STEPS: readonly Step<CheckpointContext>[] = [
+const COPY_STEPS: readonly Step<Checkpoint>[] = [
   { name: 'preflight', run: preflight, undo: undoPreflight },
   ...STAND_STILL,
   { name: 'write', run: write },
@@ -161,6 +147,6 @@ const COPY_STEPS: readonly Step<CheckpointContext>[] = [
   { name: 'go-on', run: goOn },
 ];
 
-export function checkpointSteps({ leaveRunning }: CheckpointRequest): readonly Step<CheckpointContext>[] {
+export function checkpointSteps({ leaveRunning }: CheckpointRequest): readonly Step<Checkpoint>[] {
   return leaveRunning ? COPY_STEPS : LEAVING_STEPS;
 }

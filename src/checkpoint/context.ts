@@ -1,10 +1,11 @@
-/** What a checkpoint has in hand, step by step. */
+/** A program on its way into a file: what the steps of a checkpoint share besides a departure's. */
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { MigrationTools, MovingProgram } from '../kinds/program';
+import { countConnections } from '../kinds/saved';
 import type { Phase } from '../migration/driver';
 import type { Journal } from '../migration/journal';
-import type { MigrationTools, MovingProgram } from '../migration/program';
-import { SourceContext } from '../migration/source-context';
+import { Departure } from '../migration/source/departure';
 import type { CheckpointReport } from '../protocol/control/index';
 
 export interface CheckpointRequest {
@@ -16,12 +17,13 @@ export interface CheckpointRequest {
   readonly leaveRunning: boolean;
 }
 
-export class CheckpointContext extends SourceContext {
+export class Checkpoint extends Departure {
   readonly file: string;
   /** The image is written here, and gets its name when it is whole. */
   readonly draft: string;
-  /** null: nobody holds for it. */
+  /** Given when it is written; null: nobody holds for it. */
   heldUntil: Date | null = null;
+  /** Given when it is written. */
   bytes = 0;
 
   constructor(
@@ -36,16 +38,16 @@ export class CheckpointContext extends SourceContext {
   }
 
   report(phases: Phase[]): CheckpointReport {
-    const { migration, program, file, heldUntil, saved, bytes, frozenAt } = this;
+    const { migration, program, file, heldUntil, state, bytes, frozen } = this;
     return {
       checkpoint: migration,
       program: program.identity.id,
       file,
       heldUntil: heldUntil?.toISOString() ?? null,
       phases,
-      connections: saved.length,
+      connections: state === undefined ? 0 : countConnections(state.kinds),
       bytes,
-      frozenMs: performance.now() - frozenAt,
+      frozenMs: performance.now() - frozen.frozenAt,
     };
   }
 }

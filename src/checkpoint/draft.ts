@@ -10,10 +10,10 @@ import type { Logger } from '../log';
 import type { Drafted } from '../migration/journal';
 import { native } from '../native/index';
 import type { Reason } from '../vocabulary/reason';
-import type { CheckpointContext } from './context';
+import type { Checkpoint } from './context';
 
 /** Gives why it cannot be made. */
-export function makeDraft({ draft, file, request, program, journal, migration }: CheckpointContext): Reason[] {
+export function makeDraft({ draft, file, request, program, journal, migration }: Checkpoint): Reason[] {
   try {
     if (statSync(file, { throwIfNoEntry: false }) !== undefined)
       return [{ code: 'E_CHECKPOINT_FILE', message: `${file} is there already` }];

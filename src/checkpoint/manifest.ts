@@ -2,19 +2,20 @@
  * What a checkpoint says of itself: the first file in it, JSON, so that any tool can show it. Of what it is made for
  * other eyes; all that a restore needs beside CRIU's images is sealed (keys.ts).
  */
-import { hostname, release } from 'node:os';
+import { arch, hostname, release } from 'node:os';
 import { z } from 'zod';
 import { MigrunError } from '../errors';
-import { describeArrival } from '../migration/preflight';
+import type { MovingProgram } from '../kinds/program';
+import { socketSummaries } from '../kinds/saved';
+import type { MovingState } from '../migration/state';
+import { cpuFlags, type ProcessFact } from '../program/facts';
 import { clusterKeyId } from '../protocol/channel/index';
 import { endpoint, hexId, imageName, programId } from '../protocol/control/index';
 import { VERSION } from '../version';
-import { tcpStateName } from '../vocabulary/sockets';
-import type { CheckpointContext } from './context';
 
 export const FORMAT = 'migrun checkpoint';
 /** Counts up with every change that an older reader would not understand. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -43,34 +44,39 @@ const manifestSchema = z.object({
       descriptors: z.array(z.object({ fd: z.int(), target: z.string() })),
     }),
   ),
-  connections: z.array(
+  /** Connections, those that wait to be accepted as well; listening sockets; UDP. */
+  sockets: z.array(
     z.object({
       pid: z.int(),
       fd: z.int(),
       state: z.string(),
       local: endpoint,
-      remote: endpoint,
+      remote: endpoint.nullable(),
       sendQueue: z.int(),
       receiveQueue: z.int(),
       waiting: z.boolean(),
     }),
   ),
-  listeners: z.array(endpoint),
-  udp: z.array(z.object({ pid: z.int(), fd: z.int(), local: endpoint, remote: endpoint })),
   /** All others, in their order. */
   files: z.array(z.object({ name: imageName, size: z.int().nonnegative(), sha256 })),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestFile = Manifest['files'][number];
 
-/** Of a program that stands still and was saved. */
+/** What is told of a program that stands still and was saved. */
+export interface Described {
+  readonly migration: string;
+  readonly program: MovingProgram;
+  readonly processes: readonly ProcessFact[];
+  readonly state: MovingState;
+  readonly heldUntil: Date | null;
+  readonly clusterKey: Buffer;
+}
+
 export function describeCheckpoint(
-  context: CheckpointContext,
-  clusterKey: Buffer,
+  { migration, program, processes, state, heldUntil, clusterKey }: Described,
   files: readonly ManifestFile[],
 ): Manifest {
-  const { migration, program, facts, saved, savedUdp, listeners, heldUntil } = context;
-  const { architecture, cpuFlags } = describeArrival(context);
   const { id, command, startedAt } = program.summary;
   return {
     format: FORMAT,
@@ -82,28 +88,17 @@ export function describeCheckpoint(
     heldUntil: heldUntil?.toISOString() ?? null,
     host: hostname(),
     kernel: release(),
-    architecture,
-    cpuFlags,
+    architecture: arch(),
+    cpuFlags: cpuFlags(),
     program: { id, command, startedAt },
     terminal: program.terminal !== undefined,
-    processes: (facts?.processes ?? []).map(({ innerPid, name, executable, descriptors }) => ({
+    processes: processes.map(({ innerPid, name, executable, descriptors }) => ({
       pid: innerPid,
       name,
       executable,
       descriptors: [...descriptors],
     })),
-    connections: saved.map(({ innerPid, fd, waiting, saved: { state, local, remote, sendQueue, receiveQueue } }) => ({
-      pid: innerPid,
-      fd,
-      state: tcpStateName(state),
-      local,
-      remote,
-      sendQueue: sendQueue.length,
-      receiveQueue: receiveQueue.length,
-      waiting: waiting !== null,
-    })),
-    listeners: listeners.map(({ local }) => local),
-    udp: savedUdp.map(({ innerPid, fd, saved: { local, remote } }) => ({ pid: innerPid, fd, local, remote })),
+    sockets: socketSummaries(state.kinds).map(({ innerPid, ...socket }) => ({ pid: innerPid, ...socket })),
     files: [...files],
   };
 }
@@ -114,10 +109,10 @@ export function peekManifest(bytes: Buffer, path: string): { key: string } {
     parseJson(bytes),
   );
   if (data === undefined) throw new MigrunError('E_CHECKPOINT_FORMAT', `${path} is not a checkpoint of migrun`);
-  if (data.version > FORMAT_VERSION) {
+  if (data.version !== FORMAT_VERSION) {
     throw new MigrunError(
       'E_CHECKPOINT_VERSION',
-      `${path} has format ${data.version}, and this migrun reads up to ${FORMAT_VERSION}`,
+      `${path} has format ${data.version}, and this migrun reads ${FORMAT_VERSION}`,
       { hint: 'use the version of migrun that made it' },
     );
   }

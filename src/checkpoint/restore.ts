@@ -13,16 +13,15 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
+import { isConnectionSummary, savedPeers } from '../kinds/saved';
 import type { Logger } from '../log';
 import type { Step } from '../migration/driver';
-import { sendImages } from '../migration/images';
-import { lostPeers } from '../migration/lost-peers';
-import { peersOf } from '../migration/moved-peers';
-import { openTarget, type Target } from '../migration/open-target';
-import { awaitOutcome } from '../migration/outcome';
-import { refusal } from '../migration/refusal';
-import { encodeState, hasPeer, STATE_FILE } from '../migration/state';
-import { type Arrival, expectType, type ResumedPeer } from '../protocol/control/index';
+import { lostPeers } from '../migration/source/lost-peers';
+import type { Address } from '../migration/source/target-agent';
+import { TargetLink } from '../migration/source/target-link';
+import { encodeState, STATE_FILE } from '../migration/state';
+import type { Arrival, ResumedPeer } from '../protocol/control/index';
+import { refusal } from '../vocabulary/refusal';
 import { SECRETS } from './layout';
 import { type Image, imageChunks } from './read-image';
 
@@ -31,111 +30,92 @@ const JUDGE_TIMEOUT_MS = 30_000;
 const COMMIT_TIMEOUT_MS = 30_000;
 const AS_IT_WAS = 'the checkpoint is as it was';
 
-export class RestoreContext {
+export class Restore {
   /** Of this attempt: a checkpoint may need several. */
   readonly migration = randomBytes(16).toString('hex');
-  target: Target | undefined;
-  received: Promise<void> = Promise.resolve();
+  readonly target: TargetLink;
+  /** Given by the transfer. */
   bytes = 0;
-  /** Connections whose peers did not follow. */
-  lost: ResumedPeer[] = [];
+  /** Given by the resume: whose peers did not follow. */
+  lost: readonly ResumedPeer[] = [];
 
   constructor(
     readonly image: Image,
     readonly clusterKey: Buffer,
-    readonly to: { host: string; port: number },
-    /** Where some peers hold no more, too, or where it was restored there before. */
+    readonly to: Address,
+    /** Also where some peers hold no more, or where it was restored there before. */
     readonly again: boolean,
-    readonly config: Config,
+    config: Config,
     readonly log: Logger,
-  ) {}
-
-  openTarget(): Target {
-    if (this.target === undefined) throw new MigrunError('E_INTERNAL', 'the target is not open');
-    return this.target;
+  ) {
+    this.target = new TargetLink(config, to, this.migration);
   }
 }
 
-async function preflight(context: RestoreContext): Promise<void> {
-  const { image, migration, config, to } = context;
-  if (image.manifest.heldUntil === null && image.manifest.connections.length > 0) {
-    throw new MigrunError(
-      'E_CHECKPOINT_COPY',
-      `${image.path} is a copy of a program that went on with its connections`,
-      { hint: AS_IT_WAS },
-    );
+type Reads<Name extends keyof Restore> = Pick<Restore, Name>;
+
+async function preflight({ image, migration, target, again }: Reads<
+  'image' | 'migration' | 'target' | 'again'
+>): Promise<void> {
+  if (image.manifest.heldUntil === null && image.manifest.sockets.some(isConnectionSummary)) {
+    const message = `${image.path} is a copy of a program that went on with its connections`;
+    throw new MigrunError('E_CHECKPOINT_COPY', message, { hint: AS_IT_WAS });
   }
-  context.target = await openTarget(config, to, migration, image.arrival.program.id);
-  const answer = await context.target.channel.request({
-    type: 'arrive',
-    arrival: { ...image.arrival, migration, checkpoint: checkpointOf(context) },
-  }, { timeoutMs: JUDGE_TIMEOUT_MS });
-  const { reasons } = expectType(answer, 'judged');
+  await target.open(image.arrival.program.id);
+  const arrival = { ...image.arrival, migration, checkpoint: checkpointOf(image, again) };
+  const reasons = await target.judge(arrival, JUDGE_TIMEOUT_MS);
   if (reasons.length > 0) throw refusal(reasons, AS_IT_WAS);
 }
 
-function checkpointOf({ image: { manifest, state }, again }: RestoreContext): Arrival['checkpoint'] {
-  const peers = state.connections.filter(hasPeer).map(({ saved: { local, remote, sndUna, rcvNxt } }) => ({
-    connection: { local, remote },
-    sndUna,
-    rcvNxt,
-  }));
+/** UDP sockets hold nothing, so nobody is asked whether they do. */
+function checkpointOf({ manifest, state }: Image, again: boolean): Arrival['checkpoint'] {
+  const peers = savedPeers(state.kinds).filter(({ connection }) => connection.udp !== true);
   return { id: manifest.checkpoint, tickets: state.tickets, peers, again };
 }
 
-function undoPreflight({ target }: RestoreContext): void {
-  target?.channel.destroy();
+function undoPreflight({ target }: Reads<'target'>): void {
+  target.close();
 }
 
-async function transfer(context: RestoreContext): Promise<void> {
-  const { image, clusterKey } = context;
+async function transfer({ image, clusterKey, target }: Reads<'image' | 'clusterKey' | 'target'>): Promise<
+  Reads<'bytes'>
+> {
   const state = encodeState(image.state);
   const images = image.manifest.files.filter(({ name }) => name !== SECRETS).map(({ name, size }) => ({ name, size }));
   async function* chunks(): AsyncGenerator<Buffer> {
     yield state;
     yield* imageChunks(image, clusterKey);
   }
-  const { bytes, received } = await sendImages(context.openTarget().channel, [{ name: STATE_FILE, size: state.length },
-    ...images], chunks());
-  Object.assign(context, { bytes, received });
+  return { bytes: await target.send([{ name: STATE_FILE, size: state.length }, ...images], chunks()) };
 }
 
-async function restore(context: RestoreContext): Promise<void> {
-  await context.received;
-  expectType(await context.openTarget().channel.request({ type: 'restore' }), 'restored');
+async function restore({ target }: Reads<'target'>): Promise<void> {
+  await target.restore();
 }
 
-async function commit({ target, migration, to, config, log }: RestoreContext): Promise<void> {
-  try {
-    await target?.channel.request({ type: 'commit' }, { timeoutMs: COMMIT_TIMEOUT_MS });
-  } catch (error) {
-    log.warn({ err: error }, 'no answer to the commit; asking for the outcome');
-    if ((await awaitOutcome(config, to, migration)) === 'committed') return;
-    throw new MigrunError('E_TARGET_LOST', `${to.host} failed before the program ran there`, {
-      hint: AS_IT_WAS,
-      cause: error,
-    });
-  }
+async function commit({ target, to, log }: Reads<'target' | 'to' | 'log'>): Promise<void> {
+  const committed = await target.commit(
+    COMMIT_TIMEOUT_MS,
+    (error) => log.warn({ err: error }, 'no answer to the commit; asking for the outcome'),
+  );
+  if (!committed)
+    throw new MigrunError('E_TARGET_LOST', `${to.host} failed before the program ran there`, { hint: AS_IT_WAS });
 }
 
 /** Whatever becomes of the channel: from here on the target needs nobody. */
-async function resume(context: RestoreContext): Promise<void> {
-  const { image, log } = context;
-  const { channel } = context.openTarget();
+async function resume({ image, target, log }: Reads<'image' | 'target' | 'log'>): Promise<Partial<Reads<'lost'>>> {
   try {
-    for await (const incoming of channel) {
-      if (incoming.kind !== 'message' || incoming.message.type !== 'resumed') continue;
-      context.lost = lostPeers(peersOf(image.state), incoming.message.peers);
-      return;
-    }
+    const peers = savedPeers(image.state.kinds).map(({ connection }) => connection);
+    return { lost: lostPeers(peers, await target.resumed()) };
   } catch (error) {
     log.warn({ err: error }, 'the target went away after the commit');
+    return {};
   } finally {
-    channel.destroy();
+    target.close();
   }
 }
 
-export const RESTORE_STEPS: readonly Step<RestoreContext>[] = [
+export const RESTORE_STEPS: readonly Step<Restore>[] = [
   { name: 'preflight', run: preflight, undo: undoPreflight },
   { name: 'transfer', run: transfer },
   { name: 'restore', run: restore },

@@ -7,7 +7,7 @@
 import { constants } from 'node:os';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
-import { connectToAgent } from '../migration/open-target';
+import { connectToAgent } from '../migration/source/target-agent';
 import type { Channel } from '../protocol/channel/index';
 import { connectLocal, expectType, type SupervisorMessage, supervisorMessage } from '../protocol/control/index';
 

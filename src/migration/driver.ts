@@ -6,7 +6,8 @@ import type { Logger } from '../log';
 
 export interface Step<Context> {
   readonly name: string;
-  run(context: Context): Promise<void> | void;
+  /** What it resolves with is there for the steps behind it, in the context. */
+  run(context: Context): Promise<Partial<Context> | void> | Partial<Context> | void;
   /** Must cope with a step that was done half or not at all. */
   undo?(context: Context): Promise<void> | void;
   /** When this step is done, the transaction has happened. */
@@ -21,7 +22,7 @@ export interface Phase {
 export type Progress = (step: string, state: 'started' | 'done' | 'undone', ms: number) => void;
 
 /** Resolves with how long each step took. Rejects with the first failure, after everything was undone. */
-export async function runSteps<Context>(
+export async function runSteps<Context extends object>(
   steps: readonly Step<Context>[],
   context: Context,
   onProgress: Progress,
@@ -32,7 +33,7 @@ export async function runSteps<Context>(
     const startedAt = performance.now();
     onProgress(step.name, 'started', 0);
     try {
-      await step.run(context);
+      Object.assign(context, await step.run(context));
     } catch (error) {
       log.warn({ step: step.name, err: error }, 'step failed');
       if (!steps.slice(0, index).some((done) => done.pointOfNoReturn))

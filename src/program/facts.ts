@@ -19,8 +19,10 @@ export interface ProcessFact {
   readonly executable: string;
   readonly workingDirectory: string;
   readonly descriptors: readonly DescriptorFact[];
+  /** Those of them that were not looked at before; where there is no such list, all. */
+  readonly unseen?: readonly DescriptorFact[];
   /** Files that are mapped, with their sizes; the target must have them alike. */
-  readonly files: readonly { path: string; size: number }[];
+  readonly mapped: readonly { path: string; size: number }[];
   readonly namespaces: Readonly<Record<string, string>>;
   readonly tracer: number;
 }
@@ -90,7 +92,8 @@ export function namespacesOf(pid: number | 'self'): Record<string, string> {
   return Object.fromEntries(NAMESPACES.map((name) => [name, readlinkSync(`/proc/${pid}/ns/${name}`)]));
 }
 
-function describeProcess(pid: number): ProcessFact | undefined {
+/** Undefined where it has ended meanwhile. */
+export function describeProcess(pid: number): ProcessFact | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     return {
@@ -100,7 +103,7 @@ function describeProcess(pid: number): ProcessFact | undefined {
       executable: readlinkSync(`/proc/${pid}/exe`),
       workingDirectory: readlinkSync(`/proc/${pid}/cwd`),
       descriptors: describeDescriptors(pid),
-      files: mappedFiles(pid),
+      mapped: mappedFiles(pid),
       namespaces: namespacesOf(pid),
       tracer: Number(status.match(/^TracerPid:\s*(\d+)$/m)?.[1] ?? 0),
     };

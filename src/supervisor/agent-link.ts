@@ -5,8 +5,8 @@
 import { existsSync, type FSWatcher, mkdirSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { MigrunError } from '../errors';
+import type { AgentLink } from '../kinds/program';
 import type { Logger } from '../log';
-import type { AgentLink } from '../migration/program';
 import type { Channel } from '../protocol/channel/index';
 import { type AgentMessage, agentMessage, connectLocal, serve } from '../protocol/control/index';
 

@@ -1,11 +1,12 @@
 /** The messages of a source, one channel, given to a TargetMigration in their order; its end before the commit aborts. */
 import { MigrunError } from '../errors';
-import { giveBack, renewClaim } from '../migration/holding';
+import { consoleOf } from '../kinds/console';
+import type { MigrationTools } from '../kinds/program';
 import type { Journal } from '../migration/journal';
-import type { MigrationTools } from '../migration/program';
 import type { MovingState } from '../migration/state';
-import { type ArrivedProgram, TargetMigration } from '../migration/target';
-import { tally } from '../migration/tell-peers';
+import { giveBack, renewClaim } from '../migration/target/claim';
+import { type ArrivedProgram, TargetMigration } from '../migration/target/target';
+import { tally } from '../migration/target/tell-peers';
 import { cgroupOf } from '../program/pod';
 import { arrivalName, type ProgramIdentity, type Records } from '../program/record';
 import type { Channel } from '../protocol/channel/index';
@@ -45,10 +46,10 @@ export class Arrivals {
         this.current().expect(message.files, message.rehearsal);
         return undefined;
       case 'received':
-        this.current().received(message.sha256);
+        this.current().imagesReceived(message.sha256);
         return { type: 'done' };
       case 'restore':
-        return { type: 'restored', locals: await this.current().restore() };
+        return { type: 'restored', locals: [...(await this.current().restore())] };
       case 'commit':
         await this.renew();
         this.current().commit();
@@ -140,7 +141,7 @@ export class Arrivals {
 
 export function identityOf(
   { program: { id, group, command, startedAt } }: Arrival,
-  { console: { token } }: MovingState,
+  { kinds }: MovingState,
 ): ProgramIdentity {
-  return { id, group, command, startedAt, token };
+  return { id, group, command, startedAt, token: consoleOf(kinds).console.token };
 }

@@ -1,19 +1,16 @@
 /** What `migrun inspect` shows: the program's processes, descriptors and sockets, and who of its peers can follow. */
-import { connectionsOf } from '../migration/moved-peers';
-import { agentPatience } from '../migration/peers';
-import type { AgentLink, MovingProgram } from '../migration/program';
-import { reasonsAgainst } from '../migration/rules';
-import { gatherFacts, namespacesOf, ownAddresses } from '../program/facts';
+import { look, peersOf, refuse } from '../kinds/look';
+import type { AgentLink, MovingProgram } from '../kinds/program';
 import { expectType, type Inspection } from '../protocol/control/index';
-import { type Connection, connectionText } from '../vocabulary/endpoint';
+import { agentTimeout } from '../times';
+import { type Connection, connectionName } from '../vocabulary/endpoint';
 import { isTcp, isUdp, tcpStateName } from '../vocabulary/sockets';
 
 const HELLO_DEADLINE_MS = 1_500;
 
 export async function inspect(program: MovingProgram, agent: AgentLink): Promise<Inspection> {
-  const facts = gatherFacts(program.cgroup, program.registry);
-  const innerPids = new Map(facts.processes.map(({ pid, innerPid }) => [pid, innerPid]));
-  const peers = await peerStatuses(program, connectionsOf(facts.sockets, facts.waiting, ownAddresses()), agent);
+  const facts = look(program);
+  const peers = await peerStatuses(program, peersOf(facts), agent);
   return {
     program: program.summary,
     processes: facts.processes.map(({ pid, innerPid, name, executable, descriptors }) => ({
@@ -30,15 +27,9 @@ export async function inspect(program: MovingProgram, agent: AgentLink): Promise
       state: isTcp(socket) ? tcpStateName(socket.state) : isUdp(socket) ? 'UDP' : '',
       local: socket.local,
       remote: socket.remote,
-      peer: peers.get(connectionText({ ...socket, udp: isUdp(socket) })) ?? '',
+      peer: peers.get(connectionName({ ...socket, udp: isUdp(socket) })) ?? '',
     })),
-    reasons: reasonsAgainst(facts.processes, facts.sockets, {
-      namespaces: namespacesOf('self'),
-      terminal: program.terminal?.path,
-      addresses: new Set(ownAddresses()),
-      unix: facts.unix,
-      innerPids,
-    }),
+    reasons: refuse(facts),
   };
 }
 
@@ -53,7 +44,7 @@ async function peerStatuses(
     group: program.identity.group,
     connections,
     deadlineMs: HELLO_DEADLINE_MS,
-  }, agentPatience(connections));
+  }, agentTimeout(connections));
   const { peers } = expectType(answer, 'introduced');
-  return new Map(peers.map(({ connection, status }) => [connectionText(connection), status]));
+  return new Map(peers.map(({ connection, status }) => [connectionName(connection), status]));
 }

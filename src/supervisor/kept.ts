@@ -1,11 +1,11 @@
 /** Connections that a dead supervisor had taken out of accept queues: the agent of this host has them. */
-import type { MigrationTools } from '../migration/program';
-import { isConnection } from '../migration/rules';
-import { putBack } from '../migration/waiting';
+import type { MigrationTools } from '../kinds/program';
+import { putBackIntoQueues } from '../kinds/tcp/fill-queues';
 import { native, type TakenSocket } from '../native/index';
 import { takeConnections } from '../program/kept-connections';
 import { pidsOf } from '../program/pod';
 import { expectType } from '../protocol/control/index';
+import { isConnection } from '../vocabulary/sockets';
 
 /** Back into the queues of a frozen program. */
 export async function returnKept(program: string, cgroup: string, { agent, log }: MigrationTools): Promise<void> {
@@ -19,7 +19,7 @@ export async function returnKept(program: string, cgroup: string, { agent, log }
       return { socket, listener: listeners.get(listener) ?? -1 };
     });
     native.lock(waiting.filter(({ socket }) => isConnection(socket)).map(({ socket }) => socket.fd), 0);
-    await putBack(waiting, cgroup, () => forgetKept(program, { agent }));
+    await putBackIntoQueues(waiting, cgroup, () => forgetKept(program, { agent }));
     log.info({ count: waiting.length }, 'connections that waited to be accepted wait again');
   } finally {
     for (const { fd } of held) native.closeFd(fd);

@@ -1,8 +1,8 @@
 /** One program under supervision, whether it was started here or has arrived. */
+import type { MovingProgram } from '../kinds/program';
 import type { Logger } from '../log';
-import type { MovingProgram } from '../migration/program';
-import type { ConsoleState } from '../migration/state';
 import { native, type Registry, type Watch } from '../native/index';
+import type { ConsoleState } from '../program/console-state';
 import { INIT_SIGNAL_CLOSE_STDIN, pidsOf, type Pod, registryFdsOf, takeFromInit } from '../program/pod';
 import type { ProgramIdentity } from '../program/record';
 import { mapRegistry } from '../program/registry';
@@ -80,7 +80,7 @@ export class Program implements MovingProgram {
     }
   }
 
-  holdConsole(): void {
+  freezeConsole(): void {
     this.console.hold();
     this.stdio.hold();
   }
@@ -93,7 +93,7 @@ export class Program implements MovingProgram {
     return { token: this.identity.token, ...this.stdio.state() };
   }
 
-  releaseConsole(): void {
+  thawConsole(): void {
     this.stdio.release();
     this.console.release();
   }

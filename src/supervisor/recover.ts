@@ -6,10 +6,11 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeDraft, wasCommitted } from '../checkpoint/draft';
 import { MigrunError } from '../errors';
+import { consoleOf } from '../kinds/console';
+import type { MigrationTools } from '../kinds/program';
 import type { Journal } from '../migration/journal';
-import { awaitOutcome } from '../migration/outcome';
-import type { MigrationTools } from '../migration/program';
-import { takeUp } from '../migration/take-up';
+import { awaitOutcome } from '../migration/source/target-agent';
+import { pickUp } from '../migration/target/pick-up';
 import { native } from '../native/index';
 import { takePipes } from '../program/far-ends';
 import { destroyCgroup, innerPid, pidsOf, type Pod } from '../program/pod';
@@ -147,18 +148,19 @@ async function finishArrival(
     await discard(cgroup, migration, tools);
     return undefined;
   }
-  const state = isFrozen(cgroup) ? await takeUp({ folder, cgroup, registry: mapRegistry(initPid) }, tools) : undefined;
+  const state = isFrozen(cgroup) ? await pickUp({ folder, cgroup, registry: mapRegistry(initPid) }, tools) : undefined;
   rmSync(folder, { recursive: true, force: true });
-  const token = known?.identity.token ?? state?.console.token;
+  const console = state === undefined ? undefined : consoleOf(state.kinds);
+  const token = known?.identity.token ?? console?.console.token;
   if (token === undefined)
     throw new MigrunError('E_INTERNAL', `program ${program.id} runs, but nothing is known of its console`);
-  const terminal = known?.terminal ?? (state !== undefined && state.terminal !== null);
+  const terminal = known?.terminal ?? (console?.terminal ?? null) !== null;
   const pod: Pod = { id: program.id, cgroup, initPid, stdio: terminal ? { kind: 'none' } : takePipes(initPid) };
   // Whoever had it already may have read of what it printed.
   return {
     identity: { ...program, token },
     pod,
-    stdio: known === undefined ? state?.console : undefined,
+    stdio: known === undefined ? console?.console : undefined,
     console: 'elsewhere',
   };
 }

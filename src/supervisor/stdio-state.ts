@@ -1,5 +1,5 @@
 /** What of a program's console moves with it (migration/state.ts), besides its token. */
-import type { ConsoleState } from '../migration/state';
+import type { ConsoleState } from '../program/console-state';
 
 export type OutputName = 'stdout' | 'stderr';
 export type StdioState = Omit<ConsoleState, 'token'>;

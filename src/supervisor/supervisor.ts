@@ -10,17 +10,18 @@ import { rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { checkpointSteps } from '../checkpoint/checkpoint';
-import { CheckpointContext, type CheckpointRequest } from '../checkpoint/context';
+import { Checkpoint, type CheckpointRequest } from '../checkpoint/context';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
+import { consoleOf } from '../kinds/console';
+import type { MigrationTools } from '../kinds/program';
+import { countConnections } from '../kinds/saved';
 import type { Logger } from '../log';
 import { type Phase, runSteps, type Step } from '../migration/driver';
 import { Journal } from '../migration/journal';
-import { MigrationContext } from '../migration/migration-context';
-import type { MigrationTools } from '../migration/program';
-import { SOURCE_STEPS } from '../migration/source';
-import type { SourceContext } from '../migration/source-context';
-import type { ArrivedProgram } from '../migration/target';
+import type { Departure } from '../migration/source/departure';
+import { Migration, MIGRATION_STEPS } from '../migration/source/migrate';
+import type { ArrivedProgram } from '../migration/target/target';
 import { native } from '../native/index';
 import { Hold } from '../program/hold';
 import { cgroupOf, createPod, type Pod, removeCgroup } from '../program/pod';
@@ -252,16 +253,16 @@ export class Supervisor {
   // leaving
 
   private async migrate(to: string, port: number, channel: Channel<SupervisorMessage>): Promise<MigrationReport> {
-    const context = new MigrationContext(this.runningProgram(), this.tools(), this.journal, { host: to, port });
-    const phases = await this.depart(SOURCE_STEPS, context, 'moved', channel);
+    const context = new Migration(this.runningProgram(), this.tools(), this.journal, { host: to, port });
+    const phases = await this.depart(MIGRATION_STEPS, context, 'moved', channel);
     const report = context.report(phases);
     this.log.info({ report }, 'moved');
-    setImmediate(() => void this.leave((console) => console.moved(context.target?.address ?? to, port)));
+    setImmediate(() => void this.leave((console) => console.moved(context.target.address, port)));
     return report;
   }
 
   private async checkpoint(request: CheckpointRequest, channel: Channel<SupervisorMessage>): Promise<CheckpointReport> {
-    const context = new CheckpointContext(this.runningProgram(), this.tools(), this.journal, request);
+    const context = new Checkpoint(this.runningProgram(), this.tools(), this.journal, request);
     const phases = await this.depart(
       checkpointSteps(request),
       context,
@@ -282,9 +283,9 @@ export class Supervisor {
   }
 
   /** `endsAs`: moved, where nothing of it is here once the steps are done. */
-  private async depart<Context extends SourceContext>(
-    steps: readonly Step<Context>[],
-    context: Context,
+  private async depart<Moving extends Departure>(
+    steps: readonly Step<Moving>[],
+    context: Moving,
     endsAs: 'moved' | 'running',
     channel: Channel<SupervisorMessage>,
   ): Promise<Phase[]> {
@@ -342,8 +343,8 @@ export class Supervisor {
   }
 
   private async adoptArrived({ arrival, state, pod }: ArrivedProgram, peersAreLate: boolean): Promise<void> {
-    const program = this.adopt(identityOf(arrival, state), pod, state.console);
-    program.connections = state.connections.length;
+    const program = this.adopt(identityOf(arrival, state), pod, consoleOf(state.kinds).console);
+    program.connections = countConnections(state.kinds);
     if (peersAreLate) program.state = 'arriving';
     this.records.removeArrival(this.id);
     await this.tellOfChange();

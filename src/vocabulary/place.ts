@@ -1,5 +1,5 @@
-/** Where a descriptor is, on whichever host: descriptor `fd` of the process whose pid in the program's own namespace is `innerPid`. */
-export interface Place {
-  readonly innerPid: number;
-  readonly fd: number;
-}
+/** Where a descriptor is, on whichever host: number `fd` of the process whose pid in the program's own namespace is `innerPid`. */
+import { z } from 'zod';
+
+export const place = z.object({ innerPid: z.int().positive(), fd: z.int().nonnegative() });
+export type Place = Readonly<z.infer<typeof place>>;

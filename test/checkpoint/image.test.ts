@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sealSecrets } from '../../src/checkpoint/keys';
 import { archiveSize } from '../../src/checkpoint/layout';
-import type { Manifest } from '../../src/checkpoint/manifest';
+import { FORMAT_VERSION, type Manifest } from '../../src/checkpoint/manifest';
 import { imageChunks, readImage } from '../../src/checkpoint/read-image';
 import { encodeSecrets } from '../../src/checkpoint/secrets';
 import { writeImage } from '../../src/checkpoint/write-image';
@@ -25,7 +25,7 @@ const refused = (code: string): Error => expect.objectContaining({ code: `E_CHEC
 let folder: string;
 let path: string;
 
-async function make(file: string, change: Partial<Record<keyof Manifest, unknown>> = {}): Promise<number> {
+async function make(file: string, change: Readonly<Record<string, unknown>> = {}): Promise<number> {
   const images = join(folder, 'images');
   rmSync(images, { recursive: true, force: true });
   mkdirSync(images);
@@ -34,7 +34,7 @@ async function make(file: string, change: Partial<Record<keyof Manifest, unknown
   const secrets = sealSecrets(KEY, CHECKPOINT, encodeSecrets({ arrival: modestArrival(), state: practiceState() }));
   return writeImage(file, images, secrets, KEY, (files) => ({
     format: 'migrun checkpoint',
-    version: 1,
+    version: FORMAT_VERSION,
     migrun: '0.1.0',
     key: clusterKeyId(KEY),
     checkpoint: CHECKPOINT,
@@ -47,9 +47,7 @@ async function make(file: string, change: Partial<Record<keyof Manifest, unknown
     program: { id: '1a2b3c4d', command: ['./server'], startedAt: 0 },
     terminal: false,
     processes: [],
-    connections: [],
-    listeners: [],
-    udp: [],
+    sockets: [],
     files,
     ...(change as Partial<Manifest>),
   }));
@@ -108,8 +106,18 @@ describe('is refused, and said why, where it', () => {
   });
 
   test('has a newer format', async () => {
-    await make(other(), { version: 2 });
+    await make(other(), { version: FORMAT_VERSION + 1 });
     await expect(readImage(other(), KEY)).rejects.toThrow(refused('VERSION'));
+  });
+
+  test('has format 1, which had connections, listening sockets and UDP apart', async () => {
+    expect(FORMAT_VERSION).toBe(2);
+    await make(other(), { version: 1, sockets: undefined, connections: [], listeners: [], udp: [] });
+    const error = await readImage(other(), KEY).catch((error: unknown) => error);
+    expect(error).toMatchObject({
+      code: 'E_CHECKPOINT_VERSION',
+      message: `${other()} has format 1, and this migrun reads 2`,
+    });
   });
 
   test('has secrets that were sealed for another one', async () => {

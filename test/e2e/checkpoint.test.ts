@@ -163,7 +163,7 @@ describe('a checkpoint that cannot be written', () => {
       'mkdir /run/small && mount -t tmpfs -o size=64k none /run/small']);
     const { code, undone } = await refusedCheckpoint(hostA, pair.server.id, '/run/small/image');
     expect(code).toBe('E_CHECKPOINT_FILE');
-    expect(undone).toEqual(['save', 'lock', 'freeze', 'suspend', 'preflight']);
+    expect(undone).toEqual(['save', 'lock', 'freeze', 'lock-peers', 'preflight']);
     expect((await hostA.run(['ls', '-A', '/run/small'])).stdout).toBe('');
     await expectCounting(pair);
     await hostA.run(['umount', '/run/small']);

@@ -112,7 +112,7 @@ describe('a program with', () => {
       expect(await lab.hostA.refusal(program.id, 'hostB')).toMatchObject({
         code,
         text: expect.stringContaining(text),
-        undone: ['lock', 'freeze', 'suspend', 'preflight'],
+        undone: ['lock', 'freeze', 'lock-peers', 'preflight'],
       });
     }
     await say('close', 'closed');

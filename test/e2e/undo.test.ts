@@ -7,8 +7,8 @@ import { cgroupRoot, cgroupsOf, useLab } from './support/lab.js';
 
 /** The steps that a failure in the dump, or on the target, finds done. */
 const UNDONE = {
-  source: ['lock', 'freeze', 'suspend', 'preflight'],
-  target: ['save', 'lock', 'freeze', 'suspend', 'preflight'],
+  source: ['lock', 'freeze', 'lock-peers', 'preflight'],
+  target: ['save', 'lock', 'freeze', 'lock-peers', 'preflight'],
 };
 
 const lab = useLab();

@@ -57,6 +57,17 @@ test('a step that takes its time is timed', async () => {
   expect(phase?.ms).toBeLessThanOrEqual(performance.now() - startedAt);
 });
 
+test('what a step gives is there for the steps behind it, and for the undoing', async () => {
+  const context = { given: 0, seen: [] as number[] };
+  const table: Step<typeof context>[] = [
+    { name: 'gives', run: () => Promise.resolve({ given: 17 }), undo: ({ given, seen }) => void seen.push(given + 1) },
+    { name: 'sees', run: ({ given, seen }) => void seen.push(given) },
+    { name: 'fails', run: () => Promise.reject(new Error('failed')) },
+  ];
+  await expect(runSteps(table, context, () => undefined, log)).rejects.toThrow('failed');
+  expect(context).toEqual({ given: 17, seen: [17, 18] });
+});
+
 test('a failure is undone from the step that failed back to the first', async () => {
   const { story, progress, outcome } = await run(steps('abcd', { failing: 'c' }));
   expect(story).toEqual(['a', 'b', 'c', 'undo c', 'undo b', 'undo a']);

@@ -1,4 +1,5 @@
-/** A channel of a source and one of its target, over a real socket pair. */
+/** A channel of a source and one of its target, over a real socket pair; and a program that moves from one to the other. */
+import type { WantedByKind } from '../../src/kinds/look';
 import { Channel } from '../../src/protocol/channel';
 import { type Arrival, type SupervisorMessage, supervisorMessage } from '../../src/protocol/control';
 import { streamPair } from '../protocol/channel/streams';
@@ -18,6 +19,24 @@ export async function channelPair(): Promise<ChannelPair> {
   };
 }
 
+/** What a program needs that any host could take, of every kind. */
+export function modestNeeds(change: WantedByKind = {}): WantedByKind {
+  return {
+    processes: { architecture: process.arch, cpuFlags: [], mapped: [], workingDirectories: ['/'] },
+    console: null,
+    files: [],
+    'file-locks': [],
+    unix: { bound: [], others: [] },
+    bound: [],
+    connecting: { outward: [], inside: [] },
+    connections: { connections: [], inside: [] },
+    udp: { sockets: [], peers: [] },
+    'socket-options': [],
+    'accept-queues': [],
+    ...change,
+  };
+}
+
 /** A program that any host could take. */
 export function modestArrival(change: Partial<Arrival> = {}): Arrival {
   return {
@@ -31,20 +50,9 @@ export function modestArrival(change: Partial<Arrival> = {}): Arrival {
       connections: 0,
       startedAt: 0,
     },
-    architecture: process.arch,
-    cpuFlags: [],
-    files: [],
-    descriptors: { opened: [], locked: [], unixNames: [], unixPeers: [] },
-    workingDirectories: ['/'],
-    connecting: [],
-    bound: [],
-    connections: [],
-    inside: [],
-    udp: [],
     addresses: [],
-    options: [],
+    needs: modestNeeds(),
     checkpoint: null,
-    terminal: null,
     ...change,
   };
 }

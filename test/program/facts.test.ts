@@ -40,8 +40,8 @@ test("a program's processes, their files, descriptors and namespaces", async () 
   });
   expect(shell!.descriptors).toContainEqual(expect.objectContaining({ fd: 9, target: '/etc/passwd' }));
   const { shim } = loadConfig();
-  expect(shell!.files).toContainEqual({ path: shim, size: statSync(shim).size });
-  expect(shell!.files.find(({ path }) => path === shell!.executable)?.size).toBe(statSync(shell!.executable).size);
+  expect(shell!.mapped).toContainEqual({ path: shim, size: statSync(shim).size });
+  expect(shell!.mapped.find(({ path }) => path === shell!.executable)?.size).toBe(statSync(shell!.executable).size);
   const { pid: ownPid, ...own } = namespacesOf('self');
   expect(shell!.namespaces).toMatchObject(own);
   expect(shell!.namespaces['pid']).not.toBe(ownPid);

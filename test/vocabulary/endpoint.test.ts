@@ -1,4 +1,5 @@
-import { connectionName, connectionText, endpointText, onTheWire, otherSide } from '../../src/vocabulary/endpoint';
+import { connectionName, connectionText, endpointText, isReceivedAt, onTheWire,
+  otherSide } from '../../src/vocabulary/endpoint';
 
 const at = (address: string, port = 5000) => ({ address, port });
 
@@ -28,4 +29,14 @@ test('TCP and UDP between the same ends have two names', () => {
   const ends = { local: at('10.0.0.1', 1), remote: at('10.0.0.2', 2) };
   expect(connectionName(ends)).not.toBe(connectionName({ ...ends, udp: true }));
   expect(onTheWire({ ...ends, udp: true }).udp).toBe(true);
+});
+
+test('what is sent to an address is received where one is bound to it, or to any', () => {
+  const bound = [at('127.0.0.1', 1), at('0.0.0.0', 2), at('::', 3)];
+  expect(
+    [at('127.0.0.1', 1), at('::ffff:127.0.0.1', 1), at('10.0.0.1', 2), at('fd00::1', 3)].map((one) =>
+      isReceivedAt(one, bound)
+    ),
+  ).toEqual([true, true, true, true]);
+  expect([at('10.0.0.1', 1), at('127.0.0.1', 4)].map((one) => isReceivedAt(one, bound))).toEqual([false, false]);
 });

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { join } from 'node:path';
 import { type Image, readImage } from '../../checkpoint/read-image';
-import { RESTORE_STEPS, RestoreContext } from '../../checkpoint/restore';
+import { Restore, RESTORE_STEPS } from '../../checkpoint/restore';
 import type { Config } from '../../config';
+import { consoleOf } from '../../kinds/console';
+import { isConnectionSummary } from '../../kinds/saved';
 import { createLogger } from '../../log';
 import { type Phase, runSteps } from '../../migration/driver';
 import { readClusterKey } from '../../protocol/channel/index';
@@ -44,7 +46,7 @@ async function restore(config: Config, file: string, { to, port, detach, again, 
   const image = await readImage(file, key);
   if (to === undefined) await ensureAgent(config);
   const place = { host: to ?? 'localhost', port };
-  const context = new RestoreContext(
+  const context = new Restore(
     image,
     key,
     place,
@@ -65,19 +67,19 @@ async function restore(config: Config, file: string, { to, port, detach, again, 
   return await follow(config, image, place);
 }
 
-function reportOf({ image: { manifest }, to, bytes, lost }: RestoreContext, phases: readonly Phase[]): object {
+function reportOf({ image: { manifest }, to, bytes, lost }: Restore, phases: readonly Phase[]): object {
   return {
     checkpoint: manifest.checkpoint,
     program: manifest.program.id,
     target: to.host,
     phases,
-    connections: manifest.connections.length,
+    connections: manifest.sockets.filter(isConnectionSummary).length,
     bytes,
     lost,
   };
 }
 
-function tell({ image: { manifest }, lost }: RestoreContext, to: string | undefined): string {
+function tell({ image: { manifest }, lost }: Restore, to: string | undefined): string {
   const lines = [`migrun: program ${manifest.program.id}${to === undefined ? '' : ` on ${to}`}`];
   for (const { connection, status } of lost)
     lines.push(`lost: ${connectionText(connection)}: its peer did not follow (${status})`);
@@ -85,7 +87,7 @@ function tell({ image: { manifest }, lost }: RestoreContext, to: string | undefi
 }
 
 function follow(config: Config, { state, manifest }: Image, place: { host: string; port: number }): Promise<number> {
-  const { token, stdout, stderr, received } = state.console;
+  const { token, stdout, stderr, received } = consoleOf(state.kinds).console;
   const console = new ConsoleClient(
     config,
     manifest.program.id,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type Image, readImage } from '../../checkpoint/read-image';
 import type { Config } from '../../config';
+import { isConnectionSummary } from '../../kinds/saved';
 import { readClusterKey } from '../../protocol/channel/index';
 import { endpointText } from '../../vocabulary/endpoint';
 import { count, duration, printJson, printLine, printTable, size } from '../print';
@@ -19,8 +20,7 @@ export function showCommand(program: Command, config: Config): void {
 }
 
 function show({ manifest, bytes }: Image): void {
-  const { program, createdAt, host, migrun, kernel, architecture, terminal, processes, connections, listeners, udp,
-    files } = manifest;
+  const { program, createdAt, host, migrun, kernel, architecture, terminal, processes, sockets, files } = manifest;
   printLine(`program ${program.id}: ${program.command.join(' ')}`);
   printLine(
     `made ${createdAt} on ${host} (${architecture}, Linux ${kernel}) by migrun ${migrun}; ${size(bytes)} in ${
@@ -32,32 +32,25 @@ function show({ manifest, bytes }: Image): void {
     printLine(`\nprocess ${pid} (${name}): ${executable}`);
     printTable(['FD', 'IS'], descriptors.map(({ fd, target }) => [String(fd), target]));
   }
-  if (listeners.length + udp.length + connections.length === 0) return;
+  if (sockets.length === 0) return;
   printLine('');
   printTable(
     ['PROCESS', 'FD', 'STATE', 'LOCAL', 'REMOTE', 'UNSENT', 'UNREAD'],
-    [
-      ...listeners.map((local) => ['', '', 'LISTEN', endpointText(local), '', '', '']),
-      ...connections.map(({ pid, fd, state, local, remote, sendQueue, receiveQueue, waiting }) => [
-        String(pid),
-        waiting ? 'waits' : String(fd),
-        state,
-        endpointText(local),
-        endpointText(remote),
-        String(sendQueue),
-        String(receiveQueue),
-      ]),
-      ...udp.map(
-        ({ pid, fd, local, remote }) => [String(pid), String(fd), 'UDP', endpointText(local),
-          remote.port === 0 ? '' : endpointText(remote), '', ''],
-      ),
-    ],
+    sockets.map((socket) => [
+      String(socket.pid),
+      socket.waiting ? 'waits' : String(socket.fd),
+      socket.state,
+      endpointText(socket.local),
+      socket.remote === null ? '' : endpointText(socket.remote),
+      String(socket.sendQueue),
+      String(socket.receiveQueue),
+    ]),
   );
 }
 
-function holdText({ heldUntil, connections }: Image['manifest']): string {
+function holdText({ heldUntil, sockets }: Image['manifest']): string {
   if (heldUntil === null) return 'a copy: the program went on with its connections';
-  if (connections.length === 0) return 'nobody waits for it';
+  if (!sockets.some(isConnectionSummary)) return 'nobody waits for it';
   const left = new Date(heldUntil).getTime() - Date.now();
   return left > 0 ? `its peers hold for ${duration(left)} more` : `its peers held until ${heldUntil}`;
 }

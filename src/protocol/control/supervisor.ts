@@ -5,65 +5,19 @@
 import { z } from 'zod';
 import { bytesSchema } from '../channel/index';
 import { peerTicket } from './agent';
-import { connection, endpoint, hexId, imageName, programId, programSummary, reason, sequence,
-  socketOption } from './common';
+import { connection, endpoint, hexId, imageName, programId, programSummary, reason, sequence } from './common';
 
 const position = z.int().nonnegative();
 const outputName = z.enum(['stdout', 'stderr']);
-
-const file = z.object({ path: z.string().max(4096), size: z.number() });
 
 /** What the target checks before anything is touched. */
 export const arrival = z.object({
   migration: hexId,
   program: programSummary,
-  architecture: z.string(),
-  cpuFlags: z.array(z.string()),
-  files: z.array(file),
-  /** What the program's descriptors need there. */
-  descriptors: z.object({
-    /** A size of null: not compared. One that grows may be larger. */
-    opened: z.array(
-      z.object({
-        path: z.string().max(4096),
-        mode: z.int().nonnegative(),
-        size: z.number().nullable(),
-        grows: z.boolean(),
-      }),
-    ),
-    locked: z.array(z.string().max(4096)),
-    unixNames: z.array(z.string().max(128)),
-    unixPeers: z.array(z.string().max(128)),
-  }),
-  workingDirectories: z.array(z.string().max(4096)),
-  /** TCP sockets that are bound, and may listen. */
-  bound: z.array(
-    z.object({
-      family: z.int(),
-      local: endpoint,
-      listens: z.boolean(),
-      /** In its accept queue. */ waiting: z.int().nonnegative(),
-      options: z.array(socketOption),
-    }),
-  ),
-  /** With its peers, as it will have them. */
-  connections: z.array(connection),
-  /** The addresses of connections that are in the program altogether. */
-  inside: z.array(z.string().max(64)),
-  udp: z.array(
-    z.object({
-      family: z.int(),
-      local: endpoint,
-      remote: endpoint,
-      v6only: z.boolean(),
-      interfaces: z.array(z.string().max(15)),
-    }),
-  ),
   /** Of the host that it leaves. */
   addresses: z.array(z.string().max(64)),
-  connecting: z.array(connection),
-  /** What programs set on their sockets, each combination once. */
-  options: z.array(z.object({ family: z.int(), type: z.int(), protocol: z.int(), options: z.array(socketOption) })),
+  /** By kind, in the kind's own schema (src/kinds), what the program needs there. */
+  needs: z.record(z.string().max(32), z.unknown()),
   /** Where it comes out of one: who is to hold its connections. */
   checkpoint: z
     .object({
@@ -74,7 +28,6 @@ export const arrival = z.object({
       again: z.boolean(),
     })
     .nullable(),
-  terminal: z.object({ key: z.string(), rows: z.int(), columns: z.int() }).nullable(),
 });
 export type Arrival = z.infer<typeof arrival>;
 

@@ -126,7 +126,7 @@ describe('a program', () => {
     expect(refusal).toMatchObject({
       code: 'E_SOCKET_OPTION',
       text: expect.stringContaining('IPV6_MTU'),
-      undone: ['lock', 'freeze', 'suspend', 'preflight'],
+      undone: ['lock', 'freeze', 'lock-peers', 'preflight'],
     });
     await run(`set 3 41 24 ${OFF}`);
   });

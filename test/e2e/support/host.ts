@@ -146,5 +146,5 @@ export class Host {
 export function refusalOf({ status, stdout, stderr }: Finished): Refusal {
   const [, code] = /^migrun: (E_[A-Z_]+): /m.exec(stderr) ?? [];
   if (status !== 1 || code === undefined) throw new Error(`no refusal, but status ${status}: ${stdout}${stderr}`);
-  return { code, text: stderr, undone: [...stderr.matchAll(/^ {2}undone: (\w+)/gm)].map(([, step]) => step!) };
+  return { code, text: stderr, undone: [...stderr.matchAll(/^ {2}undone: ([\w-]+)/gm)].map(([, step]) => step!) };
 }

@@ -1,0 +1,45 @@
+/**
+ * The shim's registry of sockets (preload/registry.h). CRIU carries its memory; but it names sockets by their inodes, and
+ * restored sockets have others.
+ */
+import { fstatSync } from 'node:fs';
+import { z } from 'zod';
+import { place } from '../vocabulary/place';
+import { type ArrivingProgram, defineTravellingKind } from './kind';
+
+/** An inet socket, with its inode at the source. */
+const namedSocket = place.extend({ inode: z.int().nonnegative() });
+type NamedSocket = z.infer<typeof namedSocket>;
+
+export const registry = defineTravellingKind({
+  name: 'registry',
+
+  saved: { schema: z.array(namedSocket), practice: [{ innerPid: 1, fd: 0, inode: 1 }] },
+
+  leave: () => ({
+    state: (frozen) => frozen.sockets.map((socket) => ({ ...frozen.placeOf(socket), inode: socket.inode })),
+  }),
+
+  arrive: () => ({
+    settle(saved, program) {
+      const { registry } = program;
+      registry?.moveInodes(inodesHere(saved, program));
+      registry?.endFreeze();
+    },
+
+    /** Once only: an inode here may be the number of another socket's inode there. */
+    pickUp(saved, program) {
+      const { registry } = program;
+      const moves = inodesHere(saved, program);
+      const known = new Set(registry?.sockets().map(({ inode }) => inode));
+      if (!moves.every(([, to]) => known.has(to))) registry?.moveInodes(moves);
+    },
+  }),
+});
+
+function inodesHere(saved: readonly NamedSocket[], { descriptors }: ArrivingProgram): [from: number, to: number][] {
+  return saved.flatMap(({ inode, ...at }): [number, number][] => {
+    const fd = descriptors.find(at);
+    return fd === undefined ? [] : [[inode, fstatSync(fd).ino]];
+  });
+}

@@ -1,0 +1,243 @@
+/**
+ * TCP connections: saved at the source, and revived at the target in the sockets that CRIU has made, closed. They stay
+ * locked until their peers follow. Those that wait to be accepted have peers like others, and are judged here too; how they
+ * are taken and put into a queue again is accept-queues.ts.
+ */
+import { z } from 'zod';
+import { MigrunError } from '../../errors';
+import { type HeldSocket, native, type SavedSocket } from '../../native/index';
+import { freezeProgram, thawProgram } from '../../program/freeze';
+import { connection, sequence } from '../../protocol/control/index';
+import { isLinkLocal } from '../../vocabulary/addresses';
+import { type Connection, connectionName, connectionText } from '../../vocabulary/endpoint';
+import { place } from '../../vocabulary/place';
+import type { Reason } from '../../vocabulary/reason';
+import { CONNECTED_STATES, isConnection, isTcp, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_SENT,
+  tcpStateName } from '../../vocabulary/sockets';
+import { endAway, EndsHere, InsideEnds, judgeInside, judgeRoutes, reasonsOfNeighbours } from '../ends';
+import { type Arriving, defineTravellingKind, type Facts, type Leaving, type Received, type SavedPeer } from '../kind';
+import type { NewAddresses } from '../new-addresses';
+import { socketText } from '../sockets/obstacles';
+import { distinct } from '../sockets/options';
+import { withFreePorts } from './free-ports';
+import { armResets, practiceSocket, saveConnections, savedSocket } from './saved-socket';
+
+/** A program that does not stand still by then goes on with its peers late. */
+const FREEZE_TIMEOUT_MS = 2_000;
+
+const CARRIED_STATES = [...CONNECTED_STATES, TCP_SYN_SENT, TCP_CLOSE, TCP_LISTEN];
+
+const wanted = z.object({
+  /** With peers, whose ends are as they will be when the program has left. */
+  connections: z.array(connection),
+  /** The addresses of connections that are in the program altogether. */
+  inside: z.array(z.string().max(64)),
+});
+type Wanted = z.infer<typeof wanted>;
+
+const movingConnection = place.extend({
+  saved: savedSocket,
+  /** What the other end has received of our stream: its rcv_nxt when it was locked. */
+  peerHas: sequence,
+  /** The other end is the program's own. */
+  inside: z.boolean(),
+  /** It has the port of a listening socket, and no other would do. */
+  keepsPort: z.boolean(),
+});
+export type MovingConnection = z.infer<typeof movingConnection>;
+
+export const connections = defineTravellingKind({
+  name: 'connections',
+
+  refuse: ({ sockets }: Facts): Reason[] => sockets.filter(isTcp).flatMap(reasonsOfSocket),
+
+  refuseAway: (facts: Facts, host): Reason[] => reasonsOfNeighbours(connectionsOf(facts).outward, host),
+
+  peers: (facts: Facts): Connection[] => connectionsOf(facts).outward,
+
+  needs: {
+    schema: wanted,
+    of(facts: Facts, _seen, host): Wanted {
+      const { outward, inside } = connectionsOf(facts);
+      return {
+        connections: outward.map(({ local, remote }) => ({ local, remote: endAway(remote, host) ?? remote })),
+        inside: distinct(inside.map(({ local }) => local.address)),
+      };
+    },
+    judge({ connections, inside }: Wanted, addresses: NewAddresses): Reason[] {
+      return [...judgeRoutes(connections.map(({ remote }) => remote.address), addresses),
+        ...judgeInside(inside, addresses)];
+    },
+  },
+
+  saved: {
+    schema: z.array(movingConnection),
+    practice: [{ innerPid: 1, fd: 0, saved: practiceSocket, peerHas: 0, inside: false, keepsPort: false }],
+    peers: (saved): SavedPeer[] => saved.filter(({ inside }) => !inside).map(({ saved }) => savedPeer(saved)),
+    summary: (saved) => saved.map(({ innerPid, fd, saved }) => ({ innerPid, fd, ...summaryOf(saved), waiting: false })),
+  },
+
+  leave: ({ tools }) => {
+    let taken: readonly HeldSocket[] = [];
+    let saved: readonly SavedSocket[] = [];
+    let moving: readonly MovingConnection[] = [];
+    let armed: ReadonlySet<number> = new Set();
+    return {
+      save({ sockets }, received) {
+        taken = sockets.filter(isConnection);
+        saved = saveConnections(taken);
+        received.note(saved);
+      },
+      state(frozen, received) {
+        const listening = new Set(
+          frozen.sockets.filter(({ state }) => state === TCP_LISTEN).map(({ local }) => local.port),
+        );
+        moving = saved.map((one, index) => {
+          const { has, inside } = otherEndHas(one, received);
+          const at = frozen.placeOf(taken[index] as HeldSocket);
+          return { ...at, saved: one, peerHas: has, inside, keepsPort: inside || listening.has(one.local.port) };
+        });
+        return [...moving];
+      },
+      armResets(lost) {
+        const all = moving.map((one, index) => ({ ...one, fd: (taken[index] as HeldSocket).fd }));
+        armed = armResets(all, lost, tools.log);
+      },
+      leave: () => taken.map(({ fd }) => fd).filter((fd) => !armed.has(fd)),
+      unsave() {
+        if (saved.length > 0) native.unsave(taken.map(({ fd }) => fd));
+      },
+    } satisfies Leaving;
+  },
+
+  arrive: (): Arriving<Wanted, MovingConnection[]> => {
+    /** By name as they were at the source. */
+    let locked: readonly { readonly name: string; readonly fd: number }[] = [];
+    let owingFin: readonly (() => void)[] = [];
+    const split = (names: ReadonlySet<string>): [number[], number[]] => {
+      const kept = locked.filter(({ name }) => names.has(name));
+      const free = locked.filter(({ name }) => !names.has(name));
+      locked = kept;
+      return [kept.map(({ fd }) => fd), free.map(({ fd }) => fd)];
+    };
+    return {
+      /** Whatever is complete when this returns stays locked. */
+      revive(saved, { descriptors, host, addresses }) {
+        const here = new EndsHere(host, addresses);
+        const ends = withFreePorts(
+          saved.map(({ saved, inside }) => here.of(saved, inside)),
+          (index) => saved[index]?.keepsPort !== true,
+        );
+        const requests = saved.map(({ saved, peerHas, ...at }, index) => ({
+          fd: descriptors.at(at),
+          saved,
+          ...(ends[index] as Connection),
+          peerHas,
+        }));
+        locked = requests.map(({ fd, saved }) => ({ fd, name: connectionName(tcp(saved)) }));
+        native.revive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
+        return ends.filter((_end, index) => saved[index]?.inside !== true).map(({ local }) => local);
+      },
+      pickUp(saved, { descriptors }) {
+        const found = saved.map((one) => {
+          const fd = descriptors.find(one);
+          return fd === undefined ? null : { ...one, socket: native.describeSocket(fd) };
+        });
+        const there = found.filter((one) => one !== null);
+        locked = there.map(({ saved, socket: { fd } }) => ({ fd, name: connectionName(tcp(saved)) }));
+        owingFin = there.filter(owesFin).map((one) => () => reviveWithFin(one));
+        return found.filter((_one, index) => saved[index]?.inside !== true).map((one) => one?.socket.local ?? null);
+      },
+      release(_program, { names, leaseMs }) {
+        for (const revive of owingFin) revive();
+        const [kept, free] = split(names);
+        native.release(free);
+        native.unsave(kept);
+        native.lock(kept, leaseMs);
+      },
+      /** Where the program does not stand still for it, nothing has changed. */
+      releaseLate({ cgroup }, { names }, registry) {
+        const before = locked;
+        const [, free] = split(names);
+        if (free.length === 0) return;
+        try {
+          // Meanwhile they are in TCP_REPAIR, in which a program's calls fail.
+          freezeProgram(cgroup, registry, FREEZE_TIMEOUT_MS);
+        } catch (error) {
+          locked = before;
+          throw error;
+        }
+        try {
+          native.release(free);
+        } finally {
+          thawProgram(cgroup, registry);
+        }
+      },
+      unreleased: () => locked.map(({ fd }) => fd),
+      giveUp: () => void (locked = []),
+    };
+  },
+});
+
+/** All of them, those that wait to be accepted as well: with others, and with the program's own ends. */
+function connectionsOf({ sockets, waiting }: Facts): { outward: Connection[]; inside: Connection[] } {
+  const all = [...waiting, ...sockets.filter(isConnection)].map(tcp);
+  const ends = new InsideEnds(all);
+  const inside = new Set(all.filter((one) => ends.hasOther(one)));
+  return { outward: all.filter((one) => !inside.has(one)), inside: [...inside] };
+}
+
+function tcp({ local, remote }: Connection): Connection {
+  return { local, remote };
+}
+
+function reasonsOfSocket(socket: Facts['sockets'][number]): Reason[] {
+  if (!CARRIED_STATES.includes(socket.state)) {
+    const state = `is in ${tcpStateName(socket.state)}, which does not move yet; try again when it has passed`;
+    return [{ code: 'E_TCP_STATE', message: `${connectionText(socket)} ${state}` }];
+  }
+  if (!isLinkLocal(socket.local.address) && !isLinkLocal(socket.remote.address)) return [];
+  const message = `${socketText(socket)} uses link-local addresses, which mean nothing on another link`;
+  return [{ code: 'E_ADDRESS', message }];
+}
+
+/** Throws E_PEER where the other end is a peer's, who has not said what it has. */
+export function otherEndHas(saved: SavedSocket, received: Received): { has: number; inside: boolean } {
+  const inside = received.inside(tcp(saved));
+  const has = inside ?? received.byPeer(tcp(saved));
+  if (has === undefined) throw new MigrunError('E_PEER', `${connectionText(saved)} was not locked by its peer`);
+  return { has, inside: inside !== undefined };
+}
+
+export function savedPeer({ local, remote, sndUna, rcvNxt }: SavedSocket): SavedPeer {
+  return { connection: { local, remote }, sndUna, rcvNxt };
+}
+
+export function summaryOf({ state, local, remote, sendQueue, receiveQueue }: SavedSocket) {
+  return {
+    state: tcpStateName(state),
+    local,
+    remote,
+    sendQueue: sendQueue.length,
+    receiveQueue: receiveQueue.length,
+  };
+}
+
+interface PickedUp {
+  readonly saved: SavedSocket;
+  readonly socket: HeldSocket;
+}
+
+/** The side that had sent a FIN is revived without it, and only the process that revived it knew (native: tcp/tcp.h). */
+function owesFin({ saved, socket: { state } }: PickedUp): boolean {
+  return saved.finSent && (state === TCP_ESTABLISHED || state === TCP_CLOSE_WAIT);
+}
+
+function reviveWithFin({ saved, socket: { fd, local, remote } }: PickedUp): void {
+  native.lock([fd], 0);
+  const [now] = native.save([fd]);
+  if (now === undefined) return;
+  // The revive had shut the window; the one that it was saved with counts until the peer tells another.
+  const window = now.window.sndWnd === 0 ? { ...now.window, sndWnd: saved.window.sndWnd } : now.window;
+  native.revive([{ fd, saved: { ...now, window, finSent: true }, local, remote, peerHas: now.sndUna }], true);
+}

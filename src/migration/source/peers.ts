@@ -1,0 +1,172 @@
+/** The other ends of a program that is to leave: what the source has the agent of its host say to their agents. */
+import { MigrunError } from '../../errors';
+import type { MigrationTools } from '../../kinds/program';
+import { expectType, type PeerTicket } from '../../protocol/control/index';
+import { agentTimeout, leaseFor } from '../../times';
+import { type Connection, connectionName } from '../../vocabulary/endpoint';
+import { reasonsOfPeers, refusal } from '../../vocabulary/refusal';
+
+/** A peer that can follow answers at once, on a host that has no CPU to spare within seconds; what takes longer has no agent. */
+const HELLO_DEADLINE_MS = 5_000;
+const SUSPEND_DEADLINE_MS = 5_000;
+const CANCEL_DEADLINE_MS = 2_000;
+
+export interface PeerAnswer {
+  readonly connection: Connection;
+  readonly status: string;
+}
+
+/** A peer whose end is locked. */
+interface LockedPeer {
+  readonly connection: Connection;
+  /** What it has received of our stream. */
+  readonly rcvNxt: number;
+}
+
+export class Peers {
+  /** The program's connections with others, as the preflight found them. */
+  connections: readonly Connection[] = [];
+  /** By connectionName. */
+  readonly locked = new Map<string, LockedPeer>();
+  /** With these the target speaks to them in our name. */
+  tickets: PeerTicket[] = [];
+  /** The first LOCK; settled when all have answered, or one has not. */
+  locking: Promise<void> = Promise.resolve();
+  private renewal: Promise<void> = Promise.resolve();
+  private unanswered = 0;
+  private round = 1;
+  private timer: NodeJS.Timeout | undefined;
+  private renewedAt: number | undefined;
+  private longestGap = 0;
+  /** Why a renewal failed; nothing is committed then. */
+  private failure: unknown;
+
+  constructor(
+    private readonly migration: string,
+    private readonly group: string,
+    private readonly tools: Pick<MigrationTools, 'agent' | 'log'>,
+  ) {}
+
+  /** How long their locks and ours last where nobody renews them. */
+  get leaseMs(): number {
+    return leaseFor(this.connections.length);
+  }
+
+  /** HELLO: which of these connections' other ends can follow. */
+  async introduce(connections: readonly Connection[]): Promise<PeerAnswer[]> {
+    if (connections.length === 0) return [];
+    const { group } = this;
+    const answer = await this.tools.agent.ask({
+      type: 'introduce',
+      group,
+      connections: [...connections],
+      deadlineMs: HELLO_DEADLINE_MS,
+    }, agentTimeout(connections));
+    return expectType(answer, 'introduced').peers;
+  }
+
+  /** LOCK, answered while the program is frozen, saved and dumped: what each has received is needed for the transfer only. */
+  beginLock(connections: readonly Connection[]): void {
+    this.locking = this.lock(connections, this.leaseMs);
+    this.locking.catch(() => undefined); // who awaits it hears of it
+  }
+
+  /** LOCK for these and all that are locked already. Rejects where any peer does not lock. */
+  async lockAll(connections: readonly Connection[], leaseMs = this.leaseMs): Promise<void> {
+    this.round++;
+    await this.lock(connections, leaseMs);
+  }
+
+  /** LOCK for longer than a migration's, for a program that is in a file then. */
+  async hold(holdMs: number): Promise<void> {
+    await this.renewal; // a peer answers for its last round only
+    await this.lockAll(this.lockedConnections(), holdMs);
+  }
+
+  /** From now on until `endLease` every lease is renewed in good time, ours as well by `renewOwn`. */
+  keepLease(renewOwn: () => void): void {
+    this.timer = setInterval(() => {
+      renewOwn();
+      // A peer answers for its last round only; a LOCK that takes longer than this is a renewal itself.
+      if (this.unanswered > 0) return;
+      this.renewal = this.lockAll(this.lockedConnections()).catch((error: unknown) => {
+        this.failure = error;
+        this.tools.log.warn({ err: error }, 'a lease was not renewed');
+      });
+    }, this.leaseMs / 3);
+  }
+
+  endLease(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  /**
+   * Before the commit. Throws E_LEASE where a lease may have ended, now or earlier in this move: a socket that was unlocked
+   * for a moment could have acknowledged what its saved state does not have.
+   */
+  requireLeases(): void {
+    this.noteRenewal();
+    if (this.failure !== undefined) {
+      throw new MigrunError('E_LEASE', 'a peer did not renew its lease', {
+        hint: 'does its agent run? try again',
+        cause: this.failure,
+      });
+    }
+    if (this.longestGap < this.leaseMs) return;
+    const seconds = Math.round(this.leaseMs / 1000);
+    throw new MigrunError('E_LEASE', `a lease of ${seconds} s ended before it was renewed`, {
+      hint: 'is this host overloaded? try again',
+    });
+  }
+
+  /** When the last LOCK was asked for; of performance.now(). */
+  get lastRenewal(): number {
+    return this.renewedAt ?? 0;
+  }
+
+  /** CANCEL: the peers go on where they were. */
+  async cancel(): Promise<void> {
+    const { migration } = this;
+    await this.tools.agent.ask({ type: 'cancel', migration, deadlineMs: CANCEL_DEADLINE_MS });
+  }
+
+  private lockedConnections(): Connection[] {
+    return [...this.locked.values()].map(({ connection }) => connection);
+  }
+
+  private async lock(connections: readonly Connection[], leaseMs: number): Promise<void> {
+    this.noteRenewal();
+    if (connections.length === 0) return;
+    this.unanswered++;
+    try {
+      await this.ask(connections, leaseMs);
+    } finally {
+      this.unanswered--;
+    }
+  }
+
+  private async ask(connections: readonly Connection[], leaseMs: number): Promise<void> {
+    const { migration, group, round } = this;
+    const answer = await this.tools.agent.ask({
+      type: 'suspend',
+      migration,
+      group,
+      connections: [...connections],
+      leaseMs,
+      round,
+      deadlineMs: SUSPEND_DEADLINE_MS,
+    }, agentTimeout(connections));
+    const { peers, tickets } = expectType(answer, 'suspended');
+    const refused = peers.filter(({ status }) => status !== 'ok');
+    if (refused.length > 0) throw refusal(reasonsOfPeers(refused));
+    for (const { connection, rcvNxt } of peers) this.locked.set(connectionName(connection), { connection, rcvNxt });
+    this.tickets = tickets;
+  }
+
+  private noteRenewal(): void {
+    const now = performance.now();
+    if (this.renewedAt !== undefined) this.longestGap = Math.max(this.longestGap, now - this.renewedAt);
+    this.renewedAt = now;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * A program that comes out of a checkpoint: whether it may, as far as its peers and this host know. The peers keep what
+ * they hold for the restore that asked first, and are asked again before the commit: a file may be restored by two at once.
+ */
+import type { MigrationTools } from '../../kinds/program';
+import { native } from '../../native/index';
+import { type Arrival, expectType } from '../../protocol/control/index';
+import type { Connection } from '../../vocabulary/endpoint';
+import type { Reason } from '../../vocabulary/reason';
+import { reasonsOfPeers, refusal } from '../../vocabulary/refusal';
+import type { Journal } from '../journal';
+
+const ASK_DEADLINE_MS = 5_000;
+const GIVE_BACK_DEADLINE_MS = 2_000;
+/** For who is killed with its host: then another restore waits so long. A longer transfer may find itself overtaken. */
+const CLAIM_MS = 30_000;
+
+/** A connection lives in one place: one that has followed already is nobody's to take. */
+export async function judgeCheckpoint(arrival: Arrival, tools: MigrationTools, journal: Journal): Promise<Reason[]> {
+  const { checkpoint } = arrival;
+  if (checkpoint === null) return [];
+  const restored: Reason[] = journal.outcome(checkpoint.id) === 'committed' && !checkpoint.again
+    ? [{ code: 'E_CHECKPOINT_USED', message: 'it was restored on this host before; once more: migrun restore --again' }]
+    : [];
+  return [...restored, ...(await claim(arrival, tools))];
+}
+
+/** Just before the commit. Throws where the peers keep it for another one now. */
+export async function renewClaim(arrival: Arrival, tools: MigrationTools): Promise<void> {
+  const reasons = await claim(arrival, tools);
+  if (reasons.length > 0) throw refusal(reasons, 'the checkpoint is as it was');
+}
+
+/** Of a restore that comes to nothing: the next one need not wait. */
+export async function giveBack(arrival: Arrival, tools: MigrationTools): Promise<void> {
+  await ask(arrival, tools, 0, GIVE_BACK_DEADLINE_MS).catch((error: unknown) =>
+    tools.log.warn({ err: error }, 'a claim was not given back; it ends by itself')
+  );
+}
+
+async function claim(arrival: Arrival, tools: MigrationTools): Promise<Reason[]> {
+  const told = await ask(arrival, tools, CLAIM_MS, ASK_DEADLINE_MS);
+  return reasonsOfPeers(
+    told.filter(({ status }) =>
+      ['moved', 'claimed'].includes(status) || (status === 'not-held' && arrival.checkpoint?.again !== true)
+    ),
+  );
+}
+
+async function ask(
+  { checkpoint, migration }: Arrival,
+  { agent }: MigrationTools,
+  leaseMs: number,
+  deadlineMs: number,
+): Promise<{ connection: Connection; status: string }[]> {
+  const connections = (checkpoint?.peers ?? []).flatMap(({ connection, ...at }) => {
+    const { local, remote } = connection;
+    const address = native.routeSource(remote.address); // null is told as E_NO_ROUTE
+    return address === null ? [] : [{ connection, to: { local: { address, port: local.port }, remote }, ...at }];
+  });
+  if (checkpoint === null || connections.length === 0) return [];
+  const { id, tickets } = checkpoint;
+  const answer = await agent.ask({
+    type: 'ask-holds',
+    migration: id,
+    claim: migration,
+    leaseMs,
+    tickets,
+    connections,
+    deadlineMs,
+  }, 4 * deadlineMs);
+  return expectType(answer, 'holds-are').peers.map(({ connection, status }) => ({
+    connection,
+    status: ['ok', 'moved', 'claimed'].includes(status) ? status : 'not-held',
+  }));
+}
