@@ -15,11 +15,11 @@ import { type Channel, type IncomingMessage, listen, type Listener, readClusterK
 import { type AgentMessage, agentMessage, hostMessage, listenLocal, serve } from '../protocol/control/index';
 import { VERSION } from '../version';
 import { Door } from './door';
-import { Kept } from './kept';
-import { resumeProgram, suspendProgram } from './pausing';
+import { Kept } from './entrusted';
 import { Peering } from './peering/index';
 import { Programs } from './programs';
 import { Recovery } from './recovery';
+import { resumeProgram, suspendProgram } from './suspend';
 
 /** Abstract UNIX sockets belong to the network namespace (unix(7)): as long as this one is held, there is one agent. */
 const ONLY_ONE = '\0migrun-agent';

@@ -15,7 +15,7 @@ import { takePipes } from '../program/far-ends';
 import { destroyCgroup, innerPid, pidsOf, type Pod } from '../program/pod';
 import type { ArrivalRecord, ProgramIdentity, ProgramRecord, Records } from '../program/record';
 import { mapRegistry } from '../program/registry';
-import { forgetKept, returnKept } from './kept';
+import { forgetKept, returnKept } from './entrusted';
 import { isFrozen, letGo, silence } from './let-go';
 import type { StdioState } from './stdio-state';
 

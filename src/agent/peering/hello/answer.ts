@@ -1,11 +1,11 @@
 /** The answering side of HELLO and INTRODUCE. */
 
-import type { Native } from '../../native/contract';
-import type { Clock, Ends, Hello, Introduce, IntroduceEntry, Pair, Status } from '../../protocol/inband';
+import type { Native } from '../../../native/contract';
+import type { Clock, Ends, Hello, Introduce, IntroduceEntry, Pair, Status } from '../../../protocol/inband';
+import type { ArrivedSegment, Segments } from '../segments';
+import type { Sockets } from '../sockets';
+import type { UdpPeers } from '../udp-peers';
 import type { Registrations } from './registrations';
-import type { ArrivedSegment, Segments } from './segments';
-import type { Sockets } from './sockets';
-import type { UdpPeers } from './udp-peers';
 
 /** Between two looks for owners; the longer one takes, the longer the pause, so that looking never fills the day. */
 const MIN_PAUSE_MS = 2;

@@ -7,14 +7,14 @@
  */
 
 import type { Logger } from 'pino';
-import type { Native, SavedSocket } from '../../native/contract';
-import { type Endpoint, endpointOfFamily } from '../../vocabulary/endpoint';
-import { batched, Failure } from './batch';
+import type { Native, SavedSocket } from '../../../native/contract';
+import { type Endpoint, endpointOfFamily } from '../../../vocabulary/endpoint';
+import { batched, Failure } from '../native-batch';
+import type { LocalPrograms, Rebound } from '../types';
 import { PeerEdges } from './edges';
 import { Freeze } from './freeze';
-import { groupByOwners, type Owned } from './owner-groups';
 import type { Owners } from './owners';
-import type { LocalPrograms, Rebound } from './types';
+import { groupByOwners, type Owned } from './stop-groups';
 
 /** A socket whose owners are to stand still. */
 interface Stopping {

@@ -11,20 +11,20 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { MigrunError } from '../../errors';
-import type { Native } from '../../native/contract';
-import type { Clock } from '../../protocol/inband';
-import { type Connection, connectionName } from '../../vocabulary/endpoint';
-import { batched, Failure } from './batch';
+import { MigrunError } from '../../../errors';
+import type { Native } from '../../../native/contract';
+import type { Clock } from '../../../protocol/inband';
+import { type Connection, connectionName } from '../../../vocabulary/endpoint';
+import type { Moves } from '../asked-migrations';
+import type { Introductions } from '../hello/ask';
+import type { Member } from '../lock/lock';
+import { batched, Failure } from '../native-batch';
+import type { Rebind, Rebinder } from '../rebind/rebind';
+import type { Sockets } from '../sockets';
+import { type PauseRequest, type PeerStatus, peerTicketSchema, type ResumedConnection } from '../types';
 import { heldMember } from './holds';
-import type { Introductions } from './introductions';
-import type { Moves } from './moves';
-import { fdsOf, type Held, isHeld, type Patience } from './patience';
-import type { Rebind, Rebinder } from './rebind';
-import type { Sockets } from './sockets';
-import { monotonicMs, type StateFiles } from './state-files';
-import type { Member } from './suspension';
-import { type PauseRequest, type PeerStatus, peerTicketSchema, type ResumedConnection } from './types';
+import { monotonicMs, type StateFiles } from './record-files';
+import { fdsOf, type Held, isHeld, type Patience } from './user-timeouts';
 
 /** Nothing stands still while the peers are asked, so that a host with much to do has its time to answer. */
 const HELLO_MS = 5_000;

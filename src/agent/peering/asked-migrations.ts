@@ -5,7 +5,7 @@ import { BoundedMap, Conversation, freshCounter, RESUME_ENTRIES, splitIntoParts 
 import type { Carried, Clock, Keyring, Move, MoveMessage, Outcome, Pair } from '../../protocol/inband';
 import type { Resume, Resumed, ResumeEntry, Suspended, SuspendedEntry, Told, Working } from '../../protocol/inband';
 import { type Connection, connectionName, onTheWire } from '../../vocabulary/endpoint';
-import type { Introductions } from './introductions';
+import type { Introductions } from './hello/ask';
 import type { Carrier, Segments } from './segments';
 import type { AskRequest, CancelledAgent, CancelRequest, MovedConnection, PeerStatus, PeerTicket } from './types';
 import type { ResumedConnection, ResumeRequest, SuspendedConnection, SuspendRequest } from './types';

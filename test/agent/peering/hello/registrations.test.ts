@@ -1,6 +1,6 @@
-import { type Registration, Registrations } from '../../../src/agent/peering/registrations';
-import type { Native } from '../../../src/native/contract';
-import type { Connection } from '../../../src/vocabulary/endpoint';
+import { type Registration, Registrations } from '../../../../src/agent/peering/hello/registrations';
+import type { Native } from '../../../../src/native/contract';
+import type { Connection } from '../../../../src/vocabulary/endpoint';
 
 const connection = (port: number): Connection => ({
   local: { address: '10.77.0.3', port },

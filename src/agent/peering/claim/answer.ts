@@ -3,12 +3,12 @@
  * file; one that asks, and is not the first, is told so before anything of its restore can touch a connection.
  */
 
-import { answerWindow, splitIntoParts, TOLD_ENTRIES } from '../../protocol/inband';
-import type { Ask, Clock, Move, Status, Told } from '../../protocol/inband';
-import type { ArrivedSegment, Segments } from './segments';
-import type { Sockets } from './sockets';
-import type { Member, Suspension } from './suspension';
-import type { Suspensions } from './suspensions';
+import { answerWindow, splitIntoParts, TOLD_ENTRIES } from '../../../protocol/inband';
+import type { Ask, Clock, Move, Status, Told } from '../../../protocol/inband';
+import type { Suspensions } from '../lock/answer';
+import type { Member, Suspension } from '../lock/lock';
+import type { ArrivedSegment, Segments } from '../segments';
+import type { Sockets } from '../sockets';
 
 /** However long a restore wants to be the only one. */
 const MAX_CLAIM_MS = 10 * 60_000;

@@ -1,11 +1,11 @@
 /** The asking side of INTRODUCE: connections between two addresses, to an agent that has answered a HELLO there. */
 
 import { randomBytes } from 'node:crypto';
-import type { Sequences } from '../../native/contract';
-import { Conversation, INTRODUCE_ENTRIES, splitIntoParts } from '../../protocol/inband';
-import type { Clock, Introduced, Pair, Status } from '../../protocol/inband';
-import type { Connection } from '../../vocabulary/endpoint';
-import type { Segments } from './segments';
+import type { Sequences } from '../../../native/contract';
+import { Conversation, INTRODUCE_ENTRIES, splitIntoParts } from '../../../protocol/inband';
+import type { Clock, Introduced, Pair, Status } from '../../../protocol/inband';
+import type { Connection } from '../../../vocabulary/endpoint';
+import type { Segments } from '../segments';
 
 /** The other side looks through all its processes to answer. */
 const FIRST_INTERVAL_MS = 150;

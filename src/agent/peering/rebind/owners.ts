@@ -8,7 +8,7 @@
  */
 
 import { readdirSync } from 'node:fs';
-import { EPOLL_INODE, type LookAround, type Native, type SocketOwner } from '../../native/contract';
+import { EPOLL_INODE, type LookAround, type Native, type SocketOwner } from '../../../native/contract';
 
 interface Note {
   readonly look: LookAround;

@@ -6,13 +6,13 @@
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { LONGEST_LEASE_MS } from '../../migration/lease';
-import { type Keyring, moveTicketSchema } from '../../protocol/inband';
-import type { Owners } from './owners';
-import { type Held, isHeld, isPatient, type Patience } from './patience';
-import { monotonicMs, type StateFiles } from './state-files';
-import type { Suspension } from './suspension';
-import { connectionSchema } from './types';
+import { LONGEST_LEASE_MS } from '../../../migration/lease';
+import { type Keyring, moveTicketSchema } from '../../../protocol/inband';
+import type { Suspension } from '../lock/lock';
+import type { Owners } from '../rebind/owners';
+import { connectionSchema } from '../types';
+import { monotonicMs, type StateFiles } from './record-files';
+import { type Held, isHeld, isPatient, type Patience } from './user-timeouts';
 
 /** A held connection and where it was found. */
 export const heldMember = z.object({

@@ -3,7 +3,7 @@
  * would end. So the agent has them too, until the supervisor or its successor has put them back or let them go.
  */
 import { native } from '../native/index';
-import { takeConnections } from '../program/kept-connections';
+import { takeConnections } from '../program/entrusted-connections';
 import type { KeptConnection } from '../protocol/control/index';
 
 export class Kept {

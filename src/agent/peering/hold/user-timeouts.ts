@@ -7,10 +7,10 @@
  */
 
 import type { Logger } from 'pino';
-import type { Native } from '../../native/contract';
-import { batched, Failure } from './batch';
-import type { Rebinder } from './rebind';
-import type { Member } from './suspension';
+import type { Native } from '../../../native/contract';
+import type { Member } from '../lock/lock';
+import { batched, Failure } from '../native-batch';
+import type { Rebinder } from '../rebind/rebind';
 
 export type Held = Member & { readonly fd: number };
 

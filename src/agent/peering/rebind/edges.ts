@@ -1,6 +1,6 @@
 /** What programs have been told of edge-triggered sockets, across the rebind of some of these, which wakes their waiters. */
 
-import type { EdgeNote, EpollPlace, Native } from '../../native';
+import type { EdgeNote, EpollPlace, Native } from '../../../native';
 
 interface Looked {
   readonly set: EpollPlace;

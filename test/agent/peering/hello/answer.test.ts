@@ -1,16 +1,16 @@
 /** Who may name a connection as its own. */
 
 import { pino } from 'pino';
-import { Registrations } from '../../../src/agent/peering/registrations';
-import type { ArrivedSegment, Segments } from '../../../src/agent/peering/segments';
-import { Sockets } from '../../../src/agent/peering/sockets';
-import { UdpPeers } from '../../../src/agent/peering/udp-peers';
-import { Welcomes } from '../../../src/agent/peering/welcomes';
-import type { Introduce, Introduced, Status } from '../../../src/protocol/inband';
-import { acquaint, GROUP, received } from '../../protocol/inband/agents';
-import { FakeClock, FakeNetwork } from '../../protocol/inband/fake-network';
-import { Random } from '../../protocol/inband/random';
-import { FakeHost } from './support/fake-host';
+import { Welcomes } from '../../../../src/agent/peering/hello/answer';
+import { Registrations } from '../../../../src/agent/peering/hello/registrations';
+import type { ArrivedSegment, Segments } from '../../../../src/agent/peering/segments';
+import { Sockets } from '../../../../src/agent/peering/sockets';
+import { UdpPeers } from '../../../../src/agent/peering/udp-peers';
+import type { Introduce, Introduced, Status } from '../../../../src/protocol/inband';
+import { acquaint, GROUP, received } from '../../../protocol/inband/agents';
+import { FakeClock, FakeNetwork } from '../../../protocol/inband/fake-network';
+import { Random } from '../../../protocol/inband/random';
+import { FakeHost } from '../support/fake-host';
 
 const [SERVER, PEER] = ['10.77.0.1', '10.77.0.3'];
 const OWNER = 4_000_002;

@@ -1,9 +1,9 @@
 /** Processes that stand still: a wrapped program by its freezer, which hides that from it, any other with ptrace. */
 
 import type { Logger } from 'pino';
-import type { Native } from '../../native/contract';
-import { batched, Failure } from './batch';
-import type { LocalPrograms, PeerFreezer, Rebound } from './types';
+import type { Native } from '../../../native/contract';
+import { batched, Failure } from '../native-batch';
+import type { LocalPrograms, PeerFreezer, Rebound } from '../types';
 
 export class Freeze {
   /** Why a process is not stopped. */

@@ -1,9 +1,9 @@
 /** One program's connections on this host, as its migration holds them. */
 
-import type { Move } from '../../protocol/inband';
-import type { Endpoint } from '../../vocabulary/endpoint';
-import type { Registration } from './registrations';
-import type { SuspensionState } from './types';
+import type { Move } from '../../../protocol/inband';
+import type { Endpoint } from '../../../vocabulary/endpoint';
+import type { Registration } from '../hello/registrations';
+import type { SuspensionState } from '../types';
 
 /** A connection that was locked for a migration. */
 export interface Member {

@@ -6,19 +6,19 @@
  */
 
 import type { Logger } from 'pino';
-import type { Native } from '../../native/contract';
-import { answerWindow, freshCounter, Move, Replies, splitIntoParts, SUSPENDED_ENTRIES } from '../../protocol/inband';
-import type { Clock, Keyring, Pair, Status, Suspend, Suspended, SuspendedEntry } from '../../protocol/inband';
-import { batched, Failure } from './batch';
-import type { HoldRecord, Holds } from './holds';
-import type { Owners } from './owners';
-import type { Patience } from './patience';
-import type { Registrations } from './registrations';
-import type { ArrivedSegment, Segments } from './segments';
-import type { Sockets } from './sockets';
-import { type Member, newSuspension, type Suspension } from './suspension';
-import type { SuspensionFacts, SuspensionState } from './types';
-import type { UdpPeers } from './udp-peers';
+import type { Native } from '../../../native/contract';
+import { answerWindow, freshCounter, Move, Replies, splitIntoParts, SUSPENDED_ENTRIES } from '../../../protocol/inband';
+import type { Clock, Keyring, Pair, Status, Suspend, Suspended, SuspendedEntry } from '../../../protocol/inband';
+import type { Registrations } from '../hello/registrations';
+import type { HoldRecord, Holds } from '../hold/holds';
+import type { Patience } from '../hold/user-timeouts';
+import { batched, Failure } from '../native-batch';
+import type { Owners } from '../rebind/owners';
+import type { ArrivedSegment, Segments } from '../segments';
+import type { Sockets } from '../sockets';
+import type { SuspensionFacts, SuspensionState } from '../types';
+import type { UdpPeers } from '../udp-peers';
+import { type Member, newSuspension, type Suspension } from './lock';
 
 /** However long another host asks for. */
 const MAX_LEASE_MS = 7 * 24 * 3600_000;

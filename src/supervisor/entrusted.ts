@@ -3,7 +3,7 @@ import type { MigrationTools } from '../migration/program';
 import { isConnection } from '../migration/rules';
 import { putBack } from '../migration/waiting';
 import { native, type TakenSocket } from '../native/index';
-import { takeConnections } from '../program/kept-connections';
+import { takeConnections } from '../program/entrusted-connections';
 import { pidsOf } from '../program/pod';
 import { expectType } from '../protocol/control/index';
 

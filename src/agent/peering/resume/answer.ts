@@ -5,16 +5,16 @@
  */
 
 import type { Logger } from 'pino';
-import type { Move, Resume, Status } from '../../protocol/inband';
-import { type Endpoint, endpointText } from '../../vocabulary/endpoint';
-import { localEndAt } from './connections';
-import type { Rebinder } from './rebind';
-import type { Registrations } from './registrations';
-import type { ArrivedSegment, Segments } from './segments';
-import type { Sockets } from './sockets';
-import type { Member, Suspension } from './suspension';
-import type { Suspensions } from './suspensions';
-import type { UdpPeers } from './udp-peers';
+import type { Move, Resume, Status } from '../../../protocol/inband';
+import { type Endpoint, endpointText } from '../../../vocabulary/endpoint';
+import type { Registrations } from '../hello/registrations';
+import type { Suspensions } from '../lock/answer';
+import type { Member, Suspension } from '../lock/lock';
+import { localEndAt } from '../own-addresses';
+import type { Rebinder } from '../rebind/rebind';
+import type { ArrivedSegment, Segments } from '../segments';
+import type { Sockets } from '../sockets';
+import type { UdpPeers } from '../udp-peers';
 
 /** Who asks takes a long silence for the end: so many parts are followed at once as take about that long. */
 const STRETCH_MS = 100;

@@ -6,13 +6,13 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import type { Native } from '../../native/contract';
-import { BoundedMap, Introduction, TOKEN_BYTES } from '../../protocol/inband';
-import type { Clock, Introduced, Keyring, Pair, Welcome } from '../../protocol/inband';
-import { type Connection, connectionName, onTheWire } from '../../vocabulary/endpoint';
-import type { Segments } from './segments';
-import { Together } from './together';
-import type { IntroducedConnection, IntroduceRequest } from './types';
+import type { Native } from '../../../native/contract';
+import { BoundedMap, Introduction, TOKEN_BYTES } from '../../../protocol/inband';
+import type { Clock, Introduced, Keyring, Pair, Welcome } from '../../../protocol/inband';
+import { type Connection, connectionName, onTheWire } from '../../../vocabulary/endpoint';
+import type { Segments } from '../segments';
+import type { IntroducedConnection, IntroduceRequest } from '../types';
+import { Together } from './ask-introduce';
 
 /** As many as a process can have (fs.nr_open). */
 const MAX_CONNECTIONS = 1_048_576;

@@ -1,8 +1,8 @@
 /** Which connections of this host belong to which program elsewhere: what other agents' HELLOs have told. */
 
-import type { Native } from '../../native/contract';
-import { type Connection, connectionName } from '../../vocabulary/endpoint';
-import type { Owner } from './sockets';
+import type { Native } from '../../../native/contract';
+import { type Connection, connectionName } from '../../../vocabulary/endpoint';
+import type { Owner } from '../sockets';
 
 /** Of connections, and of the memory of ended ones, before that is looked through. */
 const FIRST_SWEEP = 10_000;

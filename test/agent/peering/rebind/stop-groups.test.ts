@@ -1,4 +1,4 @@
-import { groupByOwners } from '../../../src/agent/peering/owner-groups';
+import { groupByOwners } from '../../../../src/agent/peering/rebind/stop-groups';
 
 const alone = () => null;
 const owned = (...lists: number[][]) => lists.map((pids, request) => ({ request, pids }));
