@@ -1,24 +1,24 @@
 /**
- * Connections that a migration has taken out of accept queues. They have descriptors in the supervisor alone; with it they
- * would end. So the agent has them too, until the supervisor or its successor has put them back or let them go.
+ * Connections that a migration has taken out of accept queues. Only the supervisor has descriptors of them, so they would
+ * end with it. So they are entrusted to the agent until the supervisor or its successor has put them back or let them go.
  */
 import { native } from '../native/index';
 import { takeConnections } from '../program/entrusted-connections';
-import type { KeptConnection } from '../protocol/control/index';
+import type { EntrustedConnection } from '../protocol/control/index';
 
-export class Kept {
-  private readonly byProgram = new Map<string, KeptConnection[]>();
+export class Entrusted {
+  private readonly byProgram = new Map<string, EntrustedConnection[]>();
 
-  /** In place of those that were kept for this program; nobody hears of the end of these. */
-  keep(program: string, pid: number, connections: readonly KeptConnection[]): void {
+  /** They replace those of this program that were entrusted before; nobody hears of the end of these. */
+  entrust(program: string, pid: number, connections: readonly EntrustedConnection[]): void {
     const taken = takeConnections(pid, connections);
     native.closeSilently(this.of(program).map(({ fd }) => fd));
     if (taken.length > 0) this.byProgram.set(program, taken);
     else this.byProgram.delete(program);
   }
 
-  /** With descriptors of this process. */
-  of(program: string): KeptConnection[] {
+  /** The descriptors are this process's. */
+  of(program: string): EntrustedConnection[] {
     return this.byProgram.get(program) ?? [];
   }
 }

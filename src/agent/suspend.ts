@@ -4,7 +4,7 @@ import { reasonsOfPeers, refusal } from '../migration/refusal';
 import { isConnection, isLocal } from '../migration/rules';
 import { native } from '../native/index';
 import { pidsOf } from '../program/pod';
-import type { PauseReport } from '../protocol/control/index';
+import type { SuspendReport } from '../protocol/control/index';
 import type { Connection } from '../vocabulary/endpoint';
 import type { Peering } from './peering/index';
 import type { Programs } from './programs';
@@ -15,7 +15,7 @@ export async function suspendProgram(
   peering: Peering,
   id: string,
   holdMs: number,
-): Promise<PauseReport> {
+): Promise<SuspendReport> {
   const { summary, cgroup } = find(programs, id);
   if (summary.state === 'suspended')
     throw new MigrunError('E_SUSPENDED', `program ${id} is suspended already`, {
@@ -23,24 +23,24 @@ export async function suspendProgram(
     });
   if (summary.state !== 'running')
     throw new MigrunError('E_BUSY', `program ${id} is ${summary.state}`, { hint: 'wait for it' });
-  const connections = await peering.pause({
+  const connections = await peering.suspendProgram({
     group: summary.group,
     connections: connectionsOf(cgroup),
     leaseMs: holdMs,
   });
   const refused = connections.filter(({ status }) => status !== 'ok');
   if (refused.length > 0) throw refusal(reasonsOfPeers(refused));
-  return { program: id, connections, leftMs: peering.pauseLeft(summary.group) ?? 0 };
+  return { program: id, connections, leftMs: peering.suspendedForMs(summary.group) ?? 0 };
 }
 
 /** Throws E_NO_PROGRAM, E_NOT_SUSPENDED. */
-export async function resumeProgram(programs: Programs, peering: Peering, id: string): Promise<PauseReport> {
+export async function resumeProgram(programs: Programs, peering: Peering, id: string): Promise<SuspendReport> {
   const { summary } = find(programs, id);
   if (summary.state !== 'suspended')
     throw new MigrunError('E_NOT_SUSPENDED', `program ${id} is not suspended, or not any more`, {
       hint: 'see it with: migrun ls',
     });
-  return { program: id, connections: await peering.endPause(summary.group), leftMs: 0 };
+  return { program: id, connections: await peering.resumeProgram(summary.group), leftMs: 0 };
 }
 
 function find(programs: Programs, id: string): NonNullable<ReturnType<Programs['find']>> {
@@ -50,7 +50,7 @@ function find(programs: Programs, id: string): NonNullable<ReturnType<Programs['
   return found;
 }
 
-/** Those to other hosts. What is just being made, and what stays on this host, needs no network of ours. */
+/** The program's connections to other hosts. One that is just being made, or stays on this host, needs no holding. */
 function connectionsOf(cgroup: string): Connection[] {
   const held = native.collectSockets(pidsOf(cgroup));
   for (const { fd } of held) native.closeFd(fd);

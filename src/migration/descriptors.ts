@@ -175,7 +175,7 @@ function reasonsOfQueues(
   places: readonly { pid: number; fd: number; inode: number | undefined }[],
   context: DescriptorContext,
 ): Reason[] {
-  const pidfds = new Pidfds(native);
+  const pidfds = new Pidfds();
   try {
     return places.flatMap(({ pid, fd, inode = 0 }) => {
       const own = pidfds.take(pid, fd);

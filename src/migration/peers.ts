@@ -29,7 +29,7 @@ export async function introducePeers(
   return expectType(answer, 'introduced').peers;
 }
 
-/** SUSPEND, or SUSPEND again. Rejects where any peer does not hold. */
+/** LOCK, or LOCK again. Rejects where any peer does not hold. */
 export async function suspendPeers(
   context: SourceContext,
   connections: Connection[],
@@ -48,7 +48,7 @@ export async function suspendPeers(
 async function askToSuspend(context: SourceContext, connections: Connection[], leaseMs: number): Promise<void> {
   const { migration, group, round } = context;
   const request = {
-    type: 'suspend',
+    type: 'lock',
     migration,
     group,
     connections,
@@ -57,7 +57,7 @@ async function askToSuspend(context: SourceContext, connections: Connection[], l
     deadlineMs: SUSPEND_DEADLINE_MS,
   } as const;
   const answer = await context.tools.agent.ask(request, agentPatience(connections));
-  const { peers, tickets } = expectType(answer, 'suspended');
+  const { peers, tickets } = expectType(answer, 'locked');
   const refused = peers.filter(({ status }) => status !== 'ok');
   if (refused.length > 0) throw refusal(reasonsOfPeers(refused));
   for (const { connection, rcvNxt } of peers) context.suspended.set(connectionText(connection), { connection, rcvNxt });

@@ -6,7 +6,7 @@ import type { Place } from '../vocabulary/place';
 
 export class RestoredDescriptors {
   private readonly pids: Map<number, number>;
-  private readonly pidfds = new Pidfds(native);
+  private readonly pidfds = new Pidfds();
   private readonly taken = new Map<string, number>();
 
   constructor(cgroup: string) {

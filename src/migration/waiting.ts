@@ -78,7 +78,12 @@ export async function keepWaiting(context: SourceContext): Promise<void> {
     receiveBuffer,
   }));
   context.kept = true;
-  await context.tools.agent.ask({ type: 'keep', program: context.program.identity.id, pid: process.pid, connections });
+  await context.tools.agent.ask({
+    type: 'entrust',
+    program: context.program.identity.id,
+    pid: process.pid,
+    connections,
+  });
 }
 
 /** They are ours alone again, or nobody's. Without an agent they are that already. */
@@ -86,12 +91,12 @@ export async function forgetWaiting(context: SourceContext): Promise<void> {
   if (!context.kept) return;
   context.kept = false;
   await context.tools.agent.ask({
-    type: 'keep',
+    type: 'entrust',
     program: context.program.identity.id,
     pid: process.pid,
     connections: [],
   }).catch((error: unknown) => {
-    context.tools.log.warn({ err: error }, 'the agent keeps connections that it need not');
+    context.tools.log.warn({ err: error }, 'the agent has connections that it need not have');
   });
 }
 

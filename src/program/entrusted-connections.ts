@@ -1,12 +1,12 @@
-/** Connections out of accept queues that one process holds for another. */
+/** Connections out of accept queues, from one process to another. */
 import { native } from '../native/index';
-import type { KeptConnection } from '../protocol/control/index';
+import type { EntrustedConnection } from '../protocol/control/index';
 import { Pidfds } from './pidfds';
 
 /** The same connections with descriptors of this process. Throws where that process has not got all of them. */
-export function takeConnections(pid: number, connections: readonly KeptConnection[]): KeptConnection[] {
-  const pidfds = new Pidfds(native);
-  const taken: KeptConnection[] = [];
+export function takeConnections(pid: number, connections: readonly EntrustedConnection[]): EntrustedConnection[] {
+  const pidfds = new Pidfds();
+  const taken: EntrustedConnection[] = [];
   try {
     for (const connection of connections) taken.push({ ...connection, fd: pidfds.take(pid, connection.fd) });
     return taken;

@@ -1,4 +1,4 @@
-/** Connections that a dead supervisor had taken out of accept queues: the agent of this host has them. */
+/** Connections that a dead supervisor had taken out of accept queues, and entrusted to the agent of this host. */
 import type { MigrationTools } from '../migration/program';
 import { isConnection } from '../migration/rules';
 import { putBack } from '../migration/waiting';
@@ -7,9 +7,9 @@ import { takeConnections } from '../program/entrusted-connections';
 import { pidsOf } from '../program/pod';
 import { expectType } from '../protocol/control/index';
 
-/** Back into the queues of a frozen program. */
-export async function returnKept(program: string, cgroup: string, { agent, log }: MigrationTools): Promise<void> {
-  const { pid, connections } = expectType(await agent.ask({ type: 'kept', program }), 'kept-are');
+/** Puts them back into the queues of the program, which must be frozen. */
+export async function returnEntrusted(program: string, cgroup: string, { agent, log }: MigrationTools): Promise<void> {
+  const { pid, connections } = expectType(await agent.ask({ type: 'entrusted', program }), 'entrusted-are');
   if (connections.length === 0) return;
   const held = native.collectSockets(pidsOf(cgroup));
   try {
@@ -19,14 +19,14 @@ export async function returnKept(program: string, cgroup: string, { agent, log }
       return { socket, listener: listeners.get(listener) ?? -1 };
     });
     native.lock(waiting.filter(({ socket }) => isConnection(socket)).map(({ socket }) => socket.fd), 0);
-    await putBack(waiting, cgroup, () => forgetKept(program, { agent }));
+    await putBack(waiting, cgroup, () => forgetEntrusted(program, { agent }));
     log.info({ count: waiting.length }, 'connections that waited to be accepted wait again');
   } finally {
     for (const { fd } of held) native.closeFd(fd);
   }
 }
 
-/** Nobody hears of their end. */
-export async function forgetKept(program: string, { agent }: Pick<MigrationTools, 'agent'>): Promise<void> {
-  await agent.ask({ type: 'keep', program, pid: process.pid, connections: [] });
+/** Has the agent let them go; nobody hears of their end. */
+export async function forgetEntrusted(program: string, { agent }: Pick<MigrationTools, 'agent'>): Promise<void> {
+  await agent.ask({ type: 'entrust', program, pid: process.pid, connections: [] });
 }

@@ -13,7 +13,7 @@ function suspendedContext(): SourceContext {
     refuses
       ? Promise.reject(new Error('the agent went away'))
       : Promise.resolve({
-        type: 'suspended',
+        type: 'locked',
         peers: [{ connection: CONNECTION, status: 'ok', rcvNxt: 1, agent: '' }],
         tickets: [],
       });
@@ -60,7 +60,7 @@ test('a peer that is still busy with the last round is not asked again', async (
   let answer: () => void = () => undefined;
   context.tools.agent.ask = (message) => {
     rounds.push((message as { round: number }).round);
-    return new Promise((resolve) => (answer = () => resolve({ type: 'suspended', peers: [], tickets: [] })));
+    return new Promise((resolve) => (answer = () => resolve({ type: 'locked', peers: [], tickets: [] })));
   };
   await jest.advanceTimersByTimeAsync(0.9 * LEASE_MS);
   expect(rounds).toEqual([2]);

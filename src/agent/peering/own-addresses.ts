@@ -11,7 +11,7 @@ export function isOwnAddress(address: string): boolean {
   return Object.values(networkInterfaces()).some((list) => list?.some((entry) => entry.address === address) === true);
 }
 
-/** A socket keeps its address, unless that is of use on its own host only. null: it must not have the one that it is to get. */
+/** The local end of a socket that is to get this address: its own address, unless that is a loopback address. null: it must not have it. */
 export function localEndAt(local: Endpoint, address: string): Endpoint | null {
   if (local.address === address) return local;
   const isOffered = isLoopback(local.address) && !isLoopback(address) && isOwnAddress(address)

@@ -4,15 +4,15 @@
  * says: many connections take the other side longer than few.
  *
  * A request may consist of several numbered ones (RESUME, in parts), each answered for itself; at most 32 of them are
- * on their way at a time. An answer may come in several parts (SUSPENDED); what was asked again names the first part
+ * on their way at a time. An answer may come in several parts (LOCKED); what was asked again names the first part
  * that is missing.
  */
 
 import type { Clock } from './clock';
 import { ANSWER_WINDOW, Assembly } from './parts';
 
-export const FIRST_INTERVAL_MS = 20;
-export const LAST_INTERVAL_MS = 500;
+const FIRST_INTERVAL_MS = 20;
+const LAST_INTERVAL_MS = 500;
 const REQUEST_WINDOW = 32;
 
 export interface ConversationOptions {

@@ -34,7 +34,7 @@ export interface Parties {
   readonly udp: boolean;
 }
 
-export interface HelloProof {
+interface HelloProof {
   /** Key id of the agent that it was made for. */
   readonly answererId: string;
   readonly stamp: Stamp;

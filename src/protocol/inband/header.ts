@@ -5,7 +5,7 @@ import { MalformedMessage, type Reader, Writer } from './wire';
 
 /** HELLO: carries a proof. WELCOME: answers a proved HELLO. */
 export const FLAG_PROVED = 1;
-/** RESUME, ASK: from a target host, in the source's name. Its id comes after the flags. */
+/** RESUME, CLAIM: from a target host, in the source's name. Its id comes after the flags. */
 export const FLAG_TARGET = 2;
 const KNOWN_FLAGS = FLAG_PROVED | FLAG_TARGET;
 

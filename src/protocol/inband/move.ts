@@ -94,7 +94,7 @@ export class Move {
   }
 
   private answers(type: string): boolean {
-    return type === 'resumed' || type === 'cancelled' || type === 'told';
+    return type === 'resumed' || type === 'cancelled' || type === 'held';
   }
 }
 

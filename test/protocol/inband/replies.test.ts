@@ -3,12 +3,12 @@ import { Replies } from '../../../src/protocol/inband';
 describe('Replies', () => {
   test('a request is new once, then being worked on, then answered', () => {
     const replies = new Replies<string>();
-    expect(replies.begin('m', 'suspend 0')).toEqual({ state: 'new' });
-    expect(replies.begin('m', 'suspend 0')).toEqual({ state: 'working' });
-    replies.answer('m', 'suspend 0', 'locked');
-    expect(replies.begin('m', 'suspend 0')).toEqual({ state: 'answered', answer: 'locked' });
-    expect(replies.begin('m', 'suspend 1')).toEqual({ state: 'new' });
-    expect(replies.begin('other', 'suspend 0')).toEqual({ state: 'new' });
+    expect(replies.begin('m', 'lock 0')).toEqual({ state: 'new' });
+    expect(replies.begin('m', 'lock 0')).toEqual({ state: 'working' });
+    replies.answer('m', 'lock 0', 'locked');
+    expect(replies.begin('m', 'lock 0')).toEqual({ state: 'answered', answer: 'locked' });
+    expect(replies.begin('m', 'lock 1')).toEqual({ state: 'new' });
+    expect(replies.begin('other', 'lock 0')).toEqual({ state: 'new' });
   });
 
   test('abandoned and forgotten requests are new again', () => {

@@ -1,56 +1,61 @@
 /**
- * The answering side of ASK: what of a checkpoint is held here, and for which restore of it. Several hosts may have the
- * file; one that asks, and is not the first, is told so before anything of its restore can touch a connection.
+ * Answers CLAIM: what of a checkpoint is held here, and for which restore of it. Several hosts may have the file; one
+ * that asks, and is not the first, is told so before anything of its restore can touch a connection.
  */
 
-import { answerWindow, splitIntoParts, TOLD_ENTRIES } from '../../../protocol/inband';
-import type { Ask, Clock, Move, Status, Told } from '../../../protocol/inband';
-import type { Suspensions } from '../lock/answer';
-import type { Member, Suspension } from '../lock/lock';
+import { answerWindow, HELD_ENTRIES, splitIntoParts } from '../../../protocol/inband';
+import type { Claim, Held, Move, Status } from '../../../protocol/inband';
+import type { Host } from '../host';
+import type { Lock, LockedConnection } from '../lock/lock';
+import type { Locks } from '../lock/locks';
 import type { ArrivedSegment, Segments } from '../segments';
 import type { Sockets } from '../sockets';
 
-/** However long a restore wants to be the only one. */
+/** A claim is no longer than this, however long a restore asks for. */
 const MAX_CLAIM_MS = 10 * 60_000;
 
-export class Claims {
+interface ClaimAnswererParts {
+  readonly segments: Segments;
+  readonly sockets: Sockets;
+  readonly locks: Locks;
+}
+
+export class ClaimAnswerer {
   constructor(
-    private readonly clock: Clock,
-    private readonly segments: Segments,
-    private readonly sockets: Sockets,
-    private readonly suspensions: Suspensions,
+    private readonly host: Host,
+    private readonly parts: ClaimAnswererParts,
   ) {}
 
-  onAsk(message: Ask, move: Move, segment: ArrivedSegment): void {
+  onClaim(message: Claim, move: Move, segment: ArrivedSegment): void {
     const { migration, nonce, from } = message;
-    const suspension = this.suspensions.find(move);
-    const isOthers = suspension !== undefined && !this.claim(suspension, message);
-    const entries = [...(suspension?.members ?? [])].map(([token, member]) => ({
+    const lock = this.parts.locks.findResumable(move);
+    const isOthers = lock !== undefined && !this.claim(lock, message);
+    const entries = [...(lock?.connections ?? [])].map(([token, connection]) => ({
       token,
-      status: this.status(member, isOthers),
+      status: this.status(connection, isOthers),
     }));
-    const answers = splitIntoParts(entries, TOLD_ENTRIES).map((part): Told => ({
-      type: 'told',
+    const answers = splitIntoParts(entries, HELD_ENTRIES).map((part): Held => ({
+      type: 'held',
       migration,
       nonce,
       ...part,
     }));
-    for (const answer of answerWindow(answers, from)) this.segments.answer(move.seal(answer), segment);
+    for (const answer of answerWindow(answers, from)) this.parts.segments.answer(move.seal(answer), segment);
   }
 
-  /** Asked again, it is renewed. False: it is another restore's. */
-  private claim(suspension: Suspension, { claim: by, leaseMs }: Ask): boolean {
-    const { claim } = suspension;
-    const now = this.clock.now();
-    if (claim !== null && claim.by !== by && claim.until > now) return false;
-    suspension.claim = leaseMs === 0 ? null : { by, until: now + Math.min(leaseMs, MAX_CLAIM_MS) };
+  /** Where the same restore asks again, its claim is renewed. False: another restore has it. */
+  private claim(lock: Lock, { restore, leaseMs }: Claim): boolean {
+    const now = this.host.clock.now();
+    const { claim } = lock;
+    if (claim !== null && claim.restore !== restore && claim.until > now) return false;
+    lock.claim = leaseMs === 0 ? null : { restore, until: now + Math.min(leaseMs, MAX_CLAIM_MS) };
     return true;
   }
 
-  /** Where the hold is over it is as after any outage: what lives yet may be resumed. */
-  private status({ registration, moved }: Member, isOthers: boolean): Status {
-    if (moved !== null) return 'moved';
+  /** Where the hold is over it is as after any outage: a connection that lives yet may be resumed. */
+  private status({ registration, movedTo }: LockedConnection, isOthers: boolean): Status {
+    if (movedTo !== null) return 'moved';
     if (isOthers) return 'claimed';
-    return this.sockets.received(registration.connection) === null ? 'no-socket' : 'ok';
+    return this.parts.sockets.received(registration.connection) === null ? 'no-socket' : 'ok';
   }
 }

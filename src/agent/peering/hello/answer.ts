@@ -1,15 +1,16 @@
-/** The answering side of HELLO and INTRODUCE. */
+/** Answers HELLO and INTRODUCE: another agent's program has these connections to this host. */
 
-import type { Native } from '../../../native/contract';
-import type { Clock, Ends, Hello, Introduce, IntroduceEntry, Pair, Status } from '../../../protocol/inband';
+import type { Hello, Introduce, IntroduceEntry, Pair, Status } from '../../../protocol/inband';
+import type { Connection } from '../../../vocabulary/endpoint';
+import type { Host } from '../host';
 import type { ArrivedSegment, Segments } from '../segments';
 import type { Sockets } from '../sockets';
 import type { UdpPeers } from '../udp-peers';
-import type { Registrations } from './registrations';
+import type { Naming, Registrations } from './registrations';
 
-/** Between two looks for owners; the longer one takes, the longer the pause, so that looking never fills the day. */
-const MIN_PAUSE_MS = 2;
-const MAX_PAUSE_MS = 100;
+/** Between two looks through all processes: the longer one takes, the longer the wait, so that looking never fills the day. */
+const MIN_WAIT_MS = 2;
+const MAX_WAIT_MS = 100;
 
 /**
  * How far the sequence numbers that an INTRODUCE has of a connection may be from ours: it has been under way. Who does
@@ -17,61 +18,61 @@ const MAX_PAUSE_MS = 100;
  */
 const NEAR = 1 << 20;
 
-/** A connection that an agent says is of its program. */
-interface Claim {
-  readonly pair: Pair;
-  readonly group: string;
-  readonly token: string;
-  /** As this host has them. */
-  readonly ends: Ends;
-}
-
-/** What waits to be answered: the claims of one segment. */
+/** What one segment asks. */
 interface Asked {
-  readonly claims: readonly Claim[];
-  /** With a status for each claim. */
-  readonly answer: (statuses: readonly Status[], claims: readonly Claim[]) => void;
+  readonly namings: readonly Naming[];
+  /** Is given a status for each naming. */
+  readonly answer: (statuses: readonly Status[], namings: readonly Naming[]) => void;
 }
 
-export class Welcomes {
-  /** By what asks. Answered together, since looking for owners is one look at all processes. */
+interface HelloAnswererParts {
+  readonly segments: Segments;
+  readonly sockets: Sockets;
+  readonly registrations: Registrations;
+  readonly udpPeers: UdpPeers;
+}
+
+export class HelloAnswerer {
+  /** By what asks. They are answered together: to find out whose the sockets are takes a look at all processes. */
   private waiting = new Map<string, Asked>();
-  private pauseMs = MIN_PAUSE_MS;
+  private waitMs = MIN_WAIT_MS;
 
   constructor(
-    private readonly native: Native,
-    private readonly clock: Clock,
-    private readonly segments: Segments,
-    private readonly sockets: Sockets,
-    private readonly registrations: Registrations,
-    private readonly udpPeers: UdpPeers,
+    private readonly host: Host,
+    private readonly parts: HelloAnswererParts,
   ) {}
 
   onHello(hello: Hello, pair: Pair, proved: boolean, segment: ArrivedSegment): void {
     const { group, token } = hello;
-    const ends = { local: segment.destination, remote: segment.source, udp: segment.udp };
+    const connection = { local: segment.destination, remote: segment.source, udp: segment.udp };
     const welcome = (registered: boolean, status: Status): void =>
-      this.segments.answer(pair.welcome({ ...hello, type: 'welcome', registered, status }, ends), segment);
-    if (!proved) return welcome(false, segment.udp || this.native.sequences(ends) !== null ? 'ok' : 'no-socket');
+      this.parts.segments.answer(pair.welcome({ ...hello, type: 'welcome', registered, status }, connection), segment);
+    if (!proved) return welcome(false, segment.udp || this.sequences(connection) !== null ? 'ok' : 'no-socket');
     this.await(`${pair.peerId} ${token}`, {
-      claims: [{ pair, group, token, ends }],
+      namings: [{ agent: pair.peerId, group, token, connection }],
       answer: ([status]) => welcome(true, status!),
     });
   }
 
-  /** Of connections between the two addresses that it came from and to; of others anybody could have sent it. */
+  /** Believes it of connections between the two addresses that it came from and to; of others anybody could have sent it. */
   onIntroduce(message: Introduce, pair: Pair, segment: ArrivedSegment): void {
     const { group, nonce, address, peerAddress, part, parts, entries } = message;
     if (segment.source.address !== address || segment.destination.address !== peerAddress) return;
     this.await(`${pair.peerId} ${group} ${nonce} ${part}`, {
-      claims: entries.flatMap((entry): Claim[] => {
-        const ends = { local: { address: peerAddress, port: entry.peerPort }, remote: { address, port: entry.port } };
-        return this.knows(entry, ends) ? [{ pair, group, token: entry.token, ends }] : [];
+      namings: entries.flatMap((entry): Naming[] => {
+        const connection = {
+          local: { address: peerAddress, port: entry.peerPort },
+          remote: { address, port: entry.port },
+        };
+        return this.knows(entry, connection) ? [{ agent: pair.peerId, group, token: entry.token, connection }] : [];
       }),
-      answer: (statuses, claims) => {
-        const byToken = new Map(claims.map(({ token }, index) => [token, statuses[index]!]));
+      answer: (statuses, namings) => {
+        const byToken = new Map(namings.map(({ token }, index) => [token, statuses[index]!]));
         const answers = entries.map(({ token }) => ({ token, status: byToken.get(token) ?? ('failed' as const) }));
-        this.segments.answer(pair.seal({ type: 'introduced', group, nonce, part, parts, entries: answers }), segment);
+        this.parts.segments.answer(
+          pair.seal({ type: 'introduced', group, nonce, part, parts, entries: answers }),
+          segment,
+        );
       },
     });
   }
@@ -81,41 +82,44 @@ export class Welcomes {
   }
 
   private await(name: string, asked: Asked): void {
-    if (this.waiting.size === 0) this.clock.after(this.pauseMs, () => this.register());
+    if (this.waiting.size === 0) this.host.clock.after(this.waitMs, () => this.register());
     this.waiting.set(name, asked);
   }
 
   /** Only the ends of a connection know where its streams are. */
-  private knows({ sndUna, rcvNxt }: IntroduceEntry, ends: Ends): boolean {
-    const ours = this.native.sequences(ends);
+  private knows({ sndUna, rcvNxt }: IntroduceEntry, connection: Connection): boolean {
+    const ours = this.sequences(connection);
     return ours !== null && isNear(ours.rcvNxt, sndUna) && isNear(ours.sndUna, rcvNxt);
+  }
+
+  private sequences(connection: Connection) {
+    return this.host.native.sequences(connection);
   }
 
   private register(): void {
     const batch = [...this.waiting.values()];
     this.waiting.clear();
-    const started = this.clock.now();
-    const claims = batch.flatMap((asked) => asked.claims);
-    const udp = claims.filter(({ ends }) => ends.udp === true);
-    const tcp = claims.filter(({ ends }) => ends.udp !== true);
-    const ofUdp = this.udpPeers.register(
-      udp.map(({ pair, group, token, ends }) => ({ agent: pair.peerId, group, token, connection: ends })),
-    );
+    const started = this.host.clock.now();
+    const namings = batch.flatMap((asked) => asked.namings);
+    const udp = namings.filter(({ connection }) => connection.udp === true);
+    const tcp = namings.filter(({ connection }) => connection.udp !== true);
+    const ofUdp = this.parts.udpPeers.register(udp);
     const ofTcp = this.registerTcp(tcp);
-    this.pauseMs = Math.min(Math.max(2 * (this.clock.now() - started), MIN_PAUSE_MS), MAX_PAUSE_MS);
-    const statuses = new Map([...udp.map((claim, index) => [claim, ofUdp[index]!] as const),
-      ...tcp.map((claim, index) => [claim, ofTcp[index]!] as const)]);
-    for (const { claims: own, answer } of batch) answer(own.map((claim) => statuses.get(claim)!), own);
+    this.waitMs = Math.min(Math.max(2 * (this.host.clock.now() - started), MIN_WAIT_MS), MAX_WAIT_MS);
+    const statuses = new Map([...udp.map((naming, index) => [naming, ofUdp[index]!] as const),
+      ...tcp.map((naming, index) => [naming, ofTcp[index]!] as const)]);
+    for (const { namings: own, answer } of batch) answer(own.map((naming) => statuses.get(naming)!), own);
   }
 
-  private registerTcp(claims: readonly Claim[]): Status[] {
-    const owners = this.sockets.locate(
-      claims.map(({ ends }) => ({ connection: ends, owner: this.registrations.find(ends)?.owner ?? null })),
+  private registerTcp(namings: readonly Naming[]): Status[] {
+    const { sockets, registrations } = this.parts;
+    const locations = sockets.locate(
+      namings.map(({ connection }) => ({ connection, location: registrations.find(connection)?.location ?? null })),
     );
-    return claims.map(({ pair, group, token, ends }, index): Status => {
-      const owner = owners[index]!;
-      if (typeof owner === 'string') return owner;
-      this.registrations.add({ agent: pair.peerId, group, token, connection: ends, owner });
+    return namings.map((naming, index): Status => {
+      const location = locations[index]!;
+      if (typeof location === 'string') return location;
+      registrations.add({ ...naming, location });
       return 'ok';
     });
   }

@@ -1,55 +1,53 @@
 /**
- * The asking side of HELLO and INTRODUCE: which agent is at the other end of a local program's connections.
+ * Asks HELLO, and INTRODUCE: which agent is at the other end of a local program's connections.
  *
  * A few connections between two addresses say HELLO, which makes the agents known to each other; one INTRODUCE, in as
  * many parts as it needs, then names all others.
  */
 
 import { randomBytes } from 'node:crypto';
-import type { Native } from '../../../native/contract';
+import type { IntroducedPeer, IntroduceRequest } from '../../../protocol/control/index';
 import { BoundedMap, Introduction, TOKEN_BYTES } from '../../../protocol/inband';
-import type { Clock, Introduced, Keyring, Pair, Welcome } from '../../../protocol/inband';
+import type { Clock, Introduced, Pair, Welcome } from '../../../protocol/inband';
 import { type Connection, connectionName, onTheWire } from '../../../vocabulary/endpoint';
+import type { Host } from '../host';
 import type { Segments } from '../segments';
-import type { IntroducedConnection, IntroduceRequest } from '../types';
-import { Together } from './ask-introduce';
+import { IntroduceAsker } from './ask-introduce';
 
 /** As many as a process can have (fs.nr_open). */
 const MAX_CONNECTIONS = 1_048_576;
 const MAX_AGENTS = 4096;
-/** More would be asked again before the answers to the first are read. */
+/** If more were asked at once, they would be asked again before the answers to the first are read. */
 const MAX_AT_ONCE = 256;
 /** How long connections to one address wait for the first of them to learn the agent's key there: it saves each a round. */
 const HEAD_START_MS = 100;
-/** An agent that has just answered, and has many processes to look at. */
-const PATIENCE_MS = 10_000;
-/** Connections between two addresses that say HELLO for themselves; the others are introduced together. */
+/** At least so long is waited for an INTRODUCED: that agent has just answered, and may have many processes to look at. */
+const INTRODUCE_DEADLINE_MS = 10_000;
+/** So many connections between two addresses say HELLO; the others are introduced together. */
 const SCOUTS = 4;
 
 /** One connection of one local program. */
-export interface Acquaintance {
+interface Acquaintance {
   readonly token: string;
-  /** With the agent that has registered it. */
+  /** The pair with the agent that has registered it. */
   pair: Pair | null;
 }
 
-export class Introductions {
+export class HelloAsker {
   private readonly acquaintances = new BoundedMap<string, Acquaintance>(MAX_CONNECTIONS);
   private readonly pairsByAddress = new BoundedMap<string, Pair>(MAX_AGENTS);
   private readonly running = new Map<string, Introduction>();
-  private readonly together: Together;
+  private readonly introduceAsker: IntroduceAsker;
   private closed = false;
 
   constructor(
-    private readonly native: Native,
-    private readonly clock: Clock,
-    private readonly keyring: Keyring,
+    private readonly host: Host,
     private readonly segments: Segments,
   ) {
-    this.together = new Together(clock, segments);
+    this.introduceAsker = new IntroduceAsker(host, segments);
   }
 
-  async introduce({ group, connections, deadlineMs }: IntroduceRequest): Promise<IntroducedConnection[]> {
+  async introduce({ group, connections, deadlineMs }: IntroduceRequest): Promise<IntroducedPeer[]> {
     const between = new Map<string, Connection[]>();
     for (const connection of connections) {
       const { local, remote, udp } = onTheWire(connection);
@@ -69,7 +67,7 @@ export class Introductions {
     return this.acquaintances.get(acquaintanceName(group, connection));
   }
 
-  /** For KeyringOptions.isAsking. */
+  /** Whether this WELCOME answers something that was asked from here. */
   isAsking(welcome: Welcome): boolean {
     return this.running.get(runName(welcome))?.isAsking(welcome) === true;
   }
@@ -79,13 +77,13 @@ export class Introductions {
   }
 
   onIntroduced(message: Introduced, pair: Pair): void {
-    this.together.onIntroduced(message, pair);
+    this.introduceAsker.onIntroduced(message, pair);
   }
 
   close(): void {
     this.closed = true;
     for (const introduction of this.running.values()) introduction.stop();
-    this.together.close();
+    this.introduceAsker.close();
   }
 
   /** Connections between two addresses: some by HELLO, until one is answered, and then all others by INTRODUCE. */
@@ -93,13 +91,14 @@ export class Introductions {
     group: string,
     connections: readonly Connection[],
     deadlineMs: number,
-  ): Promise<IntroducedConnection[]> {
-    if (connections[0]?.udp === true) return this.greet(group, connections, deadlineMs); // an INTRODUCE is believed by sequence numbers
-    const greeted: IntroducedConnection[] = [];
+  ): Promise<IntroducedPeer[]> {
+    // An INTRODUCE is believed for its sequence numbers, and UDP has none.
+    if (connections[0]?.udp === true) return this.greet(group, connections, deadlineMs);
+    const greeted: IntroducedPeer[] = [];
     while (greeted.length < connections.length) {
       const scouts = connections.slice(greeted.length, greeted.length + SCOUTS);
       greeted.push(...(await this.greet(group, scouts, deadlineMs)));
-      // Where none was there any more on this side, the next ones may be.
+      // Where this host has none of them any more, it may have the next ones.
       if (greeted.some(({ status }) => status !== 'no-socket')) break;
     }
     const others = connections.slice(greeted.length);
@@ -116,34 +115,39 @@ export class Introductions {
     return [...greeted, ...(await this.introduceTogether(group, pair, others, deadlineMs))];
   }
 
-  /** Each by its own HELLO. */
+  /** Each connection says its own HELLO. */
   private greet(
     group: string,
     connections: readonly Connection[],
     deadlineMs: number,
-  ): Promise<IntroducedConnection[]> {
+  ): Promise<IntroducedPeer[]> {
     const [first, ...others] = connections.map((connection) => () => this.introduceOne(group, connection, deadlineMs));
     if (first === undefined) return Promise.resolve([]);
     const leading = first();
-    const wave = new Wave(this.clock, leading);
+    const wave = new Wave(this.host.clock, leading);
     return Promise.all([leading, ...others.map((work) => wave.follow(work))]);
   }
 
-  /** Those that cannot be registered so say HELLO for themselves. */
+  /** By INTRODUCE; those that cannot be registered so say HELLO for themselves. */
   private async introduceTogether(
     group: string,
     pair: Pair,
     connections: readonly Connection[],
     deadlineMs: number,
-  ): Promise<IntroducedConnection[]> {
+  ): Promise<IntroducedPeer[]> {
     const acquaintances = connections.map((connection) => this.acquaint(group, onTheWire(connection)));
     const named = connections.flatMap((connection, index) => {
       const ends = onTheWire(connection);
-      const sequences = this.native.sequences(ends);
-      return sequences === null ? [] : [{ ends, token: acquaintances[index]!.token, sequences }];
+      const sequences = this.host.native.sequences(ends);
+      return sequences === null ? [] : [{ connection: ends, token: acquaintances[index]!.token, sequences }];
     });
     const here = new Set(named.map(({ token }) => token));
-    const statuses = await this.together.introduce(group, pair, named, Math.max(deadlineMs, PATIENCE_MS));
+    const statuses = await this.introduceAsker.introduce(
+      group,
+      pair,
+      named,
+      Math.max(deadlineMs, INTRODUCE_DEADLINE_MS),
+    );
     const refused = connections.filter((_connection, index) => statuses.get(acquaintances[index]!.token) === 'failed');
     const greeted = new Map((await this.greet(group, refused, deadlineMs)).map((each) => [each.connection, each]));
     return connections.map((connection, index) => {
@@ -156,17 +160,17 @@ export class Introductions {
     });
   }
 
-  private async introduceOne(group: string, connection: Connection, deadlineMs: number): Promise<IntroducedConnection> {
+  private async introduceOne(group: string, connection: Connection, deadlineMs: number): Promise<IntroducedPeer> {
     const ends = onTheWire(connection);
     const acquaintance = this.acquaint(group, ends);
     const { token } = acquaintance;
     if (this.closed) return { connection, status: 'no-agent', agent: '', token };
-    if (ends.udp !== true && this.native.sequences(ends) === null)
+    if (ends.udp !== true && this.host.native.sequences(ends) === null)
       return { connection, status: 'no-socket', agent: '', token };
     const hello = { type: 'hello', group, token, nonce: randomBytes(4).readUInt32BE() } as const;
     const introduction = new Introduction({
-      clock: this.clock,
-      keyring: this.keyring,
+      clock: this.host.clock,
+      keyring: this.host.keyring,
       hello,
       ends,
       pair: this.pairsByAddress.get(ends.remote.address) ?? null,
@@ -200,7 +204,7 @@ function runName({ token, nonce }: { token: string; nonce: number }): string {
   return `${token} ${nonce}`;
 }
 
-/** Connections to one address: they follow the first of them, a bounded number at a time. */
+/** Work that is done for several connections to one address: it follows the first one's, a bounded number at a time. */
 class Wave {
   private readonly headStart: Promise<unknown>;
   private readonly queue: (() => void)[] = [];

@@ -1,39 +1,43 @@
 /** Which connections of this host belong to which program elsewhere: what other agents' HELLOs have told. */
 
-import type { Native } from '../../../native/contract';
 import { type Connection, connectionName } from '../../../vocabulary/endpoint';
-import type { Owner } from '../sockets';
+import type { Host } from '../host';
+import type { Location } from '../sockets';
 
-/** Of connections, and of the memory of ended ones, before that is looked through. */
+/** So many connections, those that have ended included, are remembered before the first look for ended ones. */
 const FIRST_SWEEP = 10_000;
 
-export interface Registration {
+/** What an agent says of a connection: it is `token` of its program `group`. */
+export interface Naming {
   readonly agent: string;
   readonly group: string;
   readonly token: string;
   /** As this host has it, on the wire. */
   readonly connection: Connection;
-  owner: Owner;
+}
+
+export interface Registration extends Naming {
+  location: Location;
 }
 
 export class Registrations {
   private readonly byConnection = new Map<string, Registration>();
   private readonly byGroup = new Map<string, Map<string, Registration>>();
-  /** Above it are as many that have ended as that live, or more. */
+  /** Twice as many as lived at the last sweep: above it, half of them may have ended. */
   private nextSweep = FIRST_SWEEP;
 
-  constructor(private readonly native: Native) {}
+  constructor(private readonly host: Pick<Host, 'native'>) {}
 
   get size(): number {
     return this.byConnection.size;
   }
 
-  /** In place of an earlier one of this connection; where that was told again, it stays the one that a suspension has. */
+  /** Replaces an earlier one of this connection; where the same is told again, the earlier object stays: a lock may have it. */
   add(registration: Registration): void {
     const name = connectionName(registration.connection);
     const known = this.byConnection.get(name);
     if (known !== undefined && isSame(known, registration)) {
-      known.owner = registration.owner;
+      known.location = registration.location;
       return;
     }
     if (known !== undefined) this.remove(known);
@@ -66,7 +70,7 @@ export class Registrations {
 
   /** Forgets connections that have ended, so that what strangers can make us keep is bounded by this host's connections. */
   private sweep(): void {
-    const alive = new Set(this.native.tcpConnections().map(({ connection }) => connectionName(connection)));
+    const alive = new Set(this.host.native.tcpConnections().map(({ connection }) => connectionName(connection)));
     for (const [name, registration] of this.byConnection) if (!alive.has(name)) this.remove(registration);
     this.nextSweep = Math.max(FIRST_SWEEP, 2 * this.size);
   }
@@ -76,6 +80,7 @@ function isSame(one: Registration, other: Registration): boolean {
   return one.agent === other.agent && one.group === other.group && one.token === other.token;
 }
 
-function groupName({ agent, group }: { agent: string; group: string }): string {
+/** Names a program elsewhere: agents choose their programs' group ids each for itself. */
+export function groupName({ agent, group }: Pick<Naming, 'agent' | 'group'>): string {
   return `${agent} ${group}`;
 }

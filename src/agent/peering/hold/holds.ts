@@ -1,86 +1,93 @@
 /**
- * Suspensions that last: the program at the other end is suspended or checkpointed, and comes back after minutes or
- * hours. Meanwhile its peers' connections here live (patience.ts), and what is needed to resume them is kept, here and
- * in a file, so that the agent may be restarted.
+ * Locks that last: the program at the other end is suspended or checkpointed, and comes back after minutes or hours.
+ * Meanwhile its peers' connections here live (user-timeouts.ts), and what is needed to resume them is remembered, here
+ * and in a file, so that the agent may be restarted.
  */
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { LONGEST_LEASE_MS } from '../../../migration/lease';
-import { type Keyring, moveTicketSchema } from '../../../protocol/inband';
-import type { Suspension } from '../lock/lock';
+import { connection } from '../../../protocol/control/index';
+import { moveTicketSchema } from '../../../protocol/inband';
+import type { Host } from '../host';
+import { hasDescriptor, isHeld, type Lock, type LockedConnection, type WithDescriptor } from '../lock/lock';
 import type { Owners } from '../rebind/owners';
-import { connectionSchema } from '../types';
-import { monotonicMs, type StateFiles } from './record-files';
-import { type Held, isHeld, isPatient, type Patience } from './user-timeouts';
+import { monotonicMs, type RecordFiles } from './record-files';
+import type { UserTimeouts } from './user-timeouts';
 
-/** A held connection and where it was found. */
-export const heldMember = z.object({
-  connection: connectionSchema,
-  owner: z.object({ pid: z.int(), fd: z.int() }),
-  patience: z.object({ userTimeout: z.int(), windowWasShut: z.boolean() }),
+/** A connection that is held, and where it was found. */
+export const heldConnection = z.object({
+  connection,
+  location: z.object({ pid: z.int(), fd: z.int() }),
+  hold: z.object({ userTimeout: z.int(), windowWasShut: z.boolean() }),
 });
 
 export const holdRecord = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   ticket: moveTicketSchema,
   group: z.string(),
   round: z.int(),
-  /** Of CLOCK_MONOTONIC, in milliseconds. */
+  /** When it ends, in milliseconds of CLOCK_MONOTONIC. */
   until: z.number(),
-  members: z.array(heldMember.extend({ token: z.string() })),
+  connections: z.array(heldConnection.extend({ token: z.string() })),
 });
 export type HoldRecord = z.infer<typeof holdRecord>;
 
+interface HoldsParts {
+  readonly owners: Owners;
+  readonly userTimeouts: UserTimeouts;
+  readonly files: RecordFiles<HoldRecord>;
+}
+
 export class Holds {
   constructor(
-    private readonly keyring: Keyring,
-    private readonly owners: Owners,
-    private readonly patience: Patience,
-    private readonly files: StateFiles<HoldRecord>,
+    private readonly host: Host,
+    private readonly parts: HoldsParts,
   ) {}
 
-  /** Of members that were just locked for this time, the first time or again. Short suspensions are no holds. */
-  begin(suspension: Suspension, leaseMs: number): void {
-    const held = heldOf(suspension);
-    if (leaseMs <= LONGEST_LEASE_MS && !held.some(isPatient)) return;
-    this.keyring.keep(suspension.move);
-    this.owners.forget(held.map(({ inode }) => inode)); // what was looked up is old by then
-    this.patience.give(held, leaseMs);
-    this.write(suspension, monotonicMs() + leaseMs);
+  /** To be called when connections were just locked for this time, the first time or again. A short lock is no hold. */
+  begin(lock: Lock, leaseMs: number): void {
+    const { owners, userTimeouts } = this.parts;
+    const connections = withDescriptors(lock);
+    if (leaseMs <= LONGEST_LEASE_MS && !connections.some(isHeld)) return;
+    this.host.keyring.pin(lock.move);
+    owners.forget(connections.map(({ inode }) => inode)); // what was looked up is old by then
+    userTimeouts.lengthen(connections, leaseMs);
+    this.write(lock, monotonicMs() + leaseMs);
   }
 
-  /** What is left of it; where nothing is, it is over. */
-  update(suspension: Suspension, leftMs: number): void {
-    if (heldOf(suspension).some(isPatient)) this.write(suspension, monotonicMs() + leftMs);
-    else this.forget(suspension);
+  /** To be called when connections have followed: writes down what is left; where nothing is, the hold is over. */
+  update(lock: Lock, leftMs: number): void {
+    if (withDescriptors(lock).some(isHeld)) this.write(lock, monotonicMs() + leftMs);
+    else this.forget(lock);
   }
 
-  forget({ move }: Suspension): void {
-    this.keyring.keepNoLonger(move);
-    this.files.remove(fileName(move.ticket));
+  forget({ move }: Lock): void {
+    this.host.keyring.unpin(move);
+    this.parts.files.remove(fileName(move.ticket));
   }
 
-  /** Whether this suspension goes on without this agent. */
-  outlivesUs(suspension: Suspension): boolean {
-    return this.files.isKept && suspension.state === 'active' && heldOf(suspension).some(isPatient);
+  /** Whether this lock goes on without this agent. */
+  outlivesUs(lock: Lock): boolean {
+    return this.parts.files.outliveUs && lock.state === 'active' && withDescriptors(lock).some(isHeld);
   }
 
   records(): { record: HoldRecord; leftMs: number }[] {
-    return this.files.read().map((record) => ({ record, leftMs: record.until - monotonicMs() }));
+    return this.parts.files.read().map((record) => ({ record, leftMs: record.until - monotonicMs() }));
   }
 
-  private write(suspension: Suspension, until: number): void {
-    const { move, group, round } = suspension;
-    const members = heldOf(suspension).flatMap(({ registration: { token, connection, owner }, patience }) =>
-      patience === null ? [] : [{ token, connection, owner, patience }]
-    );
-    this.files.write(fileName(move.ticket), { version: 1, ticket: move.ticket, group, round, until, members });
+  private write(lock: Lock, until: number): void {
+    const { move: { ticket }, group, round } = lock;
+    const connections = withDescriptors(lock).flatMap((each) => {
+      const { registration: { token, connection, location }, hold } = each;
+      return hold === null ? [] : [{ token, connection, location, hold }];
+    });
+    this.parts.files.write(fileName(ticket), { version: 2, ticket, group, round, until, connections });
   }
 }
 
-function heldOf({ members }: Suspension): Held[] {
-  return [...members.values()].filter(isHeld);
+function withDescriptors({ connections }: Lock): WithDescriptor<LockedConnection>[] {
+  return [...connections.values()].filter(hasDescriptor);
 }
 
 /** A source names its migrations, and another one may use the same name. */

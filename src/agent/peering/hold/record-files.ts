@@ -1,31 +1,31 @@
 /**
  * What an agent must know to go on with what its predecessor had begun: records of one kind, a file for each, in a
- * folder that is root's and gone with a reboot, as the connections are.
+ * folder that only root can read, and that is gone after a reboot, as the connections are.
  */
 
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Logger } from 'pino';
 import type { z } from 'zod';
+import type { Host } from '../host';
 
 const FILE = /^([0-9a-f]{32})\.json$/;
 
-export class StateFiles<Shape> {
+export class RecordFiles<Shape> {
   /** Without a folder nothing outlives the agent. */
   constructor(
+    private readonly host: Host,
     private readonly folder: string | null,
     private readonly schema: z.ZodType<Shape>,
-    private readonly log: Logger,
   ) {
     if (folder !== null) mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
 
   /** Whether another agent could go on with what is written. */
-  get isKept(): boolean {
+  get outliveUs(): boolean {
     return this.folder !== null;
   }
 
-  /** `name` is 32 hexadecimal digits. Whole or not at all; instead of an earlier one of this name. */
+  /** `name` is 32 hexadecimal digits. The file replaces an earlier one of this name, whole or not at all. */
   write(name: string, record: Shape): void {
     if (this.folder === null) return;
     const draft = join(this.folder, `.${name}.json`);
@@ -44,7 +44,7 @@ export class StateFiles<Shape> {
       try {
         return [this.schema.parse(JSON.parse(readFileSync(join(folder, name), 'utf8')))];
       } catch (error) {
-        this.log.error({ err: error, name }, 'a record cannot be read; the leases of what it names end it');
+        this.host.log.error({ err: error, name }, 'a record cannot be read; the leases of what it names end it');
         return [];
       }
     });

@@ -1,263 +1,265 @@
 /**
- * Programs of this host that are paused: every connection is held at both ends, and nothing moves. The programs run on.
+ * Programs of this host that are suspended: every connection is held at both ends, and nothing moves. The programs run on.
  *
- *   pause    HELLO; SUSPEND for the whole time; then our own ends are locked likewise, and made patient
+ *   suspend  HELLO; LOCK for the whole time; then our own ends are locked likewise, with long user timeouts
  *   resume   our ends are revived in place, and wait; RESUME to where they are: the other ends follow; all are released
- *   the end  where nobody resumes, both ends' leases end, and each connection starts anew by itself (patience.ts)
+ *   the end  where nobody resumes, both ends' leases end, and each connection starts anew by itself (user-timeouts.ts)
  *
  * What is needed to resume is in a file too: the agent may be restarted meanwhile.
  */
 
 import { randomBytes } from 'node:crypto';
-import type { Logger } from 'pino';
 import { z } from 'zod';
 import { MigrunError } from '../../../errors';
-import type { Native } from '../../../native/contract';
-import type { Clock } from '../../../protocol/inband';
+import { type PeerAnswer, type PeerStatus, peerTicket } from '../../../protocol/control/index';
 import { type Connection, connectionName } from '../../../vocabulary/endpoint';
-import type { Moves } from '../asked-migrations';
-import type { Introductions } from '../hello/ask';
-import type { Member } from '../lock/lock';
+import type { AskedMigrations } from '../asked-migrations';
+import type { HelloAsker } from '../hello/ask';
+import type { Host } from '../host';
+import { askCancel, askLock } from '../lock/ask';
+import { fdsOf, hasDescriptor, type LockedConnection, type WithDescriptor } from '../lock/lock';
 import { batched, Failure } from '../native-batch';
 import type { Rebind, Rebinder } from '../rebind/rebind';
-import type { Sockets } from '../sockets';
-import { type PauseRequest, type PeerStatus, peerTicketSchema, type ResumedConnection } from '../types';
-import { heldMember } from './holds';
-import { monotonicMs, type StateFiles } from './record-files';
-import { fdsOf, type Held, isHeld, type Patience } from './user-timeouts';
+import { askResume } from '../resume/ask';
+import type { OurDescriptor, Sockets } from '../sockets';
+import { heldConnection } from './holds';
+import { monotonicMs, type RecordFiles } from './record-files';
+import type { UserTimeouts } from './user-timeouts';
 
 /** Nothing stands still while the peers are asked, so that a host with much to do has its time to answer. */
 const HELLO_MS = 5_000;
-const SUSPEND_MS = 5_000;
-/** The program does, until all have answered. A RESUME that is read later is followed all the same. */
+const LOCK_MS = 5_000;
+/** The program stands still until all have answered. A RESUME that is read later is followed all the same. */
 const RESUME_MS = 5_000;
 
-export const pauseRecord = z.object({
-  version: z.literal(1),
+export const suspendedRecord = z.object({
+  version: z.literal(2),
   migration: z.string(),
   group: z.string(),
-  /** Of CLOCK_MONOTONIC, in milliseconds. */
+  /** When it ends, in milliseconds of CLOCK_MONOTONIC. */
   until: z.number(),
-  tickets: z.array(peerTicketSchema),
-  members: z.array(heldMember.extend({ peerHas: z.int() })),
+  tickets: z.array(peerTicket),
+  connections: z.array(heldConnection.extend({ peerHas: z.int() })),
 });
-export type PauseRecord = z.infer<typeof pauseRecord>;
+type SuspendedRecord = z.infer<typeof suspendedRecord>;
 
-interface Pause {
+/** A connection of the program, and what its other end has received. */
+type OurEnd = LockedConnection & { readonly peerHas: number };
+
+interface SuspendedProgram {
   readonly migration: string;
   readonly group: string;
-  readonly tickets: PauseRecord['tickets'];
-  /** Each with what the other end has received. */
-  readonly members: readonly (readonly [member: Member, peerHas: number])[];
-  /** Of CLOCK_MONOTONIC, in milliseconds. */
+  readonly tickets: SuspendedRecord['tickets'];
+  readonly ends: readonly OurEnd[];
+  /** When it ends, in milliseconds of CLOCK_MONOTONIC. */
   readonly until: number;
-  endLease: () => void;
+  /** Calls off what is to happen then. */
+  callOff: () => void;
 }
 
-export class Pauses {
+interface SuspendedProgramsParts {
+  readonly hello: HelloAsker;
+  readonly migrations: AskedMigrations;
+  readonly sockets: Sockets;
+  readonly rebinder: Rebinder;
+  readonly userTimeouts: UserTimeouts;
+  readonly files: RecordFiles<SuspendedRecord>;
+}
+
+/** A program of this host whose connections are to be held at both ends. */
+export interface SuspendRequest {
+  readonly group: string;
+  readonly connections: readonly Connection[];
+  readonly leaseMs: number;
+}
+
+export class SuspendedPrograms {
   /** By group; "beginning" while the peers are being asked. */
-  private readonly pauses = new Map<string, Pause | 'beginning'>();
+  private readonly programs = new Map<string, SuspendedProgram | 'beginning'>();
 
   constructor(
-    private readonly native: Native,
-    private readonly clock: Clock,
-    private readonly log: Logger,
-    private readonly introductions: Introductions,
-    private readonly moves: Moves,
-    private readonly sockets: Sockets,
-    private readonly rebinder: Rebinder,
-    private readonly patience: Patience,
-    private readonly files: StateFiles<PauseRecord>,
+    private readonly host: Host,
+    private readonly parts: SuspendedProgramsParts,
   ) {
-    for (const record of files.read()) this.takeUp(record);
+    for (const record of parts.files.read()) this.takeUp(record);
   }
 
-  /** How long it lasts yet, in milliseconds; undefined: this program is not paused. */
+  /** How long it lasts yet, in milliseconds; undefined: this program is not suspended. */
   left(group: string): number | undefined {
-    const pause = this.pauses.get(group);
-    if (pause === undefined) return undefined;
-    return pause === 'beginning' ? 0 : Math.max(0, pause.until - monotonicMs());
+    const program = this.programs.get(group);
+    if (program === undefined) return undefined;
+    return program === 'beginning' ? 0 : Math.max(0, program.until - monotonicMs());
   }
 
-  /** Where any status is not ok, nothing is held. The program must not be paused yet. */
-  async pause({ group, connections, leaseMs }: PauseRequest): Promise<ResumedConnection[]> {
-    this.pauses.set(group, 'beginning');
+  /** Where any status is not ok, nothing is held. The program must not be suspended yet. */
+  async suspend({ group, connections, leaseMs }: SuspendRequest): Promise<PeerAnswer[]> {
+    const { hello, migrations } = this.parts;
+    this.programs.set(group, 'beginning');
     const migration = randomBytes(16).toString('hex');
     const until = monotonicMs() + leaseMs;
     let begun = false;
     try {
-      const introduced = await this.introductions.introduce({ group, connections, deadlineMs: HELLO_MS });
+      const introduced = await hello.introduce({ group, connections, deadlineMs: HELLO_MS });
       if (introduced.some(({ status }) => status !== 'ok'))
         return introduced.map(({ connection, status }) => ({ connection, status }));
-      const peers = await this.moves.suspend({
-        migration,
-        group,
-        connections,
-        leaseMs,
-        round: 1,
-        deadlineMs: SUSPEND_MS,
-      });
-      const held = peers.some(({ status }) => status !== 'ok') ? [] : this.hold(connections, leaseMs);
+      const request = { migration, group, connections, leaseMs, round: 1, deadlineMs: LOCK_MS };
+      const peers = await askLock(migrations, hello, request);
+      const ours = peers.some(({ status }) => status !== 'ok') ? [] : this.lock(connections, leaseMs);
       const statuses = peers.map(({ connection, status }, index) => ({
         connection,
-        status: status === 'ok' ? statusOf(held[index]) : status,
+        status: status === 'ok' ? statusOf(ours[index]) : status,
       }));
       begun = statuses.every(({ status }) => status === 'ok');
       if (!begun) {
-        this.letGo(held.flatMap((one) => (typeof one === 'object' ? [one] : [])));
+        this.letGo(ours.filter((one) => typeof one !== 'string'));
         return statuses;
       }
-      const members = held.map((one, index) => [one as Held, peers[index]!.rcvNxt] as const);
-      this.begin({
-        migration,
-        group,
-        tickets: this.moves.tickets(migration),
-        members,
-        until,
-        endLease: () => undefined,
-      });
+      const ends = ours.flatMap((one, index) =>
+        typeof one === 'string' ? [] : [Object.assign(one, { peerHas: peers[index]!.rcvNxt })]
+      );
+      const tickets = migrations.tickets(migration);
+      this.begin({ migration, group, tickets, ends, until, callOff: () => undefined });
       return statuses;
     } finally {
       if (!begun) {
-        this.pauses.delete(group);
-        await this.moves.cancel({ migration, deadlineMs: SUSPEND_MS });
+        this.programs.delete(group);
+        await askCancel(migrations, { migration, deadlineMs: LOCK_MS });
       }
     }
   }
 
   /** Both ends go on at once. A peer that does not answer goes on by itself when its lease ends. */
-  async resume(group: string): Promise<ResumedConnection[]> {
-    const pause = this.pauses.get(group);
-    if (pause === undefined || pause === 'beginning') return [];
-    const { migration, tickets, members } = pause;
-    const held = members.filter((each): each is [Held, number] => isHeld(each[0]));
-    const requests = held.map(([{ fd, inode, registration, patience }, peerHas]): Rebind => ({
+  async resume(group: string): Promise<PeerAnswer[]> {
+    const program = this.programs.get(group);
+    if (program === undefined || program === 'beginning') return [];
+    const { migration, tickets } = program;
+    const { migrations, rebinder, userTimeouts } = this.parts;
+    const ends = program.ends.filter(hasDescriptor);
+    const requests = ends.map(({ fd, inode, registration, hold, peerHas }): Rebind => ({
       fd,
       inode,
       ...registration.connection,
       peerHas,
-      windowIsShut: patience?.windowWasShut === true,
+      windowIsShut: hold?.windowWasShut === true,
     }));
     const followed = new Map<string, PeerStatus>();
-    const results = await this.rebinder.rebindTogether(requests, async (revived) => {
+    const results = await rebinder.rebindTogether(requests, async (revived) => {
       const moved = [...revived].map(([request, peerHas]) => {
-        const { connection } = held[requests.indexOf(request)]![0].registration;
+        const { connection } = ends[requests.indexOf(request)]!.registration;
         return { connection, to: connection, peerHas };
       });
       if (moved.length === 0) return;
-      const answers = await this.moves.resume({
-        migration,
-        group,
-        role: 'target',
-        tickets,
-        moved,
-        deadlineMs: RESUME_MS,
-      });
-      for (const { connection, status } of answers) followed.set(connectionName(connection), status);
+      const request = { migration, group, role: 'target', tickets, moved, deadlineMs: RESUME_MS } as const;
+      for (const { connection, status } of await askResume(migrations, request))
+        followed.set(connectionName(connection), status);
     });
     if (results.some((result) => result === 'busy' || result === 'not-permitted'))
       throw new MigrunError('E_BUSY', 'the program cannot be stopped for a moment', { hint: 'try again' });
-    this.patience.end(held.map(([member]) => member));
-    this.end(pause);
-    return held.map(([{ registration: { connection } }], index) => {
+    userTimeouts.giveBack(ends);
+    this.end(program);
+    return ends.map(({ registration: { connection } }, index) => {
       const status = results[index] === 'ok' ? (followed.get(connectionName(connection)) ?? 'no-agent') : 'failed';
       return { connection, status };
     });
   }
 
-  /** They stay where they are written down: the next agent takes them up, or their leases end them. */
+  /** Suspended programs stay so where they are written down: the next agent takes them up, or their leases end them. */
   close(): void {
-    for (const pause of this.pauses.values()) {
-      if (pause === 'beginning') continue;
-      if (!this.files.isKept) this.lapse(pause);
-      pause.endLease();
-      this.drop(pause);
+    for (const program of this.programs.values()) {
+      if (program === 'beginning') continue;
+      if (!this.parts.files.outliveUs) this.lapse(program);
+      program.callOff();
+      this.drop(program);
     }
   }
 
-  private begin(pause: Pause): void {
-    const { migration, group, until, tickets, members } = pause;
-    this.pauses.set(group, pause);
-    pause.endLease = this.clock.after(until - monotonicMs(), () => this.lapse(pause));
-    const written = members.flatMap(
-      ([
-        { registration: { connection, owner }, patience },
-        peerHas,
-      ]) => (patience === null ? [] : [{ connection, owner, patience, peerHas }]),
+  private begin(program: SuspendedProgram): void {
+    const { migration, group, until, tickets, ends } = program;
+    this.programs.set(group, program);
+    program.callOff = this.host.clock.after(until - monotonicMs(), () => this.lapse(program));
+    const connections = ends.flatMap(({ registration: { connection, location }, hold, peerHas }) =>
+      hold === null ? [] : [{ connection, location, hold, peerHas }]
     );
-    this.files.write(group, { version: 1, migration, group, until, tickets, members: written });
+    this.parts.files.write(group, { version: 2, migration, group, until, tickets, connections });
   }
 
-  private takeUp({ migration, group, until, tickets, members }: PauseRecord): void {
+  private takeUp({ migration, group, until, tickets, connections }: SuspendedRecord): void {
+    const { log, native } = this.host;
     const left = until - monotonicMs();
-    const taken = this.sockets.take(members);
-    const found = members.flatMap(({ connection, patience, peerHas }, index) => {
+    const taken = this.parts.sockets.take(connections);
+    const ends = connections.flatMap(({ connection, hold, peerHas }, index) => {
       const one = taken[index]!;
-      if (typeof one === 'string') return [];
-      return [[{ ...this.memberOf(connection, one), patience }, peerHas] as const];
+      return typeof one === 'string' ? [] : [{ ...ourEnd(connection, one), hold, peerHas }];
     });
-    const pause: Pause = { migration, group, tickets, members: found, until, endLease: () => undefined };
-    this.log.info({ group, left, connections: found.length }, 'a pause was taken up');
-    if (left <= 0) return this.lapse(pause);
-    this.native.lock(found.map(([{ fd }]) => fd), left);
-    this.begin(pause);
+    const program: SuspendedProgram = { migration, group, tickets, ends, until, callOff: () => undefined };
+    log.info({ group, left, connections: ends.length }, 'a suspended program was taken up');
+    if (left <= 0) return this.lapse(program);
+    native.lock(fdsOf(ends), left);
+    this.begin(program);
   }
 
-  /** Our ends, locked; or why one cannot be. */
-  private hold(connections: readonly Connection[], leaseMs: number): (Held | PeerStatus)[] {
-    const taken = this.sockets.take(connections.map((connection) => ({ connection, owner: null })));
-    const members = taken.map((
-      one,
-      index,
-    ) => (typeof one === 'string' ? one : this.memberOf(connections[index]!, one)));
-    const held = members.filter((one) => typeof one !== 'string');
-    const locked = batched(held, (some) => {
-      this.native.lock(fdsOf(some), leaseMs);
+  /** Our ends, locked and held; or why one cannot be. */
+  private lock(
+    connections: readonly Connection[],
+    leaseMs: number,
+  ): (WithDescriptor<LockedConnection> | PeerStatus)[] {
+    const { sockets, userTimeouts } = this.parts;
+    const taken = sockets.take(connections.map((connection) => ({ connection, location: null })));
+    const ends = taken.map((one, index) => (typeof one === 'string' ? one : ourEnd(connections[index]!, one)));
+    const found = ends.filter((one) => typeof one !== 'string');
+    const locked = batched(found, (some) => {
+      this.host.native.lock(fdsOf(some), leaseMs);
       return some;
     });
-    const failed = new Set(held.filter((_member, index) => locked[index] instanceof Failure));
-    this.patience.give(held.filter((member) => !failed.has(member)), leaseMs);
-    return members.map((one) => (typeof one !== 'string' && failed.has(one) ? 'failed' : one));
+    const failed = new Set(found.filter((_end, index) => locked[index] instanceof Failure));
+    userTimeouts.lengthen(found.filter((end) => !failed.has(end)), leaseMs);
+    return ends.map((one) => (typeof one !== 'string' && failed.has(one) ? 'failed' : one));
   }
 
-  private memberOf(connection: Connection, { fd, owner }: { fd: number; owner: { pid: number; fd: number } }): Held {
-    const registration = { agent: '', group: '', token: '', connection, owner };
-    return { registration, fd, inode: this.native.describeSocket(fd).inode, moved: null, patience: null };
-  }
-
-  private lapse(pause: Pause): void {
-    this.letGo(pause.members.map(([member]) => member));
-    this.end(pause);
+  private lapse(program: SuspendedProgram): void {
+    this.letGo(program.ends);
+    this.end(program);
   }
 
   /** Unlocks; each starts anew. */
-  private letGo(members: readonly Member[]): void {
-    const others = this.patience.startAnew(members).filter(isHeld);
+  private letGo(ends: readonly LockedConnection[]): void {
+    const others = this.parts.userTimeouts.startAnew(ends).filter(hasDescriptor);
     const unlocked = batched(others, (some) => {
-      this.native.unlock(fdsOf(some));
+      this.host.native.unlock(fdsOf(some));
       return some;
     });
     for (const one of unlocked)
-      if (one instanceof Failure) this.log.warn({ err: one.error }, 'a connection was not unlocked; its lease ends it');
+      if (one instanceof Failure)
+        this.host.log.warn({ err: one.error }, 'a connection was not unlocked; its lease ends it');
   }
 
-  private end(pause: Pause): void {
-    pause.endLease();
-    this.drop(pause);
-    this.files.remove(pause.group);
-    this.pauses.delete(pause.group);
-    this.moves.forget(pause.migration);
+  private end(program: SuspendedProgram): void {
+    program.callOff();
+    this.drop(program);
+    this.parts.files.remove(program.group);
+    this.programs.delete(program.group);
+    this.parts.migrations.forget(program.migration);
   }
 
-  private drop({ members }: Pause): void {
-    for (const [member] of members) {
-      if (member.fd !== null) this.native.closeFd(member.fd);
-      member.fd = null;
+  private drop({ ends }: SuspendedProgram): void {
+    for (const end of ends) {
+      if (end.fd !== null) this.host.native.closeFd(end.fd);
+      end.fd = null;
     }
   }
 }
 
-function statusOf(held: Held | PeerStatus | undefined): PeerStatus {
-  if (held === undefined) return 'no-socket';
-  return typeof held === 'string' ? held : 'ok';
+function ourEnd(connection: Connection, { fd, inode, location }: OurDescriptor): WithDescriptor<LockedConnection> {
+  return {
+    registration: { agent: '', group: '', token: '', connection, location },
+    fd,
+    inode,
+    movedTo: null,
+    hold: null,
+  };
+}
+
+function statusOf(end: WithDescriptor<LockedConnection> | PeerStatus | undefined): PeerStatus {
+  if (end === undefined) return 'no-socket';
+  return typeof end === 'string' ? end : 'ok';
 }

@@ -1,103 +1,89 @@
 /**
- * Connections of this host that are locked for minutes or hours, and TCP does not give them up (native/tcp_patience.h).
+ * Connections of this host that are locked for minutes or hours: a long TCP_USER_TIMEOUT keeps TCP from giving them up
+ * (native/tcp/user_timeout.h).
  *
  * The programs that have them run all the time: what they read waits, what they write goes into the send buffer and
  * then waits. Where a lock ends and nobody has resumed, its connection starts anew in place: with TCP's usual limits,
  * and sending at once, not after a timer that has grown to two minutes.
  */
 
-import type { Logger } from 'pino';
-import type { Native } from '../../../native/contract';
-import type { Member } from '../lock/lock';
+import type { Host } from '../host';
+import { fdsOf, hasDescriptor, isHeld, type LockedConnection, type WithDescriptor } from '../lock/lock';
 import { batched, Failure } from '../native-batch';
 import type { Rebinder } from '../rebind/rebind';
 
-export type Held = Member & { readonly fd: number };
+type Open = WithDescriptor<LockedConnection>;
 
-export class Patience {
+export class UserTimeouts {
   constructor(
-    private readonly native: Native,
+    private readonly host: Host,
     private readonly rebinder: Rebinder,
-    private readonly log: Logger,
   ) {}
 
-  /** Of members that were just locked for this time, the first time or again. */
-  give(held: readonly Held[], leaseMs: number): void {
-    this.note(held.filter(({ patience }) => patience === null));
-    const patient = held.filter(isPatient);
-    batched(patient, (some) => {
-      this.native.givePatience(fdsOf(some), timeoutsOf(some), leaseMs);
+  /** To be called when these were just locked for this time, the first time or again: from then on they are held. */
+  lengthen(connections: readonly Open[], leaseMs: number): void {
+    this.noteOwn(connections.filter((each) => !isHeld(each)));
+    const held = connections.filter(isHeld);
+    batched(held, (some) => {
+      this.host.native.givePatience(fdsOf(some), ownTimeoutsOf(some), leaseMs);
       return some;
     });
-    this.openWindows(patient);
+    this.openWindows(held);
   }
 
-  /** Unlocks members that had been given it, each connection starting anew. Gives those that are to be unlocked otherwise. */
-  startAnew(members: readonly Member[]): Member[] {
-    const held = members.filter(isHeld).filter(isPatient);
-    if (held.length === 0) return [...members];
+  /** Unlocks those that are held, each starting anew. Gives the others, and those that could not: the caller unlocks them. */
+  startAnew<Any extends LockedConnection>(connections: readonly Any[]): Any[] {
+    const held = connections.filter(hasDescriptor).filter(isHeld);
+    if (held.length === 0) return [...connections];
     const results = this.rebinder.rebind(
-      held.map(({ fd, inode, registration, patience }) => ({
+      held.map(({ fd, inode, registration, hold }) => ({
         fd,
         inode,
         ...registration.connection,
         peerHas: null,
-        windowIsShut: patience?.windowWasShut === true,
+        windowIsShut: hold?.windowWasShut === true,
       })),
     );
-    const started = new Set<Member>(held.filter((_member, index) => results[index] === 'ok'));
-    this.end([...started]);
-    return members.filter((member) => !started.has(member));
+    const started = new Set<LockedConnection>(held.filter((_each, index) => results[index] === 'ok'));
+    this.giveBack([...started]);
+    return connections.filter((each) => !started.has(each));
   }
 
-  /** Of members that were rebound: TCP's usual limits again. */
-  end(members: readonly Member[]): void {
-    const held = members.filter(isHeld).filter(isPatient);
-    const ended = batched(held, (some) => {
-      this.native.setUserTimeouts(fdsOf(some), timeoutsOf(some));
+  /** To be called when these were rebound: those that were held have their programs' own timeouts again. */
+  giveBack(connections: readonly LockedConnection[]): void {
+    const held = connections.filter(hasDescriptor).filter(isHeld);
+    const given = batched(held, (some) => {
+      this.host.native.setUserTimeouts(fdsOf(some), ownTimeoutsOf(some));
       return some;
     });
-    for (const result of ended) {
-      if (result instanceof Failure) this.log.warn({ err: result.error }, 'a connection keeps a long TCP_USER_TIMEOUT');
-    }
-    for (const member of held) member.patience = null;
+    for (const result of given)
+      if (result instanceof Failure)
+        this.host.log.warn({ err: result.error }, 'a connection keeps a long TCP_USER_TIMEOUT');
+    for (const connection of held) connection.hold = null;
   }
 
-  private note(members: readonly Held[]): void {
-    const noted = batched(members, (some) => {
-      const timeouts = this.native.userTimeouts(fdsOf(some));
-      return some.map(({ fd }, index) => ({
-        userTimeout: timeouts[index]!,
-        windowWasShut: this.native.isWindowShut(fd),
-      }));
+  private noteOwn(connections: readonly Open[]): void {
+    const { native, log } = this.host;
+    const noted = batched(connections, (some) => {
+      const timeouts = native.userTimeouts(fdsOf(some));
+      return some.map(({ fd }, index) => ({ userTimeout: timeouts[index]!, windowWasShut: native.isWindowShut(fd) }));
     });
-    members.forEach((member, index) => {
+    connections.forEach((connection, index) => {
       const one = noted[index]!;
-      if (one instanceof Failure) this.log.warn({ err: one.error }, 'a connection is held, but TCP may give it up');
-      else member.patience = one;
+      if (one instanceof Failure) log.warn({ err: one.error }, 'a connection is held, but TCP may give it up');
+      else connection.hold = one;
     });
   }
 
-  private openWindows(members: readonly Held[]): void {
-    const shut = members.filter(({ patience, fd }) => patience?.windowWasShut === true && this.native.isWindowShut(fd));
+  private openWindows(held: readonly Open[]): void {
+    const { native, log } = this.host;
+    const shut = held.filter(({ hold, fd }) => hold?.windowWasShut === true && native.isWindowShut(fd));
     if (shut.length === 0) return;
     const failed = this.rebinder.openWindows(shut).filter((result) => result !== 'ok');
-    if (failed.length > 0) this.log.warn({ failed }, 'a connection with a closed window is held; TCP may give it up');
+    if (failed.length > 0) log.warn({ failed }, 'a connection with a closed window is held; TCP may give it up');
   }
 }
 
-export function isHeld(member: Member): member is Held {
-  return member.fd !== null;
-}
-
-export function isPatient({ patience }: Member): boolean {
-  return patience !== null;
-}
-
-export function fdsOf(members: readonly Held[]): number[] {
-  return members.map(({ fd }) => fd);
-}
-
-function timeoutsOf(members: readonly Held[]): number[] {
-  return members.map(({ patience }) => patience?.userTimeout ?? 0);
+function ownTimeoutsOf(connections: readonly Open[]): number[] {
+  return connections.map(({ hold }) => hold?.userTimeout ?? 0);
 }

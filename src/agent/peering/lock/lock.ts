@@ -1,52 +1,53 @@
-/** One program's connections on this host, as its migration holds them. */
+/** Connections of this host, as a migration of the program at their other ends has them locked. */
 
+import type { LockFacts } from '../../../protocol/control/index';
 import type { Move } from '../../../protocol/inband';
 import type { Endpoint } from '../../../vocabulary/endpoint';
 import type { Registration } from '../hello/registrations';
-import type { SuspensionState } from '../types';
 
 /** A connection that was locked for a migration. */
-export interface Member {
+export interface LockedConnection {
   readonly registration: Registration;
   /** Our descriptor while it is locked. */
   fd: number | null;
   readonly inode: number;
-  /** Where its other end is now. */
-  moved: Endpoint | null;
-  /** Of a hold: the program's own TCP_USER_TIMEOUT, and whether the window was closed (native/tcp_patience.h). */
-  patience: { readonly userTimeout: number; readonly windowWasShut: boolean } | null;
+  /** Where its other end is now, once it has followed. */
+  movedTo: Endpoint | null;
+  /** While it is held: the program's own TCP_USER_TIMEOUT, and whether the window was closed (native/tcp/user_timeout.h). */
+  hold: { readonly userTimeout: number; readonly windowWasShut: boolean } | null;
 }
 
-export interface Suspension {
-  readonly migration: string;
+/** All connections here of one program elsewhere, locked for one migration of it. */
+export interface Lock {
+  /** The program. */
   readonly group: string;
+  /** Key id of the source's agent. */
   readonly agent: string;
   readonly move: Move;
-  readonly members: Map<string, Member>;
-  state: SuspensionState;
+  /** By token. */
+  readonly connections: Map<string, LockedConnection>;
+  state: LockFacts['state'];
   round: number;
-  /** Of the clock. */
+  /** When the lease ends, by the host's clock. */
   until: number;
   /** A RESUME has come. */
   resuming: boolean;
-  /** The restore that it is kept for: no other one may have it before this time of the clock. */
-  claim: { readonly by: string; readonly until: number } | null;
-  endLease: () => void;
+  /** The restore that it is kept for: before this time of the clock no other one may have it. */
+  claim: { readonly restore: string; readonly until: number } | null;
+  /** Calls off what is to happen at the end of the lease. */
+  callOff: () => void;
 }
 
-export function newSuspension(move: Move, group: string, round: number): Suspension {
-  const { migration, sourceId } = move.ticket;
-  return {
-    migration,
-    group,
-    agent: sourceId,
-    move,
-    members: new Map(),
-    state: 'active',
-    round,
-    until: 0,
-    resuming: false,
-    claim: null,
-    endLease: () => undefined,
-  };
+export type WithDescriptor<Connection> = Connection & { readonly fd: number };
+
+export function hasDescriptor<Any extends LockedConnection>(connection: Any): connection is WithDescriptor<Any> {
+  return connection.fd !== null;
+}
+
+export function isHeld({ hold }: LockedConnection): boolean {
+  return hold !== null;
+}
+
+export function fdsOf(connections: readonly WithDescriptor<LockedConnection>[]): number[] {
+  return connections.map(({ fd }) => fd);
 }

@@ -1,4 +1,4 @@
-/** What programs have been told of edge-triggered sockets, across the rebind of some of these, which wakes their waiters. */
+/** What programs have been told of edge-triggered sockets, kept across a rebind, which wakes who waits for these. */
 
 import type { EdgeNote, EpollPlace, Native } from '../../../native';
 
@@ -10,7 +10,7 @@ interface Looked {
 export class PeerEdges {
   private readonly looked: readonly Looked[];
 
-  /** Of epoll sets whose processes stand still, and sockets of theirs that are locked. */
+  /** The processes of these epoll sets stand still, and the sockets are locked. */
   constructor(
     private readonly native: Native,
     sets: readonly EpollPlace[],

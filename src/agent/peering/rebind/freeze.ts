@@ -1,33 +1,34 @@
 /** Processes that stand still: a wrapped program by its freezer, which hides that from it, any other with ptrace. */
 
-import type { Logger } from 'pino';
-import type { Native } from '../../../native/contract';
+import type { Status } from '../../../protocol/inband';
+import type { Host, PeerFreezer } from '../host';
 import { batched, Failure } from '../native-batch';
-import type { LocalPrograms, PeerFreezer, Rebound } from '../types';
+
+/**
+ * What became of a connection that was to follow. ok: lives at the new address, unlocked. failed: as it was before, as
+ * far as that can be, and unlocked. busy, not-permitted: its program cannot be stopped now; it was not touched.
+ */
+export type Rebound = Extract<Status, 'ok' | 'busy' | 'not-permitted' | 'failed'>;
 
 export class Freeze {
   /** Why a process is not stopped. */
   readonly refusals = new Map<number, Rebound>();
   private readonly undo: (() => void)[] = [];
 
-  constructor(
-    private readonly native: Native,
-    private readonly programs: LocalPrograms,
-    private readonly log: Logger,
-  ) {}
+  constructor(private readonly host: Host) {}
 
   stop(pids: readonly number[]): void {
     const wrapped = new Map<PeerFreezer, number[]>();
     const others: number[] = [];
     for (const pid of pids) {
-      const freezer = this.programs.freezerOf(pid);
-      if (this.programs.isMigrating(pid)) this.refusals.set(pid, 'busy');
+      const freezer = this.host.programs.freezerOf(pid);
+      if (this.host.programs.isMigrating(pid)) this.refusals.set(pid, 'busy');
       else if (freezer === null) others.push(pid);
       else if (wrapped.get(freezer)?.push(pid) === undefined) wrapped.set(freezer, [pid]);
     }
     for (const [freezer, members] of wrapped) this.stopWrapped(freezer, members);
     const traced = batched(others, (some) => {
-      const handle = this.native.ptraceFreeze(some);
+      const handle = this.host.native.ptraceFreeze(some);
       this.undo.push(() => handle.release());
       return some;
     });
@@ -41,7 +42,7 @@ export class Freeze {
       try {
         thaw();
       } catch (error) {
-        this.log.error({ err: error }, 'a peer was not thawed');
+        this.host.log.error({ err: error }, 'a peer was not thawed');
       }
     }
   }
@@ -56,7 +57,7 @@ export class Freeze {
   }
 
   private refuse(pids: readonly number[], failure: Failure): void {
-    this.log.warn({ err: failure.error, pids }, 'a peer cannot be stopped');
+    this.host.log.warn({ err: failure.error, pids }, 'a peer cannot be stopped');
     for (const pid of pids) this.refusals.set(pid, failure.isPermission ? 'not-permitted' : 'busy');
   }
 }

@@ -1,33 +1,35 @@
 /**
- * Which processes have a socket open. All must stand still for its rebind, and to find them is a look at every descriptor
- * of every process: milliseconds, which at a rebind are part of the pause. So that look is taken when the connection is
- * suspended; at the rebind only what it found is looked at again, and what processes are new.
+ * Which processes have a socket open. All must stand still for its rebind, and to find them takes a look at every
+ * descriptor of every process: milliseconds, for which a migration would make its program wait. So that look is taken when
+ * the connection has been locked; at the rebind only what it found is looked at again, and what processes are new.
  *
  * Not seen: a process that was there before and has been passed the descriptor since, over a UNIX socket. A wrapped
  * program is stopped as a whole, whoever of it has the socket.
  */
 
 import { readdirSync } from 'node:fs';
-import { EPOLL_INODE, type LookAround, type Native, type SocketOwner } from '../../../native/contract';
+import { EPOLL_INODE, type LookAround, type SocketOwner } from '../../../native/contract';
+import type { Host } from '../host';
 
 interface Note {
   readonly look: LookAround;
-  /** Who had any of them. */
+  /** Processes that had any of the sockets. */
   readonly owners: readonly number[];
   /** Every process that was there. */
   readonly pids: ReadonlySet<number>;
 }
 
 export class Owners {
+  /** By the socket's inode; sockets that were looked for together have the same note. */
   private readonly notes = new Map<number, Note>();
 
-  constructor(private readonly native: Native) {}
+  constructor(private readonly host: Pick<Host, 'native'>) {}
 
   /** Looks now, for a rebind later. */
   note(inodes: readonly number[]): void {
     // In this order: a process that comes between is new, and looked at.
     const pids = allPids();
-    if (inodes.length > 0) this.keep(inodes, pids, this.native.lookAround());
+    if (inodes.length > 0) this.keep(inodes, pids, this.host.native.lookAround());
   }
 
   /** Looks once more at who had any of them, and at who is new, before a rebind in many pieces. */
@@ -39,7 +41,7 @@ export class Owners {
       this.keep(
         inodes,
         pids,
-        this.native.lookAround([...new Set([...known.flatMap(({ owners }) => owners), ...newcomers])]),
+        this.host.native.lookAround([...new Set([...known.flatMap(({ owners }) => owners), ...newcomers])]),
       );
   }
 
@@ -47,7 +49,7 @@ export class Owners {
     for (const inode of inodes) this.notes.delete(inode);
   }
 
-  /** All that have any of these open now. */
+  /** All processes that have any of these open now. */
   find(inodes: readonly number[]): SocketOwner[] {
     const byNote = new Map<Note | undefined, number[]>();
     for (const inode of inodes) {
@@ -57,16 +59,16 @@ export class Owners {
       else alike.push(inode);
     }
     return [...byNote].flatMap(
-      ([note, some]) => (note === undefined ? this.native.findOwners(some) : this.findNoted(note, some)),
+      ([note, some]) => (note === undefined ? this.host.native.findOwners(some) : this.findNoted(note, some)),
     );
   }
 
-  /** The epoll sets of these processes; of those that were noted with one of these sockets, as it was then. */
+  /** The epoll sets of these processes; for those that the sockets' note has, as they were then. */
   sets(inodes: readonly number[], pids: readonly number[]): SocketOwner[] {
     const note = inodes.map((inode) => this.notes.get(inode)).find((one) => one !== undefined);
     const others = pids.filter((pid) => note?.pids.has(pid) !== true);
     return [...(note?.look.sets(pids) ?? []),
-      ...(others.length === 0 ? [] : this.native.findOwners([EPOLL_INODE], others))];
+      ...(others.length === 0 ? [] : this.host.native.findOwners([EPOLL_INODE], others))];
   }
 
   private findNoted({ look, pids }: Note, inodes: readonly number[]): SocketOwner[] {
@@ -74,8 +76,8 @@ export class Owners {
     const unchanged = new Set(found.map(({ inode }) => inode));
     const changed = inodes.filter((inode) => !unchanged.has(inode));
     const newcomers = allPids().filter((pid) => !pids.has(pid));
-    return [...found, ...this.native.findOwners([...unchanged], newcomers),
-      ...(changed.length === 0 ? [] : this.native.findOwners(changed))];
+    return [...found, ...this.host.native.findOwners([...unchanged], newcomers),
+      ...(changed.length === 0 ? [] : this.host.native.findOwners(changed))];
   }
 
   private keep(inodes: readonly number[], pids: readonly number[], look: LookAround): void {

@@ -6,42 +6,40 @@
  * one of them open is stopped: a wrapped program by its freezer, which hides that from it, any other with ptrace.
  */
 
-import type { Logger } from 'pino';
-import type { Native, SavedSocket } from '../../../native/contract';
+import type { SavedSocket } from '../../../native/contract';
 import { type Endpoint, endpointOfFamily } from '../../../vocabulary/endpoint';
 import { batched, Failure } from '../native-batch';
-import type { LocalPrograms, Rebound } from '../types';
+
+import type { Host } from '../host';
 import { PeerEdges } from './edges';
-import { Freeze } from './freeze';
+import { Freeze, type Rebound } from './freeze';
 import type { Owners } from './owners';
 import { groupByOwners, type Owned } from './stop-groups';
 
 /** A socket whose owners are to stand still. */
 interface Stopping {
-  /** Our descriptor. Locked or not. */
+  /** Our descriptor. The socket may be locked or not. */
   readonly fd: number;
   readonly inode: number;
 }
 
 export interface Rebind extends Stopping {
-  /** On the wire, as the remote is. */
+  /** Both ends are as they are on the wire. */
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  /** null: nobody has said. */
+  /** How far the other end has received; null: nobody has said. */
   readonly peerHas: number | null;
-  /** The other end has closed its window, whatever the socket says now (native/tcp_patience.h). */
+  /** The other end has closed its window, whatever the socket says now (native/tcp/user_timeout.h). */
   readonly windowIsShut?: boolean;
 }
 
-/** With the processes that stand still for it. */
+/** Is done while these processes stand still for it. */
 type Work<Request> = (stopped: readonly Request[], pids: readonly number[]) => readonly Rebound[];
 
 export class Rebinder {
   constructor(
-    private readonly native: Native,
-    private readonly programs: LocalPrograms,
+    private readonly host: Host,
     private readonly owners: Owners,
-    private readonly log: Logger,
   ) {}
 
   rebind(requests: readonly Rebind[]): Rebound[] {
@@ -61,7 +59,7 @@ export class Rebinder {
     requests: readonly Rebind[],
     tell: (revived: ReadonlyMap<Rebind, number>) => Promise<void>,
   ): Promise<Rebound[]> {
-    const freeze = new Freeze(this.native, this.programs, this.log);
+    const freeze = new Freeze(this.host);
     try {
       const owners = this.owners.find(requests.map(({ inode }) => inode)).map(({ pid }) => pid);
       const pids = [...new Set(owners)].filter((pid) => pid !== process.pid);
@@ -80,11 +78,11 @@ export class Rebinder {
     }
   }
 
-  /** Of locked sockets (native/tcp_patience.h). */
+  /** The sockets must be locked (native/tcp/user_timeout.h). */
   openWindows(sockets: readonly Stopping[]): Rebound[] {
     return this.whileStopped(sockets, (stopped) => {
       const opened = batched(stopped, (some) => {
-        this.native.openWindows(some.map(({ fd }) => fd));
+        this.host.native.openWindows(some.map(({ fd }) => fd));
         return some;
       });
       return opened.map((result) => (result instanceof Failure ? 'failed' : 'ok'));
@@ -100,10 +98,10 @@ export class Rebinder {
     }
     const groups = groupByOwners(
       requests.map((request) => ({ request, pids: owners.get(request.inode) ?? [] })),
-      (pid) => this.programs.freezerOf(pid),
+      (pid) => this.host.programs.freezerOf(pid),
     );
     const results = new Map(groups.flatMap(({ pids, members }) => this.whileGroupStopped(pids, members, work)));
-    this.log.debug(
+    this.host.log.debug(
       { connections: requests.length, groups: groups.length, ms: performance.now() - started },
       'stopped for this',
     );
@@ -115,7 +113,7 @@ export class Rebinder {
     members: readonly Owned<Request>[],
     work: Work<Request>,
   ): [Request, Rebound][] {
-    const freeze = new Freeze(this.native, this.programs, this.log);
+    const freeze = new Freeze(this.host);
     try {
       freeze.stop(pids);
       const refusalOf = ({ pids: own }: Owned<Request>): Rebound | undefined =>
@@ -130,16 +128,16 @@ export class Rebinder {
     }
   }
 
-  /** Those that are at their new address now, still held, each with its rcvNxt. The others are unlocked. */
+  /** Gives those that are at their new address now, not released yet, each with its rcvNxt. The others are unlocked. */
   private reviveAll(requests: readonly Rebind[], pids: readonly number[]): Map<Rebind, number> {
     const locked = batched(requests, (some) => {
       // For good: a lease that ended from here on would let the old path's bytes into a saved socket.
-      this.native.lock(some.map(({ fd }) => fd), 0);
+      this.host.native.lock(some.map(({ fd }) => fd), 0);
       return some;
     });
     const able = requests.filter((_, index) => !(locked[index] instanceof Failure));
     const edges = this.lookAtEdges(pids, able);
-    const results = batched(able, (some) => this.native.save(some.map(({ fd }) => fd)));
+    const results = batched(able, (some) => this.host.native.save(some.map(({ fd }) => fd)));
     const saved = new Map(able.map((request, index) => [request, results[index]!]));
     const revived = requests.flatMap((request, index) => {
       const one = saved.get(request) ?? (locked[index] as Failure);
@@ -149,19 +147,19 @@ export class Rebinder {
     return new Map(revived);
   }
 
-  /** Where that fails, programs are told of old edges once more. */
+  /** undefined where that fails: programs are told of old edges once more. */
   private lookAtEdges(pids: readonly number[], requests: readonly Rebind[]): PeerEdges | undefined {
     let edges: PeerEdges | undefined;
     const inodes = requests.map(({ inode }) => inode);
-    this.attempt(() => (edges = new PeerEdges(this.native, this.owners.sets(inodes, pids), inodes)));
+    this.attempt(() => (edges = new PeerEdges(this.host.native, this.owners.sets(inodes, pids), inodes)));
     return edges;
   }
 
-  /** Forgets those that cannot be released. */
+  /** Takes those out of `revived` that cannot be released. */
   private releaseAll(revived: Map<Rebind, number>): void {
     const requests = [...revived.keys()];
     const released = batched(requests, (some) => {
-      this.native.release(some.map(({ fd }) => fd));
+      this.host.native.release(some.map(({ fd }) => fd));
       return some;
     });
     requests.forEach((request, index) => {
@@ -171,17 +169,17 @@ export class Rebinder {
 
   private revive({ fd, local, remote, peerHas, windowIsShut }: Rebind, found: SavedSocket | Failure): boolean {
     if (found instanceof Failure) {
-      this.log.error({ err: found.error, remote }, 'a peer could not be saved');
-      this.attempt(() => this.native.unlock([fd]));
+      this.host.log.error({ err: found.error, remote }, 'a peer could not be saved');
+      this.attempt(() => this.host.native.unlock([fd]));
       return false;
     }
     const saved = windowIsShut === true ? { ...found, window: { ...found.window, sndWnd: 0 } } : found;
     try {
       const ends = { local: endpointOfFamily(local, saved.family), remote: endpointOfFamily(remote, saved.family) };
-      this.native.revive([{ fd, saved, ...ends, peerHas: peerHas ?? saved.sndUna }], true);
+      this.host.native.revive([{ fd, saved, ...ends, peerHas: peerHas ?? saved.sndUna }], true);
       return true;
     } catch (error) {
-      this.log.error({ err: error, remote }, 'a peer could not be rebound');
+      this.host.log.error({ err: error, remote }, 'a peer could not be rebound');
       this.putBack(fd, saved);
       return false;
     }
@@ -191,13 +189,13 @@ export class Rebinder {
   private putBack(fd: number, saved: SavedSocket): void {
     const { local, remote, sndUna } = saved;
     const isBack = this.attempt(() => {
-      this.native.revive([{ fd, saved, local, remote, peerHas: sndUna }], true);
-      this.native.release([fd]);
+      this.host.native.revive([{ fd, saved, local, remote, peerHas: sndUna }], true);
+      this.host.native.release([fd]);
     });
     if (isBack) return;
     // The connection is lost; its program is to see that, not to wait for ever.
-    this.attempt(() => this.native.unsave([fd]));
-    this.attempt(() => this.native.unlock([fd]));
+    this.attempt(() => this.host.native.unsave([fd]));
+    this.attempt(() => this.host.native.unlock([fd]));
   }
 
   private attempt(step: () => void): boolean {
@@ -205,7 +203,7 @@ export class Rebinder {
       step();
       return true;
     } catch (error) {
-      this.log.error({ err: error }, 'a peer was not put back as it was');
+      this.host.log.error({ err: error }, 'a peer was not put back as it was');
       return false;
     }
   }

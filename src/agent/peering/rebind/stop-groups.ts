@@ -1,11 +1,15 @@
-/** Sockets in groups that share no process: while those of one group are worked on, the owners of all others run. */
+/**
+ * Sockets in groups whose owners stand still together. The groups share no process: while the sockets of one are worked
+ * on, the owners of all others run.
+ */
 
+/** What is to be done with a socket, and the processes that have it open. */
 export interface Owned<Request> {
   readonly request: Request;
   readonly pids: readonly number[];
 }
 
-export interface OwnerGroup<Request> {
+interface StopGroup<Request> {
   readonly pids: readonly number[];
   readonly members: readonly Owned<Request>[];
 }
@@ -14,19 +18,19 @@ export interface OwnerGroup<Request> {
 export function groupByOwners<Request>(
   owned: readonly Owned<Request>[],
   programOf: (pid: number) => object | null,
-): OwnerGroup<Request>[] {
+): StopGroup<Request>[] {
   const sets = new DisjointSets<object | number>();
-  const parties = new Map<number, object | number>();
-  const partyOf = (pid: number): object | number => {
-    const party = parties.get(pid) ?? programOf(pid) ?? pid;
-    parties.set(pid, party);
-    return party;
+  const units = new Map<number, object | number>();
+  const unitOf = (pid: number): object | number => {
+    const unit = units.get(pid) ?? programOf(pid) ?? pid;
+    units.set(pid, unit);
+    return unit;
   };
-  for (const { pids } of owned) for (const pid of pids) sets.join(partyOf(pids[0]!), partyOf(pid));
+  for (const { pids } of owned) for (const pid of pids) sets.join(unitOf(pids[0]!), unitOf(pid));
   const groups = new Map<object | number | undefined, { pids: Set<number>; members: Owned<Request>[] }>();
   for (const one of owned) {
     const [first] = one.pids;
-    const root = first === undefined ? undefined : sets.rootOf(partyOf(first));
+    const root = first === undefined ? undefined : sets.rootOf(unitOf(first));
     const group = groups.get(root) ?? { pids: new Set(), members: [] };
     groups.set(root, group);
     group.members.push(one);

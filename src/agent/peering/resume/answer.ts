@@ -1,66 +1,69 @@
 /**
- * The answering side of RESUME. It comes from the source and from the target, in parts, repeated: what a connection
- * is worth an answer for is remembered with the connection, so it is rebound once, whoever asks how often. Where a
- * program could not be stopped in time there is no answer: it is asked again, and on a busy host that is enough.
+ * Answers RESUME. It comes from the source and from the target, in parts, and again and again. A connection is rebound
+ * once, whoever asks and how often: with it is remembered where it has gone. A part that names a program which could not
+ * be stopped in time gets no answer: it is asked again, and on a busy host that is enough.
  */
 
-import type { Logger } from 'pino';
 import type { Move, Resume, Status } from '../../../protocol/inband';
 import { type Endpoint, endpointText } from '../../../vocabulary/endpoint';
-import type { Registrations } from '../hello/registrations';
-import type { Suspensions } from '../lock/answer';
-import type { Member, Suspension } from '../lock/lock';
+import type { Host } from '../host';
+import type { Lock, LockedConnection } from '../lock/lock';
+import type { Locks } from '../lock/locks';
 import { localEndAt } from '../own-addresses';
 import type { Rebinder } from '../rebind/rebind';
 import type { ArrivedSegment, Segments } from '../segments';
 import type { Sockets } from '../sockets';
 import type { UdpPeers } from '../udp-peers';
 
-/** Who asks takes a long silence for the end: so many parts are followed at once as take about that long. */
+/** Who asks takes a long silence for the end: so many parts are followed at once as take about this long. */
 const STRETCH_MS = 100;
 const MAX_PARTS_AT_ONCE = 32;
 
+/** One part that has arrived. */
 interface Asked {
   readonly message: Resume;
   readonly move: Move;
-  readonly suspension: Suspension;
+  readonly lock: Lock;
   readonly segment: ArrivedSegment;
 }
 
+/** A connection on its way to its new addresses. */
 interface Following {
-  readonly suspension: Suspension;
-  readonly member: Member;
+  readonly lock: Lock;
+  readonly connection: LockedConnection;
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly peerHas: number;
 }
 
-export class Resumptions {
+interface ResumeAnswererParts {
+  readonly segments: Segments;
+  readonly sockets: Sockets;
+  readonly locks: Locks;
+  readonly rebinder: Rebinder;
+  readonly udpPeers: UdpPeers;
+}
+
+export class ResumeAnswerer {
   private waiting: Asked[] = [];
   private partsAtOnce = 4;
 
   constructor(
-    private readonly segments: Segments,
-    private readonly sockets: Sockets,
-    private readonly registrations: Registrations,
-    private readonly suspensions: Suspensions,
-    private readonly rebinder: Rebinder,
-    private readonly log: Logger,
-    private readonly udpPeers: UdpPeers,
+    private readonly host: Host,
+    private readonly parts: ResumeAnswererParts,
   ) {}
 
   onResume(message: Resume, move: Move, segment: ArrivedSegment): void {
-    const suspension = this.suspensions.find(move);
-    if (suspension === undefined || suspension.group !== message.group) return;
-    const one = { message, move, suspension, segment };
-    if (this.waiting.push(one) === 1) setImmediate(() => this.resumeWaiting());
+    const lock = this.parts.locks.findResumable(move);
+    if (lock === undefined || lock.group !== message.group) return;
+    if (this.waiting.push({ message, move, lock, segment }) === 1) setImmediate(() => this.resumeWaiting());
   }
 
   close(): void {
     this.waiting = [];
   }
 
-  /** Some parts of those that have arrived, with one freeze for them all. */
+  /** Follows some of the parts that have arrived, with one freeze for them all. */
   private resumeWaiting(): void {
     const started = performance.now();
     const batch = this.waiting.splice(0, this.partsAtOnce);
@@ -68,7 +71,7 @@ export class Resumptions {
     try {
       this.resume(batch);
     } catch (error) {
-      this.log.error({ err: error }, 'no peer was resumed; they are asked for again');
+      this.host.log.error({ err: error }, 'no peer was resumed; they are asked for again');
     }
     const factor = performance.now() - started < STRETCH_MS ? 2 : 0.5;
     if (batch.length === this.partsAtOnce)
@@ -76,83 +79,85 @@ export class Resumptions {
   }
 
   private resume(batch: readonly Asked[]): void {
-    const following = new Map<Member, Following>();
-    for (const { message, suspension } of batch) {
-      this.suspensions.beginResumption(suspension);
+    const following = new Map<LockedConnection, Following>();
+    for (const { message, lock } of batch) {
+      this.parts.locks.beginResumption(lock);
       for (const { token, port, peerHas } of message.entries) {
-        const member = suspension.members.get(token);
-        if (member === undefined || member.moved !== null || following.has(member)) continue;
-        const local = localEndAt(member.registration.connection.local, message.peerAddress);
+        const connection = lock.connections.get(token);
+        if (connection === undefined || connection.movedTo !== null || following.has(connection)) continue;
+        const local = localEndAt(connection.registration.connection.local, message.peerAddress);
         if (local === null) continue;
-        following.set(member, { suspension, member, local, remote: { address: message.address, port }, peerHas });
+        following.set(connection, { lock, connection, local, remote: { address: message.address, port }, peerHas });
       }
     }
     const statuses = this.follow([...following.values()]);
     for (const asked of batch) this.answer(asked, statuses);
   }
 
-  private follow(following: readonly Following[]): Map<Member, Status> {
-    const statuses = this.hold(following);
-    const held = following.filter(({ member }) => member.fd !== null);
-    if (held.length === 0) return statuses;
-    const results = this.rebinder.rebind(
-      held.map(({ member: { fd, inode, patience }, local, remote, peerHas }) => ({
+  private follow(following: readonly Following[]): Map<LockedConnection, Status> {
+    const { locks, rebinder } = this.parts;
+    const statuses = this.takeAbsent(following);
+    const found = following.filter(({ connection }) => connection.fd !== null);
+    if (found.length === 0) return statuses;
+    const results = rebinder.rebind(
+      found.map(({ connection: { fd, inode, hold }, local, remote, peerHas }) => ({
         fd: fd!,
         inode,
         local,
         remote,
         peerHas,
-        windowIsShut: patience?.windowWasShut === true,
+        windowIsShut: hold?.windowWasShut === true,
       })),
     );
-    held.forEach(({ member, remote }, index) => {
+    found.forEach(({ connection, remote }, index) => {
       const result = results[index]!;
-      statuses.set(member, result);
-      if (result === 'failed') this.suspensions.drop([member]);
-      if (result !== 'ok') return;
-      this.suspensions.followed(member);
-      member.moved = remote;
-      this.registrations.remove(member.registration);
+      statuses.set(connection, result);
+      if (result === 'failed') locks.drop([connection]);
+      if (result === 'ok') locks.followed(connection, remote);
     });
-    for (const suspension of new Set(held.map((one) => one.suspension))) this.suspensions.note(suspension);
+    for (const lock of new Set(found.map((one) => one.lock))) locks.updateHold(lock);
     return statuses;
   }
 
-  /** After the lease: their descriptors again. */
-  private hold(following: readonly Following[]): Map<Member, Status> {
-    const absent = following.map(({ member }) => member).filter(({ fd }) => fd === null);
-    const taken = this.sockets.take(absent.map(({ registration }) => registration));
-    const statuses = new Map<Member, Status>();
-    absent.forEach((member, index) => {
+  /** After the lease our descriptors are closed: gets them again. The status of what cannot be had. */
+  private takeAbsent(following: readonly Following[]): Map<LockedConnection, Status> {
+    const absent = following.map(({ connection }) => connection).filter(({ fd }) => fd === null);
+    const taken = this.parts.sockets.take(absent.map(({ registration }) => registration));
+    const statuses = new Map<LockedConnection, Status>();
+    absent.forEach((connection, index) => {
       const one = taken[index]!;
-      if (typeof one === 'string') statuses.set(member, one);
-      else member.fd = one.fd;
+      if (typeof one === 'string') statuses.set(connection, one);
+      else connection.fd = one.fd;
     });
     return statuses;
   }
 
-  private answer({ message, move, suspension, segment }: Asked, statuses: ReadonlyMap<Member, Status>): void {
+  private answer({ message, move, lock, segment }: Asked, statuses: ReadonlyMap<LockedConnection, Status>): void {
+    const { segments, udpPeers } = this.parts;
     const { migration, part, parts, address } = message;
     const asked = message.entries.map(({ token, port }) => ({
       token,
       remote: { address, port },
-      member: suspension.members.get(token),
+      connection: lock.connections.get(token),
     }));
-    const ofUdp = this.udpPeers.follow(
-      suspension.agent,
-      suspension.group,
-      asked.filter(({ member }) => member === undefined),
-    );
-    const entries = asked.map(({ token, remote, member }) => {
-      const status = member === undefined ? (ofUdp.get(token) ?? 'no-socket') : statusOf(member, remote, statuses);
-      return { token, status };
-    });
+    const ofUdp = udpPeers.follow(lock.agent, lock.group, asked.filter(({ connection }) => connection === undefined));
+    const entries = asked.map(({ token, remote, connection }) => ({
+      token,
+      status: connection === undefined
+        ? (ofUdp.get(token) ?? 'no-socket')
+        : statusOf(connection, remote, statuses),
+    }));
     if (entries.some(({ status }) => status === 'busy')) return;
-    this.segments.answer(move.seal({ type: 'resumed', migration, part, parts, entries }), segment);
+    segments.answer(move.seal({ type: 'resumed', migration, part, parts, entries }), segment);
   }
 }
 
-function statusOf(member: Member, remote: Endpoint, statuses: ReadonlyMap<Member, Status>): Status {
-  if (member.moved === null) return statuses.get(member) ?? 'failed';
-  return endpointText(member.moved) === endpointText(remote) ? 'ok' : 'failed';
+function statusOf(
+  connection: LockedConnection,
+  remote: Endpoint,
+  statuses: ReadonlyMap<LockedConnection, Status>,
+): Status {
+  const { movedTo } = connection;
+  if (movedTo === null) return statuses.get(connection) ?? 'failed';
+  return endpointText(movedTo) === endpointText(remote) ? 'ok' : 'failed';
 }

@@ -1,7 +1,6 @@
 /** Who may name a connection as its own. */
 
-import { pino } from 'pino';
-import { Welcomes } from '../../../../src/agent/peering/hello/answer';
+import { HelloAnswerer } from '../../../../src/agent/peering/hello/answer';
 import { Registrations } from '../../../../src/agent/peering/hello/registrations';
 import type { ArrivedSegment, Segments } from '../../../../src/agent/peering/segments';
 import { Sockets } from '../../../../src/agent/peering/sockets';
@@ -26,21 +25,19 @@ function setUp() {
     new Map(),
   );
   TOKENS.forEach((_, index) => host.addSocket(OWNER, ends(40_000 + index)));
-  const { a, ab, ba } = acquaint();
+  const { a, b, ab, ba } = acquaint();
   const answers: Introduced[] = [];
   const segments = {
     answer: (carried) => answers.push(received('pair', a.receive(carried, ends(1))).message as Introduced),
   } as Partial<Segments> as Segments;
-  const registrations = new Registrations(host.native);
-  const programs = { freezerOf: () => null, isMigrating: () => false, isPaused: () => false };
-  const welcomes = new Welcomes(
-    host.native,
-    clock,
+  const registrations = new Registrations(host);
+  const inside = host.inside({ clock, keyring: b });
+  const answerer = new HelloAnswerer(inside, {
     segments,
-    new Sockets(host.native, programs),
+    sockets: new Sockets(inside),
     registrations,
-    new UdpPeers(host.native, programs, pino({ level: 'silent' })),
-  );
+    udpPeers: new UdpPeers(inside),
+  });
   const ask = (
     change: (entry: Introduce['entries'][number]) => object = () => ({}),
     from = SERVER,
@@ -64,7 +61,7 @@ function setUp() {
       source: { address: from, port: 4884 },
       destination: { address: to, port: 40_000 },
     } as ArrivedSegment;
-    welcomes.onIntroduce(message, ba, segment);
+    answerer.onIntroduce(message, ba, segment);
     clock.advance(1_000);
     return answers.pop()?.entries.map(({ status }) => status);
   };

@@ -11,22 +11,22 @@ const registration = (port: number, change: Partial<Registration> = {}): Registr
   group: 'b2'.repeat(16),
   token: port.toString(16).padStart(16, '0'),
   connection: connection(port),
-  owner: { pid: 1, fd: 3 },
+  location: { pid: 1, fd: 3 },
   ...change,
 });
 
 /** On a host with these connections alone. */
 function registrations(alive: readonly number[] = []): Registrations {
   const tcpConnections = () => alive.map((port) => ({ inode: port, state: 1, connection: connection(port) }));
-  return new Registrations({ tcpConnections } as Partial<Native> as Native);
+  return new Registrations({ native: { tcpConnections } as Partial<Native> as Native });
 }
 
 test('what is told twice can be removed by whoever has the first', () => {
   const known = registrations();
   const first = registration(1);
   known.add(first);
-  known.add(registration(1, { owner: { pid: 2, fd: 4 } }));
-  expect(first.owner).toEqual({ pid: 2, fd: 4 });
+  known.add(registration(1, { location: { pid: 2, fd: 4 } }));
+  expect(first.location).toEqual({ pid: 2, fd: 4 });
   known.remove(first);
   expect(known.size).toBe(0);
 });

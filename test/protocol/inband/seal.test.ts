@@ -1,4 +1,4 @@
-import { ReplayWindow } from '../../../src/protocol/inband/replay';
+import { ReplayWindow } from '../../../src/protocol/inband/seal';
 import { Random } from './random';
 
 describe('ReplayWindow', () => {
