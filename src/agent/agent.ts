@@ -119,28 +119,18 @@ export class Agent {
       switch (message.type) {
         case 'register':
           registered = { id: message.program.id, group: message.program.group, cgroup: message.cgroup };
-          this.programs.register(message.program, message.cgroup, message.socket);
+          this.programs.register(message.program, message.cgroup);
           this.recovery.watch(message.program.id);
           return { type: 'done' };
         case 'update':
           this.programs.update(message.program, message.cgroup);
           return { type: 'done' };
         case 'list':
-          return {
-            type: 'listed',
-            programs: this.programs.list(),
-            version: VERSION,
-            port: this.listener?.port ?? null,
-          };
-        case 'status':
-          return {
-            type: 'status-is',
-            facts: {
-              version: VERSION,
-              port: this.listener?.port ?? null,
-              peering: this.openPeering().facts(),
-            },
-          };
+          return { type: 'listed', programs: this.programs.list() };
+        case 'status': {
+          const facts = { version: VERSION, port: this.listener?.port ?? null, peering: this.openPeering().facts() };
+          return { type: 'status-is', facts };
+        }
         case 'entrust':
           this.entrusted.entrust(message.program, message.pid, message.connections);
           return { type: 'done' };

@@ -13,7 +13,6 @@ const FREEZE_TIMEOUT_MS = 1_000;
 interface Entry {
   summary: ProgramSummary;
   cgroup: string;
-  readonly socket: string;
   freezer: PeerFreezer | undefined;
 }
 
@@ -22,8 +21,8 @@ export class Programs implements LocalPrograms {
   /** How long the program of this group is suspended yet, in milliseconds; undefined: it is not. */
   suspendedForMs: (group: string) => number | undefined = () => undefined;
 
-  register(summary: ProgramSummary, cgroup: string, socket: string): void {
-    this.entries.set(summary.id, { summary, cgroup, socket, freezer: undefined });
+  register(summary: ProgramSummary, cgroup: string): void {
+    this.entries.set(summary.id, { summary, cgroup, freezer: undefined });
   }
 
   update(summary: ProgramSummary, cgroup: string): void {

@@ -28,7 +28,7 @@ export class SourceContext {
   worker: CriuWorker | undefined;
   facts: ProgramFacts | undefined;
   suspended = new Map<string, { connection: Connection; rcvNxt: number }>();
-  /** The peers' answers to SUSPEND. */
+  /** The peers' answers to LOCK. */
   suspending: Promise<void> = Promise.resolve();
   tickets: PeerTicket[] = [];
   frozen = false;
@@ -59,7 +59,7 @@ export class SourceContext {
   round = 1;
   /** The last one, answered or failed. */
   renewal: Promise<void> = Promise.resolve();
-  /** SUSPENDs that are not answered yet. */
+  /** LOCKs that are not answered yet. */
   suspendings = 0;
   renewedAt: number | undefined;
   longestGap = 0;

@@ -4,7 +4,7 @@
  *
  *   step       source                                     target                      peers
  *   preflight  facts, rules; ask target and peers         judge, start CRIU           HELLO
- *   suspend    SUSPEND to all                                                         lock with a lease
+ *   suspend    LOCK to all                                                            lock with a lease
  *   freeze     freeze the cgroup
  *   lock       lock all sockets; empty the accept queues
  *   dump       CRIU, leaving it frozen

@@ -1,8 +1,8 @@
-/** Native batch calls whose failures concern one socket each. */
+/** Native calls on many sockets at once, whose failures concern one socket each. */
 
 /**
- * `operation` on all at once; where that throws, on each alone, so that only the guilty ones fail.
- * The operation must bear being repeated. Results, or what was thrown, in the items' order.
+ * Does `operation` on all items at once; where that throws, on each alone, so that only the guilty ones fail. It must
+ * bear being repeated. Gives the results, or what was thrown, in the items' order.
  */
 export function batched<Item, Result>(
   items: readonly Item[],
@@ -20,7 +20,6 @@ export function batched<Item, Result>(
 export class Failure {
   constructor(readonly error: unknown) {}
 
-  /** EPERM. */
   get isPermission(): boolean {
     return (this.error as { code?: unknown }).code === 'EPERM';
   }

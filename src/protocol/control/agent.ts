@@ -124,20 +124,10 @@ export type EntrustedConnection = z.infer<typeof entrustedConnection>;
 
 export const agentMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('done') }),
-  z.object({
-    type: z.literal('register'),
-    program: programSummary,
-    cgroup: z.string().max(4096),
-    socket: z.string().max(4096),
-  }),
+  z.object({ type: z.literal('register'), program: programSummary, cgroup: z.string().max(4096) }),
   z.object({ type: z.literal('update'), program: programSummary, cgroup: z.string().max(4096) }),
   z.object({ type: z.literal('list') }),
-  z.object({
-    type: z.literal('listed'),
-    programs: z.array(programSummary),
-    version: z.string(),
-    port: z.int().nullable(),
-  }),
+  z.object({ type: z.literal('listed'), programs: z.array(programSummary) }),
   z.object({ type: z.literal('status') }),
   z.object({ type: z.literal('status-is'), facts: agentFacts }),
   introduceRequest.extend({ type: z.literal('introduce') }),

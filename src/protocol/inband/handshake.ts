@@ -30,7 +30,7 @@ export interface Parties {
   readonly answererKey: Buffer;
   readonly asker: Endpoint;
   readonly answerer: Endpoint;
-  /** They talk UDP. */
+  /** The connection is one of UDP. */
   readonly udp: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** The option of all but HELLO and WELCOME, and how theirs begins: type, version and flags; of a target, which one. */
+/** How every option begins: the type, the version, the flags, and where a target speaks, its id. Only HELLO's and WELCOME's go on. */
 
 import { MESSAGE_TYPES, type MessageType, PROTOCOL_VERSION, TARGET_ID_BYTES } from './messages';
 import { MalformedMessage, type Reader, Writer } from './wire';

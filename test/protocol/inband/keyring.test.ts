@@ -151,9 +151,9 @@ describe('sealed messages', () => {
     expect(b.drops.count('not authenticated')).toBe(3);
   });
 
-  test('another version of the protocol is counted apart', () => {
+  test.each([-1, 1])('another version of the protocol is counted apart (%i)', (step) => {
     const { b, ab } = acquaint();
-    expect(b.receive(altered(ab.seal(LOCK), ({ option }) => option.writeUInt8((PROTOCOL_VERSION + 1) << 4, 1)), B))
+    expect(b.receive(altered(ab.seal(LOCK), ({ option }) => option.writeUInt8((PROTOCOL_VERSION + step) << 4, 1)), B))
       .toBeNull();
     expect(b.drops.count('other version')).toBe(1);
   });

@@ -3,8 +3,8 @@
  * descriptor of every process: milliseconds, for which a migration would make its program wait. So that look is taken when
  * the connection has been locked; at the rebind only what it found is looked at again, and what processes are new.
  *
- * Not seen: a process that was there before and has been passed the descriptor since, over a UNIX socket. A wrapped
- * program is stopped as a whole, whoever of it has the socket.
+ * A process that was there before, and has been passed the descriptor since, over a UNIX socket, is not seen. In a wrapped
+ * program it stands still all the same: that is stopped as a whole.
  */
 
 import { readdirSync } from 'node:fs';
@@ -25,9 +25,9 @@ export class Owners {
 
   constructor(private readonly host: Pick<Host, 'native'>) {}
 
-  /** Looks now, for a rebind later. */
+  /** Looks now, for a rebind that comes later. */
   note(inodes: readonly number[]): void {
-    // In this order: a process that comes between is new, and looked at.
+    // The pids come first: a process that comes after them is new at the rebind, and looked at then.
     const pids = allPids();
     if (inodes.length > 0) this.keep(inodes, pids, this.host.native.lookAround());
   }

@@ -6,12 +6,11 @@
  * one of them open is stopped: a wrapped program by its freezer, which hides that from it, any other with ptrace.
  */
 
-import type { SavedSocket } from '../../../native/contract';
+import type { EdgeNote, EpollPlace, SavedSocket } from '../../../native';
 import { type Endpoint, endpointOfFamily } from '../../../vocabulary/endpoint';
 import { batched, Failure } from '../native-batch';
 
 import type { Host } from '../host';
-import { PeerEdges } from './edges';
 import { Freeze, type Rebound } from './freeze';
 import type { Owners } from './owners';
 import { groupByOwners, type Owned } from './stop-groups';
@@ -53,7 +52,7 @@ export class Rebinder {
   /**
    * The same, but nothing is released before `tell` has settled: it has the other ends follow, and neither end sends
    * before both are there. It is given each revived connection's rcvNxt; all programs stand still until it is done.
-   * Where one cannot, nothing is touched.
+   * Where one of them cannot be stopped, nothing is touched.
    */
   async rebindTogether(
     requests: readonly Rebind[],
@@ -136,23 +135,35 @@ export class Rebinder {
       return some;
     });
     const able = requests.filter((_, index) => !(locked[index] instanceof Failure));
-    const edges = this.lookAtEdges(pids, able);
+    const settleEdges = this.lookAtEdges(pids, able);
     const results = batched(able, (some) => this.host.native.save(some.map(({ fd }) => fd)));
     const saved = new Map(able.map((request, index) => [request, results[index]!]));
     const revived = requests.flatMap((request, index) => {
       const one = saved.get(request) ?? (locked[index] as Failure);
       return this.revive(request, one) && !(one instanceof Failure) ? [[request, one.rcvNxt] as const] : [];
     });
-    this.attempt(() => edges?.settle());
+    this.attempt(settleEdges);
     return new Map(revived);
   }
 
-  /** undefined where that fails: programs are told of old edges once more. */
-  private lookAtEdges(pids: readonly number[], requests: readonly Rebind[]): PeerEdges | undefined {
-    let edges: PeerEdges | undefined;
+  /**
+   * Notes what programs have been told of edge-triggered sockets: a rebind wakes who waits for these. Gives what puts that
+   * in order once the sockets are revived, and still locked. Where it fails, programs are told of old edges once more.
+   */
+  private lookAtEdges(pids: readonly number[], requests: readonly Rebind[]): () => void {
+    const { native } = this.host;
     const inodes = requests.map(({ inode }) => inode);
-    this.attempt(() => (edges = new PeerEdges(this.host.native, this.owners.sets(inodes, pids), inodes)));
-    return edges;
+    let looked: { set: EpollPlace; notes: readonly EdgeNote[] }[] = [];
+    this.attempt(() => {
+      looked = this.owners.sets(inodes, pids).map(({ pid, fd }) => ({
+        set: { pid, fd },
+        notes: native.lookAtEdges({ pid, fd }, inodes, false),
+      }));
+    });
+    return () => {
+      for (const { set, notes } of looked)
+        if (notes.some(({ told }) => told !== 0)) native.settleEdges(set, notes, false);
+    };
   }
 
   /** Takes those out of `revived` that cannot be released. */

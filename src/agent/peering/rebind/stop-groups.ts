@@ -14,7 +14,7 @@ interface StopGroup<Request> {
   readonly members: readonly Owned<Request>[];
 }
 
-/** `programOf` gives what processes have in common that stand still together only; null: the process is on its own. */
+/** `programOf` gives the program of a process, which can only be stopped as a whole; null: the process is on its own. */
 export function groupByOwners<Request>(
   owned: readonly Owned<Request>[],
   programOf: (pid: number) => object | null,
