@@ -143,13 +143,13 @@ export class Agent {
     void channel.closed.then(() => {
       if (registered === undefined) return;
       this.programs.remove(registered.id);
-      this.endSuspensionOf(registered);
+      this.letPeersGoOn(registered);
     });
     void serve(channel, handle).catch((error: unknown) => this.log.debug({ err: error }, 'a local channel broke'));
   }
 
   /** Where a suspended program has ended, its peers are to hear of it now. */
-  private endSuspensionOf({ group, cgroup }: { group: string; cgroup: string }): void {
+  private letPeersGoOn({ group, cgroup }: { group: string; cgroup: string }): void {
     if (existsSync(cgroup) || this.peering?.suspendedForMs(group) === undefined) return;
     this.peering.resumeProgram(group).catch((error: unknown) =>
       this.log.warn({ err: error }, 'the hold of a suspended program outlives it')

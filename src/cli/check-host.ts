@@ -146,13 +146,13 @@ const ON_DROPS: Partial<Record<keyof PeeringFacts['drops'], string>> = {
 export function agentFindings(facts: AgentFacts): Finding[] {
   const { version, port, peering: { registered, locks, drops } } = facts;
   const door = port === null ? 'takes no programs (no cluster key)' : `takes programs on port ${port}`;
-  const active = locks.filter(({ state }) => state === 'active');
-  const locked = active.reduce((sum, lock) => sum + lock.locked, 0);
-  const left = locked === 0 ? '' : `, for ${duration(Math.max(...active.map(({ leftMs }) => leftMs)))} yet`;
+  const locked = locks.reduce((sum, lock) => sum + lock.locked, 0);
+  const longest = Math.max(...locks.map((lock) => (lock.locked === 0 ? 0 : lock.leftMs)));
+  const left = locked === 0 ? '' : `, for ${duration(longest)} yet`;
   const dropped = (Object.keys(drops) as (keyof typeof drops)[]).filter((reason) => drops[reason] > 0);
   const todo = dropped.flatMap((reason) => ON_DROPS[reason] ?? []).join('; ');
   const ignored: Finding = {
-    state: 'note',
+    state: todo === '' ? 'ok' : 'note',
     what: 'ignored messages',
     is: dropped.map((reason) => `${drops[reason]} ${reason}`).join(', '),
     ...(todo === '' ? {} : { todo }),

@@ -19,7 +19,10 @@ const facts = (change: Partial<AgentFacts['peering']> = {}): AgentFacts => ({
   peering: { agent: 'd4'.repeat(8), registered: 3, locks: [], drops: NONE, ...change },
 });
 const shown = (change: Partial<AgentFacts['peering']>) =>
-  agentFindings(facts(change)).map(({ what, is, todo }) => [what, is, ...(todo === undefined ? [] : [todo])]);
+  agentFindings(facts(change)).map(
+    ({ state, what, is, todo }) => [...(state === 'ok' ? [] : [state]), what, is,
+      ...(todo === undefined ? [] : [todo])],
+  );
 
 const AGENT = ['agent', '0.1.0, takes programs on port 4807'];
 
@@ -29,7 +32,9 @@ test('an agent shows the connections that other agents have named, and scripts s
 });
 
 test('what is locked is shown with the longest lease', () => {
-  const locks = [LOCK, { ...LOCK, leftMs: 3_600_000, locked: 1 }, { ...LOCK, state: 'lapsed' as const, leftMs: 0 }];
+  const followed = { ...LOCK, leftMs: 7_200_000, locked: 0, moved: 4 };
+  const lapsed = { ...LOCK, state: 'lapsed' as const, leftMs: 0, locked: 0 };
+  const locks = [LOCK, { ...LOCK, leftMs: 3_600_000, locked: 1 }, followed, lapsed];
   expect(shown({ registered: 1, locks })).toEqual([
     AGENT,
     ['peers', '1 connection to programs that can move, 3 locked, for 60 min yet'],
@@ -39,6 +44,7 @@ test('what is locked is shown with the longest lease', () => {
 test('messages that were not believed are counted by reason; of an agent that is too old, it says what to do', () => {
   expect(shown({ drops: { ...NONE, replayed: 4 } })[2]).toEqual(['ignored messages', '4 replayed']);
   expect(shown({ drops: { ...NONE, 'other version': 2, 'not authenticated': 1 } })[2]).toEqual([
+    'note',
     'ignored messages',
     '2 other version, 1 not authenticated',
     'bring migrun on all hosts up to date; all hosts need the same cluster key',

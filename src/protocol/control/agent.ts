@@ -27,7 +27,7 @@ export type MovedConnection = z.infer<typeof movedConnection>;
 /** What a target needs to speak to one peer of a migration in the source's name. Secret. */
 export const peerTicket = z.object({
   ticket: moveTicketSchema,
-  connections: z.array(z.object({ connection, token: z.string().regex(/^[0-9a-f]{16}$/) })),
+  connections: z.array(z.object({ connection, token: z.string().max(64) })),
 });
 export type PeerTicket = z.infer<typeof peerTicket>;
 

@@ -1,4 +1,4 @@
-/** Suspensions that last longer than TCP waits for an answer. Where it waits 15 minutes elsewhere, it waits two seconds here. */
+/** Locks that last longer than TCP waits for an answer. Where it waits 15 minutes elsewhere, it waits two seconds here. */
 
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';

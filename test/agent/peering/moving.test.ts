@@ -120,7 +120,7 @@ test('a lease that ends unlocks; a RESUME that comes after it is followed all th
   await expectReceived(client, 0, Buffer.concat([data, data]));
 });
 
-test('a peer that ends while it is suspended is heard of on the new path', async () => {
+test('a peer that ends while it is locked is heard of on the new path', async () => {
   const at = await scene(lab, '0.0.0.0', '10.79.0.1', 1);
   const { source, target, server, client, connections } = at;
   await introduce(source, connections);

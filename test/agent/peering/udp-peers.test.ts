@@ -55,7 +55,7 @@ test('a connected socket is connected again, once, however often it is asked for
   expect(host.held.size).toBe(0);
 });
 
-test('what has moved is not to be suspended any more, and does not move elsewhere', () => {
+test('what has moved is not to be locked any more, and does not move elsewhere', () => {
   const { host, peers } = setUp();
   host.addSocket(OWNER, connection);
   register(peers);

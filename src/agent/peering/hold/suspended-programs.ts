@@ -17,9 +17,10 @@ import type { AskedMigrations } from '../asked-migrations';
 import type { HelloAsker } from '../hello/ask';
 import type { Host } from '../host';
 import { askCancel, askLock } from '../lock/ask';
-import { fdsOf, hasDescriptor, type LockedConnection, type WithDescriptor } from '../lock/lock';
+import { closeDescriptors, fdsOf, hasDescriptor, type LockedConnection, rebindOf, unlock,
+  type WithDescriptor } from '../lock/lock';
 import { batched, Failure } from '../native-batch';
-import type { Rebind, Rebinder } from '../rebind/rebind';
+import type { Rebinder } from '../rebind/rebind';
 import { askResume } from '../resume/ask';
 import type { OurDescriptor, Sockets } from '../sockets';
 import { heldConnection } from './holds';
@@ -135,13 +136,7 @@ export class SuspendedPrograms {
     const { migration, tickets } = program;
     const { migrations, rebinder, userTimeouts } = this.parts;
     const ends = program.ends.filter(hasDescriptor);
-    const requests = ends.map(({ fd, inode, registration, hold, peerHas }): Rebind => ({
-      fd,
-      inode,
-      ...registration.connection,
-      peerHas,
-      windowIsShut: hold?.windowWasShut === true,
-    }));
+    const requests = ends.map((end) => rebindOf(end, { peerHas: end.peerHas }));
     const followed = new Map<string, PeerStatus>();
     const results = await rebinder.rebindTogether(requests, async (revived) => {
       const moved = [...revived].map(([request, peerHas]) => {
@@ -169,7 +164,7 @@ export class SuspendedPrograms {
       if (program === 'beginning') continue;
       if (!this.parts.files.outliveUs) this.lapse(program);
       program.callOff();
-      this.drop(program);
+      closeDescriptors(this.host, program.ends);
     }
   }
 
@@ -221,31 +216,18 @@ export class SuspendedPrograms {
     this.end(program);
   }
 
-  /** Unlocks; each starts anew. */
+  /** Each starts anew, unlocked. */
   private letGo(ends: readonly LockedConnection[]): void {
-    const others = this.parts.userTimeouts.startAnew(ends).filter(hasDescriptor);
-    const unlocked = batched(others, (some) => {
-      this.host.native.unlock(fdsOf(some));
-      return some;
-    });
-    for (const one of unlocked)
-      if (one instanceof Failure)
-        this.host.log.warn({ err: one.error }, 'a connection was not unlocked; its lease ends it');
+    unlock(this.host, this.parts.userTimeouts.startAnew(ends));
+    closeDescriptors(this.host, ends);
   }
 
   private end(program: SuspendedProgram): void {
     program.callOff();
-    this.drop(program);
+    closeDescriptors(this.host, program.ends);
     this.parts.files.remove(program.group);
     this.programs.delete(program.group);
     this.parts.migrations.forget(program.migration);
-  }
-
-  private drop({ ends }: SuspendedProgram): void {
-    for (const end of ends) {
-      if (end.fd !== null) this.host.native.closeFd(end.fd);
-      end.fd = null;
-    }
   }
 }
 

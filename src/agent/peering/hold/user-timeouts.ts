@@ -8,7 +8,7 @@
  */
 
 import type { Host } from '../host';
-import { fdsOf, hasDescriptor, isHeld, type LockedConnection, type WithDescriptor } from '../lock/lock';
+import { fdsOf, hasDescriptor, isHeld, type LockedConnection, rebindOf, type WithDescriptor } from '../lock/lock';
 import { batched, Failure } from '../native-batch';
 import type { Rebinder } from '../rebind/rebind';
 
@@ -35,15 +35,7 @@ export class UserTimeouts {
   startAnew<Any extends LockedConnection>(connections: readonly Any[]): Any[] {
     const held = connections.filter(hasDescriptor).filter(isHeld);
     if (held.length === 0) return [...connections];
-    const results = this.rebinder.rebind(
-      held.map(({ fd, inode, registration, hold }) => ({
-        fd,
-        inode,
-        ...registration.connection,
-        peerHas: null,
-        windowIsShut: hold?.windowWasShut === true,
-      })),
-    );
+    const results = this.rebinder.rebind(held.map((each) => rebindOf(each, { peerHas: null })));
     const started = new Set<LockedConnection>(held.filter((_each, index) => results[index] === 'ok'));
     this.giveBack([...started]);
     return connections.filter((each) => !started.has(each));

@@ -4,6 +4,9 @@ import type { LockFacts } from '../../../protocol/control/index';
 import type { Move } from '../../../protocol/inband';
 import type { Endpoint } from '../../../vocabulary/endpoint';
 import type { Registration } from '../hello/registrations';
+import type { Host } from '../host';
+import { batched, Failure } from '../native-batch';
+import type { Rebind } from '../rebind/rebind';
 
 /** A connection that was locked for a migration. */
 export interface LockedConnection {
@@ -50,4 +53,29 @@ export function isHeld({ hold }: LockedConnection): boolean {
 
 export function fdsOf(connections: readonly WithDescriptor<LockedConnection>[]): number[] {
   return connections.map(({ fd }) => fd);
+}
+
+/** How it is rebound: in place, if `change` says nothing else. */
+export function rebindOf(
+  { fd, inode, registration, hold }: WithDescriptor<LockedConnection>,
+  change: Pick<Rebind, 'peerHas'> & Partial<Rebind>,
+): Rebind {
+  return { fd, inode, ...registration.connection, windowIsShut: hold?.windowWasShut === true, ...change };
+}
+
+/** Unlocks those that we have descriptors of. */
+export function unlock({ native, log }: Host, connections: readonly LockedConnection[]): void {
+  const unlocked = batched(connections.filter(hasDescriptor), (some) => {
+    native.unlock(fdsOf(some));
+    return some;
+  });
+  for (const one of unlocked)
+    if (one instanceof Failure) log.warn({ err: one.error }, 'a connection was not unlocked; its lease ends it');
+}
+
+export function closeDescriptors({ native }: Host, connections: readonly LockedConnection[]): void {
+  for (const connection of connections) {
+    if (connection.fd !== null) native.closeFd(connection.fd);
+    connection.fd = null;
+  }
 }

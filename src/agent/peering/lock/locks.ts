@@ -15,7 +15,7 @@ import type { Host } from '../host';
 import { batched, Failure } from '../native-batch';
 import type { Owners } from '../rebind/owners';
 import type { Sockets } from '../sockets';
-import { fdsOf, hasDescriptor, isHeld, type Lock, type LockedConnection } from './lock';
+import { closeDescriptors, fdsOf, hasDescriptor, isHeld, type Lock, type LockedConnection, unlock } from './lock';
 
 /** A lease is no longer than this, however long another host asks for. */
 const MAX_LEASE_MS = 7 * 24 * 3600_000;
@@ -72,7 +72,7 @@ export class Locks {
     if (lock.state !== 'cancelled') this.end(lock, 'cancelled');
   }
 
-  /** Looks whose the sockets are, while the source is busy with its dump: at the rebind it would make the pause longer. */
+  /** Looks whose the sockets are while the source is busy with its dump: at the rebind, a program would wait for it. */
   noteOwners(lock: Lock): void {
     this.parts.owners.note(inodesOfShortLocks(lock));
   }
@@ -100,10 +100,7 @@ export class Locks {
   /** Closes our descriptors. */
   drop(connections: readonly LockedConnection[]): void {
     this.parts.owners.forget(connections.map(({ inode }) => inode));
-    for (const connection of connections) {
-      if (connection.fd !== null) this.host.native.closeFd(connection.fd);
-      connection.fd = null;
-    }
+    closeDescriptors(this.host, connections);
   }
 
   facts(): LockFacts[] {
@@ -193,7 +190,9 @@ export class Locks {
       return some;
     });
     const entries = connections.map((connection, index) => this.entryOf(connection, locked[index]!));
-    this.release(connections.filter((_connection, index) => entries[index]!.status !== 'ok'));
+    const refused = connections.filter((_connection, index) => entries[index]!.status !== 'ok');
+    unlock(this.host, refused);
+    this.drop(refused);
     lock.state = 'active';
     lock.callOff();
     lock.until = clock.now() + leaseMs;
@@ -227,21 +226,9 @@ export class Locks {
     lock.callOff = () => undefined;
     lock.state = state;
     const connections = [...lock.connections.values()];
-    this.release(this.parts.userTimeouts.startAnew(connections));
+    unlock(this.host, this.parts.userTimeouts.startAnew(connections));
     this.drop(connections);
     this.parts.holds.forget(lock);
-  }
-
-  /** Unlocks those that we have descriptors of, and closes these. */
-  private release(connections: readonly LockedConnection[]): void {
-    const unlocked = batched(connections.filter(hasDescriptor), (some) => {
-      this.host.native.unlock(fdsOf(some));
-      return some;
-    });
-    for (const one of unlocked)
-      if (one instanceof Failure)
-        this.host.log.warn({ err: one.error }, 'a peer was not unlocked; its lease ends it');
-    this.drop(connections);
   }
 }
 

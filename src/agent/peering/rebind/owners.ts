@@ -29,7 +29,7 @@ export class Owners {
   note(inodes: readonly number[]): void {
     // The pids come first: a process that comes after them is new at the rebind, and looked at then.
     const pids = allPids();
-    if (inodes.length > 0) this.keep(inodes, pids, this.host.native.lookAround());
+    if (inodes.length > 0) this.remember(inodes, pids, this.host.native.lookAround());
   }
 
   /** Looks once more at who had any of them, and at who is new, before a rebind in many pieces. */
@@ -38,7 +38,7 @@ export class Owners {
     const pids = allPids();
     const newcomers = pids.filter((pid) => known.some((note) => !note.pids.has(pid)));
     if (known.length > 0)
-      this.keep(
+      this.remember(
         inodes,
         pids,
         this.host.native.lookAround([...new Set([...known.flatMap(({ owners }) => owners), ...newcomers])]),
@@ -80,7 +80,7 @@ export class Owners {
       ...(changed.length === 0 ? [] : this.host.native.findOwners(changed))];
   }
 
-  private keep(inodes: readonly number[], pids: readonly number[], look: LookAround): void {
+  private remember(inodes: readonly number[], pids: readonly number[], look: LookAround): void {
     const note = { look, owners: look.pids(inodes), pids: new Set(pids) };
     for (const inode of inodes) this.notes.set(inode, note);
   }

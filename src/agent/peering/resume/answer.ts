@@ -7,7 +7,7 @@
 import type { Move, Resume, Status } from '../../../protocol/inband';
 import { type Endpoint, endpointText } from '../../../vocabulary/endpoint';
 import type { Host } from '../host';
-import type { Lock, LockedConnection } from '../lock/lock';
+import { hasDescriptor, type Lock, type LockedConnection, rebindOf } from '../lock/lock';
 import type { Locks } from '../lock/locks';
 import { localEndAt } from '../own-addresses';
 import type { Rebinder } from '../rebind/rebind';
@@ -97,17 +97,12 @@ export class ResumeAnswerer {
   private follow(following: readonly Following[]): Map<LockedConnection, Status> {
     const { locks, rebinder } = this.parts;
     const statuses = this.takeAbsent(following);
-    const found = following.filter(({ connection }) => connection.fd !== null);
+    const found = following.filter(({ connection }) => hasDescriptor(connection));
     if (found.length === 0) return statuses;
     const results = rebinder.rebind(
-      found.map(({ connection: { fd, inode, hold }, local, remote, peerHas }) => ({
-        fd: fd!,
-        inode,
-        local,
-        remote,
-        peerHas,
-        windowIsShut: hold?.windowWasShut === true,
-      })),
+      following.flatMap(({ connection, local, remote, peerHas }) =>
+        hasDescriptor(connection) ? [rebindOf(connection, { local, remote, peerHas })] : []
+      ),
     );
     found.forEach(({ connection, remote }, index) => {
       const result = results[index]!;
