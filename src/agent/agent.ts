@@ -15,18 +15,18 @@ import { type Channel, type IncomingMessage, listen, type Listener, readClusterK
 import { type AgentMessage, agentMessage, hostMessage, listenLocal, serve } from '../protocol/control/index';
 import { VERSION } from '../version';
 import { Door } from './door';
-import { Kept } from './kept';
-import { resumeProgram, suspendProgram } from './pausing';
+import { Entrusted } from './entrusted';
 import { Peering } from './peering/index';
 import { Programs } from './programs';
 import { Recovery } from './recovery';
+import { resumeProgram, suspendProgram } from './suspend';
 
 /** Abstract UNIX sockets belong to the network namespace (unix(7)): as long as this one is held, there is one agent. */
 const ONLY_ONE = '\0migrun-agent';
 
 export class Agent {
   private readonly programs = new Programs();
-  private readonly kept = new Kept();
+  private readonly entrusted = new Entrusted();
   private readonly journal: Journal;
   private readonly recovery: Recovery;
   private peering: Peering | undefined;
@@ -66,10 +66,10 @@ export class Agent {
     this.lock?.close();
   }
 
-  /** What needs the cluster key. Without one the host follows others' migrations, but takes no program. */
+  /** Opens what needs the cluster key. Without one the host follows others' migrations, but takes no program. */
   private async open(): Promise<void> {
     this.key = this.readKey();
-    this.programs.pauseLeft = (group) => this.peering?.pauseLeft(group);
+    this.programs.suspendedForMs = (group) => this.peering?.suspendedForMs(group);
     this.peering = new Peering({
       native,
       clusterKey: this.key,
@@ -119,34 +119,23 @@ export class Agent {
       switch (message.type) {
         case 'register':
           registered = { id: message.program.id, group: message.program.group, cgroup: message.cgroup };
-          this.programs.register(message.program, message.cgroup, message.socket);
+          this.programs.register(message.program, message.cgroup);
           this.recovery.watch(message.program.id);
           return { type: 'done' };
         case 'update':
           this.programs.update(message.program, message.cgroup);
           return { type: 'done' };
         case 'list':
-          return {
-            type: 'listed',
-            programs: this.programs.list(),
-            version: VERSION,
-            port: this.listener?.port ?? null,
-          };
-        case 'status':
-          return {
-            type: 'status-is',
-            facts: {
-              version: VERSION,
-              port: this.listener?.port ?? null,
-              clusterKey: this.key !== null,
-              peering: this.openPeering().facts(),
-            },
-          };
-        case 'keep':
-          this.kept.keep(message.program, message.pid, message.connections);
+          return { type: 'listed', programs: this.programs.list() };
+        case 'status': {
+          const facts = { version: VERSION, port: this.listener?.port ?? null, peering: this.openPeering().facts() };
+          return { type: 'status-is', facts };
+        }
+        case 'entrust':
+          this.entrusted.entrust(message.program, message.pid, message.connections);
           return { type: 'done' };
-        case 'kept':
-          return { type: 'kept-are', pid: process.pid, connections: this.kept.of(message.program) };
+        case 'entrusted':
+          return { type: 'entrusted-are', pid: process.pid, connections: this.entrusted.of(message.program) };
         default:
           return this.askPeers(message);
       }
@@ -154,16 +143,16 @@ export class Agent {
     void channel.closed.then(() => {
       if (registered === undefined) return;
       this.programs.remove(registered.id);
-      this.endPauseOf(registered);
+      this.letPeersGoOn(registered);
     });
     void serve(channel, handle).catch((error: unknown) => this.log.debug({ err: error }, 'a local channel broke'));
   }
 
-  /** A paused program that ended: its peers are to hear of it now. */
-  private endPauseOf({ group, cgroup }: { group: string; cgroup: string }): void {
-    if (existsSync(cgroup) || this.peering?.pauseLeft(group) === undefined) return;
-    this.peering.endPause(group).catch((error: unknown) =>
-      this.log.warn({ err: error }, 'a pause outlives its program')
+  /** Where a suspended program has ended, its peers are to hear of it now. */
+  private letPeersGoOn({ group, cgroup }: { group: string; cgroup: string }): void {
+    if (existsSync(cgroup) || this.peering?.suspendedForMs(group) === undefined) return;
+    this.peering.resumeProgram(group).catch((error: unknown) =>
+      this.log.warn({ err: error }, 'the hold of a suspended program outlives it')
     );
   }
 
@@ -171,31 +160,31 @@ export class Agent {
     const peering = this.openPeering();
     switch (message.type) {
       case 'introduce':
-        if (peering.pauseLeft(message.group) !== undefined)
+        if (peering.suspendedForMs(message.group) !== undefined)
           return {
             type: 'introduced',
             peers: message.connections.map((connection) => ({ connection, status: 'suspended', agent: '', token: '' })),
           };
-        return { type: 'introduced', peers: [...(await peering.introduce(message))] };
+        return { type: 'introduced', peers: await peering.introduce(message) };
       case 'suspend-program':
         return {
-          type: 'program-held',
+          type: 'suspend-report',
           report: await suspendProgram(this.programs, peering, message.program, message.holdMs),
         };
       case 'resume-program':
-        return { type: 'program-held', report: await resumeProgram(this.programs, peering, message.program) };
-      case 'suspend': {
-        if (peering.pauseLeft(message.group) !== undefined)
+        return { type: 'suspend-report', report: await resumeProgram(this.programs, peering, message.program) };
+      case 'lock': {
+        if (peering.suspendedForMs(message.group) !== undefined)
           throw new MigrunError('E_SUSPENDED', 'the program was suspended just now', {
             hint: 'go on with: migrun resume',
           });
-        const peers = await peering.suspend(message);
-        return { type: 'suspended', peers: [...peers], tickets: [...peering.tickets(message.migration)] };
+        const peers = await peering.lock(message);
+        return { type: 'locked', peers, tickets: peering.tickets(message.migration) };
       }
       case 'resume':
-        return { type: 'resumed', peers: [...(await peering.resume(message))] };
-      case 'ask-holds':
-        return { type: 'holds-are', peers: [...(await peering.ask(message))] };
+        return { type: 'resumed', peers: await peering.resume(message) };
+      case 'claim':
+        return { type: 'held', peers: await peering.claim(message) };
       case 'cancel':
         await peering.cancel(message);
         return { type: 'done' };

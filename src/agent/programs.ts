@@ -13,17 +13,16 @@ const FREEZE_TIMEOUT_MS = 1_000;
 interface Entry {
   summary: ProgramSummary;
   cgroup: string;
-  readonly socket: string;
   freezer: PeerFreezer | undefined;
 }
 
 export class Programs implements LocalPrograms {
   private readonly entries = new Map<string, Entry>();
-  /** How long the program of this group is paused yet, in milliseconds; undefined: it is not. */
-  pauseLeft: (group: string) => number | undefined = () => undefined;
+  /** How long the program of this group is suspended yet, in milliseconds; undefined: it is not. */
+  suspendedForMs: (group: string) => number | undefined = () => undefined;
 
-  register(summary: ProgramSummary, cgroup: string, socket: string): void {
-    this.entries.set(summary.id, { summary, cgroup, socket, freezer: undefined });
+  register(summary: ProgramSummary, cgroup: string): void {
+    this.entries.set(summary.id, { summary, cgroup, freezer: undefined });
   }
 
   update(summary: ProgramSummary, cgroup: string): void {
@@ -61,13 +60,13 @@ export class Programs implements LocalPrograms {
     return state === 'migrating' || state === 'arriving';
   }
 
-  isPaused(pid: number): boolean {
+  isSuspended(pid: number): boolean {
     const group = this.entryOf(pid)?.summary.group;
-    return group !== undefined && (this.pauseLeft(group) ?? 0) > 0;
+    return group !== undefined && (this.suspendedForMs(group) ?? 0) > 0;
   }
 
   private shown({ summary }: Entry): ProgramSummary {
-    const left = this.pauseLeft(summary.group);
+    const left = this.suspendedForMs(summary.group);
     if (left === undefined || summary.state !== 'running') return summary;
     return { ...summary, state: 'suspended', suspendedForMs: left };
   }
@@ -78,7 +77,7 @@ export class Programs implements LocalPrograms {
   }
 }
 
-/** The last part of its cgroup v2's path, where that is one of migrun's. */
+/** The last part of the path of the process's cgroup v2, where that is one of migrun's. */
 function cgroupNameOf(pid: number): string | undefined {
   try {
     return /^0::.*\/migrun\/([^/\n]+)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1];
@@ -90,7 +89,7 @@ function cgroupNameOf(pid: number): string | undefined {
 /** Stops all of a wrapped program at once. */
 class CgroupFreezer implements PeerFreezer {
   private readonly registry: Registry | undefined;
-  /** A program may be a peer in several migrations, and be paused itself, at the same time. */
+  /** How often it was frozen: a program may be a peer in several migrations, and be resumed itself, at the same time. */
   private freezes = 0;
 
   constructor(private readonly cgroup: string) {

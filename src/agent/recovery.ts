@@ -11,12 +11,12 @@ import { spawnSelf } from './spawn-self';
 
 /** A new supervisor that dies so often in a row is not helped by another one. */
 const MAX_FAILURES = 3;
-/** One that lived longer has not failed. */
+/** A supervisor that lived longer than this has not failed. */
 const STEADY_MS = 10_000;
 const LOOK_AGAIN_MS = 100;
 
 export class Recovery {
-  /** By program; true: to be looked after again when the present look has ended. */
+  /** By program; true: it is to be looked after again when that has ended. */
   private readonly watched = new Map<string, boolean>();
   private readonly stopped = new AbortController();
   private readonly records: Records;
@@ -28,7 +28,7 @@ export class Recovery {
     this.records = new Records(config.programsDir);
   }
 
-  /** Of whatever a crash has left here. */
+  /** Looks after whatever a crash has left here. */
   start(): void {
     for (const id of this.records.ids()) this.watch(id);
   }
@@ -53,7 +53,7 @@ export class Recovery {
     this.stopped.abort();
   }
 
-  /** Until the program has no record any more. */
+  /** Ends when the program has no record any more. */
   private async lookAfter(id: string): Promise<void> {
     for (let failures = 0; failures < MAX_FAILURES;) {
       const since = performance.now();

@@ -7,14 +7,17 @@ import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import { native } from '../native/index';
 import { readClusterKey } from '../protocol/channel/index';
-import { expectType } from '../protocol/control/index';
+import { type AgentFacts, expectType, type PeeringFacts } from '../protocol/control/index';
 import { askAgent } from './local';
+import { count, duration } from './print';
 
 export interface Finding {
   readonly state: 'ok' | 'missing' | 'note';
   readonly what: string;
   readonly is: string;
   readonly todo?: string;
+  /** For scripts. */
+  readonly facts?: AgentFacts;
 }
 
 const TMPFS_MAGIC = 0x01021994;
@@ -29,7 +32,7 @@ export async function checkHost(config: Config): Promise<Finding[]> {
     await checkCriu(config),
     checkRun(),
     checkKey(config),
-    await checkAgent(config),
+    ...(await checkAgent(config)),
   ];
 }
 
@@ -121,18 +124,46 @@ function checkKey({ clusterKeyFile }: Config): Finding {
   }
 }
 
-async function checkAgent(config: Config): Promise<Finding> {
+async function checkAgent(config: Config): Promise<Finding[]> {
   try {
-    const { facts } = expectType(await askAgent(config, { type: 'status' }), 'status-is');
-    const { version, port } = facts as { version: string; port: number | null };
-    const door = port === null ? 'takes no programs (no cluster key)' : `takes programs on port ${port}`;
-    return { state: 'ok', what: 'agent', is: `${version}, ${door}` };
+    return agentFindings(expectType(await askAgent(config, { type: 'status' }), 'status-is').facts);
   } catch (error) {
-    return {
+    return [{
       state: 'note',
       what: 'agent',
       is: (error as Error).message,
       todo: 'migrun agent (migrun -- starts one by itself)',
-    };
+    }];
   }
+}
+
+/** What may be done about messages that were not believed; of other reasons a lossy network has some. */
+const ON_DROPS: Partial<Record<keyof PeeringFacts['drops'], string>> = {
+  'other version': 'bring migrun on all hosts up to date',
+  'not authenticated': 'all hosts need the same cluster key',
+};
+
+export function agentFindings(facts: AgentFacts): Finding[] {
+  const { version, port, peering: { registered, locks, drops } } = facts;
+  const door = port === null ? 'takes no programs (no cluster key)' : `takes programs on port ${port}`;
+  const locked = locks.reduce((sum, lock) => sum + lock.locked, 0);
+  const longest = Math.max(...locks.map((lock) => (lock.locked === 0 ? 0 : lock.leftMs)));
+  const left = locked === 0 ? '' : `, for ${duration(longest)} yet`;
+  const dropped = (Object.keys(drops) as (keyof typeof drops)[]).filter((reason) => drops[reason] > 0);
+  const todo = dropped.flatMap((reason) => ON_DROPS[reason] ?? []).join('; ');
+  const ignored: Finding = {
+    state: todo === '' ? 'ok' : 'note',
+    what: 'ignored messages',
+    is: dropped.map((reason) => `${drops[reason]} ${reason}`).join(', '),
+    ...(todo === '' ? {} : { todo }),
+  };
+  return [
+    { state: 'ok', what: 'agent', is: `${version}, ${door}`, facts },
+    {
+      state: 'ok',
+      what: 'peers',
+      is: `${count(registered, 'connection')} to programs that can move, ${locked} locked${left}`,
+    },
+    ...(dropped.length === 0 ? [] : [ignored]),
+  ];
 }

@@ -48,7 +48,7 @@ export function socketInodes(processes: readonly { readonly descriptors: readonl
 /** Of a process that may be running: what it closes meanwhile is left out. `wanted`: those only. */
 export function describeDescriptors(pid: number, wanted?: (fd: number) => boolean): DescriptorFact[] {
   const folder = `/proc/${pid}/fd`;
-  const pidfds = new Pidfds(native);
+  const pidfds = new Pidfds();
   try {
     return readdirSync(folder).map(Number).sort((a, b) => a - b).filter((fd) => wanted?.(fd) !== false).flatMap((fd) =>
       describe(pid, fd, pidfds) ?? []

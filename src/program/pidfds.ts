@@ -1,10 +1,11 @@
 /** Taking descriptors out of processes: one pidfd for each, however many of its descriptors are taken. */
-import type { Native } from '../native/index';
+import { type Native, native as ofThisProcess } from '../native/index';
 
 export class Pidfds {
   private readonly open = new Map<number, number>();
 
-  constructor(private readonly native: Pick<Native, 'pidfdOpen' | 'pidfdGetfd' | 'closeFd'>) {}
+  /** Peering hands in its host's. */
+  constructor(private readonly native: Pick<Native, 'pidfdOpen' | 'pidfdGetfd' | 'closeFd'> = ofThisProcess) {}
 
   /** Our own descriptor of it. Throws what pidfd_open(2) and pidfd_getfd(2) do. */
   take(pid: number, fd: number): number {

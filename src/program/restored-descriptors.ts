@@ -7,7 +7,7 @@ import { innerPids } from './pod';
 
 export class RestoredDescriptors {
   private readonly pids: Map<number, number>;
-  private readonly pidfds = new Pidfds(native);
+  private readonly pidfds = new Pidfds();
   private readonly taken = new Map<string, number>();
 
   constructor(cgroup: string) {

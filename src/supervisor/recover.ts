@@ -16,7 +16,7 @@ import { takePipes } from '../program/far-ends';
 import { destroyCgroup, innerPid, pidsOf, type Pod } from '../program/pod';
 import type { ArrivalRecord, ProgramIdentity, ProgramRecord, Records } from '../program/record';
 import { mapRegistry } from '../program/registry';
-import { forgetKept, returnKept } from './kept';
+import { forgetEntrusted, returnEntrusted } from './entrusted';
 import { isFrozen, letGo, silence } from './let-go';
 import type { StdioState } from './stdio-state';
 
@@ -56,8 +56,8 @@ export async function recover(id: string, tools: RecoveryTools): Promise<Recover
 async function recoverProgram(record: ProgramRecord, tools: RecoveryTools): Promise<Recovered | undefined> {
   const { cgroup, leaving, identity } = record;
   if (leaving !== null && (await hasLeft(leaving, tools))) {
-    await forgetKept(identity.id, tools).catch((error: unknown) =>
-      tools.log.warn({ err: error }, 'the agent keeps connections that it need not')
+    await forgetEntrusted(identity.id, tools).catch((error: unknown) =>
+      tools.log.warn({ err: error }, 'the agent has connections that it need not have')
     );
     await discard(cgroup, leaving, tools);
     tools.journal.answered(leaving);
@@ -70,7 +70,7 @@ async function recoverProgram(record: ProgramRecord, tools: RecoveryTools): Prom
   }
   if (isFrozen(cgroup)) {
     await untraced(cgroup);
-    await returnKept(identity.id, cgroup, tools).catch((error: unknown) =>
+    await returnEntrusted(identity.id, cgroup, tools).catch((error: unknown) =>
       tools.log.error({ err: error }, 'a connection that waited to be accepted is lost')
     );
     letGo(cgroup, mapRegistry(initPid), tools.log);

@@ -247,7 +247,7 @@ export class Supervisor {
 
   private registration(): AgentMessage {
     const summary = this.program?.summary ?? this.expected;
-    return { type: 'register', program: summary, cgroup: this.program?.cgroup ?? '', socket: this.socketPath };
+    return { type: 'register', program: summary, cgroup: this.program?.cgroup ?? '' };
   }
 
   // leaving

@@ -38,9 +38,7 @@ async function agentWith(...programs: ProgramSummary[]): Promise<void> {
   servers.push(
     await listenLocal(agentSocket, agentMessage, (channel) => {
       channels.push(channel);
-      void serve(channel, () => Promise.resolve({ type: 'listed', programs, version: '0.1.0', port: 4807 })).catch(() =>
-        undefined
-      );
+      void serve(channel, () => Promise.resolve({ type: 'listed', programs })).catch(() => undefined);
     }),
   );
 }

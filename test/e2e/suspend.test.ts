@@ -84,6 +84,7 @@ describe('suspend and resume', () => {
     expect((await hostA.refusal(id, 'hostC')).code).toBe('E_SUSPENDED');
     expect((await hostC.refusal(pair.clientId!, 'hostA')).code).toBe('E_PEER_BUSY');
     expect((await hostA.run(['migrun', 'inspect', id])).stdout).toMatch(/, suspended: /);
+    expect((await hostC.run(['migrun', 'check'])).stdout).toMatch(/peers +.* 1 locked, for 60 min yet/);
     await succeed(hostA, 'resume', id);
     await expectCounting(pair);
   });

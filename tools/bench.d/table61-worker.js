@@ -38,19 +38,19 @@ async function introduced(peering, connection) {
 /** The program stands still before the time begins and until it is over, as MIGSOCK II's does. */
 async function trial(peering, { fd, connection, group }) {
   const migration = randomBytes(16).toString('hex');
-  const suspend = { migration, group, connections: [connection], leaseMs: LEASE_MS, ...DEADLINE };
+  const request = { migration, group, connections: [connection], leaseMs: LEASE_MS, ...DEADLINE };
   const begin = performance.now();
-  const [suspended] = await peering.suspend({ ...suspend, round: 1 });
-  must('suspended', suspended);
-  const held = performance.now();
+  const [locked] = await peering.lock({ ...request, round: 1 });
+  must('locked', locked);
+  const answered = performance.now();
   native.lock([fd], 0);
   const [saved] = native.save([fd]);
   const stored = performance.now();
   // Renewed, as while a program is dumped: the answer comes when the agent has done what it does after the first.
-  await peering.suspend({ ...suspend, round: 2 });
+  await peering.lock({ ...request, round: 2 });
   const { local, remote, rcvNxt } = saved;
   const back = performance.now();
-  native.revive([{ fd, saved, local, remote, peerHas: suspended.rcvNxt }], true);
+  native.revive([{ fd, saved, local, remote, peerHas: locked.rcvNxt }], true);
   const revived = performance.now();
   const [resumed] = await peering.resume({
     migration,
@@ -63,8 +63,7 @@ async function trial(peering, { fd, connection, group }) {
   const told = performance.now();
   native.release([fd]);
   const end = performance.now();
-  peering.forget(migration);
-  return { suspend: stored - begin, save: stored - held, resume: end - back, revive: revived - back + end - told };
+  return { suspend: stored - begin, save: stored - answered, resume: end - back, revive: revived - back + end - told };
 }
 
 async function main() {

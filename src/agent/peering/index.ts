@@ -1,2 +1,2 @@
-export { Peering, type PeeringOptions } from './peering';
-export * from './types';
+export type { LocalPrograms, PeerFreezer } from './host';
+export { Peering } from './peering';

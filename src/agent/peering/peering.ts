@@ -1,233 +1,198 @@
 /**
  * A host's in-band service: it asks other hosts' agents for the programs of this host, and answers them for every
- * socket of it, wrapped or not.
+ * socket of it, wrapped or not. What is said is in protocol/inband/messages.ts; each message has a folder here, with what
+ * asks it and what answers it:
  *
- *   asking      introduce -> HELLO, INTRODUCE      suspend -> SUSPEND      resume -> RESUME      cancel -> CANCEL
- *   answering   welcomes.ts                        suspensions.ts          resumptions.ts        suspensions.ts
+ *   hello/    HELLO, INTRODUCE   which agent is at the other end, and that a connection is of this program
+ *   lock/     LOCK, CANCEL       connections are locked, for a lease; or not any more
+ *   resume/   RESUME             they follow to where the program is now
+ *   claim/    CLAIM              a restore has what is held to itself
  *
- *   asking      ask -> ASK
- *   answering   claims.ts
- *
- * Only what the keyring has checked comes further than onSegment.
+ * What the answers do with sockets is in rebind/ and, where a lock lasts, in hold/; what needs both sides, in hold/ too:
+ * suspended programs. Only what the keyring has checked comes further than onSegment.
  */
 
 import { join } from 'node:path';
-import type { Logger } from 'pino';
-import type { Native } from '../../native/contract';
+import type { CancelRequest, ClaimRequest, IntroducedPeer, IntroduceRequest, LockedPeer, LockRequest, PeerAnswer,
+  PeeringFacts, PeerTicket, ResumeRequest } from '../../protocol/control/index';
 import { type Clock, Keyring, type Pair, type PairMessage, type Received, systemClock } from '../../protocol/inband';
-import { Claims } from './claims';
-import { isOwnAddress } from './connections';
-import { holdRecord, Holds } from './holds';
-import { Introductions } from './introductions';
-import { Moves } from './moves';
-import { Owners } from './owners';
-import { Patience } from './patience';
-import { pauseRecord, Pauses } from './pauses';
-import { Rebinder } from './rebind';
-import { Registrations } from './registrations';
-import { Resumptions } from './resumptions';
+import { AskedMigrations } from './asked-migrations';
+import { ClaimAnswerer } from './claim/answer';
+import { askClaim } from './claim/ask';
+import { HelloAnswerer } from './hello/answer';
+import { HelloAsker } from './hello/ask';
+import { Registrations } from './hello/registrations';
+import { holdRecord, Holds } from './hold/holds';
+import { RecordFiles } from './hold/record-files';
+import { SuspendedPrograms, suspendedRecord, type SuspendRequest } from './hold/suspended-programs';
+import { UserTimeouts } from './hold/user-timeouts';
+import type { Host } from './host';
+import { LockAnswerer } from './lock/answer';
+import { askCancel, askLock } from './lock/ask';
+import { Locks } from './lock/locks';
+import { isOwnAddress } from './own-addresses';
+import { Owners } from './rebind/owners';
+import { Rebinder } from './rebind/rebind';
+import { ResumeAnswerer } from './resume/answer';
+import { askResume } from './resume/ask';
 import { type ArrivedSegment, Segments } from './segments';
 import { Sockets } from './sockets';
-import { StateFiles } from './state-files';
-import { Suspensions } from './suspensions';
-import type { AskRequest, CancelledAgent, CancelRequest, IntroducedConnection, IntroduceRequest, LocalPrograms,
-  PauseRequest } from './types';
-import type { PeeringFacts, PeerTicket, ResumedConnection, ResumeRequest } from './types';
-import type { SuspendedConnection, SuspendRequest } from './types';
 import { UdpPeers } from './udp-peers';
-import { Welcomes } from './welcomes';
 
-export interface PeeringOptions {
-  readonly native: Native;
+interface PeeringOptions extends Pick<Host, 'native' | 'log' | 'programs'> {
   /** Where set, only agents that have it too are believed. */
   readonly clusterKey: Buffer | null;
-  readonly log: Logger;
-  readonly programs: LocalPrograms;
   /** Where what is held for long is written down for the next agent of this host; null: nothing outlives this one. */
   readonly holdsDir?: string | null;
   readonly clock?: Clock;
 }
 
 export class Peering {
-  private readonly keyring: Keyring;
+  private readonly host: Host;
   private readonly segments: Segments;
-  private readonly introductions: Introductions;
-  private readonly moves: Moves;
   private readonly registrations: Registrations;
-  private readonly welcomes: Welcomes;
-  private readonly suspensions: Suspensions;
-  private readonly claims: Claims;
-  private readonly resumptions: Resumptions;
-  private readonly pauses: Pauses;
+  private readonly migrations: AskedMigrations;
+  private readonly locks: Locks;
+  private readonly suspendedPrograms: SuspendedPrograms;
+  private readonly asker: HelloAsker;
+  private readonly answerers: {
+    readonly hello: HelloAnswerer;
+    readonly lock: LockAnswerer;
+    readonly resume: ResumeAnswerer;
+    readonly claim: ClaimAnswerer;
+  };
 
   /** Opens the raw sockets in this process's network namespace: needs CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF. */
   constructor({ native, clusterKey, log, programs, holdsDir = null, clock = systemClock }: PeeringOptions) {
-    this.keyring = new Keyring({
+    const keyring = new Keyring({
       clusterKey,
-      isAsking: (welcome) => this.introductions.isAsking(welcome),
+      isAsking: (welcome) => this.asker.isAsking(welcome),
       isOwnAddress,
     });
-    this.segments = new Segments(native, log, (segment) => this.onSegment(segment));
-    this.introductions = new Introductions(native, clock, this.keyring, this.segments);
-    this.moves = new Moves(clock, this.keyring, this.segments, this.introductions);
-    const sockets = new Sockets(native, programs);
-    this.registrations = new Registrations(native);
-    const udpPeers = new UdpPeers(native, programs, log);
-    this.welcomes = new Welcomes(native, clock, this.segments, sockets, this.registrations, udpPeers);
-    const owners = new Owners(native);
-    const rebinder = new Rebinder(native, programs, owners, log);
-    const patience = new Patience(native, rebinder, log);
-    const holds = new Holds(
-      this.keyring,
+    const host: Host = this.host = { native, clock, keyring, log, programs };
+    const folder = (name: string): string | null => holdsDir && join(holdsDir, name);
+    const segments = this.segments = new Segments(host, (segment) => this.onSegment(segment));
+    const hello = this.asker = new HelloAsker(host, segments);
+    const migrations = this.migrations = new AskedMigrations(host, segments);
+    const sockets = new Sockets(host);
+    const registrations = this.registrations = new Registrations(host);
+    const udpPeers = new UdpPeers(host);
+    const owners = new Owners(host);
+    const rebinder = new Rebinder(host, owners);
+    const userTimeouts = new UserTimeouts(host, rebinder);
+    const holds = new Holds(host, {
       owners,
-      patience,
-      new StateFiles(holdsDir && join(holdsDir, 'peers'), holdRecord, log),
-    );
-    this.suspensions = new Suspensions(
-      native,
-      clock,
-      log,
-      this.keyring,
-      this.segments,
-      sockets,
-      this.registrations,
-      owners,
-      holds,
-      patience,
-      udpPeers,
-    );
-    this.claims = new Claims(clock, this.segments, sockets, this.suspensions);
-    const pauseFiles = new StateFiles(holdsDir && join(holdsDir, 'programs'), pauseRecord, log);
-    this.pauses = new Pauses(
-      native,
-      clock,
-      log,
-      this.introductions,
-      this.moves,
+      userTimeouts,
+      files: new RecordFiles(host, folder('peers'), holdRecord),
+    });
+    const locks = this.locks = new Locks(host, { sockets, registrations, owners, holds, userTimeouts });
+    this.suspendedPrograms = new SuspendedPrograms(host, {
+      hello,
+      migrations,
       sockets,
       rebinder,
-      patience,
-      pauseFiles,
-    );
-    this.resumptions = new Resumptions(
-      this.segments,
-      sockets,
-      this.registrations,
-      this.suspensions,
-      rebinder,
-      log,
-      udpPeers,
-    );
+      userTimeouts,
+      files: new RecordFiles(host, folder('programs'), suspendedRecord),
+    });
+    this.answerers = {
+      hello: new HelloAnswerer(host, { segments, sockets, registrations, udpPeers }),
+      lock: new LockAnswerer(host, { segments, registrations, locks, udpPeers }),
+      resume: new ResumeAnswerer(host, { segments, sockets, locks, rebinder, udpPeers }),
+      claim: new ClaimAnswerer(host, { segments, sockets, locks }),
+    };
   }
 
-  /** Names this program's connections to the agents at their other ends. May be repeated; must precede suspend. */
-  introduce(request: IntroduceRequest): Promise<IntroducedConnection[]> {
-    return this.introductions.introduce(request);
+  /** Names this program's connections to the agents at their other ends. May be repeated; must precede `lock`. */
+  introduce(request: IntroduceRequest): Promise<IntroducedPeer[]> {
+    return this.asker.introduce(request);
   }
 
-  suspend(request: SuspendRequest): Promise<SuspendedConnection[]> {
-    return this.moves.suspend(request);
+  lock(request: LockRequest): Promise<LockedPeer[]> {
+    return askLock(this.migrations, this.asker, request);
   }
 
-  /** After suspend; for the target host alone. */
+  /** What a target needs to resume this migration; there after `lock`, and for the target host alone. */
   tickets(migration: string): PeerTicket[] {
-    return this.moves.tickets(migration);
+    return this.migrations.tickets(migration);
   }
 
-  /** As target: once the sockets are revived there. The sockets that it is asked on must be locked. */
-  resume(request: ResumeRequest): Promise<ResumedConnection[]> {
-    return this.moves.resume(request);
+  resume(request: ResumeRequest): Promise<PeerAnswer[]> {
+    return askResume(this.migrations, request);
   }
 
-  /** As target: which of a checkpoint's connections the peers hold, and keep for this restore. */
-  ask(request: AskRequest): Promise<ResumedConnection[]> {
-    return this.moves.ask(request);
+  claim(request: ClaimRequest): Promise<PeerAnswer[]> {
+    return askClaim(this.migrations, request);
   }
 
-  cancel(request: CancelRequest): Promise<CancelledAgent[]> {
-    return this.moves.cancel(request);
-  }
-
-  /** A migration that was asked for here is over. */
-  forget(migration: string): void {
-    this.moves.forget(migration);
+  cancel(request: CancelRequest): ReturnType<typeof askCancel> {
+    return askCancel(this.migrations, request);
   }
 
   /** Holds a program's connections at both ends; where any status is not ok, nothing is held. */
-  pause(request: PauseRequest): Promise<ResumedConnection[]> {
-    return this.pauses.pause(request);
+  suspendProgram(request: SuspendRequest): Promise<PeerAnswer[]> {
+    return this.suspendedPrograms.suspend(request);
   }
 
   /** Ends that. The status is how the peer took it. */
-  endPause(group: string): Promise<ResumedConnection[]> {
-    return this.pauses.resume(group);
+  resumeProgram(group: string): Promise<PeerAnswer[]> {
+    return this.suspendedPrograms.resume(group);
   }
 
-  /** How long this program is paused yet, in milliseconds; undefined: it is not. */
-  pauseLeft(group: string): number | undefined {
-    return this.pauses.left(group);
-  }
-
-  /** Whether a connection of this process is locked for another host's migration now. */
-  isSuspended(pid: number): boolean {
-    return this.suspensions.isSuspended(pid);
+  /** How long this program is suspended yet, in milliseconds; undefined: it is not. */
+  suspendedForMs(group: string): number | undefined {
+    return this.suspendedPrograms.left(group);
   }
 
   facts(): PeeringFacts {
-    return {
-      agent: this.keyring.own.id,
-      drops: this.keyring.drops.all(),
-      registered: this.registrations.size,
-      suspensions: this.suspensions.facts(),
-    };
+    const { own, drops } = this.host.keyring;
+    return { agent: own.id, registered: this.registrations.size, locks: this.locks.facts(), drops: drops.all() };
   }
 
   /** Unlocks whatever is locked, but for holds that are written down. What is being asked ends unanswered. */
   close(): void {
-    this.welcomes.close();
-    this.resumptions.close();
-    this.introductions.close();
-    this.moves.close();
-    this.suspensions.close();
-    this.pauses.close();
+    this.answerers.hello.close();
+    this.answerers.resume.close();
+    this.asker.close();
+    this.migrations.close();
+    this.locks.close();
+    this.suspendedPrograms.close();
     this.segments.close();
   }
 
   private onSegment(segment: ArrivedSegment): void {
     const { option, body, source, destination, udp } = segment;
-    const received = this.keyring.receive({ option, body }, { local: destination, remote: source, udp });
+    const received = this.host.keyring.receive({ option, body }, { local: destination, remote: source, udp });
     if (received !== null) this.dispatch(received, segment);
   }
 
   private dispatch(received: Received, segment: ArrivedSegment): void {
+    const { hello, resume, claim, lock } = this.answerers;
     switch (received.kind) {
       case 'hello':
-        return this.welcomes.onHello(received.message, received.pair, received.proved, segment);
+        return hello.onHello(received.message, received.pair, received.proved, segment);
       case 'welcome':
-        return this.introductions.onWelcome(received.message, received.pair);
+        return this.asker.onWelcome(received.message, received.pair);
       case 'pair':
         return this.onPairMessage(received.message, received.pair, segment);
       case 'move':
-        if (received.message.type === 'resume') {
-          return this.resumptions.onResume(received.message, received.move, segment);
-        }
-        if (received.message.type === 'ask') return this.claims.onAsk(received.message, received.move, segment);
-        if (received.message.type === 'cancel') return this.suspensions.onCancel(received.move, segment);
-        return this.moves.onAnswer(received.move.ticket.peerId, received.message);
+        if (received.message.type === 'resume') return resume.onResume(received.message, received.move, segment);
+        if (received.message.type === 'claim') return claim.onClaim(received.message, received.move, segment);
+        if (received.message.type === 'cancel') return lock.onCancel(received.move, segment);
+        return this.migrations.onAnswer(received.move.ticket.peerId, received.message);
     }
   }
 
   private onPairMessage(message: PairMessage, pair: Pair, segment: ArrivedSegment): void {
     switch (message.type) {
       case 'introduce':
-        return this.welcomes.onIntroduce(message, pair, segment);
+        return this.answerers.hello.onIntroduce(message, pair, segment);
       case 'introduced':
-        return this.introductions.onIntroduced(message, pair);
-      case 'suspend':
-        return this.suspensions.onSuspend(message, pair, segment);
-      case 'suspended':
+        return this.asker.onIntroduced(message, pair);
+      case 'lock':
+        return this.answerers.lock.onLock(message, pair, segment);
+      case 'locked':
       case 'working':
-        return this.moves.onAnswer(pair.peerId, message);
+        return this.migrations.onAnswer(pair.peerId, message);
     }
   }
 }

@@ -10,28 +10,30 @@
  * (native/inband_datagram.h), and needs no numbers at all.
  */
 
-import type { Logger } from 'pino';
-import type { InbandEndpoint, InbandSegment, Native, Sequences } from '../../native/contract';
+import type { InbandEndpoint, InbandSegment, Sequences } from '../../native/contract';
 import { BoundedMap, type Carried } from '../../protocol/inband';
 import { type Connection, connectionName, onTheWire, versionOf } from '../../vocabulary/endpoint';
+import type { Host } from './host';
 
 /** What the agent of another host has sent, and over what. */
 export type ArrivedSegment = InbandSegment & { readonly udp: boolean };
 
-/** Takes a segment to the other end. `at`: its sequence numbers, where it is not here (yet). A socket that is counts more: it may be another program's, which has that port here. */
+/**
+ * A connection that takes a segment to its other end. `at`: the sequence numbers that it has where it is; they serve where
+ * this host has no such socket (yet). The numbers of one that is here count more: it may be another program's.
+ */
 export type Carrier = Connection & { readonly at?: Pick<Sequences, 'sndUna' | 'rcvNxt'> };
 
 /** Connections whose last sequence numbers are remembered: they serve when the socket itself is gone. */
 const MAX_REMEMBERED = 4096;
 
 export class Segments {
-  /** By family and protocol. */
+  /** By protocol and family. */
   private readonly endpoints = new Map<string, InbandEndpoint>();
   private readonly lastSequences = new BoundedMap<string, Sequences>(MAX_REMEMBERED);
 
   constructor(
-    private readonly native: Native,
-    private readonly log: Logger,
+    private readonly host: Host,
     onSegment: (segment: ArrivedSegment) => void,
   ) {
     try {
@@ -47,11 +49,11 @@ export class Segments {
   private open(family: 4 | 6, onSegment: (segment: ArrivedSegment) => void): void {
     this.endpoints.set(
       endpointOf(family, false),
-      this.native.openInband(family, (segment) => onSegment({ ...segment, udp: false })),
+      this.host.native.openInband(family, (segment) => onSegment({ ...segment, udp: false })),
     );
     this.endpoints.set(
       endpointOf(family, true),
-      this.native.openInband(family, (segment) => onSegment({ ...segment, udp: true }), 'udp'),
+      this.host.native.openInband(family, (segment) => onSegment({ ...segment, udp: true }), 'udp'),
     );
   }
 
@@ -90,7 +92,7 @@ export class Segments {
 
   private sequencesOf(connection: Connection, otherwise: Carrier['at']): Pick<Sequences, 'sndUna' | 'rcvNxt'> | null {
     const name = connectionName(connection);
-    const sequences = this.native.sequences(connection);
+    const sequences = this.host.native.sequences(connection);
     if (sequences === null) return otherwise ?? this.lastSequences.get(name) ?? null;
     this.lastSequences.set(name, sequences);
     return sequences;
@@ -103,7 +105,7 @@ export class Segments {
       endpoint.send({ ...header, option: carried.option, body: carried.body });
       return true;
     } catch (error) {
-      this.log.debug({ err: error, destination: header.destination }, 'in-band segment not sent');
+      this.host.log.debug({ err: error, destination: header.destination }, 'in-band segment not sent');
       return false;
     }
   }

@@ -1,83 +1,77 @@
-/** Other processes' sockets of this host: whose a connection is, and getting hold of it. */
+/** Other processes' sockets of this host: where a connection's is, and a descriptor of ours for it. */
 
 import { readFileSync, readlinkSync } from 'node:fs';
-import type { HeldSocket, LookAround, Native } from '../../native/contract';
+import type { HeldSocket, LookAround } from '../../native/contract';
 import { Pidfds } from '../../program/pidfds';
 import type { Status } from '../../protocol/inband';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';
 import { FIN_RECEIVED_STATES } from '../../vocabulary/sockets';
-import type { LocalPrograms } from './types';
+import type { Host, LocalPrograms } from './host';
 
-/** Where a socket was found last; to be checked at every use. */
-export interface Owner {
+/** Where a socket was found last: a process and its descriptor. To be checked at every use. */
+export interface Location {
   readonly pid: number;
   readonly fd: number;
 }
 
-export interface Wanted {
+interface Wanted {
   readonly connection: Connection;
   /** Where it is looked for first. */
-  readonly owner: Owner | null;
+  readonly location: Location | null;
 }
 
-export interface Taken {
-  /** Ours. */
+/** Of another process's socket. */
+export interface OurDescriptor {
   readonly fd: number;
   readonly inode: number;
-  readonly owner: Owner;
+  /** Where it was found. */
+  readonly location: Location;
 }
 
 export class Sockets {
   /** What the last look around found. */
   private seen: LookAround | null = null;
 
-  constructor(
-    private readonly native: Native,
-    private readonly programs: LocalPrograms,
-  ) {}
+  constructor(private readonly host: Host) {}
 
   /** At most one look at all processes, for any number of connections; none where the last one found them. */
-  locate(wanted: readonly Wanted[]): (Owner | Status)[] {
-    const inodes = this.native.connectionInodes(wanted.map(({ connection }) => connection));
-    const owners = new Map<number, Owner>();
-    wanted.forEach(({ owner }, index) => {
+  locate(wanted: readonly Wanted[]): (Location | Status)[] {
+    const inodes = this.host.native.connectionInodes(wanted.map(({ connection }) => connection));
+    const found = new Map<number, Location>();
+    wanted.forEach(({ location }, index) => {
       const inode = inodes[index]!;
-      if (inode !== null && owner !== null && holds(owner, inode)) owners.set(inode, owner);
+      if (inode !== null && location !== null && isThere(inode, location)) found.set(inode, location);
     });
-    const missing = (): number[] => inodes.filter((inode): inode is number => inode !== null && !owners.has(inode));
-    this.addSeen(owners, missing());
+    const missing = (): number[] => inodes.filter((inode): inode is number => inode !== null && !found.has(inode));
+    this.addSeen(found, missing());
     if (missing().length > 0) {
-      this.seen = this.native.lookAround();
-      this.addSeen(owners, missing());
+      this.seen = this.host.native.lookAround();
+      this.addSeen(found, missing());
     }
-    const refusals = new Refusals(this.programs);
+    const refusals = new Refusals(this.host.programs);
     return wanted.map(({ connection }, index) => {
       const inode = inodes[index]!;
       if (inode === null) return this.whyNoInode(connection);
-      const owner = owners.get(inode);
-      return owner === undefined ? 'no-owner' : (refusals.of(owner.pid) ?? owner);
+      const location = found.get(inode);
+      return location === undefined ? 'no-owner' : (refusals.of(location.pid) ?? location);
     });
   }
 
-  private addSeen(owners: Map<number, Owner>, inodes: readonly number[]): void {
-    for (const { inode, pid, fd } of inodes.length === 0 ? [] : (this.seen?.owners(inodes) ?? [])) {
-      if (pid !== process.pid && !owners.has(inode)) owners.set(inode, { pid, fd });
-    }
-  }
-
   /** Descriptors of ours for these connections, which the caller closes. */
-  take(wanted: readonly Wanted[]): (Taken | Status)[] {
-    const pidfds = new Pidfds(this.native);
-    const refusals = new Refusals(this.programs);
-    const takeFrom = (owner: Owner, connection: Connection): Taken | Status =>
-      refusals.of(owner.pid) ?? this.takeFrom(pidfds, owner, connection);
+  take(wanted: readonly Wanted[]): (OurDescriptor | Status)[] {
+    const pidfds = new Pidfds(this.host.native);
+    const refusals = new Refusals(this.host.programs);
+    const takeFrom = (location: Location, connection: Connection): OurDescriptor | Status =>
+      refusals.of(location.pid) ?? this.takeFrom(pidfds, location, connection);
     try {
-      const taken = wanted.map(({ owner, connection }) => (owner === null ? 'no-owner' : takeFrom(owner, connection)));
+      const taken = wanted.map(({ location, connection }) =>
+        location === null ? 'no-owner' : takeFrom(location, connection)
+      );
       const gone = [...taken.keys()].filter((index) => taken[index] === 'no-owner');
       const located = this.locate(gone.map((index) => wanted[index]!));
       gone.forEach((index, position) => {
-        const owner = located[position]!;
-        taken[index] = typeof owner === 'string' ? owner : takeFrom(owner, wanted[index]!.connection);
+        const location = located[position]!;
+        taken[index] = typeof location === 'string' ? location : takeFrom(location, wanted[index]!.connection);
       });
       return taken;
     } finally {
@@ -87,40 +81,46 @@ export class Sockets {
 
   /** What the program's kernel has received of a locked connection, a FIN not counted. null: the connection ended. */
   received(connection: Connection): number | null {
-    const sequences = this.native.sequences(connection);
+    const sequences = this.host.native.sequences(connection);
     if (sequences === null) return null;
     return (sequences.rcvNxt - (FIN_RECEIVED_STATES.includes(sequences.state) ? 1 : 0)) >>> 0;
   }
 
   /** no-socket: the connection is not there; no-owner: it waits for accept(2), or its program has closed it. */
   private whyNoInode(connection: Connection): Status {
-    return this.native.sequences(connection) === null ? 'no-socket' : 'no-owner';
+    return this.host.native.sequences(connection) === null ? 'no-socket' : 'no-owner';
   }
 
-  private takeFrom(pidfds: Pidfds, owner: Owner, connection: Connection): Taken | Status {
+  private addSeen(found: Map<number, Location>, inodes: readonly number[]): void {
+    for (const { inode, pid, fd } of inodes.length === 0 ? [] : (this.seen?.owners(inodes) ?? [])) {
+      if (pid !== process.pid && !found.has(inode)) found.set(inode, { pid, fd });
+    }
+  }
+
+  private takeFrom(pidfds: Pidfds, location: Location, connection: Connection): OurDescriptor | Status {
     let fd: number;
     try {
-      fd = pidfds.take(owner.pid, owner.fd);
+      fd = pidfds.take(location.pid, location.fd);
     } catch (error) {
       return (error as { code?: unknown }).code === 'EPERM' ? 'not-permitted' : 'no-owner';
     }
     const found = this.describe(fd);
     if (found !== null && connectionName(found) === connectionName(connection))
-      return { fd, inode: found.inode, owner };
-    this.native.closeFd(fd);
+      return { fd, inode: found.inode, location };
+    this.host.native.closeFd(fd);
     return 'no-owner';
   }
 
   private describe(fd: number): HeldSocket | null {
     try {
-      return this.native.describeSocket(fd);
+      return this.host.native.describeSocket(fd);
     } catch {
       return null; // not a socket
     }
   }
 }
 
-/** Why a process must not be stopped; asked once for each. */
+/** Why a process must not be stopped: each is looked at once. */
 class Refusals {
   private readonly known = new Map<number, Status | null>();
 
@@ -135,12 +135,12 @@ class Refusals {
   }
 
   private ask(pid: number): Status | null {
-    if (this.programs.isMigrating(pid) || this.programs.isPaused(pid)) return 'busy';
+    if (this.programs.isMigrating(pid) || this.programs.isSuspended(pid)) return 'busy';
     return this.programs.freezerOf(pid) === null && isTraced(pid) ? 'not-permitted' : null;
   }
 }
 
-function holds({ pid, fd }: Owner, inode: number): boolean {
+function isThere(inode: number, { pid, fd }: Location): boolean {
   try {
     return readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`;
   } catch {

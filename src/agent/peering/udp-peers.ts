@@ -1,107 +1,95 @@
 /**
- * The answering side for UDP: sockets of this host that talk to programs elsewhere.
+ * What is answered for UDP: sockets of this host that talk to programs elsewhere.
  *
  * There is nothing to hold: what is sent to a program on its way is lost, as datagrams are. A socket that is connected to
  * the program is connected again when it has moved, while its own program runs (test/kernel/udp_reconnect_under_reader.c).
  * One that is not connected answers to where it is asked from, so it follows by itself.
  */
 
-import type { Logger } from 'pino';
-import type { DiagSocket, LookAround, Native, SocketOwner } from '../../native/contract';
+import type { DiagSocket, LookAround, SocketOwner } from '../../native/contract';
 import { BoundedMap, type Status } from '../../protocol/inband';
 import { type Connection, connectionName, type Endpoint, endpointOfFamily,
   endpointText } from '../../vocabulary/endpoint';
 import { TCP_ESTABLISHED } from '../../vocabulary/sockets';
-import type { LocalPrograms } from './types';
+import { groupName, type Naming } from './hello/registrations';
+import type { Host } from './host';
 
 const MAX_GROUPS = 1024;
 const MAX_IN_GROUP = 10_000;
 
-interface Registration {
+interface UdpPeer {
   /** As this host has it. */
   readonly connection: Connection;
-  /** Where its other end is now. */
-  moved: Endpoint | null;
-}
-
-/** A conversation that an agent says is of its program. */
-interface Claim {
-  readonly agent: string;
-  readonly group: string;
-  readonly token: string;
-  readonly connection: Connection;
+  /** Where its other end is now, once it has followed. */
+  movedTo: Endpoint | null;
 }
 
 export class UdpPeers {
   /** By agent and group; then by token. */
-  private readonly groups = new BoundedMap<string, Map<string, Registration>>(MAX_GROUPS);
+  private readonly groups = new BoundedMap<string, Map<string, UdpPeer>>(MAX_GROUPS);
   /** What the last look around found. */
   private seen: LookAround | null = null;
 
-  constructor(
-    private readonly native: Native,
-    private readonly programs: LocalPrograms,
-    private readonly log: Logger,
-  ) {}
+  constructor(private readonly host: Host) {}
 
   /** At most one look at all processes, for any number of them. */
-  register(claims: readonly Claim[]): Status[] {
-    const statuses = this.statusesOf(claims.map(({ connection }) => connection));
-    return claims.map((claim, index) => (statuses[index] === 'ok' ? this.add(claim) : statuses[index]!));
+  register(namings: readonly Naming[]): Status[] {
+    const statuses = this.statusesOf(namings.map(({ connection }) => connection));
+    return namings.map((naming, index) => (statuses[index] === 'ok' ? this.add(naming) : statuses[index]!));
   }
 
   has(agent: string, group: string): boolean {
     return this.of(agent, group).size > 0;
   }
 
-  /** What a SUSPEND is answered with. */
+  /** What a LOCK is answered with. */
   statuses(agent: string, group: string): { token: string; status: Status }[] {
-    const waiting = [...this.of(agent, group)].filter(([, { moved }]) => moved === null);
+    const waiting = [...this.of(agent, group)].filter(([, { movedTo }]) => movedTo === null);
     const statuses = this.statusesOf(waiting.map(([, { connection }]) => connection));
     return waiting.map(([token], index) => ({ token, status: statuses[index]! }));
   }
 
-  /** A RESUME; done once, whoever asks how often. Of tokens that are registered, by token. */
+  /** What a RESUME asks for: each is done once, whoever asks and how often. By token, for those that are registered. */
   follow(agent: string, group: string, entries: readonly { token: string; remote: Endpoint }[]): Map<string, Status> {
-    const registrations = this.of(agent, group);
+    const peers = this.of(agent, group);
     const known = entries.flatMap(({ token, remote }) => {
-      const registration = registrations.get(token);
-      return registration === undefined ? [] : [{ token, remote, registration }];
+      const peer = peers.get(token);
+      return peer === undefined ? [] : [{ token, remote, peer }];
     });
-    if (known.some(({ registration }) => registration.moved === null)) {
-      const byName = byConnection(this.native.udpSockets().filter(isConnected));
-      const socketsOf = ({ connection }: Registration): number[] => byName.get(connectionName(connection)) ?? [];
-      const owners = this.ownersOf(known.flatMap(({ registration }) => socketsOf(registration)));
-      for (const { registration, remote } of known) {
-        if (registration.moved !== null) continue;
-        const inodes = new Set(socketsOf(registration));
-        if (this.reconnect(owners.filter(({ inode }) => inodes.has(inode)), remote)) registration.moved = remote;
+    if (known.some(({ peer }) => peer.movedTo === null)) {
+      const byName = byConnection(this.host.native.udpSockets().filter(isConnected));
+      const socketsOf = ({ connection }: UdpPeer): number[] => byName.get(connectionName(connection)) ?? [];
+      const owners = this.ownersOf(known.flatMap(({ peer }) => socketsOf(peer)));
+      for (const { peer, remote } of known) {
+        if (peer.movedTo !== null) continue;
+        const inodes = new Set(socketsOf(peer));
+        if (this.reconnect(owners.filter(({ inode }) => inodes.has(inode)), remote)) peer.movedTo = remote;
       }
     }
     return new Map(
       known.map(
-        ({ token, remote, registration: { moved } }) => [token,
-          moved !== null && endpointText(moved) === endpointText(remote) ? 'ok' : 'failed'],
+        ({ token, remote, peer: { movedTo } }) => [token,
+          movedTo !== null && endpointText(movedTo) === endpointText(remote) ? 'ok' : 'failed'],
       ),
     );
   }
 
-  private add({ agent, group, token, connection }: Claim): Status {
-    const registrations = this.of(agent, group);
-    if (registrations.size >= MAX_IN_GROUP && !registrations.has(token)) return 'failed';
-    this.groups.set(groupName(agent, group), registrations.set(token, { connection, moved: null }));
+  private add({ agent, group, token, connection }: Naming): Status {
+    const peers = this.of(agent, group);
+    if (peers.size >= MAX_IN_GROUP && !peers.has(token)) return 'failed';
+    this.groups.set(groupName({ agent, group }), peers.set(token, { connection, movedTo: null }));
     return 'ok';
   }
 
-  private of(agent: string, group: string): Map<string, Registration> {
-    return this.groups.get(groupName(agent, group)) ?? new Map<string, Registration>();
+  private of(agent: string, group: string): Map<string, UdpPeer> {
+    return this.groups.get(groupName({ agent, group })) ?? new Map<string, UdpPeer>();
   }
 
-  /** busy: a program that has such a socket is migrating itself. No socket at all is nothing that could not follow. */
+  /** busy: a program that has such a socket is migrating itself. Where there is no such socket, nothing has to follow: ok. */
   private statusesOf(connections: readonly Connection[]): Status[] {
     if (connections.length === 0) return [];
     const sockets = new Map<number, DiagSocket[]>();
-    for (const socket of this.native.udpSockets()) {
+    for (const socket of this.host.native.udpSockets()) {
       const { port } = socket.connection.local;
       sockets.set(port, [...(sockets.get(port) ?? []), socket]);
     }
@@ -111,12 +99,12 @@ export class UdpPeers {
       )
     );
     const busy = new Set(
-      this.ownersOf(inodes.flat()).filter(({ pid }) => this.programs.isMigrating(pid)).map(({ inode }) => inode),
+      this.ownersOf(inodes.flat()).filter(({ pid }) => this.host.programs.isMigrating(pid)).map(({ inode }) => inode),
     );
     return inodes.map((some) => (some.some((inode) => busy.has(inode)) ? 'busy' : 'ok'));
   }
 
-  /** One descriptor for each socket; the others are of the same. */
+  /** Once for each socket, by any descriptor of it. False: one could not. */
   private reconnect(owners: readonly SocketOwner[], remote: Endpoint): boolean {
     const descriptors = [...new Map(owners.map((owner) => [owner.inode, owner])).values()];
     return descriptors.every((owner) => this.reconnectOne(owner, remote));
@@ -126,25 +114,25 @@ export class UdpPeers {
     let pidfd = -1;
     let own = -1;
     try {
-      pidfd = this.native.pidfdOpen(pid);
-      own = this.native.pidfdGetfd(pidfd, fd);
-      this.native.reconnectUdp(own, endpointOfFamily(remote, this.native.describeSocket(own).family));
+      pidfd = this.host.native.pidfdOpen(pid);
+      own = this.host.native.pidfdGetfd(pidfd, fd);
+      this.host.native.reconnectUdp(own, endpointOfFamily(remote, this.host.native.describeSocket(own).family));
       return true;
     } catch (error) {
       const { code } = error as { code?: unknown };
       if (code === 'ESRCH' || code === 'EBADF') return true; // it has ended, or closed it
-      this.log.warn({ err: error, remote }, 'a UDP peer could not follow');
+      this.host.log.warn({ err: error, remote }, 'a UDP peer could not follow');
       return false;
     } finally {
-      for (const one of [own, pidfd]) if (one >= 0) this.native.closeFd(one);
+      for (const one of [own, pidfd]) if (one >= 0) this.host.native.closeFd(one);
     }
   }
 
-  /** Without a look at all processes where the last one found them. */
+  /** Looks at all processes only where the last look did not find them. */
   private ownersOf(inodes: readonly number[]): SocketOwner[] {
     if (inodes.length === 0) return [];
     const found = new Set(this.seen?.owners(inodes).map(({ inode }) => inode));
-    if (this.seen === null || inodes.some((inode) => !found.has(inode))) this.seen = this.native.lookAround();
+    if (this.seen === null || inodes.some((inode) => !found.has(inode))) this.seen = this.host.native.lookAround();
     return this.seen.owners(inodes).filter(({ pid }) => pid !== process.pid);
   }
 }
@@ -167,8 +155,4 @@ function byConnection(sockets: readonly DiagSocket[]): Map<string, number[]> {
 function isEndOf(socket: Connection, connection: Connection): boolean {
   if (socket.local.port !== connection.local.port) return false;
   return socket.remote.port === 0 || connectionName({ ...socket, udp: true }) === connectionName(connection);
-}
-
-function groupName(agent: string, group: string): string {
-  return `${agent} ${group}`;
 }

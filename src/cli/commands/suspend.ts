@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config';
-import { expectType, type PauseReport } from '../../protocol/control/index';
+import { expectType, type SuspendReport } from '../../protocol/control/index';
 import { connectionText } from '../../vocabulary/endpoint';
 import { parseHold } from '../duration';
 import { askAgent, findProgram } from '../local';
@@ -26,7 +26,7 @@ export function suspendCommand(program: Command, config: Config): void {
       const { id: program } = await findProgram(config, id);
       const { report } = expectType(
         await askAgent(config, { type: 'suspend-program', program, holdMs: hold }, TIMEOUT_MS),
-        'program-held',
+        'suspend-report',
       );
       if (json === true) printJson(report);
       else printLine(
@@ -47,14 +47,14 @@ export function resumeCommand(program: Command, config: Config): void {
       const { id: program } = await findProgram(config, id);
       const { report } = expectType(
         await askAgent(config, { type: 'resume-program', program }, TIMEOUT_MS),
-        'program-held',
+        'suspend-report',
       );
       if (json === true) printJson(report);
       else showResumed(report);
     });
 }
 
-function showResumed({ program, connections }: PauseReport): void {
+function showResumed({ program, connections }: SuspendReport): void {
   const silent = connections.filter(({ status }) => status !== 'ok');
   printLine(`${program}: ${count(connections.length - silent.length, 'connection')} resumed`);
   for (const { connection, status } of silent)

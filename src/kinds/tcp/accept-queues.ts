@@ -202,7 +202,7 @@ class Trust {
 
   private async tell(connections: readonly Waiting[]): Promise<void> {
     await this.agent.ask({
-      type: 'keep',
+      type: 'entrust',
       program: this.program,
       pid: process.pid,
       connections: connections.map(({ socket: { fd, remote, receiveBuffer }, listener }) => ({

@@ -7,14 +7,14 @@ const LEASE_MARGIN_MS = 500;
 
 /** Those of whom neither path brought word that they follow. */
 export function lostPeers(peers: readonly Connection[], answers: readonly ResumedPeer[]): ResumedPeer[] {
-  const statuses = new Map<string, string>();
+  const statuses = new Map<string, ResumedPeer['status']>();
   for (const { connection, status } of answers) {
     const name = connectionName(connection);
     if (statuses.get(name) !== 'ok') statuses.set(name, status);
   }
   const told = peers.map((connection) => ({
     connection,
-    status: statuses.get(connectionName(connection)) ?? 'no-agent',
+    status: statuses.get(connectionName(connection)) ?? ('no-agent' as const),
   }));
   return told.filter(({ status }) => status !== 'ok');
 }

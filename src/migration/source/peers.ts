@@ -8,7 +8,7 @@ import { reasonsOfPeers, refusal } from '../../vocabulary/refusal';
 
 /** A peer that can follow answers at once, on a host that has no CPU to spare within seconds; what takes longer has no agent. */
 const HELLO_DEADLINE_MS = 5_000;
-const SUSPEND_DEADLINE_MS = 5_000;
+const LOCK_DEADLINE_MS = 5_000;
 const CANCEL_DEADLINE_MS = 2_000;
 
 export interface PeerAnswer {
@@ -149,15 +149,15 @@ export class Peers {
   private async ask(connections: readonly Connection[], leaseMs: number): Promise<void> {
     const { migration, group, round } = this;
     const answer = await this.tools.agent.ask({
-      type: 'suspend',
+      type: 'lock',
       migration,
       group,
       connections: [...connections],
       leaseMs,
       round,
-      deadlineMs: SUSPEND_DEADLINE_MS,
+      deadlineMs: LOCK_DEADLINE_MS,
     }, agentTimeout(connections));
-    const { peers, tickets } = expectType(answer, 'suspended');
+    const { peers, tickets } = expectType(answer, 'locked');
     const refused = peers.filter(({ status }) => status !== 'ok');
     if (refused.length > 0) throw refusal(reasonsOfPeers(refused));
     for (const { connection, rcvNxt } of peers) this.locked.set(connectionName(connection), { connection, rcvNxt });

@@ -61,15 +61,15 @@ async function ask(
   if (checkpoint === null || connections.length === 0) return [];
   const { id, tickets } = checkpoint;
   const answer = await agent.ask({
-    type: 'ask-holds',
+    type: 'claim',
     migration: id,
-    claim: migration,
+    restore: migration,
     leaseMs,
     tickets,
     connections,
     deadlineMs,
   }, 4 * deadlineMs);
-  return expectType(answer, 'holds-are').peers.map(({ connection, status }) => ({
+  return expectType(answer, 'held').peers.map(({ connection, status }) => ({
     connection,
     status: ['ok', 'moved', 'claimed'].includes(status) ? status : 'not-held',
   }));

@@ -7,7 +7,7 @@ import { decodeEnvelope, encodeEnvelope, parseOrRefuse } from './envelope';
 import { FrameReader, protocolError, writeFrame } from './frames';
 
 /** Of the messages between hosts. Raised when an older agent would misunderstand. */
-export const CHANNEL_PROTOCOL = 1;
+export const CHANNEL_PROTOCOL = 2;
 
 /** Other fields may be added without another protocol number. */
 export const helloSchema = z.object({

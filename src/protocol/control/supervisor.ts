@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { bytesSchema } from '../channel/index';
-import { peerTicket } from './agent';
+import { type PeerAnswer, peerAnswer, peerTicket } from './agent';
 import { connection, endpoint, hexId, imageName, programId, programSummary, reason, sequence } from './common';
 
 const position = z.int().nonnegative();
@@ -31,7 +31,7 @@ export const arrival = z.object({
 });
 export type Arrival = z.infer<typeof arrival>;
 
-export const inspection = z.object({
+const inspection = z.object({
   program: programSummary,
   processes: z.array(
     z.object({
@@ -58,11 +58,10 @@ export const inspection = z.object({
 export type Inspection = z.infer<typeof inspection>;
 
 /** How a connection's peer took its move; the connection as it was before. */
-const resumedPeer = z.object({ connection, status: z.string() });
-export type ResumedPeer = z.infer<typeof resumedPeer>;
+export type ResumedPeer = PeerAnswer;
 
-export const phase = z.object({ name: z.string(), ms: z.number() });
-export const migrationReport = z.object({
+const phase = z.object({ name: z.string(), ms: z.number() });
+const migrationReport = z.object({
   migration: hexId,
   program: programId,
   target: z.string(),
@@ -70,11 +69,11 @@ export const migrationReport = z.object({
   connections: z.int(),
   bytes: z.int(),
   frozenMs: z.number(),
-  lost: z.array(resumedPeer),
+  lost: z.array(peerAnswer),
 });
 export type MigrationReport = z.infer<typeof migrationReport>;
 
-export const checkpointReport = z.object({
+const checkpointReport = z.object({
   checkpoint: hexId,
   program: programId,
   file: z.string(),
@@ -135,6 +134,6 @@ export const supervisorMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('restored'), locals: z.array(endpoint) }),
   z.object({ type: z.literal('commit') }),
   z.object({ type: z.literal('runs') }),
-  z.object({ type: z.literal('resumed'), peers: z.array(resumedPeer) }),
+  z.object({ type: z.literal('resumed'), peers: z.array(peerAnswer) }),
 ]);
 export type SupervisorMessage = z.infer<typeof supervisorMessage>;

@@ -4,22 +4,22 @@
  * says: many connections take the other side longer than few.
  *
  * A request may consist of several numbered ones (RESUME, in parts), each answered for itself; at most 32 of them are
- * on their way at a time. An answer may come in several parts (SUSPENDED); what was asked again names the first part
+ * on their way at a time. An answer may come in several parts (LOCKED); what was asked again names the first part
  * that is missing.
  */
 
 import type { Clock } from './clock';
 import { ANSWER_WINDOW, Assembly } from './parts';
 
-export const FIRST_INTERVAL_MS = 20;
-export const LAST_INTERVAL_MS = 500;
+const FIRST_INTERVAL_MS = 20;
+const LAST_INTERVAL_MS = 500;
 const REQUEST_WINDOW = 32;
 
 export interface ConversationOptions {
   readonly clock: Clock;
-  /** From now, and again from each sign of progress. */
+  /** How much silence ends it: counted from its start, and anew from each sign of progress. */
   readonly deadlineMs: number;
-  /** Of silence, before it is asked again the first time; 20 where not given. */
+  /** After how much silence it is asked again for the first time; 20 where not given. */
   readonly firstIntervalMs?: number;
   /** How many numbered requests there are. */
   readonly requests: number;
@@ -62,7 +62,7 @@ export class Conversation<Answer> {
     return this;
   }
 
-  /** An answer that was checked. Of RESUMED, the part number is the request's, and there is one part of one. */
+  /** Takes an answer that was checked. Where each request has one answer, as RESUME has, it is part 0 of 1. */
   accept(request: number, part: number, parts: number, answer: Answer): void {
     if (!this.running || this.assemblies[request]?.add(part, parts, answer) !== true) return;
     this.interval = this.firstInterval;
@@ -79,7 +79,7 @@ export class Conversation<Answer> {
     this.deadline = Math.max(this.deadline, this.options.clock.now() + ms + this.options.deadlineMs);
   }
 
-  /** Ends it as it is. */
+  /** Ends it, with the answers that have arrived. */
   stop(): void {
     if (!this.running) return;
     this.running = false;
@@ -92,7 +92,7 @@ export class Conversation<Answer> {
     this.deadline = this.options.clock.now() + this.options.deadlineMs;
   }
 
-  /** Of the first requests that are not answered, sends those that are due. */
+  /** Sends those that are due among the first requests that are not answered. */
   private ask(isDue: (request: number, from: number) => boolean): void {
     while (this.assemblies[this.firstOpen]?.complete === true) this.firstOpen += 1;
     if (this.firstOpen === this.assemblies.length) return this.stop();

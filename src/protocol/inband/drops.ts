@@ -1,4 +1,4 @@
-/** Counts of what was ignored, by reason, for `inspect` and `check`. */
+/** Counts of what was ignored, by reason, for `migrun check`. */
 
 export const DROP_REASONS = [
   'malformed',

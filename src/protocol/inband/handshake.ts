@@ -30,11 +30,11 @@ export interface Parties {
   readonly answererKey: Buffer;
   readonly asker: Endpoint;
   readonly answerer: Endpoint;
-  /** They talk UDP. */
+  /** The connection is one of UDP. */
   readonly udp: boolean;
 }
 
-export interface HelloProof {
+interface HelloProof {
   /** Key id of the agent that it was made for. */
   readonly answererId: string;
   readonly stamp: Stamp;

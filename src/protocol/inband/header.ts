@@ -1,11 +1,11 @@
-/** The option of all but HELLO and WELCOME, and how theirs begins: type, version and flags; of a target, which one. */
+/** How every option begins: the type, the version, the flags, and where a target speaks, its id. Only HELLO's and WELCOME's go on. */
 
 import { MESSAGE_TYPES, type MessageType, PROTOCOL_VERSION, TARGET_ID_BYTES } from './messages';
 import { MalformedMessage, type Reader, Writer } from './wire';
 
 /** HELLO: carries a proof. WELCOME: answers a proved HELLO. */
 export const FLAG_PROVED = 1;
-/** RESUME, ASK: from a target host, in the source's name. Its id comes after the flags. */
+/** RESUME, CLAIM: from a target host, in the source's name. Its id comes after the flags. */
 export const FLAG_TARGET = 2;
 const KNOWN_FLAGS = FLAG_PROVED | FLAG_TARGET;
 

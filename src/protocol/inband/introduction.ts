@@ -3,11 +3,12 @@
  * until the connection is registered or refused there, or the deadline has come: no agent, then.
  */
 
+import type { Connection } from '../../vocabulary/endpoint';
 import type { Clock } from './clock';
 import { Conversation } from './conversation';
 import type { Keyring } from './keyring';
 import type { Carried, Hello, Status, Welcome } from './messages';
-import type { Ends, Pair } from './pair';
+import type { Pair } from './pair';
 
 /** Not urgent, and many at once: the other side looks through all its processes to answer. */
 const FIRST_INTERVAL_MS = 150;
@@ -16,7 +17,7 @@ export interface IntroductionOptions {
   readonly clock: Clock;
   readonly keyring: Keyring;
   readonly hello: Hello;
-  readonly ends: Ends;
+  readonly ends: Connection;
   /** The pair with the agent that was last heard from at this address. */
   readonly pair: Pair | null;
   readonly deadlineMs: number;

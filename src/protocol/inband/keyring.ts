@@ -5,6 +5,7 @@
  * a flood of made-up keys cannot push out an agent that has shown it holds its key.
  */
 
+import type { Connection } from '../../vocabulary/endpoint';
 import { BoundedMap } from './bounded-map';
 import { type DropReason, Drops } from './drops';
 import { decodeHello, decodeWelcome, encodeHello } from './handshake';
@@ -12,7 +13,7 @@ import { decodeHeader, OtherVersion } from './header';
 import { generateKeyPair, keyId, type KeyPair } from './keys';
 import type { Carried, Hello, MessageType, MoveMessage, MoveRole, PairMessage, Welcome } from './messages';
 import { Move, type MoveTicket, ticketAsPeer, ticketAsSource } from './move';
-import { type Ends, Pair } from './pair';
+import { Pair } from './pair';
 import { decodePayload, isSealedType, migrationOf } from './payload';
 import { decodeSealed, type Sealed } from './seal';
 import { MalformedMessage, Reader } from './wire';
@@ -21,12 +22,12 @@ const MAX_PROVED_PAIRS = 4096;
 const MAX_STRANGERS = 256;
 const MAX_MOVES = 1024;
 
-/** Sealed by a pair's key; a move's seals the others. */
-const OF_PAIRS: readonly MessageType[] = ['introduce', 'introduced', 'suspend', 'suspended',
+/** These are sealed by a pair's key; a move's key seals the others. */
+const OF_PAIRS: readonly MessageType[] = ['introduce', 'introduced', 'lock', 'locked',
   'working'] satisfies PairMessage['type'][];
 
-/** Of a move, what its source or target says. */
-const TO_PEERS: readonly MessageType[] = ['resume', 'cancel', 'ask'] satisfies MoveMessage['type'][];
+/** What the source or the target of a move says. */
+const TO_PEERS: readonly MessageType[] = ['resume', 'cancel', 'claim'] satisfies MoveMessage['type'][];
 
 /** What was received and checked. */
 export type Received =
@@ -50,11 +51,12 @@ export class Keyring {
   readonly drops = new Drops();
   private readonly proved = new BoundedMap<string, Pair>(MAX_PROVED_PAIRS);
   private readonly strangers = new BoundedMap<string, Pair>(MAX_STRANGERS);
-  /** As peer: by the source's key id and migration. As source or target: by the peer's. */
+  /** Migrations in which this host is the peer, by the source's key id and migration. */
   private readonly asPeer = new BoundedMap<string, Move>(MAX_MOVES);
+  /** Migrations in which it is the source or the target, by the peer's key id and migration. */
   private readonly asAsker = new BoundedMap<string, Move>(MAX_MOVES);
-  /** As peer, and not dropped for newer ones. */
-  private readonly kept = new Map<string, Move>();
+  /** Of `asPeer`, those that are not dropped for newer ones. */
+  private readonly pinned = new Map<string, Move>();
 
   constructor(private readonly options: KeyringOptions) {
     this.own = options.own ?? generateKeyPair();
@@ -65,18 +67,18 @@ export class Keyring {
     return encodeHello(hello, this.own.publicKey, null);
   }
 
-  /** Begins a migration away from here, as far as one peer is concerned. Call before SUSPEND is sent. */
+  /** Begins a migration away from here, as far as one peer is concerned. Call before LOCK is sent. */
   moveAway(pair: Pair, migration: string, counterBase?: bigint): Move {
     return this.addAsker(new Move(ticketAsSource(pair, migration), 'source', counterBase));
   }
 
-  /** The target's side of it. */
+  /** The target's side of a migration. */
   moveHere(ticket: MoveTicket): Move {
     return this.addAsker(new Move(ticket, 'target'));
   }
 
   /**
-   * The peer's side, at a SUSPEND. Call only where the group is known to belong to this pair: strangers must not be
+   * The peer's side, at a LOCK. Call only where the group is known to belong to this pair: strangers must not be
    * able to fill the table. A second call gives the same Move.
    */
   follow(pair: Pair, migration: string): Move {
@@ -88,15 +90,15 @@ export class Keyring {
     return move;
   }
 
-  /** The peer's side of a suspension that lasts. The caller bounds how many there are. */
-  keep(move: Move): void {
-    this.kept.set(moveName(move.ticket.sourceId, move.migration), move);
+  /** Keeps the peer's side of a migration for as long as its hold lasts. The caller bounds how many there are. */
+  pin(move: Move): void {
+    this.pinned.set(moveName(move.ticket.sourceId, move.migration), move);
   }
 
-  /** From now on as after `follow`. */
-  keepNoLonger(move: Move): void {
+  /** Undoes `pin`: from now on it is as after `follow`. */
+  unpin(move: Move): void {
     const name = moveName(move.ticket.sourceId, move.migration);
-    if (this.kept.delete(name)) this.asPeer.set(name, move);
+    if (this.pinned.delete(name)) this.asPeer.set(name, move);
   }
 
   forget(move: Move): void {
@@ -106,7 +108,7 @@ export class Keyring {
   }
 
   /** `ends` as this host sees them: local is the segment's destination. null: ignored, and counted in `drops`. */
-  receive(carried: Carried, ends: Ends): Received | null {
+  receive(carried: Carried, ends: Connection): Received | null {
     try {
       const outcome = this.check(carried, ends);
       if (typeof outcome !== 'string') return outcome;
@@ -118,7 +120,7 @@ export class Keyring {
     return null;
   }
 
-  private check(carried: Carried, ends: Ends): Received | DropReason {
+  private check(carried: Carried, ends: Connection): Received | DropReason {
     const { type } = decodeHeader(new Reader(carried.option));
     if (type === 'hello') return this.checkHello(carried, ends);
     if (type === 'welcome') return this.checkWelcome(carried, ends);
@@ -126,7 +128,7 @@ export class Keyring {
     return OF_PAIRS.includes(type) ? this.checkPair(sealed) : this.checkMove(sealed);
   }
 
-  private checkHello(carried: Carried, ends: Ends): Received | DropReason {
+  private checkHello(carried: Carried, ends: Connection): Received | DropReason {
     const { hello, publicKey, proof } = decodeHello(carried);
     if (this.isMasquerade(publicKey, ends)) return 'unexpected';
     const pair = this.pairWith(publicKey);
@@ -139,7 +141,7 @@ export class Keyring {
     return { kind: 'hello', message: hello, proved: true, pair };
   }
 
-  private checkWelcome(carried: Carried, ends: Ends): Received | DropReason {
+  private checkWelcome(carried: Carried, ends: Connection): Received | DropReason {
     const { welcome, publicKey, mac } = decodeWelcome(carried);
     if (!this.options.isAsking(welcome) || this.isMasquerade(publicKey, ends)) return 'unexpected';
     const pair = this.pairWith(publicKey);
@@ -160,7 +162,7 @@ export class Keyring {
   private checkMove(sealed: Sealed): Received | DropReason {
     const { type } = sealed.header;
     const name = moveName(sealed.senderId, migrationOf(sealed.payload));
-    const move = TO_PEERS.includes(type) ? (this.kept.get(name) ?? this.asPeer.get(name)) : this.asAsker.get(name);
+    const move = TO_PEERS.includes(type) ? (this.pinned.get(name) ?? this.asPeer.get(name)) : this.asAsker.get(name);
     if (move === undefined) return 'unknown migration';
     const refusal = move.refuse(sealed);
     if (refusal !== null) return refusal;
@@ -173,7 +175,7 @@ export class Keyring {
   }
 
   /** Our own key from elsewhere is our own message thrown back at us. */
-  private isMasquerade(publicKey: Buffer, ends: Ends): boolean {
+  private isMasquerade(publicKey: Buffer, ends: Connection): boolean {
     return publicKey.equals(this.own.publicKey) && !this.options.isOwnAddress(ends.remote.address);
   }
 

@@ -1,10 +1,10 @@
 /**
  * What agents say to each other on a connection's own four addresses.
  *
- * Theory of operation
- * -------------------
+ * How it works
+ * ------------
  * A segment has a TCP option (at most 34 bytes after kind, length and ExID) and a body. The option starts with
- * {type, flags}; its upper four flag bits are the protocol version. What a target says has its id after them.
+ * {type, flags}; its upper four flag bits are the protocol version. Where a target speaks, its id follows them.
  *
  *   HELLO      after connect or accept: "this connection is `token` of my program `group`". The option carries the
  *              sender's X25519 public key. The first HELLO to an agent is unproved, because the other's key is not
@@ -13,19 +13,19 @@
  *   INTRODUCE  in parts, each complete in itself: what HELLO says, for all other connections between the same two
  *              addresses. That each is the sender's own is shown by its sequence numbers, which only its ends know.
  *              INTRODUCED answers part by part; whatever is not ok in it may still say HELLO for itself.
- *   SUSPEND    "lock every connection of `group`, for `leaseMs`"; a higher round renews. SUSPENDED lists, in parts,
- *              every connection: whether it is locked, and its rcvNxt. `from` leaves out the parts that have arrived.
- *              WORKING comes before it where there are many: who asked shall wait that much longer.
+ *   LOCK       "lock every connection of `group`, for `leaseMs`"; a higher round renews. LOCKED lists, in parts, every
+ *              connection: whether it is locked, and its rcvNxt. `from` leaves out the parts that have arrived.
+ *              WORKING comes before it where there are many: the asker shall wait that much longer.
  *   RESUME     in parts, each complete in itself: the new address, the other ends' own, each connection's new port, and
  *              what the moved side has received. RESUMED answers part by part, with the same part number.
  *   CANCEL     "nothing moved: unlock"; CANCELLED.
- *   ASK        from a target that has not resumed anything: "which do you hold? Keep them for my restore, `claim`, for
- *              `leaseMs`"; of 0, not any longer. TOLD lists, in parts, every connection.
+ *   CLAIM      from a target that has not resumed anything: "which do you hold? Keep them for this restore, for
+ *              `leaseMs`"; 0 gives the claim back. HELD lists, in parts, every connection.
  *
- * All but HELLO and WELCOME are sealed (seal.ts). Numbers are big-endian. Ids are held as lower-case hex.
+ * All but HELLO and WELCOME are sealed (seal.ts). Numbers are big-endian. Ids are kept as lower-case hex.
  */
 
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** Upper limit of a body. With IPv6 (40) and a full TCP header (60) it fits a path of 1,400 bytes. */
 export const MAX_BODY = 1300;
@@ -40,12 +40,12 @@ export const TARGET_ID_BYTES = 8;
 export const PUBLIC_KEY_BYTES = 32;
 export const MAC_BYTES = 16;
 
-/** On the wire. */
+/** Each type's number on the wire. */
 export const MESSAGE_TYPES = {
   hello: 1,
   welcome: 2,
-  suspend: 3,
-  suspended: 4,
+  lock: 3,
+  locked: 4,
   resume: 5,
   resumed: 6,
   cancel: 7,
@@ -53,21 +53,33 @@ export const MESSAGE_TYPES = {
   introduce: 9,
   introduced: 10,
   working: 11,
-  ask: 12,
-  told: 13,
+  claim: 12,
+  held: 13,
 } as const;
 
 export type MessageType = keyof typeof MESSAGE_TYPES;
 
-/** What became of one connection, or would; the index is what is on the wire. */
+/** What became of one connection, or would become of it; the index is its number on the wire. */
 export const STATUSES = ['ok', 'no-socket', 'no-owner', 'busy', 'not-permitted', 'failed', 'moved', 'claimed'] as const;
 
 /**
- * ok: locked, rebound, or can follow. no-socket: no such connection here. no-owner: no process holds it.
- * busy: its program is migrating itself. not-permitted: by configuration, or the owner cannot be stopped.
+ * ok: locked, rebound, or can follow. no-socket: no such connection here. no-owner: no process has it.
+ * busy: its program is migrating itself. not-permitted: a process that has it cannot be stopped.
  * moved: it has followed already. claimed: it is kept for another restore of the same checkpoint.
  */
 export type Status = (typeof STATUSES)[number];
+
+/** A piece of a list that does not fit one segment. */
+export interface Part<Entry> {
+  readonly part: number;
+  readonly parts: number;
+  readonly entries: readonly Entry[];
+}
+
+export interface StatusEntry {
+  readonly token: string;
+  readonly status: Status;
+}
 
 export interface Hello {
   readonly type: 'hello';
@@ -91,7 +103,7 @@ export interface Welcome {
 
 export interface IntroduceEntry {
   readonly token: string;
-  /** The asking side's. */
+  /** The asking side's port. */
   readonly port: number;
   readonly peerPort: number;
   /** The asking side's snd_una and rcv_nxt. */
@@ -99,30 +111,24 @@ export interface IntroduceEntry {
   readonly rcvNxt: number;
 }
 
-export interface Introduce {
+export interface Introduce extends Part<IntroduceEntry> {
   readonly type: 'introduce';
   readonly group: string;
   /** Distinguishes this question's answers from an earlier one's. */
   readonly nonce: number;
-  /** Of all its connections: the asking side's and the other's. The segment itself must come from there to here. */
+  /** The asking side's address; with the other's it is that of all these connections, and of the segment itself. */
   readonly address: string;
   readonly peerAddress: string;
-  readonly part: number;
-  readonly parts: number;
-  readonly entries: readonly IntroduceEntry[];
 }
 
-export interface Introduced {
+export interface Introduced extends Part<StatusEntry> {
   readonly type: 'introduced';
   readonly group: string;
   readonly nonce: number;
-  readonly part: number;
-  readonly parts: number;
-  readonly entries: readonly { readonly token: string; readonly status: Status }[];
 }
 
-export interface Suspend {
-  readonly type: 'suspend';
+export interface Lock {
+  readonly type: 'lock';
   readonly migration: string;
   readonly group: string;
   readonly leaseMs: number;
@@ -131,27 +137,22 @@ export interface Suspend {
   readonly from: number;
 }
 
-export interface SuspendedEntry {
-  readonly token: string;
-  readonly status: Status;
+export interface LockedEntry extends StatusEntry {
   /** 0 where the status is not ok. */
   readonly rcvNxt: number;
 }
 
-export interface Suspended {
-  readonly type: 'suspended';
+export interface Locked extends Part<LockedEntry> {
+  readonly type: 'locked';
   readonly migration: string;
   readonly round: number;
-  readonly part: number;
-  readonly parts: number;
-  readonly entries: readonly SuspendedEntry[];
 }
 
 export interface Working {
   readonly type: 'working';
   readonly migration: string;
   readonly round: number;
-  /** From now. */
+  /** How long it takes, from now. */
   readonly ms: number;
 }
 
@@ -163,47 +164,36 @@ export interface ResumeEntry {
   readonly peerHas: number;
 }
 
-export interface Resume {
+export interface Resume extends Part<ResumeEntry> {
   readonly type: 'resume';
   readonly migration: string;
   readonly group: string;
-  /** Of the host that the program is on now. */
+  /** The address of the host that the program is on now. */
   readonly address: string;
-  /** Of the other ends: where they are, unless they were reached at loopback. */
+  /** The other ends' own address: the one that they have, unless they were reached at loopback. */
   readonly peerAddress: string;
-  readonly part: number;
-  readonly parts: number;
-  readonly entries: readonly ResumeEntry[];
 }
 
-export interface ResumedEntry {
-  readonly token: string;
-  readonly status: Status;
-}
-
-export interface Resumed {
+export interface Resumed extends Part<StatusEntry> {
   readonly type: 'resumed';
   readonly migration: string;
-  readonly part: number;
-  readonly parts: number;
-  readonly entries: readonly ResumedEntry[];
 }
 
-export interface Cancel {
+interface Cancel {
   readonly type: 'cancel';
   readonly migration: string;
 }
 
-export interface Cancelled {
+interface Cancelled {
   readonly type: 'cancelled';
   readonly migration: string;
 }
 
-export interface Ask {
-  readonly type: 'ask';
+export interface Claim {
+  readonly type: 'claim';
   readonly migration: string;
-  /** Names the restore; random. */
-  readonly claim: string;
+  /** Random, names the restore. */
+  readonly restore: string;
   readonly leaseMs: number;
   /** Distinguishes this question's answers from an earlier one's. */
   readonly nonce: number;
@@ -211,19 +201,16 @@ export interface Ask {
   readonly from: number;
 }
 
-export interface Told {
-  readonly type: 'told';
+export interface Held extends Part<StatusEntry> {
+  readonly type: 'held';
   readonly migration: string;
   readonly nonce: number;
-  readonly part: number;
-  readonly parts: number;
-  readonly entries: readonly ResumedEntry[];
 }
 
 /** Sealed by the pair key. */
-export type PairMessage = Introduce | Introduced | Suspend | Suspended | Working;
+export type PairMessage = Introduce | Introduced | Lock | Locked | Working;
 /** Sealed by the move key, which the target host holds too. */
-export type MoveMessage = Resume | Resumed | Cancel | Cancelled | Ask | Told;
+export type MoveMessage = Resume | Resumed | Cancel | Cancelled | Claim | Held;
 export type SealedMessage = PairMessage | MoveMessage;
 /** A move is asked for by its source and its target; the peer answers. */
 export type MoveRole = 'source' | 'target' | 'peer';

@@ -30,22 +30,22 @@ export const moveTicketSchema = z.object({
 
 export type MoveTicket = z.infer<typeof moveTicketSchema>;
 
-/** That have shown that they have the ticket. The one that was silent for longest is forgotten: with it, only that it said what it said. */
+/** So many targets are remembered. The one that was silent for longest is forgotten first; then its messages could be repeated. */
 const MAX_TARGETS = 64;
 
 export class Move {
   private readonly stamper: Stamper;
   private readonly key: Buffer;
-  /** As target: which one. */
+  /** As target: the id that it speaks with. */
   private readonly target = randomBytes(TARGET_ID_BYTES).toString('hex');
   private readonly checkers: ReadonlyMap<MoveRole, StampChecker>;
-  /** As peer, by their ids. */
+  /** As peer: the targets that have shown that they have the ticket, by their ids. */
   private readonly targets = new BoundedMap<string, StampChecker>(MAX_TARGETS);
 
   constructor(
     readonly ticket: MoveTicket,
     readonly role: MoveRole,
-    /** Above it the counters start; see Stamper. */
+    /** The counters start above it (Stamper). */
     counterBase = 0n,
   ) {
     this.key = Buffer.from(ticket.key, 'hex');
@@ -94,7 +94,7 @@ export class Move {
   }
 
   private answers(type: string): boolean {
-    return type === 'resumed' || type === 'cancelled' || type === 'told';
+    return type === 'resumed' || type === 'cancelled' || type === 'held';
   }
 }
 

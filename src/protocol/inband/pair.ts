@@ -1,19 +1,11 @@
 /** What this agent shares with one other agent. */
 
-import type { Endpoint } from '../../vocabulary/endpoint';
+import type { Connection } from '../../vocabulary/endpoint';
 import { encodeHello, encodeWelcome, type Parties, refuseHello, welcomeChecks } from './handshake';
 import { derivePairKey, deriveSendingKey, keyId, type KeyPair } from './keys';
 import type { Carried, Hello, PairMessage, Welcome } from './messages';
 import { encodePayload } from './payload';
 import { type Refusal, refuseSealed, seal, type Sealed, type Stamp, StampChecker, Stamper } from './seal';
-
-/** A connection as this host sees it. */
-export interface Ends {
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
-  /** Of UDP; else of TCP. */
-  readonly udp?: boolean | undefined;
-}
 
 export class Pair {
   readonly peerId: string;
@@ -46,23 +38,23 @@ export class Pair {
   }
 
   /** A proved HELLO. */
-  hello(hello: Hello, ends: Ends): Carried {
+  hello(hello: Hello, ends: Connection): Carried {
     return encodeHello(hello, this.own.publicKey, { stamper: this.stamper, parties: this.asking(ends) });
   }
 
-  refuseHello(hello: Hello, stamp: Stamp, ends: Ends): Refusal | null {
+  refuseHello(hello: Hello, stamp: Stamp, ends: Connection): Refusal | null {
     return refuseHello(this.checker, hello, stamp, this.answering(ends));
   }
 
-  welcome(welcome: Welcome, ends: Ends): Carried {
+  welcome(welcome: Welcome, ends: Connection): Carried {
     return encodeWelcome(welcome, this.sendingKey, this.answering(ends));
   }
 
-  welcomeChecks(welcome: Welcome, mac: Buffer, ends: Ends): boolean {
+  welcomeChecks(welcome: Welcome, mac: Buffer, ends: Connection): boolean {
     return welcomeChecks(welcome, mac, this.receivingKey, this.asking(ends));
   }
 
-  private asking({ local, remote, udp }: Ends): Parties {
+  private asking({ local, remote, udp }: Connection): Parties {
     return {
       askerKey: this.own.publicKey,
       answererKey: this.peerPublicKey,
@@ -72,7 +64,7 @@ export class Pair {
     };
   }
 
-  private answering({ local, remote, udp }: Ends): Parties {
+  private answering({ local, remote, udp }: Connection): Parties {
     return {
       askerKey: this.peerPublicKey,
       answererKey: this.own.publicKey,

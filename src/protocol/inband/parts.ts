@@ -1,17 +1,11 @@
-/** Lists that do not fit one segment. */
+/** Lists that do not fit one segment: split on one side, put together on the other. */
 
-import { MAX_PARTS } from './messages';
+import { MAX_PARTS, type Part } from './messages';
 
 /** How many answer parts one request is answered with at most: more would overflow the asker's raw socket. */
 export const ANSWER_WINDOW = 32;
 
-export interface Part<Entry> {
-  readonly part: number;
-  readonly parts: number;
-  readonly entries: readonly Entry[];
-}
-
-/** At least one part, be it empty. Throws a RangeError for more entries than MAX_PARTS parts hold. */
+/** Gives at least one part, be it empty. Throws a RangeError for more entries than MAX_PARTS parts hold. */
 export function splitIntoParts<Entry>(entries: readonly Entry[], perPart: number): Part<Entry>[] {
   const parts = Math.max(1, Math.ceil(entries.length / perPart));
   if (parts > MAX_PARTS) throw new RangeError(`${entries.length} entries need more than ${MAX_PARTS} parts`);
@@ -22,7 +16,7 @@ export function splitIntoParts<Entry>(entries: readonly Entry[], perPart: number
   }));
 }
 
-/** What a request that has all parts below `from` is answered with now. */
+/** What is sent now in answer to a request that says it has all parts below `from`. */
 export function answerWindow<Answer>(answers: readonly Answer[], from: number): readonly Answer[] {
   return answers.slice(from, from + ANSWER_WINDOW);
 }
@@ -42,7 +36,7 @@ export class Assembly<Answer> {
     return this.missing === this.parts;
   }
 
-  /** In order, as far as they have arrived. */
+  /** The parts in order, as far as they have arrived. */
   get answers(): Answer[] {
     return [...this.arrived.entries()].sort(([a], [b]) => a - b).map(([, answer]) => answer);
   }

@@ -2,48 +2,33 @@
 
 import { addressFromBytes, addressToBytes } from './address';
 import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, MAX_BODY, MAX_PARTS, STATUSES, TOKEN_BYTES } from './messages';
-import type { Ask, Introduce, Introduced, MessageType, Resume, Resumed, SealedMessage, Status, Suspend, Suspended, Told,
-  Working } from './messages';
+import type { Introduce, Locked, MessageType, Part, Resume, SealedMessage, Status, StatusEntry } from './messages';
 import { MalformedMessage, Reader, Writer } from './wire';
 
-/** Sender's key id, counter, MAC. */
+/** A seal: the sender's key id, the counter, the MAC. */
 export const SEAL_BYTES = KEY_ID_BYTES + 8 + MAC_BYTES;
 
-/** Two addresses of IPv6, each with its length. */
+/** An address of IPv6 with its length is 17 bytes. */
 const INTRODUCE_FIXED = ID_BYTES + 4 + 2 * 17 + 4;
 const INTRODUCE_ENTRY = TOKEN_BYTES + 12;
-const SUSPENDED_FIXED = ID_BYTES + 6;
-const SUSPENDED_ENTRY = TOKEN_BYTES + 5;
-const TOLD_FIXED = ID_BYTES + 8;
+const LOCKED_FIXED = ID_BYTES + 6;
+const LOCKED_ENTRY = TOKEN_BYTES + 5;
+const HELD_FIXED = ID_BYTES + 8;
 const RESUME_FIXED = 2 * ID_BYTES + 2 * 17 + 4;
 const RESUME_ENTRY = TOKEN_BYTES + 6;
-/** Of INTRODUCED, RESUMED and TOLD. */
+/** An entry of INTRODUCED, RESUMED or HELD. */
 const STATUS_ENTRY = TOKEN_BYTES + 1;
 
 /** How many entries one segment holds. INTRODUCED and RESUMED answer part by part, and their entries are smaller. */
 export const INTRODUCE_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - INTRODUCE_FIXED) / INTRODUCE_ENTRY);
-export const SUSPENDED_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - SUSPENDED_FIXED) / SUSPENDED_ENTRY);
-export const TOLD_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - TOLD_FIXED) / STATUS_ENTRY);
+export const LOCKED_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - LOCKED_FIXED) / LOCKED_ENTRY);
+export const HELD_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - HELD_FIXED) / STATUS_ENTRY);
 export const RESUME_ENTRIES = Math.floor((MAX_BODY - SEAL_BYTES - RESUME_FIXED) / RESUME_ENTRY);
 
 export type SealedType = SealedMessage['type'];
 
-const SEALED_TYPES: readonly MessageType[] = [
-  'suspend',
-  'suspended',
-  'resume',
-  'resumed',
-  'cancel',
-  'cancelled',
-  'introduce',
-  'introduced',
-  'working',
-  'ask',
-  'told',
-] satisfies SealedType[];
-
 export function isSealedType(type: MessageType): type is SealedType {
-  return SEALED_TYPES.includes(type);
+  return type !== 'hello' && type !== 'welcome';
 }
 
 export function encodePayload(message: SealedMessage): Buffer {
@@ -51,23 +36,21 @@ export function encodePayload(message: SealedMessage): Buffer {
   switch (message.type) {
     case 'introduce':
       return encodeIntroduce(writer, message);
-    case 'introduced':
-      return encodeIntroduced(writer, message);
-    case 'suspend':
-      return encodeSuspend(writer, message);
-    case 'suspended':
-      return encodeSuspended(writer, message);
+    case 'lock':
+      return writer.hex(message.group, ID_BYTES).u32(message.leaseMs).u16(message.round).u16(message.from).finish();
+    case 'locked':
+      return encodeLocked(writer, message);
     case 'working':
       return writer.u16(message.round).u32(message.ms).finish();
     case 'resume':
       return encodeResume(writer, message);
+    case 'claim':
+      return writer.hex(message.restore, ID_BYTES).u32(message.leaseMs).u32(message.nonce).u16(message.from).finish();
+    case 'introduced':
+    case 'held':
+      return encodeStatuses(writer.u32(message.nonce), message);
     case 'resumed':
-      return encodeResumed(writer, message);
-    case 'ask':
-      return writer.hex(message.claim, ID_BYTES).u32(message.leaseMs).u32(message.nonce).u16(message.from).finish();
-    case 'told':
-      encodePart(writer.u32(message.nonce), message);
-      return encodeStatuses(writer, message.entries);
+      return encodeStatuses(writer, message);
     case 'cancel':
     case 'cancelled':
       return writer.finish();
@@ -77,29 +60,38 @@ export function encodePayload(message: SealedMessage): Buffer {
 /** Throws MalformedMessage, and nothing else. */
 export function decodePayload(type: SealedType, payload: Buffer): SealedMessage {
   const reader = new Reader(payload);
-  const id = reader.hex(ID_BYTES);
+  const message = decodeAs(type, reader.hex(ID_BYTES), reader);
+  reader.end();
+  return message;
+}
+
+/** `id` is a group's or a migration's. What is read is read in the order of the properties. */
+function decodeAs(type: SealedType, id: string, reader: Reader): SealedMessage {
   switch (type) {
     case 'introduce':
       return decodeIntroduce(reader, id);
     case 'introduced':
-      return decodeIntroduced(reader, id);
-    case 'suspend':
-      return decodeSuspend(reader, id);
-    case 'suspended':
-      return decodeSuspended(reader, id);
+      return { type, group: id, nonce: reader.u32(), ...decodeStatuses(reader) };
+    case 'lock': {
+      const group = reader.hex(ID_BYTES);
+      return { type, migration: id, group, leaseMs: reader.u32(), round: reader.u16(), from: reader.u16() };
+    }
+    case 'locked':
+      return decodeLocked(reader, id);
     case 'working':
-      return decodeWorking(reader, id);
+      return { type, migration: id, round: reader.u16(), ms: reader.u32() };
     case 'resume':
       return decodeResume(reader, id);
     case 'resumed':
-      return decodeResumed(reader, id);
-    case 'ask':
-      return decodeAsk(reader, id);
-    case 'told':
-      return decodeTold(reader, id);
+      return { type, migration: id, ...decodeStatuses(reader) };
+    case 'claim': {
+      const restore = reader.hex(ID_BYTES);
+      return { type, migration: id, restore, leaseMs: reader.u32(), nonce: reader.u32(), from: reader.u16() };
+    }
+    case 'held':
+      return { type, migration: id, nonce: reader.u32(), ...decodeStatuses(reader) };
     case 'cancel':
     case 'cancelled':
-      reader.end();
       return { type, migration: id };
   }
 }
@@ -134,36 +126,7 @@ function decodeIntroduce(reader: Reader, group: string): Introduce {
   return { type: 'introduce', group, nonce, address, peerAddress, part, parts, entries };
 }
 
-function encodeIntroduced(writer: Writer, message: Introduced): Buffer {
-  encodePart(writer.u32(message.nonce), message);
-  return encodeStatuses(writer, message.entries);
-}
-
-function decodeIntroduced(reader: Reader, group: string): Introduced {
-  const nonce = reader.u32();
-  const { part, parts } = decodePart(reader);
-  return { type: 'introduced', group, nonce, part, parts, entries: decodeStatuses(reader) };
-}
-
-function encodeSuspend(writer: Writer, message: Suspend): Buffer {
-  return writer
-    .hex(message.group, ID_BYTES)
-    .u32(message.leaseMs)
-    .u16(message.round)
-    .u16(message.from)
-    .finish();
-}
-
-function decodeSuspend(reader: Reader, migration: string): Suspend {
-  const group = reader.hex(ID_BYTES);
-  const leaseMs = reader.u32();
-  const round = reader.u16();
-  const from = reader.u16();
-  reader.end();
-  return { type: 'suspend', migration, group, leaseMs, round, from };
-}
-
-function encodeSuspended(writer: Writer, message: Suspended): Buffer {
+function encodeLocked(writer: Writer, message: Locked): Buffer {
   writer.u16(message.round);
   encodePart(writer, message);
   for (const entry of message.entries) {
@@ -172,22 +135,15 @@ function encodeSuspended(writer: Writer, message: Suspended): Buffer {
   return bounded(writer);
 }
 
-function decodeSuspended(reader: Reader, migration: string): Suspended {
+function decodeLocked(reader: Reader, migration: string): Locked {
   const round = reader.u16();
   const { part, parts } = decodePart(reader);
-  const entries = decodeEntries(reader, SUSPENDED_ENTRY, () => ({
+  const entries = decodeEntries(reader, LOCKED_ENTRY, () => ({
     token: reader.hex(TOKEN_BYTES),
     status: decodeStatus(reader),
     rcvNxt: reader.u32(),
   }));
-  return { type: 'suspended', migration, round, part, parts, entries };
-}
-
-function decodeWorking(reader: Reader, migration: string): Working {
-  const round = reader.u16();
-  const ms = reader.u32();
-  reader.end();
-  return { type: 'working', migration, round, ms };
+  return { type: 'locked', migration, round, part, parts, entries };
 }
 
 function encodeResume(writer: Writer, message: Resume): Buffer {
@@ -212,31 +168,6 @@ function decodeResume(reader: Reader, migration: string): Resume {
   return { type: 'resume', migration, group, address, peerAddress, part, parts, entries };
 }
 
-function encodeResumed(writer: Writer, message: Resumed): Buffer {
-  encodePart(writer, message);
-  return encodeStatuses(writer, message.entries);
-}
-
-function decodeResumed(reader: Reader, migration: string): Resumed {
-  const { part, parts } = decodePart(reader);
-  return { type: 'resumed', migration, part, parts, entries: decodeStatuses(reader) };
-}
-
-function decodeAsk(reader: Reader, migration: string): Ask {
-  const claim = reader.hex(ID_BYTES);
-  const leaseMs = reader.u32();
-  const nonce = reader.u32();
-  const from = reader.u16();
-  reader.end();
-  return { type: 'ask', migration, claim, leaseMs, nonce, from };
-}
-
-function decodeTold(reader: Reader, migration: string): Told {
-  const nonce = reader.u32();
-  const { part, parts } = decodePart(reader);
-  return { type: 'told', migration, nonce, part, parts, entries: decodeStatuses(reader) };
-}
-
 function encodeAddress(writer: Writer, address: string): Writer {
   const bytes = addressToBytes(address);
   return writer.u8(bytes.length).bytes(bytes);
@@ -246,13 +177,16 @@ function decodeAddress(reader: Reader): string {
   return addressFromBytes(reader.take(reader.u8()));
 }
 
-function encodeStatuses(writer: Writer, entries: Introduced['entries']): Buffer {
-  for (const { token, status } of entries) encodeStatus(writer.hex(token, TOKEN_BYTES), status);
+function encodeStatuses(writer: Writer, message: Part<StatusEntry>): Buffer {
+  encodePart(writer, message);
+  for (const { token, status } of message.entries) encodeStatus(writer.hex(token, TOKEN_BYTES), status);
   return bounded(writer);
 }
 
-function decodeStatuses(reader: Reader): Introduced['entries'] {
-  return decodeEntries(reader, STATUS_ENTRY, () => ({ token: reader.hex(TOKEN_BYTES), status: decodeStatus(reader) }));
+function decodeStatuses(reader: Reader): Part<StatusEntry> {
+  const { part, parts } = decodePart(reader);
+  const decode = () => ({ token: reader.hex(TOKEN_BYTES), status: decodeStatus(reader) });
+  return { part, parts, entries: decodeEntries(reader, STATUS_ENTRY, decode) };
 }
 
 function encodePart(writer: Writer, { part, parts }: { part: number; parts: number }): void {

@@ -12,7 +12,7 @@ export type Reply<Answer> =
   | { readonly state: 'working' }
   | { readonly state: 'answered'; readonly answer: Answer };
 
-/** A scope is what is forgotten together: one migration of one sender. */
+/** A scope is one migration of one sender; the ones that were asked of last are remembered. */
 export class Replies<Answer> {
   private readonly scopes = new BoundedMap<string, BoundedMap<string, Reply<Answer>>>(MAX_SCOPES);
 
@@ -31,10 +31,6 @@ export class Replies<Answer> {
   /** The work failed in a way that trying again may mend. */
   abandon(scope: string, request: string): void {
     this.scopes.get(scope)?.delete(request);
-  }
-
-  forget(scope: string): void {
-    this.scopes.delete(scope);
   }
 
   private put(scope: string, request: string, reply: Reply<Answer>): void {

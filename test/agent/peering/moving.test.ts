@@ -1,9 +1,9 @@
 /** Real sockets of real processes on three hosts: A's program moves to B, its peer on C follows. */
 
 import { randomBytes } from 'node:crypto';
-import type { PeeringFacts, PeerTicket } from '../../../src/agent/peering';
+import type { PeeringFacts, PeerTicket } from '../../../src/protocol/control/index';
 import { Lab } from './support/lab';
-import { expectReceived, introduce, resume, scene, statuses, suspend, transfer } from './support/scene';
+import { expectReceived, introduce, lock, resume, scene, statuses, transfer } from './support/scene';
 
 const DEADLINE = { deadlineMs: 5000 };
 
@@ -33,14 +33,14 @@ describe('a connection with data in all four queues follows', () => {
     await client.call('pause', 0);
     await server.call('write', 0, downstream[0]);
     expect(statuses(await introduce(source, connections))).toEqual(['ok']);
-    const suspended = await suspend(at, 10_000);
-    expect(statuses(suspended)).toEqual(['ok']);
+    const locked = await lock(at, 10_000);
+    expect(statuses(locked)).toEqual(['ok']);
     await server.call('write', 0, downstream[1]);
     process.kill(server.pid, 'SIGSTOP');
     const written = client.call('write', 0, upstream);
     await client.call('pause', 0); // it answers in order, so the first write(2) is done
 
-    const { restored, fds, sourceFds, moved } = await transfer(at, suspended, address);
+    const { restored, fds, sourceFds, moved } = await transfer(at, locked, address);
     const tickets = await source.call<PeerTicket[]>('ask', 'tickets', migration);
     const started = performance.now();
     const answers = await Promise.all(roles.map((role) => resume(at, role, moved, tickets)));
@@ -58,7 +58,7 @@ describe('a connection with data in all four queues follows', () => {
     await restored.call('end', 0);
     expect(await client.call('ended', 0)).toBeNull();
     const facts = await at.peer.call<PeeringFacts>('facts');
-    expect(facts).toMatchObject({ registered: 0, suspensions: [{ state: 'active', locked: 0, moved: 1 }] });
+    expect(facts).toMatchObject({ registered: 0, locks: [{ state: 'active', locked: 0, moved: 1 }] });
   });
 });
 
@@ -67,9 +67,9 @@ test('a thousand connections follow, and can be introduced by their new host', a
   const { source, target, peer, server, client, connections, migration } = at;
   expect(statuses(await introduce(source, connections))).toEqual(['ok']);
   const descriptors = await peer.call<number>('descriptors');
-  const suspended = await suspend(at, 20_000);
-  expect(statuses(suspended)).toEqual(['ok']);
-  const { restored, fds, sourceFds, moved } = await transfer(at, suspended, '10.79.0.2');
+  const locked = await lock(at, 20_000);
+  expect(statuses(locked)).toEqual(['ok']);
+  const { restored, fds, sourceFds, moved } = await transfer(at, locked, '10.79.0.2');
   const tickets = await source.call<PeerTicket[]>('ask', 'tickets', migration);
   const answers = await Promise.all([resume(at, 'source', moved, []), resume(at, 'target', moved, tickets)]);
   for (const answer of answers) expect(statuses(answer)).toEqual(['ok']);
@@ -89,8 +89,8 @@ test('a migration that is cancelled leaves everything as it was', async () => {
   const { source, peer, server, client, connections, migration } = at;
   await introduce(source, connections);
   const descriptors = await peer.call<number>('descriptors');
-  await suspend(at, 60_000);
-  await suspend(at, 60_000, 2);
+  await lock(at, 60_000);
+  await lock(at, 60_000, 2);
   const { fds } = await source.call<{ fds: number[] }>('save', server.pid, connections);
   await source.call('stay', fds);
   expect(await source.call('ask', 'cancel', { migration, ...DEADLINE })).toMatchObject([{ status: 'ok' }]);
@@ -104,15 +104,15 @@ test('a lease that ends unlocks; a RESUME that comes after it is followed all th
   const at = await scene(lab, '0.0.0.0', '10.79.0.1', 1);
   const { source, target, peer, server, client, connections } = at;
   await introduce(source, connections);
-  await suspend(at, 100);
+  await lock(at, 100);
   const data = randomBytes(100_000);
   await server.call('write', 0, data);
   await expectReceived(client, 0, data);
 
-  const suspended = await suspend(at, 60_000, 2);
-  const { restored, fds, sourceFds, moved } = await transfer(at, suspended, '10.79.0.2');
-  expect(statuses(await suspend(at, 1, 3))).toEqual(['ok']);
-  while ((await peer.call<PeeringFacts>('facts')).suspensions[0]!.state === 'active');
+  const locked = await lock(at, 60_000, 2);
+  const { restored, fds, sourceFds, moved } = await transfer(at, locked, '10.79.0.2');
+  expect(statuses(await lock(at, 1, 3))).toEqual(['ok']);
+  while ((await peer.call<PeeringFacts>('facts')).locks[0]!.state === 'active');
   expect(statuses(await resume(at, 'source', moved, []))).toEqual(['ok']);
   await target.call('release', fds);
   await source.call('leave', server.pid, sourceFds);
@@ -120,12 +120,12 @@ test('a lease that ends unlocks; a RESUME that comes after it is followed all th
   await expectReceived(client, 0, Buffer.concat([data, data]));
 });
 
-test('a peer that ends while it is suspended is heard of on the new path', async () => {
+test('a peer that ends while it is locked is heard of on the new path', async () => {
   const at = await scene(lab, '0.0.0.0', '10.79.0.1', 1);
   const { source, target, server, client, connections } = at;
   await introduce(source, connections);
-  const suspended = await suspend(at, 60_000);
-  const { restored, fds, sourceFds, moved } = await transfer(at, suspended, '10.79.0.2');
+  const locked = await lock(at, 60_000);
+  const { restored, fds, sourceFds, moved } = await transfer(at, locked, '10.79.0.2');
   await client.end();
   expect(statuses(await resume(at, 'source', moved, []))).toEqual(['ok']);
   await target.call('release', fds);
@@ -168,9 +168,9 @@ test('what cannot follow is told apart', async () => {
   await peer.call('setMigrating', client.pid, false);
   expect(statuses(await introduce(source, connections))).toEqual(['ok']);
   await peer.call('setMigrating', client.pid, true);
-  expect(await suspend(at, 10_000)).toMatchObject([{ status: 'busy', rcvNxt: 0 }]);
+  expect(await lock(at, 10_000)).toMatchObject([{ status: 'busy', rcvNxt: 0 }]);
   await peer.call('close');
-  expect(await suspend(at, 10_000, 2, 100)).toMatchObject([{ status: 'no-agent' }]);
+  expect(await lock(at, 10_000, 2, 100)).toMatchObject([{ status: 'no-agent' }]);
   expect(await introduce(source, connections, 100)).toMatchObject([{ status: 'no-agent', agent: '' }]);
 });
 

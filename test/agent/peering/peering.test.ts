@@ -71,42 +71,42 @@ describe('introduce', () => {
   });
 });
 
-describe('suspend', () => {
+describe('lock', () => {
   test.each(SEEDS)('locks each connection once, in foul weather (seed %i)', async (seed) => {
     const world = new World(200, FOUL, seed);
     await world.introduce();
-    const suspended = await world.suspend(1, 60_000);
-    expect(statuses(suspended)).toEqual(all(200, 'ok'));
-    expect(suspended.every(({ rcvNxt }) => rcvNxt === 7000)).toBe(true);
+    const locked = await world.lock(1, 60_000);
+    expect(statuses(locked)).toEqual(all(200, 'ok'));
+    expect(locked.every(({ rcvNxt }) => rcvNxt === 7000)).toBe(true);
     expect(world.peer.calls).toEqual(['lock 200']);
     expect(world.peer.held.size).toBe(200);
-    expect(world.agents.peer.isSuspended(CLIENT_PID)).toBe(true);
+    expect(world.agents.peer.facts().locks).toMatchObject([{ state: 'active', locked: 200 }]);
   });
 
   test('a peer with many says first that it takes time', async () => {
     const world = new World(500);
     await world.introduce();
     const before = world.peer.sent.length;
-    const suspended = world.suspend();
-    await suspended;
+    const locked = world.lock();
+    await locked;
     const types = world.peer.sent.slice(before).map(({ option }) => option[0]);
     expect(types[0]).toBe(MESSAGE_TYPES.working);
-    expect(new Set(types.slice(1))).toEqual(new Set([MESSAGE_TYPES.suspended]));
+    expect(new Set(types.slice(1))).toEqual(new Set([MESSAGE_TYPES.locked]));
   });
 
   test('a FIN that was received is not counted', async () => {
     const world = new World(1);
     world.clients[0]!.state = 8;
     await world.introduce();
-    expect(await world.suspend()).toMatchObject([{ status: 'ok', rcvNxt: 6999 }]);
+    expect(await world.lock()).toMatchObject([{ status: 'ok', rcvNxt: 6999 }]);
   });
 
   test('a higher round renews the lease', async () => {
     const world = new World(1);
     await world.introduce();
-    await world.suspend(1);
+    await world.lock(1);
     world.clock.advance(LEASE / 2);
-    await world.suspend(2);
+    await world.lock(2);
     world.clock.advance(LEASE * 0.7);
     expect(world.clients[0]!.locked).toBe(true);
     world.clock.advance(LEASE);
@@ -117,7 +117,7 @@ describe('suspend', () => {
     const world = new World(3);
     await world.introduce();
     world.peer.failing.set('lock', { code: 'EPERM', inode: world.clients[1]!.inode });
-    expect(statuses(await world.suspend())).toEqual(['ok', 'not-permitted', 'ok']);
+    expect(statuses(await world.lock())).toEqual(['ok', 'not-permitted', 'ok']);
     expect(world.peer.held.size).toBe(2);
   });
 
@@ -126,14 +126,14 @@ describe('suspend', () => {
     await world.introduce();
     world.peer.processes.set(CLIENT_PID, new Map());
     world.peer.processes.set(77, new Map([[12, world.clients[0]!]]));
-    expect(statuses(await world.suspend())).toEqual(['ok']);
+    expect(statuses(await world.lock())).toEqual(['ok']);
   });
 
   test('a connection that has ended, and one that was never introduced', async () => {
     const world = new World(3);
     await world.introduce(world.connections.slice(0, 2));
     world.peer.processes.get(CLIENT_PID)!.delete(3);
-    expect(statuses(await world.suspend())).toEqual(['no-socket', 'ok', 'no-agent']);
+    expect(statuses(await world.lock())).toEqual(['no-socket', 'ok', 'no-agent']);
   });
 
   test('of another group locks nothing', async () => {
@@ -142,7 +142,7 @@ describe('suspend', () => {
     await world.settled(
       world.agents.source.introduce({ group: 'ff'.repeat(16), connections: world.connections, deadlineMs: 1000 }),
     );
-    expect(statuses(await world.suspend())).toEqual(['no-socket']);
+    expect(statuses(await world.lock())).toEqual(['no-socket']);
     world.expectNothingLeft();
   });
 });
@@ -151,7 +151,7 @@ describe('cancel', () => {
   test.each(SEEDS)('unlocks, in foul weather (seed %i)', async (seed) => {
     const world = new World(5, FOUL, seed);
     await world.introduce();
-    await world.suspend(1, 60_000);
+    await world.lock(1, 60_000);
     const cancelled = await world.settled(world.agents.source.cancel({ migration: MIGRATION, deadlineMs: 10_000 }));
     expect(statuses(cancelled)).toEqual(['ok']);
     world.expectNothingLeft();
@@ -160,9 +160,9 @@ describe('cancel', () => {
   test('no straggler of it locks again', async () => {
     const world = new World(1);
     await world.introduce();
-    await world.suspend();
+    await world.lock();
     world.hosts.delete(PEER);
-    await world.suspend(2, LEASE, 1);
+    await world.lock(2, LEASE, 1);
     const straggler = world.source.sent.at(-1)!;
     world.hosts.set(PEER, world.peer);
     await world.settled(world.agents.source.cancel({ migration: MIGRATION, deadlineMs: 1000 }));
@@ -177,7 +177,7 @@ describe('resume', () => {
   test.each(SEEDS)('rebinds each of 300 once, asked from both sides in foul weather (seed %i)', async (seed) => {
     const world = new World(300, FOUL, seed);
     await world.introduce();
-    await world.suspend(1, 60_000);
+    await world.lock(1, 60_000);
     for (const answer of await world.resume('source', 'target')) expect(statuses(answer)).toEqual(all(300, 'ok'));
     expect(world.clients.every(({ connection }) => connection.remote.address === TARGET)).toBe(true);
     expect(world.peer.calls.filter((call) => call === 'revive 1')).toHaveLength(300);
@@ -188,7 +188,7 @@ describe('resume', () => {
   test('after the lease has ended', async () => {
     const world = new World(2);
     await world.introduce();
-    await world.suspend();
+    await world.lock();
     world.clock.advance(LEASE);
     world.expectNothingLeft();
     expect(statuses((await world.resume('target'))[0]!)).toEqual(['ok', 'ok']);
@@ -204,7 +204,7 @@ describe('resume', () => {
     const thaw = jest.fn(() => void (world.peer.frozen -= 1));
     world.freezers.set(88, { freeze, thaw });
     await world.introduce();
-    await world.suspend();
+    await world.lock();
     await world.resume('source');
     expect([freeze.mock.calls.length, thaw.mock.calls.length]).toEqual([1, 1]);
     expect(world.peer.calls).toContain(`freeze ${CLIENT_PID}`);
@@ -214,7 +214,7 @@ describe('resume', () => {
   test('one that cannot be revived is let go, and the others follow', async () => {
     const world = new World(3);
     await world.introduce();
-    await world.suspend();
+    await world.lock();
     world.peer.failing.set('revive', { code: 'EADDRNOTAVAIL', inode: world.clients[1]!.inode });
     expect(statuses((await world.resume('source'))[0]!)).toEqual(['ok', 'failed', 'ok']);
     world.expectNothingLeft();
@@ -225,7 +225,7 @@ describe('resume', () => {
   test('a save that fails leaves the connection unlocked where it was', async () => {
     const world = new World(2);
     await world.introduce();
-    await world.suspend();
+    await world.lock();
     world.peer.failing.set('save', { code: 'EOPNOTSUPP', inode: world.clients[0]!.inode });
     expect(statuses((await world.resume('source'))[0]!)).toEqual(['failed', 'ok']);
     expect(world.clients[0]!.connection.remote.address).toBe(SOURCE);
@@ -235,7 +235,7 @@ describe('resume', () => {
   test('a program that cannot be stopped is not touched, and may follow later', async () => {
     const world = new World(1);
     await world.introduce();
-    await world.suspend();
+    await world.lock();
     world.peer.failing.set('ptraceFreeze', { code: 'EPERM' });
     expect(statuses((await world.resume('source'))[0]!)).toEqual(['not-permitted']);
     expect(world.clients[0]!).toMatchObject({ locked: true, inRepair: false });
@@ -250,7 +250,7 @@ describe('resume', () => {
   ])('one %s is asked for again until it follows', async (_what, call, code) => {
     const world = new World(2);
     await world.introduce();
-    await world.suspend();
+    await world.lock();
     world.peer.failing.set(call, { code });
     const resumed = world.resume('source');
     world.clock.after(400, () => world.peer.failing.clear());
@@ -261,7 +261,7 @@ describe('resume', () => {
   test('where the peer has ended meanwhile nobody is frozen, and its end is for the new path', async () => {
     const world = new World(1);
     await world.introduce();
-    await world.suspend();
+    await world.lock();
     const orphan = world.clients[0]!;
     world.peer.processes.delete(CLIENT_PID);
     world.peer.processes.set(process.pid, new Map([[100, orphan]]));
@@ -274,7 +274,7 @@ describe('resume', () => {
 test('close unlocks everything and ends what is being asked', async () => {
   const world = new World(2);
   await world.introduce();
-  await world.suspend();
+  await world.lock();
   const asked = world.agents.source.introduce({ group: GROUP, connections: world.connections, deadlineMs: 60_000 });
   world.agents.peer.close();
   world.agents.source.close();

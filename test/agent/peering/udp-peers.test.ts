@@ -1,8 +1,8 @@
 /** Whose UDP sockets follow, and when. */
 
-import { pino } from 'pino';
 import { UdpPeers } from '../../../src/agent/peering/udp-peers';
 import type { Endpoint } from '../../../src/vocabulary/endpoint';
+import { agent } from '../../protocol/inband/agents';
 import { FakeClock, FakeNetwork } from '../../protocol/inband/fake-network';
 import { Random } from '../../protocol/inband/random';
 import { FakeHost } from './support/fake-host';
@@ -16,20 +16,25 @@ const connection = { local: at(PEER, 6000), remote: at(SOURCE, 5000), udp: true 
 const moved = at(TARGET, 5000);
 
 function setUp() {
+  const clock = new FakeClock();
   const host = new FakeHost(
     PEER,
-    new FakeNetwork(new FakeClock(), new Random(1), { loss: 0, duplication: 0, jitterMs: 1 }),
+    new FakeNetwork(clock, new Random(1), { loss: 0, duplication: 0, jitterMs: 1 }),
     new Map(),
   );
   const migrating = new Set<number>();
-  const programs = { freezerOf: () => null, isMigrating: (pid: number) => migrating.has(pid), isPaused: () => false };
+  const programs = {
+    freezerOf: () => null,
+    isMigrating: (pid: number) => migrating.has(pid),
+    isSuspended: () => false,
+  };
   const { native } = host;
   const looks = jest.fn(native.lookAround);
   return {
     host,
     migrating,
     looks,
-    peers: new UdpPeers({ ...native, lookAround: looks }, programs, pino({ level: 'silent' })),
+    peers: new UdpPeers(host.inside({ clock, keyring: agent(), native: { ...native, lookAround: looks }, programs })),
   };
 }
 
@@ -50,7 +55,7 @@ test('a connected socket is connected again, once, however often it is asked for
   expect(host.held.size).toBe(0);
 });
 
-test('what has moved is not to be suspended any more, and does not move elsewhere', () => {
+test('what has moved is not to be locked any more, and does not move elsewhere', () => {
   const { host, peers } = setUp();
   host.addSocket(OWNER, connection);
   register(peers);

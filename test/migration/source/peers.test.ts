@@ -6,7 +6,7 @@ import { LEASE_MS, leaseFor } from '../../../src/times';
 const CONNECTION = { local: { address: '10.77.0.1', port: 4884 }, remote: { address: '10.77.0.3', port: 40000 } };
 const OTHER = { ...CONNECTION, remote: { address: '10.77.0.4', port: 40000 } };
 
-type Lock = Extract<AgentMessage, { type: 'suspend' }>;
+type Lock = Extract<AgentMessage, { type: 'lock' }>;
 
 /** What the agent answers to a LOCK. */
 let answer: (message: Lock) => Promise<unknown>;
@@ -16,7 +16,7 @@ let asked: AgentMessage[];
 /** An agent whose peers all do as they are told. */
 function obedient({ connections }: Lock): Promise<unknown> {
   const peers = connections.map((connection, rcvNxt) => ({ connection, status: 'ok', rcvNxt, agent: '' }));
-  return Promise.resolve({ type: 'suspended', peers, tickets: [] });
+  return Promise.resolve({ type: 'locked', peers, tickets: [] });
 }
 
 function peersOf(...connections: Peers['connections']): Peers {
@@ -62,7 +62,7 @@ test('a peer that is still busy with the last round is not asked again; our own 
   const peers = await locked(() => void renewals++);
   asked = [];
   let finish: () => void = () => undefined;
-  answer = () => new Promise((resolve) => (finish = () => resolve({ type: 'suspended', peers: [], tickets: [] })));
+  answer = () => new Promise((resolve) => (finish = () => resolve({ type: 'locked', peers: [], tickets: [] })));
   await jest.advanceTimersByTimeAsync(0.9 * LEASE_MS);
   expect(roundsOf(asked)).toEqual([2]);
   expect(renewals).toBe(2);
@@ -125,7 +125,7 @@ test('a peer that does not lock is told, and what those have received that do is
   expect([...peers.locked.values()]).toEqual([{ connection: CONNECTION, rcvNxt: 0 }, { connection: OTHER, rcvNxt: 1 }]);
   answer = ({ connections }) =>
     Promise.resolve({
-      type: 'suspended',
+      type: 'locked',
       peers: connections.map((connection) => ({ connection, status: 'busy', rcvNxt: 0, agent: '' })),
       tickets: [],
     });

@@ -7,7 +7,7 @@ import type { Config } from '../../../src/config';
 import type { MigrationTools } from '../../../src/kinds/program';
 import { Journal } from '../../../src/migration/journal';
 import { giveBack, judgeCheckpoint, renewClaim } from '../../../src/migration/target/claim';
-import type { AgentMessage } from '../../../src/protocol/control';
+import type { AgentMessage, PeerStatus } from '../../../src/protocol/control';
 import { modestArrival } from '../support';
 
 const CONNECTION = { local: { address: '127.0.0.2', port: 4884 }, remote: { address: '127.0.0.1', port: 40_000 } };
@@ -29,11 +29,11 @@ const arrivalOf = (again = false) =>
   });
 
 /** An agent whose peers answer so. */
-function answering(status: string) {
+function answering(status: PeerStatus) {
   const asked: AgentMessage[] = [];
   const ask = (message: AgentMessage): Promise<AgentMessage> => {
     asked.push(message);
-    return Promise.resolve({ type: 'holds-are', peers: [{ connection: CONNECTION, status }] });
+    return Promise.resolve({ type: 'held', peers: [{ connection: CONNECTION, status }] });
   };
   const tools: MigrationTools = { config: {} as Config, log: pino({ level: 'silent' }), agent: { ask, insist: ask } };
   return { tools, asked };
@@ -68,7 +68,7 @@ test('what a restore claims it renews and gives back in its own name', async () 
   await renewClaim(arrival, tools);
   await giveBack(arrival, tools);
   expect(
-    asked.map((message) => message.type === 'ask-holds' && [message.migration, message.claim, message.leaseMs > 0]),
+    asked.map((message) => message.type === 'claim' && [message.migration, message.restore, message.leaseMs > 0]),
   ).toEqual([
     [CHECKPOINT, arrival.migration, true],
     [CHECKPOINT, arrival.migration, true],

@@ -81,7 +81,7 @@ describe('serve', () => {
     await listen(async ({ message }) => {
       if (message.type === 'list') await new Promise<void>((resolve) => (finishFirst = resolve));
       else finishFirst();
-      return message.type === 'list' ? { type: 'listed', programs: [], version: '1', port: null } : done;
+      return message.type === 'list' ? { type: 'listed', programs: [] } : done;
     });
     const channel = await open();
     const answers = await Promise.all([channel.request({ type: 'list' }), channel.request({ type: 'status' })]);

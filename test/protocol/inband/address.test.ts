@@ -1,4 +1,4 @@
-import { addressFromBytes, addressToBytes, encodeAddresses } from '../../../src/protocol/inband';
+import { addressFromBytes, addressToBytes, encodeAddresses } from '../../../src/protocol/inband/address';
 
 describe('addresses', () => {
   test.each([

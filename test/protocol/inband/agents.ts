@@ -1,9 +1,13 @@
 /** Two agents and one connection between their hosts. */
 
-import { type Carried, type Ends, type Hello, Keyring, type Pair, type Received } from '../../../src/protocol/inband';
+import { type Carried, type Hello, Keyring, type Pair, type Received } from '../../../src/protocol/inband';
+import type { Connection } from '../../../src/vocabulary/endpoint';
 
-export const A: Ends = { local: { address: '10.77.0.1', port: 40000 }, remote: { address: '10.77.0.3', port: 4884 } };
-export const B: Ends = { local: A.remote, remote: A.local };
+export const A: Connection = {
+  local: { address: '10.77.0.1', port: 40000 },
+  remote: { address: '10.77.0.3', port: 4884 },
+};
+export const B: Connection = { local: A.remote, remote: A.local };
 
 export const GROUP = 'a0'.repeat(16);
 export const TOKEN = 'b1'.repeat(8);

@@ -1,6 +1,7 @@
-import { ANSWER_WINDOW, answerWindow, Conversation, Introduction, type Outcome, Replies, type Resume, RESUME_ENTRIES,
-  type ResumedEntry, splitIntoParts, type Suspended, SUSPENDED_ENTRIES, type SuspendedEntry,
-  type Welcomed } from '../../../src/protocol/inband';
+import { answerWindow, Conversation, Introduction, type Locked, LOCKED_ENTRIES, type LockedEntry, type Outcome, Replies,
+  type Resume, RESUME_ENTRIES, splitIntoParts, type StatusEntry } from '../../../src/protocol/inband';
+import { type Welcomed } from '../../../src/protocol/inband/introduction';
+import { ANSWER_WINDOW } from '../../../src/protocol/inband/parts';
 import { A, acquaint, agent, B, GROUP, HELLO, MIGRATION, received } from './agents';
 import { FakeClock, FakeNetwork, type Weather } from './fake-network';
 import { Random } from './random';
@@ -100,50 +101,50 @@ describe('retransmission', () => {
   });
 });
 
-describe('SUSPEND of many connections', () => {
+describe('LOCK of many connections', () => {
   /** The peer locks each round once, and answers every repetition from its cache. */
-  async function suspend(connections: number, weather: Weather, seed: number) {
+  async function askLock(connections: number, weather: Weather, seed: number) {
     const clock = new FakeClock();
     const network = new FakeNetwork(clock, new Random(seed), weather);
     const { a, b, ab, ba } = acquaint();
-    const replies = new Replies<Suspended[]>();
+    const replies = new Replies<Locked[]>();
     let worked = 0;
 
-    const lock = (): Suspended[] => {
+    const lock = (): Locked[] => {
       worked += 1;
       const entries = Array.from(
         { length: connections },
-        (_unused, index): SuspendedEntry => ({ token: token(index), status: 'ok', rcvNxt: index }),
+        (_unused, index): LockedEntry => ({ token: token(index), status: 'ok', rcvNxt: index }),
       );
-      return splitIntoParts(entries, SUSPENDED_ENTRIES).map((part) => ({
-        type: 'suspended',
+      return splitIntoParts(entries, LOCKED_ENTRIES).map((part) => ({
+        type: 'locked',
         migration: MIGRATION,
         round: 0,
         ...part,
       }));
     };
 
-    const conversation: Conversation<Suspended> = new Conversation<Suspended>({
+    const conversation: Conversation<Locked> = new Conversation<Locked>({
       clock,
       deadlineMs: 20_000,
       requests: 1,
       transmit: (_request, from) => {
-        const carried = ab.seal({ type: 'suspend', migration: MIGRATION, group: GROUP, leaseMs: 5000, round: 0, from });
+        const carried = ab.seal({ type: 'lock', migration: MIGRATION, group: GROUP, leaseMs: 5000, round: 0, from });
         network.send(() => {
           const outcome = b.receive(carried, B);
           if (outcome === null) return;
           const { message } = received('pair', outcome);
-          if (message.type !== 'suspend') throw new Error(message.type);
-          if (replies.begin(MIGRATION, 'suspend 0').state === 'new') replies.answer(MIGRATION, 'suspend 0', lock());
-          const reply = replies.begin(MIGRATION, 'suspend 0');
+          if (message.type !== 'lock') throw new Error(message.type);
+          if (replies.begin(MIGRATION, 'lock 0').state === 'new') replies.answer(MIGRATION, 'lock 0', lock());
+          const reply = replies.begin(MIGRATION, 'lock 0');
           if (reply.state !== 'answered') throw new Error(reply.state);
           for (const part of answerWindow(reply.answer, message.from)) {
             const answer = ba.seal(part);
             network.send(() => {
               const back = a.receive(answer, A);
               if (back === null) return;
-              const suspended = received('pair', back).message as Suspended;
-              conversation.accept(0, suspended.part, suspended.parts, suspended);
+              const locked = received('pair', back).message as Locked;
+              conversation.accept(0, locked.part, locked.parts, locked);
             });
           }
         });
@@ -153,25 +154,25 @@ describe('SUSPEND of many connections', () => {
     return { outcome, worked, clock, network };
   }
 
-  const tokens = ({ answers }: Outcome<Suspended>) =>
+  const tokens = ({ answers }: Outcome<Locked>) =>
     (answers[0] ?? []).flatMap(({ entries }) => entries.map((entry) => entry.token));
 
-  test.each([0, 1, SUSPENDED_ENTRIES, SUSPENDED_ENTRIES + 1, 10_000])('%i connections', async (connections) => {
-    const { outcome, worked } = await suspend(connections, FAIR, 1);
+  test.each([0, 1, LOCKED_ENTRIES, LOCKED_ENTRIES + 1, 10_000])('%i connections', async (connections) => {
+    const { outcome, worked } = await askLock(connections, FAIR, 1);
     expect(outcome.complete).toBe(true);
     expect(tokens(outcome)).toEqual(Array.from({ length: connections }, (_unused, index) => token(index)));
     expect(worked).toBe(1);
   });
 
   test('ten thousand connections do not wait for a timer where nothing is lost', async () => {
-    const { clock, network } = await suspend(10_000, FAIR, 1);
-    const parts = Math.ceil(10_000 / SUSPENDED_ENTRIES);
+    const { clock, network } = await askLock(10_000, FAIR, 1);
+    const parts = Math.ceil(10_000 / LOCKED_ENTRIES);
     expect(network.sent).toBe(parts + Math.ceil(parts / ANSWER_WINDOW));
     expect(clock.now()).toBeLessThan(20);
   });
 
   test.each(SEEDS)('all of 5,000 arrive, once, in foul weather (seed %i)', async (seed) => {
-    const { outcome, worked } = await suspend(5000, FOUL, seed);
+    const { outcome, worked } = await askLock(5000, FOUL, seed);
     expect(outcome.complete).toBe(true);
     expect(tokens(outcome)).toEqual(Array.from({ length: 5000 }, (_unused, index) => token(index)));
     expect(worked).toBe(1);
@@ -192,14 +193,14 @@ describe('RESUME in parts', () => {
       (_unused, index) => ({ token: token(index), port: index, peerHas: 1 }),
     );
     const parts = splitIntoParts(entries, RESUME_ENTRIES);
-    const replies = new Replies<ResumedEntry[]>();
+    const replies = new Replies<StatusEntry[]>();
     const rebound: string[] = [];
 
-    const rebind = (resume: Resume): ResumedEntry[] => {
+    const rebind = (resume: Resume): StatusEntry[] => {
       const request = `resume ${resume.part}`;
       const known = replies.begin(MIGRATION, request);
       if (known.state === 'answered') return known.answer;
-      const answer = resume.entries.map((entry): ResumedEntry => ({ token: entry.token, status: 'ok' }));
+      const answer = resume.entries.map((entry): StatusEntry => ({ token: entry.token, status: 'ok' }));
       rebound.push(...answer.map((entry) => entry.token));
       replies.answer(MIGRATION, request, answer);
       return answer;
@@ -209,7 +210,7 @@ describe('RESUME in parts', () => {
       { keyring: a, move: source },
       { keyring: host, move: target },
     ].map(({ keyring, move }) => {
-      const conversation: Conversation<ResumedEntry[]> = new Conversation<ResumedEntry[]>({
+      const conversation: Conversation<StatusEntry[]> = new Conversation<StatusEntry[]>({
         clock,
         deadlineMs: 20_000,
         requests: parts.length,

@@ -1,13 +1,14 @@
-import { type Carried, decodeHello, decodePayload, decodeWelcome,
-  type SealedMessage } from '../../../src/protocol/inband';
+import { type Carried, type SealedMessage } from '../../../src/protocol/inband';
+import { decodeHello, decodeWelcome } from '../../../src/protocol/inband/handshake';
 import { PROTOCOL_VERSION } from '../../../src/protocol/inband/messages';
+import { decodePayload } from '../../../src/protocol/inband/payload';
 import { decodeSealed } from '../../../src/protocol/inband/seal';
 import { MalformedMessage } from '../../../src/protocol/inband/wire';
 import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, TOKEN } from './agents';
 import { Random } from './random';
 
 const ROUNDS = 3000;
-const SEALED = ['suspend', 'suspended', 'resume', 'resumed', 'cancel', 'cancelled', 'ask', 'told'] as const;
+const SEALED = ['lock', 'locked', 'resume', 'resumed', 'cancel', 'cancelled', 'claim', 'held'] as const;
 
 const DECODERS: ((carried: Carried) => unknown)[] = [
   decodeHello,
@@ -36,7 +37,7 @@ function valid() {
   const toB: Carried[] = [
     a.hello(HELLO),
     ab.hello(HELLO, A),
-    ab.seal({ type: 'suspend', migration: MIGRATION, group: GROUP, leaseMs: 1, round: 0, from: 0 }),
+    ab.seal({ type: 'lock', migration: MIGRATION, group: GROUP, leaseMs: 1, round: 0, from: 0 }),
     source.seal({
       type: 'resume',
       migration: MIGRATION,
@@ -48,12 +49,12 @@ function valid() {
       entries,
     }),
     source.seal({ type: 'cancel', migration: MIGRATION }),
-    target.seal({ type: 'ask', migration: MIGRATION, claim: GROUP, leaseMs: 1, nonce: 2, from: 0 }),
+    target.seal({ type: 'claim', migration: MIGRATION, restore: GROUP, leaseMs: 1, nonce: 2, from: 0 }),
   ];
   const toA: Carried[] = [
     ba.welcome({ ...HELLO, type: 'welcome', registered: true, status: 'ok' }, B),
     ba.seal({
-      type: 'suspended',
+      type: 'locked',
       migration: MIGRATION,
       round: 0,
       part: 0,
@@ -63,7 +64,7 @@ function valid() {
     peer.seal({ type: 'resumed', migration: MIGRATION, part: 0, parts: 1, entries: [{ token: TOKEN, status: 'ok' }] }),
     peer.seal({ type: 'cancelled', migration: MIGRATION }),
     peer.seal({
-      type: 'told',
+      type: 'held',
       migration: MIGRATION,
       nonce: 2,
       part: 0,

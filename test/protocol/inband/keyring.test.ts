@@ -1,10 +1,11 @@
 import { createPublicKey, randomBytes } from 'node:crypto';
-import { generateKeyPair, keyId, Keyring, type Resume, type Suspend } from '../../../src/protocol/inband';
+import { Keyring, type Lock, type Resume } from '../../../src/protocol/inband';
+import { generateKeyPair, keyId } from '../../../src/protocol/inband/keys';
 import { derivePairKey } from '../../../src/protocol/inband/keys';
 import { PROTOCOL_VERSION } from '../../../src/protocol/inband/messages';
 import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, received, TOKEN } from './agents';
 
-const SUSPEND: Suspend = { type: 'suspend', migration: MIGRATION, group: GROUP, leaseMs: 5000, round: 0, from: 0 };
+const LOCK: Lock = { type: 'lock', migration: MIGRATION, group: GROUP, leaseMs: 5000, round: 0, from: 0 };
 const RESUME: Resume = {
   type: 'resume',
   migration: MIGRATION,
@@ -48,7 +49,7 @@ describe('HELLO and WELCOME', () => {
     expect(a.hello(HELLO).option).toHaveLength(34);
     const { ab, ba } = acquaint(a);
     expect(ab.key).toEqual(ba.key);
-    expect(ab.seal(SUSPEND).option).toHaveLength(2);
+    expect(ab.seal(LOCK).option).toHaveLength(2);
   });
 
   test('with the same cluster key', () => {
@@ -110,7 +111,7 @@ describe('HELLO and WELCOME', () => {
     const { pair } = received('hello', a.receive(a.hello(HELLO), there));
     expect(received('welcome', a.receive(pair.welcome(WELCOME, there), here)).pair).toBe(pair);
     expect(received('hello', a.receive(pair.hello(HELLO, here), there)).proved).toBe(true);
-    expect(received('pair', a.receive(pair.seal(SUSPEND), there)).message).toEqual(SUSPEND);
+    expect(received('pair', a.receive(pair.seal(LOCK), there)).message).toEqual(LOCK);
     const source = a.moveAway(pair, MIGRATION);
     const peer = a.follow(pair, MIGRATION);
     expect(received('move', a.receive(source.seal(RESUME), there)).move).toBe(peer);
@@ -121,7 +122,7 @@ describe('HELLO and WELCOME', () => {
   test('made-up keys do not push out an agent that has proved its key', () => {
     const { a, b, ab } = acquaint();
     for (let stranger = 0; stranger < 300; stranger += 1) b.receive(agent().hello(HELLO), B);
-    expect(b.receive(ab.seal(SUSPEND), B)).not.toBeNull();
+    expect(b.receive(ab.seal(LOCK), B)).not.toBeNull();
     expect(a.drops.all()).toMatchObject({ malformed: 0, replayed: 0 });
   });
 });
@@ -129,18 +130,18 @@ describe('HELLO and WELCOME', () => {
 describe('sealed messages', () => {
   test('are believed once, and only by whom they were made for', () => {
     const { a, b, ab } = acquaint();
-    const carried = ab.seal(SUSPEND);
+    const carried = ab.seal(LOCK);
     expect(a.receive(carried, A)).toBeNull();
     expect(a.drops.count('unknown sender')).toBe(1);
-    expect(received('pair', b.receive(carried, B)).message).toEqual(SUSPEND);
+    expect(received('pair', b.receive(carried, B)).message).toEqual(LOCK);
     expect(b.receive(carried, B)).toBeNull();
     expect(b.drops.count('replayed')).toBe(1);
-    expect(received('pair', b.receive(ab.seal(SUSPEND), B)).message).toEqual(SUSPEND);
+    expect(received('pair', b.receive(ab.seal(LOCK), B)).message).toEqual(LOCK);
   });
 
   test('a changed type, flag or byte is not authenticated', () => {
     const { b, ab } = acquaint();
-    const carried = ab.seal(SUSPEND);
+    const carried = ab.seal(LOCK);
     const changes = [
       altered(carried, ({ option }) => option.writeUInt8(4, 0)),
       altered(carried, ({ option }) => option.writeUInt8((PROTOCOL_VERSION << 4) | 1, 1)),
@@ -150,9 +151,9 @@ describe('sealed messages', () => {
     expect(b.drops.count('not authenticated')).toBe(3);
   });
 
-  test('another version of the protocol is counted apart', () => {
+  test.each([-1, 1])('another version of the protocol is counted apart (%i)', (step) => {
     const { b, ab } = acquaint();
-    expect(b.receive(altered(ab.seal(SUSPEND), ({ option }) => option.writeUInt8((PROTOCOL_VERSION + 1) << 4, 1)), B))
+    expect(b.receive(altered(ab.seal(LOCK), ({ option }) => option.writeUInt8((PROTOCOL_VERSION + step) << 4, 1)), B))
       .toBeNull();
     expect(b.drops.count('other version')).toBe(1);
   });

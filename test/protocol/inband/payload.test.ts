@@ -1,5 +1,6 @@
-import { decodePayload, encodePayload, INTRODUCE_ENTRIES, MAX_BODY, MAX_PARTS, RESUME_ENTRIES, type SealedMessage,
-  SUSPENDED_ENTRIES } from '../../../src/protocol/inband';
+import { INTRODUCE_ENTRIES, LOCKED_ENTRIES, MAX_BODY, MAX_PARTS, RESUME_ENTRIES,
+  type SealedMessage } from '../../../src/protocol/inband';
+import { decodePayload, encodePayload } from '../../../src/protocol/inband/payload';
 import { SEAL_BYTES } from '../../../src/protocol/inband/payload';
 import { GROUP, MIGRATION, TOKEN } from './agents';
 
@@ -8,7 +9,7 @@ const group = GROUP;
 const token = TOKEN;
 
 const resumeEntry = { token, port: 65535, peerHas: 0xffffffff };
-const suspendedEntry = { token, status: 'ok', rcvNxt: 0xfffffffe } as const;
+const lockedEntry = { token, status: 'ok', rcvNxt: 0xfffffffe } as const;
 
 const introduceEntry = { token, port: 65535, peerPort: 1, sndUna: 0xffffffff, rcvNxt: 0 };
 const addresses = { address: '10.77.0.1', peerAddress: 'fd77::3' };
@@ -16,15 +17,15 @@ const addresses = { address: '10.77.0.1', peerAddress: 'fd77::3' };
 const MESSAGES: SealedMessage[] = [
   { type: 'introduce', group, nonce: 0xffffffff, ...addresses, part: 0, parts: 1, entries: [introduceEntry] },
   { type: 'introduced', group, nonce: 5, part: 1, parts: 2, entries: [{ token, status: 'no-owner' }] },
-  { type: 'suspend', migration, group, leaseMs: 10_000, round: 3, from: 64 },
-  { type: 'suspended', migration, round: 3, part: 0, parts: 1, entries: [] },
+  { type: 'lock', migration, group, leaseMs: 10_000, round: 3, from: 64 },
+  { type: 'locked', migration, round: 3, part: 0, parts: 1, entries: [] },
   {
-    type: 'suspended',
+    type: 'locked',
     migration,
     round: 0,
     part: 1,
     parts: 2,
-    entries: [suspendedEntry, { token: 'ff'.repeat(8), status: 'not-permitted', rcvNxt: 0 }],
+    entries: [lockedEntry, { token: 'ff'.repeat(8), status: 'not-permitted', rcvNxt: 0 }],
   },
   { type: 'working', migration, round: 65_535, ms: 0xffffffff },
   {
@@ -50,8 +51,8 @@ const MESSAGES: SealedMessage[] = [
   { type: 'resumed', migration, part: 4, parts: MAX_PARTS, entries: [{ token, status: 'failed' }] },
   { type: 'cancel', migration },
   { type: 'cancelled', migration },
-  { type: 'ask', migration, claim: 'c1'.repeat(16), leaseMs: 30_000, nonce: 0xffffffff, from: 65_535 },
-  { type: 'told', migration, nonce: 3, part: 1, parts: 2, entries: [{ token: 'ab'.repeat(8), status: 'claimed' }] },
+  { type: 'claim', migration, restore: 'c1'.repeat(16), leaseMs: 30_000, nonce: 0xffffffff, from: 65_535 },
+  { type: 'held', migration, nonce: 3, part: 1, parts: 2, entries: [{ token: 'ab'.repeat(8), status: 'claimed' }] },
 ];
 
 describe('payloads', () => {
@@ -70,13 +71,13 @@ describe('payloads', () => {
       parts: 1,
       entries: new Array(count).fill(resumeEntry),
     });
-    const suspended = (count: number): SealedMessage => ({
-      type: 'suspended',
+    const locked = (count: number): SealedMessage => ({
+      type: 'locked',
       migration,
       round: 0,
       part: 0,
       parts: 1,
-      entries: new Array(count).fill(suspendedEntry),
+      entries: new Array(count).fill(lockedEntry),
     });
     const introduce = (count: number): SealedMessage => ({
       type: 'introduce',
@@ -92,8 +93,8 @@ describe('payloads', () => {
     expect(() => encodePayload(introduce(INTRODUCE_ENTRIES + 1))).toThrow(RangeError);
     expect(encodePayload(resume(RESUME_ENTRIES)).length).toBeLessThanOrEqual(MAX_BODY - SEAL_BYTES);
     expect(() => encodePayload(resume(RESUME_ENTRIES + 1))).toThrow(RangeError);
-    expect(encodePayload(suspended(SUSPENDED_ENTRIES)).length).toBeLessThanOrEqual(MAX_BODY - SEAL_BYTES);
-    expect(() => encodePayload(suspended(SUSPENDED_ENTRIES + 1))).toThrow(RangeError);
+    expect(encodePayload(locked(LOCKED_ENTRIES)).length).toBeLessThanOrEqual(MAX_BODY - SEAL_BYTES);
+    expect(() => encodePayload(locked(LOCKED_ENTRIES + 1))).toThrow(RangeError);
   });
 
   test('the answers to a full INTRODUCE and a full RESUME fit one segment', () => {

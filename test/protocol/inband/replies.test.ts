@@ -3,21 +3,18 @@ import { Replies } from '../../../src/protocol/inband';
 describe('Replies', () => {
   test('a request is new once, then being worked on, then answered', () => {
     const replies = new Replies<string>();
-    expect(replies.begin('m', 'suspend 0')).toEqual({ state: 'new' });
-    expect(replies.begin('m', 'suspend 0')).toEqual({ state: 'working' });
-    replies.answer('m', 'suspend 0', 'locked');
-    expect(replies.begin('m', 'suspend 0')).toEqual({ state: 'answered', answer: 'locked' });
-    expect(replies.begin('m', 'suspend 1')).toEqual({ state: 'new' });
-    expect(replies.begin('other', 'suspend 0')).toEqual({ state: 'new' });
+    expect(replies.begin('m', 'lock 0')).toEqual({ state: 'new' });
+    expect(replies.begin('m', 'lock 0')).toEqual({ state: 'working' });
+    replies.answer('m', 'lock 0', 'locked');
+    expect(replies.begin('m', 'lock 0')).toEqual({ state: 'answered', answer: 'locked' });
+    expect(replies.begin('m', 'lock 1')).toEqual({ state: 'new' });
+    expect(replies.begin('other', 'lock 0')).toEqual({ state: 'new' });
   });
 
-  test('abandoned and forgotten requests are new again', () => {
+  test('abandoned requests are new again', () => {
     const replies = new Replies<string>();
     replies.begin('m', 'resume 0');
     replies.abandon('m', 'resume 0');
-    expect(replies.begin('m', 'resume 0')).toEqual({ state: 'new' });
-    replies.answer('m', 'resume 0', 'done');
-    replies.forget('m');
     expect(replies.begin('m', 'resume 0')).toEqual({ state: 'new' });
   });
 

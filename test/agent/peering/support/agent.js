@@ -41,7 +41,7 @@ function looking(pid, connections, look) {
 
 serve({
   open(clusterKey, holdsDir = null) {
-    const programs = { freezerOf: () => null, isMigrating: (pid) => migrating.has(pid), isPaused: () => false };
+    const programs = { freezerOf: () => null, isMigrating: (pid) => migrating.has(pid), isSuspended: () => false };
     const log = pino({ level: process.env.MIGRUN_TEST_LOG ?? 'silent' });
     peering = new Peering({ native, clusterKey, log, programs, holdsDir });
   },

@@ -1,5 +1,7 @@
 /** A host whose kernel is a few maps: sockets of processes, and a network that may lose, repeat and reorder. */
 
+import pino from 'pino';
+import type { Host } from '../../../../src/agent/peering/host';
 import type { InbandSegment, Native, ReviveRequest, SavedSocket, SocketOwner } from '../../../../src/native/contract';
 import { type Connection, connectionName } from '../../../../src/vocabulary/endpoint';
 import type { FakeNetwork } from '../../../protocol/inband/fake-network';
@@ -50,6 +52,12 @@ export class FakeHost {
     const descriptors = this.processes.get(pid) ?? new Map<number, FakeSocket>();
     this.processes.set(pid, descriptors.set(3 + descriptors.size, socket));
     return socket;
+  }
+
+  /** This host as its peering has it; its programs are like any other process. */
+  inside(parts: Pick<Host, 'clock' | 'keyring'> & Partial<Host>): Host {
+    const programs = { freezerOf: () => null, isMigrating: () => false, isSuspended: () => false };
+    return { native: this.native, log: pino({ level: 'silent' }), programs, ...parts };
   }
 
   deliver(segment: InbandSegment, udp: boolean): void {

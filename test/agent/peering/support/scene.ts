@@ -1,9 +1,8 @@
 /** A program on A with its peer on C, and the steps of its move to B, as the tests take them one by one. */
 
 import { createHash, randomBytes } from 'node:crypto';
-import type { IntroducedConnection, PeerTicket, ResumedConnection,
-  SuspendedConnection } from '../../../../src/agent/peering';
 import type { SavedSocket } from '../../../../src/native/contract';
+import type { IntroducedPeer, LockedPeer, PeerAnswer, PeerTicket } from '../../../../src/protocol/control/index';
 import type { Connection } from '../../../../src/vocabulary/endpoint';
 import type { Child } from './child';
 import type { Lab } from './lab';
@@ -48,10 +47,10 @@ export async function scene(
 }
 
 export const introduce = (from: Child, connections: Connection[], deadlineMs = 5000) =>
-  from.call<IntroducedConnection[]>('ask', 'introduce', { group: GROUP, connections, deadlineMs });
+  from.call<IntroducedPeer[]>('ask', 'introduce', { group: GROUP, connections, deadlineMs });
 
-export const suspend = ({ source, connections, migration }: Scene, leaseMs: number, round = 1, deadlineMs = 5000) =>
-  source.call<SuspendedConnection[]>('ask', 'suspend', {
+export const lock = ({ source, connections, migration }: Scene, leaseMs: number, round = 1, deadlineMs = 5000) =>
+  source.call<LockedPeer[]>('ask', 'lock', {
     migration,
     group: GROUP,
     connections,
@@ -70,7 +69,7 @@ export interface Arrived {
 }
 
 /** Saves the server's sockets on A and revives them in another program on B. */
-export async function transfer(at: Scene, suspended: SuspendedConnection[], address: string): Promise<Arrived> {
+export async function transfer(at: Scene, locked: LockedPeer[], address: string): Promise<Arrived> {
   const { lab, source, target, server, connections } = at;
   const { fds: sourceFds, saved } = await source.call<{ fds: number[]; saved: SavedSocket[] }>(
     'save',
@@ -86,7 +85,7 @@ export async function transfer(at: Scene, suspended: SuspendedConnection[], addr
     saved: state,
     local: { address, port: state.local.port },
     remote: state.remote,
-    peerHas: suspended[index]!.rcvNxt,
+    peerHas: locked[index]!.rcvNxt,
   }));
   const fds = await target.call<number[]>('revive', restored.pid, placeholders, requests);
   const moved = requests.map(({ local, remote, saved: { rcvNxt } }, index) => ({
@@ -104,7 +103,7 @@ export const resume = (
   tickets: PeerTicket[],
   deadlineMs = 5000,
 ) =>
-  at[role].call<ResumedConnection[]>('ask', 'resume', {
+  at[role].call<PeerAnswer[]>('ask', 'resume', {
     migration: at.migration,
     group: GROUP,
     role,

@@ -1,8 +1,8 @@
 /** A program on one host, its peers on another, their agents, and a target: all of it made up. */
 
 import pino from 'pino';
-import { type LocalPrograms, type PeerFreezer, Peering, type PeerTicket,
-  peerTicketSchema } from '../../../../src/agent/peering';
+import { type LocalPrograms, type PeerFreezer, Peering } from '../../../../src/agent/peering';
+import { type PeerTicket, peerTicket } from '../../../../src/protocol/control/index';
 import type { Connection } from '../../../../src/vocabulary/endpoint';
 import { FakeClock, FakeNetwork, type Weather } from '../../../protocol/inband/fake-network';
 import { Random } from '../../../protocol/inband/random';
@@ -65,14 +65,14 @@ export class World {
     return this.settled(this.agents.source.introduce({ group: GROUP, connections, deadlineMs: 10_000 }));
   }
 
-  suspend(round = 1, leaseMs = LEASE, deadlineMs = 10_000) {
+  lock(round = 1, leaseMs = LEASE, deadlineMs = 10_000) {
     const request = { migration: MIGRATION, group: GROUP, connections: this.connections, leaseMs, round, deadlineMs };
-    return this.settled(this.agents.source.suspend(request));
+    return this.settled(this.agents.source.lock(request));
   }
 
   /** As they go through the channel. */
   tickets(): PeerTicket[] {
-    return peerTicketSchema.array().parse(JSON.parse(JSON.stringify(this.agents.source.tickets(MIGRATION))));
+    return peerTicket.array().parse(JSON.parse(JSON.stringify(this.agents.source.tickets(MIGRATION))));
   }
 
   /** The program's sockets are on the target; `who` says so. */
@@ -90,7 +90,7 @@ export class World {
     return this.settled(Promise.all(who.map(ask)));
   }
 
-  /** Everything that a suspension makes on the peer's host is gone again. */
+  /** Everything that a lock makes on the peer's host is gone again. */
   expectNothingLeft(): void {
     expect(this.peer.held.size).toBe(0);
     expect(this.peer.frozen).toBe(0);
@@ -108,7 +108,7 @@ export class World {
     const programs: LocalPrograms = {
       freezerOf: (pid) => this.freezers.get(pid) ?? null,
       isMigrating: (pid) => this.migrating.has(pid),
-      isPaused: () => false,
+      isSuspended: () => false,
     };
     return new Peering({ native, clusterKey: null, log, programs, clock: this.clock });
   }

@@ -1,0 +1,158 @@
+/**
+ * Answers RESUME. It comes from the source and from the target, in parts, and again and again. A connection is rebound
+ * once, whoever asks and how often: with it is remembered where it has gone. A part that names a program which could not
+ * be stopped in time gets no answer: it is asked again, and on a busy host that is enough.
+ */
+
+import type { Move, Resume, Status } from '../../../protocol/inband';
+import { type Endpoint, endpointText } from '../../../vocabulary/endpoint';
+import type { Host } from '../host';
+import { hasDescriptor, type Lock, type LockedConnection, rebindOf } from '../lock/lock';
+import type { Locks } from '../lock/locks';
+import { localEndAt } from '../own-addresses';
+import type { Rebinder } from '../rebind/rebind';
+import type { ArrivedSegment, Segments } from '../segments';
+import type { Sockets } from '../sockets';
+import type { UdpPeers } from '../udp-peers';
+
+/** Who asks takes a long silence for the end: so many parts are followed at once as take about this long. */
+const STRETCH_MS = 100;
+const MAX_PARTS_AT_ONCE = 32;
+
+/** One part that has arrived. */
+interface Asked {
+  readonly message: Resume;
+  readonly move: Move;
+  readonly lock: Lock;
+  readonly segment: ArrivedSegment;
+}
+
+/** A connection on its way to its new addresses. */
+interface Following {
+  readonly lock: Lock;
+  readonly connection: LockedConnection;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly peerHas: number;
+}
+
+interface ResumeAnswererParts {
+  readonly segments: Segments;
+  readonly sockets: Sockets;
+  readonly locks: Locks;
+  readonly rebinder: Rebinder;
+  readonly udpPeers: UdpPeers;
+}
+
+export class ResumeAnswerer {
+  private waiting: Asked[] = [];
+  private partsAtOnce = 4;
+
+  constructor(
+    private readonly host: Host,
+    private readonly parts: ResumeAnswererParts,
+  ) {}
+
+  onResume(message: Resume, move: Move, segment: ArrivedSegment): void {
+    const lock = this.parts.locks.findResumable(move);
+    if (lock === undefined || lock.group !== message.group) return;
+    if (this.waiting.push({ message, move, lock, segment }) === 1) setImmediate(() => this.resumeWaiting());
+  }
+
+  close(): void {
+    this.waiting = [];
+  }
+
+  /** Follows some of the parts that have arrived, with one freeze for them all. */
+  private resumeWaiting(): void {
+    const started = performance.now();
+    const batch = this.waiting.splice(0, this.partsAtOnce);
+    if (this.waiting.length > 0) setImmediate(() => this.resumeWaiting());
+    try {
+      this.resume(batch);
+    } catch (error) {
+      this.host.log.error({ err: error }, 'no peer was resumed; they are asked for again');
+    }
+    const factor = performance.now() - started < STRETCH_MS ? 2 : 0.5;
+    if (batch.length === this.partsAtOnce)
+      this.partsAtOnce = Math.min(Math.max(1, factor * this.partsAtOnce), MAX_PARTS_AT_ONCE);
+  }
+
+  private resume(batch: readonly Asked[]): void {
+    const following = new Map<LockedConnection, Following>();
+    for (const { message, lock } of batch) {
+      this.parts.locks.beginResumption(lock);
+      for (const { token, port, peerHas } of message.entries) {
+        const connection = lock.connections.get(token);
+        if (connection === undefined || connection.movedTo !== null || following.has(connection)) continue;
+        const local = localEndAt(connection.registration.connection.local, message.peerAddress);
+        if (local === null) continue;
+        following.set(connection, { lock, connection, local, remote: { address: message.address, port }, peerHas });
+      }
+    }
+    const statuses = this.follow([...following.values()]);
+    for (const asked of batch) this.answer(asked, statuses);
+  }
+
+  private follow(following: readonly Following[]): Map<LockedConnection, Status> {
+    const { locks, rebinder } = this.parts;
+    const statuses = this.takeAbsent(following);
+    const found = following.filter(({ connection }) => hasDescriptor(connection));
+    if (found.length === 0) return statuses;
+    const results = rebinder.rebind(
+      following.flatMap(({ connection, local, remote, peerHas }) =>
+        hasDescriptor(connection) ? [rebindOf(connection, { local, remote, peerHas })] : []
+      ),
+    );
+    found.forEach(({ connection, remote }, index) => {
+      const result = results[index]!;
+      statuses.set(connection, result);
+      if (result === 'failed') locks.drop([connection]);
+      if (result === 'ok') locks.followed(connection, remote);
+    });
+    for (const lock of new Set(found.map((one) => one.lock))) locks.updateHold(lock);
+    return statuses;
+  }
+
+  /** After the lease our descriptors are closed: gets them again. The status of what cannot be had. */
+  private takeAbsent(following: readonly Following[]): Map<LockedConnection, Status> {
+    const absent = following.map(({ connection }) => connection).filter(({ fd }) => fd === null);
+    const taken = this.parts.sockets.take(absent.map(({ registration }) => registration));
+    const statuses = new Map<LockedConnection, Status>();
+    absent.forEach((connection, index) => {
+      const one = taken[index]!;
+      if (typeof one === 'string') statuses.set(connection, one);
+      else connection.fd = one.fd;
+    });
+    return statuses;
+  }
+
+  private answer({ message, move, lock, segment }: Asked, statuses: ReadonlyMap<LockedConnection, Status>): void {
+    const { segments, udpPeers } = this.parts;
+    const { migration, part, parts, address } = message;
+    const asked = message.entries.map(({ token, port }) => ({
+      token,
+      remote: { address, port },
+      connection: lock.connections.get(token),
+    }));
+    const ofUdp = udpPeers.follow(lock.agent, lock.group, asked.filter(({ connection }) => connection === undefined));
+    const entries = asked.map(({ token, remote, connection }) => ({
+      token,
+      status: connection === undefined
+        ? (ofUdp.get(token) ?? 'no-socket')
+        : statusOf(connection, remote, statuses),
+    }));
+    if (entries.some(({ status }) => status === 'busy')) return;
+    segments.answer(move.seal({ type: 'resumed', migration, part, parts, entries }), segment);
+  }
+}
+
+function statusOf(
+  connection: LockedConnection,
+  remote: Endpoint,
+  statuses: ReadonlyMap<LockedConnection, Status>,
+): Status {
+  const { movedTo } = connection;
+  if (movedTo === null) return statuses.get(connection) ?? 'failed';
+  return endpointText(movedTo) === endpointText(remote) ? 'ok' : 'failed';
+}
