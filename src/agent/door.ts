@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
-import type { Journal } from '../migration/journal';
+import type { Journal } from '../program/journal';
 import type { Arrived, IncomingMessage } from '../protocol/channel/index';
 import { asMigrunError, type HostMessage } from '../protocol/control/index';
 import { spawnSelf } from './spawn-self';

@@ -5,8 +5,8 @@
 import { join } from 'node:path';
 import type { Config } from '../config';
 import type { Logger } from '../log';
-import { holdEnded } from '../program/hold';
 import { Records } from '../program/record';
+import { holdEnded } from '../program/supervision';
 import { spawnSelf } from './spawn-self';
 
 /** A new supervisor that dies so often in a row is not helped by another one. */

@@ -2,9 +2,9 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Phase } from '../migration/driver';
-import type { Journal } from '../migration/journal';
 import type { MigrationTools, MovingProgram } from '../migration/program';
 import { SourceContext } from '../migration/source-context';
+import type { Journal } from '../program/journal';
 import type { CheckpointReport } from '../protocol/control/index';
 
 export interface CheckpointRequest {

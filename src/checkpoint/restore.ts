@@ -20,9 +20,9 @@ import { lostPeers } from '../migration/lost-peers';
 import { peersOf } from '../migration/moved-peers';
 import { openTarget, type Target } from '../migration/open-target';
 import { awaitOutcome } from '../migration/outcome';
-import { refusal } from '../migration/refusal';
 import { encodeState, hasPeer, STATE_FILE } from '../migration/state';
 import { type Arrival, expectType, type ResumedPeer } from '../protocol/control/index';
+import { refusal } from '../vocabulary/refusal';
 import { SECRETS } from './layout';
 import { type Image, imageChunks } from './read-image';
 

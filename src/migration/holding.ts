@@ -3,12 +3,12 @@
  * they hold for the restore that asked first, and are asked again before the commit: a file may be restored by two at once.
  */
 import { native } from '../native/index';
+import type { Journal } from '../program/journal';
 import { type Arrival, expectType } from '../protocol/control/index';
 import type { Connection } from '../vocabulary/endpoint';
 import type { Reason } from '../vocabulary/reason';
-import type { Journal } from './journal';
+import { reasonsOfPeers, refusal } from '../vocabulary/refusal';
 import type { MigrationTools } from './program';
-import { reasonsOfPeers, refusal } from './refusal';
 
 const ASK_DEADLINE_MS = 5_000;
 const GIVE_BACK_DEADLINE_MS = 2_000;

@@ -1,9 +1,9 @@
 /** What a migration's source has in hand besides: its target. */
 import { MigrunError } from '../errors';
+import type { Journal } from '../program/journal';
 import type { MigrationReport, ResumedPeer } from '../protocol/control/index';
 import type { Endpoint } from '../vocabulary/endpoint';
 import type { Phase } from './driver';
-import type { Journal } from './journal';
 import type { Target } from './open-target';
 import type { MigrationTools, MovingProgram } from './program';
 import { SourceContext } from './source-context';

@@ -1,7 +1,7 @@
 /** A source that got no answer to its commit asks the target's agent how it ended, until it knows. */
 import type { Config } from '../config';
+import type { Outcome } from '../program/journal';
 import { expectType } from '../protocol/control/index';
-import type { Outcome } from './journal';
 import { connectToAgent } from './open-target';
 
 const FIRST_PAUSE_MS = 50;

@@ -3,7 +3,7 @@ import { MigrunError } from '../errors';
 import { native } from '../native/index';
 import { expectType } from '../protocol/control/index';
 import { type Connection, connectionText } from '../vocabulary/endpoint';
-import { reasonsOfPeers, refusal } from './refusal';
+import { reasonsOfPeers, refusal } from '../vocabulary/refusal';
 import type { SourceContext } from './source-context';
 
 /** A peer that can follow answers at once, on a host that has no CPU to spare within seconds; what takes longer has no agent. */

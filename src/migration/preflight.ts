@@ -10,6 +10,7 @@ import { addressesBeside, cpuFlags, gatherFacts, namespacesOf, type ProgramFacts
 import { criuKeyOf } from '../program/terminal';
 import { type Arrival, expectType } from '../protocol/control/index';
 import type { Reason } from '../vocabulary/reason';
+import { reasonOfError, reasonsOfPeers, refusal } from '../vocabulary/refusal';
 import { IPPROTO_IPV6 } from '../vocabulary/sockets';
 import { isUdp, TCP_LISTEN } from '../vocabulary/sockets';
 import { isBoundTcp } from './bound';
@@ -19,7 +20,6 @@ import type { MigrationContext } from './migration-context';
 import { openTarget } from './open-target';
 import { awaitOrphans } from './orphans';
 import { introducePeers } from './peers';
-import { reasonOfError, reasonsOfPeers, refusal } from './refusal';
 import { rehearseTransfer } from './rehearsal';
 import { isConnecting, isConnection, isHeard, reasonsAgainst } from './rules';
 import type { SourceContext } from './source-context';

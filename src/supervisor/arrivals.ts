@@ -1,11 +1,11 @@
 /** The messages of a source, one channel, given to a TargetMigration in their order; its end before the commit aborts. */
 import { MigrunError } from '../errors';
 import { giveBack, renewClaim } from '../migration/holding';
-import type { Journal } from '../migration/journal';
 import type { MigrationTools } from '../migration/program';
 import type { MovingState } from '../migration/state';
 import { type ArrivedProgram, TargetMigration } from '../migration/target';
 import { tally } from '../migration/tell-peers';
+import type { Journal } from '../program/journal';
 import { cgroupOf } from '../program/pod';
 import { arrivalName, type ProgramIdentity, type Records } from '../program/record';
 import type { Channel } from '../protocol/channel/index';

@@ -6,18 +6,18 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeDraft, wasCommitted } from '../checkpoint/draft';
 import { MigrunError } from '../errors';
-import type { Journal } from '../migration/journal';
 import { awaitOutcome } from '../migration/outcome';
 import type { MigrationTools } from '../migration/program';
 import { takeUp } from '../migration/take-up';
 import { native } from '../native/index';
-import { takePipes } from '../program/far-ends';
+import type { Journal } from '../program/journal';
 import { destroyCgroup, innerPid, pidsOf, type Pod } from '../program/pod';
 import type { ArrivalRecord, ProgramIdentity, ProgramRecord, Records } from '../program/record';
 import { mapRegistry } from '../program/registry';
+import { takePipes } from '../program/stdio-ends';
 import { forgetKept, returnKept } from './kept';
-import { isFrozen, letGo, silence } from './let-go';
 import type { StdioState } from './stdio-state';
+import { isFrozen, letGo, silence } from './undo-crash';
 
 const CANCEL_DEADLINE_MS = 2_000;
 

@@ -13,7 +13,7 @@ import type { StdioEnds } from '../program/pod';
 import { Input } from './input';
 import { Output } from './output';
 import type { OutputName, StdioState } from './stdio-state';
-import { within } from './within';
+import { within } from './timeout';
 
 /** Node documents this option of the constructor (net.Socket); its types have it for connect() only. */
 function withOnread(options: SocketConstructorOpts, onread: OnReadOpts): SocketConstructorOpts {

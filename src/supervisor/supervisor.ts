@@ -15,29 +15,29 @@ import type { Config } from '../config';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
 import { type Phase, runSteps, type Step } from '../migration/driver';
-import { Journal } from '../migration/journal';
 import { MigrationContext } from '../migration/migration-context';
 import type { MigrationTools } from '../migration/program';
 import { SOURCE_STEPS } from '../migration/source';
 import type { SourceContext } from '../migration/source-context';
 import type { ArrivedProgram } from '../migration/target';
 import { native } from '../native/index';
-import { Hold } from '../program/hold';
+import { Journal } from '../program/journal';
 import { cgroupOf, createPod, type Pod, removeCgroup } from '../program/pod';
 import { type ProgramIdentity, type ProgramRecord, Records } from '../program/record';
+import { Hold } from '../program/supervision';
 import type { Channel, IncomingMessage } from '../protocol/channel/index';
 import { type AgentMessage, type CheckpointReport, listenLocal, type MigrationReport, type ProgramSummary, serve,
   type SupervisorMessage, supervisorMessage } from '../protocol/control/index';
-import { AgentLine } from './agent-link';
+import { AgentLine } from './agent-line';
 import { Arrivals, identityOf } from './arrivals';
 import { inspect } from './inspect';
-import { isFrozen, letGo } from './let-go';
 import { Program } from './program';
 import { Progress } from './progress';
 import { recover } from './recover';
-import { Seldom } from './seldom';
 import { freshStdioState, type StdioState } from './stdio-state';
-import { within } from './within';
+import { Seldom } from './throttle';
+import { within } from './timeout';
+import { isFrozen, letGo } from './undo-crash';
 
 /** How long a program that ended waits for its console to fetch its status. */
 const FAREWELL_MS = 10_000;

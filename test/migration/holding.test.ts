@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import pino from 'pino';
 import type { Config } from '../../src/config';
 import { giveBack, judgeCheckpoint, renewClaim } from '../../src/migration/holding';
-import { Journal } from '../../src/migration/journal';
 import type { MigrationTools } from '../../src/migration/program';
+import { Journal } from '../../src/program/journal';
 import type { AgentMessage } from '../../src/protocol/control';
 import { modestArrival } from './support';
 

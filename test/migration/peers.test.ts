@@ -1,7 +1,7 @@
 /** Leases: nothing is committed where one may have ended. */
-import { LEASE_MS } from '../../src/migration/lease';
 import { endLease, keepLease, requireLeases, suspendPeers } from '../../src/migration/peers';
 import type { SourceContext } from '../../src/migration/source-context';
+import { LEASE_MS } from '../../src/vocabulary/lease';
 
 const CONNECTION = { local: { address: '10.77.0.1', port: 4884 }, remote: { address: '10.77.0.3', port: 40000 } };
 

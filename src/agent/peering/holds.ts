@@ -6,8 +6,8 @@
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { LONGEST_LEASE_MS } from '../../migration/lease';
 import { type Keyring, moveTicketSchema } from '../../protocol/inband';
+import { LONGEST_LEASE_MS } from '../../vocabulary/lease';
 import type { Owners } from './owners';
 import { type Held, isHeld, isPatient, type Patience } from './patience';
 import { monotonicMs, type StateFiles } from './state-files';

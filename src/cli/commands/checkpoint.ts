@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Config } from '../../config';
 import { MigrunError } from '../../errors';
 import type { CheckpointReport } from '../../protocol/control/index';
-import { parseHold } from '../duration';
+import { parseHold } from '../arguments';
 import { followProgress } from '../follow-progress';
 import { openProgram } from '../local';
 import { count, duration, printJson, printLine, size } from '../print';

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Config } from '../../config';
 import { expectType, type PauseReport } from '../../protocol/control/index';
 import { connectionText } from '../../vocabulary/endpoint';
-import { parseHold } from '../duration';
+import { parseHold } from '../arguments';
 import { askAgent, findProgram } from '../local';
 import { count, duration, printJson, printLine } from '../print';
 

@@ -1,4 +1,4 @@
-import { Seldom } from '../../src/supervisor/seldom';
+import { Seldom } from '../../src/supervisor/throttle';
 
 /** What takes ten milliseconds each time. */
 function tenMilliseconds() {

@@ -1,4 +1,4 @@
-import { LEASE_MS, leaseFor, LONGEST_LEASE_MS } from '../../src/migration/lease';
+import { LEASE_MS, leaseFor, LONGEST_LEASE_MS } from '../../src/vocabulary/lease';
 
 test.each([
   [0, LEASE_MS],

@@ -1,7 +1,7 @@
 /** Why a migration is refused, in words: the errors and answers of others become reasons, and reasons become one error. */
 import { MigrunError } from '../errors';
-import { type Connection, connectionText } from '../vocabulary/endpoint';
-import type { Reason } from '../vocabulary/reason';
+import { type Connection, connectionText } from './endpoint';
+import type { Reason } from './reason';
 
 /** A program with ten thousand sockets of a kind that does not move has ten thousand reasons. */
 const TOLD_OF_ONE_CODE = 10;

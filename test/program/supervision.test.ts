@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { Hold, holdEnded } from '../../src/program/hold';
+import { Hold, holdEnded } from '../../src/program/supervision';
 import { Target } from '../native/support/target';
 
 const HOLD = `
@@ -8,7 +8,7 @@ const HOLD = `
   require(holdModule).Hold.take(id).then(() => console.log('held'));`;
 
 const holder = (id: string): Target =>
-  new Target(process.execPath, ['-e', HOLD, join(__dirname, '..', '..', 'dist', 'program', 'hold.js'), id]);
+  new Target(process.execPath, ['-e', HOLD, join(__dirname, '..', '..', 'dist', 'program', 'supervision.js'), id]);
 const freshId = (): string => randomBytes(4).toString('hex');
 
 test('one process holds a program; another one is refused', async () => {

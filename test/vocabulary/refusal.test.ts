@@ -1,5 +1,5 @@
 import { MigrunError } from '../../src/errors';
-import { reasonOfError, reasonsOfPeers, refusal } from '../../src/migration/refusal';
+import { reasonOfError, reasonsOfPeers, refusal } from '../../src/vocabulary/refusal';
 
 const connection = { local: { address: '10.0.0.1', port: 4884 }, remote: { address: '10.0.0.3', port: 50000 } };
 
