@@ -62,9 +62,19 @@ function parsePort(text: string | undefined): number {
   return port;
 }
 
+/** The UNIX socket of the supervisor of a program. */
+export function socketOf({ programsDir }: Config, program: string): string {
+  return join(programsDir, `${program}.sock`);
+}
+
+/** The log of a part of migrun, or of a program's supervisor. */
+export function logFileOf({ runDir }: Config, name: string): string {
+  return join(runDir, 'log', `${name}.log`);
+}
+
 /** CRIU's own log of a migration that failed. */
-export function criuLogOf({ runDir }: Config, migration: string): string {
-  return join(runDir, 'log', `criu-${migration.slice(0, 8)}.log`);
+export function criuLogOf(config: Config, migration: string): string {
+  return logFileOf(config, `criu-${migration.slice(0, 8)}`);
 }
 
 /** The mount point of cgroup v2, alone or beside v1 ("hybrid"); undefined where none is mounted. */

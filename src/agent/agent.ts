@@ -3,7 +3,7 @@
  * door for programs that arrive.
  */
 import { existsSync, type FSWatcher, mkdirSync, watch } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import type { Server } from 'node:net';
 import { hostname } from 'node:os';
 import { basename, dirname } from 'node:path';
 import type { Config } from '../config';
@@ -12,7 +12,8 @@ import type { Logger } from '../log';
 import { native } from '../native/index';
 import { Journal } from '../program/journal';
 import { type Channel, type IncomingMessage, listen, type Listener, readClusterKey } from '../protocol/channel/index';
-import { type AgentMessage, agentMessage, hostMessage, listenLocal, serve } from '../protocol/control/index';
+import { type AgentMessage, agentMessage, bindAbstract, hostMessage, listenLocal,
+  serve } from '../protocol/control/index';
 import { VERSION } from '../version';
 import { Door } from './door';
 import { Kept } from './kept';
@@ -21,7 +22,7 @@ import { Peering } from './peering/index';
 import { Programs } from './programs';
 import { Recovery } from './recovery';
 
-/** Abstract UNIX sockets belong to the network namespace (unix(7)): as long as this one is held, there is one agent. */
+/** As long as an agent has this abstract name, there is no other one. */
 const ONLY_ONE = '\0migrun-agent';
 
 export class Agent {
@@ -32,7 +33,7 @@ export class Agent {
   private peering: Peering | undefined;
   private listener: Listener | undefined;
   private control: Server | undefined;
-  private lock: Server | undefined;
+  private onlyOne: Server | undefined;
   private keyWatch: FSWatcher | undefined;
   private key: Buffer | null = null;
 
@@ -46,7 +47,7 @@ export class Agent {
 
   /** Throws E_AGENT_RUNNING, E_LISTEN. */
   async start(): Promise<void> {
-    this.lock = await holdAlone();
+    this.onlyOne = await becomeTheOnlyOne();
     this.journal.sweep();
     await this.open();
     this.control = await listenLocal(this.config.agentSocket, agentMessage, (channel) => this.serveLocal(channel));
@@ -63,7 +64,7 @@ export class Agent {
     this.keyWatch?.close();
     this.control?.close();
     this.shut();
-    this.lock?.close();
+    this.onlyOne?.close();
   }
 
   /** What needs the cluster key. Without one the host follows others' migrations, but takes no program. */
@@ -210,18 +211,12 @@ export class Agent {
   }
 }
 
-function holdAlone(): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy());
-    server.once(
-      'error',
-      () =>
-        reject(
-          new MigrunError('E_AGENT_RUNNING', 'an agent runs on this host already', {
-            hint: 'see it with: migrun check',
-          }),
-        ),
-    );
-    server.listen(ONLY_ONE, () => resolve(server));
-  });
+/** Throws E_AGENT_RUNNING. */
+async function becomeTheOnlyOne(): Promise<Server> {
+  const server = await bindAbstract(ONLY_ONE);
+  if (server === undefined)
+    throw new MigrunError('E_AGENT_RUNNING', 'an agent runs on this host already', {
+      hint: 'see it with: migrun check',
+    });
+  return server.on('connection', (socket) => socket.destroy());
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Registry } from '../native/index';
 import { freezeProgram, thawProgram } from '../program/freeze';
-import { innerPid, pidsOf } from '../program/pod';
+import { initOf } from '../program/processes';
 import { mapRegistry } from '../program/registry';
 import type { ProgramSummary } from '../protocol/control/index';
 import type { LocalPrograms, PeerFreezer } from './peering/index';
@@ -94,7 +94,7 @@ class CgroupFreezer implements PeerFreezer {
   private freezes = 0;
 
   constructor(private readonly cgroup: string) {
-    const init = pidsOf(cgroup).find((pid) => innerPid(pid) === 1);
+    const init = initOf(cgroup);
     this.registry = init === undefined ? undefined : mapRegistry(init);
   }
 

@@ -1,12 +1,12 @@
 /**
- * As long as there is a record of a program (program/record.ts), somebody must hold it (program/hold.ts): where nobody
- * does, its supervisor died, and another one is started.
+ * As long as there is a record of a program (program/record.ts), somebody must supervise it (program/supervision.ts):
+ * where nobody does, its supervisor died, and another one is started.
  */
 import { join } from 'node:path';
 import type { Config } from '../config';
 import type { Logger } from '../log';
 import { Records } from '../program/record';
-import { holdEnded } from '../program/supervision';
+import { supervisionEnded } from '../program/supervision';
 import { spawnSelf } from './spawn-self';
 
 /** A new supervisor that dies so often in a row is not helped by another one. */
@@ -57,10 +57,10 @@ export class Recovery {
   private async lookAfter(id: string): Promise<void> {
     for (let failures = 0; failures < MAX_FAILURES;) {
       const since = performance.now();
-      if (!(await holdEnded(id, undefined, this.stopped.signal))) return;
+      if (!(await supervisionEnded(id, undefined, this.stopped.signal))) return;
       if (!this.records.has(id)) return;
       // Where the one that let go has a successor already, there is nothing to do but to wait for its end.
-      if (!(await holdEnded(id, LOOK_AGAIN_MS, this.stopped.signal))) continue;
+      if (!(await supervisionEnded(id, LOOK_AGAIN_MS, this.stopped.signal))) continue;
       if (performance.now() - since > STEADY_MS) failures = 0;
       failures += 1;
       await this.adopt(id);

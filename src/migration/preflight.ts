@@ -7,7 +7,7 @@ import { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
 import type { SocketOption } from '../native/index';
 import { addressesBeside, cpuFlags, gatherFacts, namespacesOf, type ProgramFacts } from '../program/facts';
-import { criuKeyOf } from '../program/terminal';
+import { criuKeyOf } from '../program/stdio-ends';
 import { type Arrival, expectType } from '../protocol/control/index';
 import type { Reason } from '../vocabulary/reason';
 import { reasonOfError, reasonsOfPeers, refusal } from '../vocabulary/refusal';

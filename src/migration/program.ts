@@ -3,7 +3,7 @@ import type { Config } from '../config';
 import type { Logger } from '../log';
 import type { Registry } from '../native/index';
 import type { ProgramIdentity } from '../program/record';
-import type { Terminal } from '../program/terminal';
+import type { Terminal } from '../program/stdio-ends';
 import type { AgentMessage, ProgramSummary } from '../protocol/control/index';
 import type { ConsoleState } from './state';
 
@@ -11,7 +11,7 @@ import type { ConsoleState } from './state';
 export interface AgentLink {
   ask(message: AgentMessage, timeoutMs?: number): Promise<AgentMessage>;
   /** As `ask`, and where the agent dies over it, the next one is asked, if it comes within this time; each has as long for its answer. */
-  insist(message: AgentMessage, patienceMs: number): Promise<AgentMessage>;
+  insist(message: AgentMessage, timeoutMs: number): Promise<AgentMessage>;
 }
 
 export interface MovingProgram {
@@ -22,11 +22,11 @@ export interface MovingProgram {
   readonly registry: Registry | undefined;
   readonly terminal: Terminal | undefined;
   /** Stops reading what the program prints and writing what is typed; gives what the console has not got yet. */
-  holdConsole(): void;
+  freezeConsole(): void;
   /** What the console has been sent it has got, or this time is over: it will not be told where to go on. */
   consoleSettled(timeoutMs: number): Promise<void>;
   consoleState(): ConsoleState;
-  releaseConsole(): void;
+  thawConsole(): void;
 }
 
 export interface MigrationTools {

@@ -12,7 +12,7 @@ import { signedSockets } from '../program/facts';
 import { freezeProgram, thawProgram } from '../program/freeze';
 import { withHidden } from '../program/hidden';
 import { clearInitDirectory } from '../program/init-directory';
-import { criuKeyOf } from '../program/terminal';
+import { criuKeyOf } from '../program/stdio-ends';
 import { connectionName } from '../vocabulary/endpoint';
 import { type Connection, connectionText } from '../vocabulary/endpoint';
 import { reasonsOfPeers, refusal } from '../vocabulary/refusal';
@@ -57,12 +57,12 @@ function freeze(context: SourceContext): void {
   context.frozenAt = performance.now();
   freezeProgram(program.cgroup, program.registry, FREEZE_TIMEOUT_MS);
   context.frozen = true;
-  program.holdConsole();
+  program.freezeConsole();
 }
 
 function undoFreeze(context: SourceContext): void {
   if (!context.frozen) return;
-  context.program.releaseConsole();
+  context.program.thawConsole();
   thawProgram(context.program.cgroup, context.program.registry);
   context.frozen = false;
 }

@@ -86,16 +86,16 @@ const hostAddresses = z.object({ ipv4: z.ipv4().nullable(), ipv6: z.ipv6().nulla
   HostAddresses
 >;
 
-const keptOutput = z.object({
+const outputState = z.object({
   acknowledged: z.int().nonnegative(),
-  kept: z.instanceof(Uint8Array),
+  unacknowledged: z.instanceof(Uint8Array),
   ended: z.boolean(),
 });
 
 export const consoleState = z.object({
   token: hexId,
-  stdout: keptOutput,
-  stderr: keptOutput,
+  stdout: outputState,
+  stderr: outputState,
   received: z.int().nonnegative(),
   inputEnded: z.boolean(),
 });
@@ -165,7 +165,7 @@ export function decodeState(bytes: Buffer): MovingState {
 
 /** Of no program, with one of everything: for practice (rehearsal.ts). What it lacks would be slow in the pause. */
 export function practiceState(): MovingState {
-  const nothing = { acknowledged: 0, kept: new Uint8Array(), ended: false };
+  const nothing = { acknowledged: 0, unacknowledged: new Uint8Array(), ended: false };
   const id = '0'.repeat(32);
   const local = { address: '::', port: 1 };
   const window = { sndWl1: 0, sndWnd: 0, maxWindow: 0, rcvWnd: 0, rcvWup: 0 };

@@ -4,9 +4,10 @@
  *   <runDir>/programs/<id>.json          a program that runs here, from before its start to after its end
  *   <runDir>/programs/<id>.arrival.json  a program on its way here, from before its cgroup to after its thaw
  *
- * A record that stands while nobody holds the program (hold.ts) is one of a supervisor that died. Processes are found
- * through the cgroup alone: unlike a pid, its name never comes to mean anything else. Both are gone with a reboot, as
- * the programs are. So is the directory of the program's PID 1 (init-directory.ts), which goes with the last record.
+ * A record that stands while nobody supervises the program (supervision.ts) was left by a supervisor that died. Processes
+ * are found through the cgroup alone: unlike a pid, its name never comes to mean anything else. Both are gone with a
+ * reboot, as the programs are. So is the directory of the program's PID 1 (init-directory.ts), which goes with the last
+ * record.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

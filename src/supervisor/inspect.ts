@@ -8,7 +8,7 @@ import { expectType, type Inspection } from '../protocol/control/index';
 import { type Connection, connectionText } from '../vocabulary/endpoint';
 import { isTcp, isUdp, tcpStateName } from '../vocabulary/sockets';
 
-const HELLO_DEADLINE_MS = 1_500;
+const INSPECT_DEADLINE_MS = 1_500;
 
 export async function inspect(program: MovingProgram, agent: AgentLink): Promise<Inspection> {
   const facts = gatherFacts(program.cgroup, program.registry);
@@ -52,7 +52,7 @@ async function peerStatuses(
     type: 'introduce',
     group: program.identity.group,
     connections,
-    deadlineMs: HELLO_DEADLINE_MS,
+    deadlineMs: INSPECT_DEADLINE_MS,
   }, agentPatience(connections));
   const { peers } = expectType(answer, 'introduced');
   return new Map(peers.map(({ connection, status }) => [connectionText(connection), status]));

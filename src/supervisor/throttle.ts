@@ -1,12 +1,13 @@
 /**
- * Work that events ask for faster than it can be done: at once where it was not done just now, else together with what
- * is asked for until then. The longer it takes, the longer the time between, so that it never fills a processor.
+ * For work that is asked for more often than it should be done. The first request is done at once. Those that come soon
+ * after it are done together, once, when a wait is over. The wait is a multiple of the time that the work took, so the
+ * work never takes more than a small share of a processor.
  */
 
-/** Times its own length, between two. */
-const PAUSE = 30;
+/** How many times longer than the work the wait after it is. */
+const WAIT_PER_WORK = 30;
 
-export class Seldom {
+export class Throttle {
   private timer: NodeJS.Timeout | undefined;
   private isAsked = false;
 
@@ -24,10 +25,10 @@ export class Seldom {
   private run(): void {
     const began = performance.now();
     this.work();
-    this.timer = setTimeout(() => this.pauseEnded(), PAUSE * (performance.now() - began));
+    this.timer = setTimeout(() => this.waitEnded(), WAIT_PER_WORK * (performance.now() - began));
   }
 
-  private pauseEnded(): void {
+  private waitEnded(): void {
     this.timer = undefined;
     if (!this.isAsked) return;
     this.isAsked = false;

@@ -1,7 +1,7 @@
-/** Resolves when `what` does, and at the latest after this time. */
-export async function within(what: Promise<unknown>, ms: number): Promise<void> {
+/** Resolves when `what` does, and after this time at the latest. */
+export async function within(what: Promise<unknown>, timeoutMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
   try {
     await Promise.race([what, late]);
   } finally {

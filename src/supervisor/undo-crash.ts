@@ -1,4 +1,4 @@
-/** Undoing what somebody who died had done to a program: its processes frozen, its sockets locked and in TCP_REPAIR. */
+/** Undoes what somebody who died had done to a program: its processes are frozen, its sockets locked and in TCP_REPAIR. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../log';
@@ -13,31 +13,31 @@ export function isFrozen(cgroup: string): boolean {
 }
 
 /**
- * A frozen program runs again, its sockets as they were. What the dead process alone remembered of them is lost: the
- * SO_REUSEADDR of a connection in repair, and a filter of the program's own under a lease. A socket that was not locked
- * is none the worse.
+ * A frozen program runs again, with its sockets as they were. What the dead process alone knew of them is lost: the
+ * SO_REUSEADDR of a connection in repair, and a filter that the program had on a socket whose lock has a lease. A socket
+ * that was not locked stays as it is.
  */
-export function letGo(cgroup: string, registry: Registry | undefined, log: Logger): void {
-  const held = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];
-  const fdsOf = (which: (socket: HeldSocket) => boolean): number[] => held.filter(which).map(({ fd }) => fd);
+export function unlockAndThaw(cgroup: string, registry: Registry | undefined, log: Logger): void {
+  const sockets = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];
+  const fdsOf = (which: (socket: HeldSocket) => boolean): number[] => sockets.filter(which).map(({ fd }) => fd);
   attempt(log, () => native.release(fdsOf(isConnection)));
   attempt(log, () => native.unlock(fdsOf((socket) => isConnecting(socket) || socket.state === TCP_LISTEN)));
-  for (const { fd } of held) native.closeFd(fd);
+  for (const { fd } of sockets) native.closeFd(fd);
   thawProgram(cgroup, registry);
 }
 
-/** Closes what the processes of a cgroup that is about to be killed have open towards others: no FIN, no RST. */
-export function silence(cgroup: string, log: Logger): void {
-  const held = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];
-  native.closeSilently(held.map(({ fd }) => fd));
+/** To be called before the processes of a cgroup are killed: their connections end without a FIN or RST. */
+export function closeSilently(cgroup: string, log: Logger): void {
+  const sockets = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];
+  native.closeSilently(sockets.map(({ fd }) => fd));
 }
 
-/** The program must run again, or be gone, whatever else fails. */
+/** The program must run again, or be gone, so a step that fails does not keep the others from being done. */
 function attempt<Result>(log: Logger, step: () => Result): Result | undefined {
   try {
     return step();
   } catch (error) {
-    log.error({ err: error }, 'a socket was not let go');
+    log.error({ err: error }, 'sockets of the program are not as they should be');
     return undefined;
   }
 }

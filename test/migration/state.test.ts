@@ -30,7 +30,7 @@ function connection(change: Partial<MovingConnection['saved']> = {}): MovingConn
 }
 
 function state(change: Partial<MovingState> = {}): MovingState {
-  const nothing = { acknowledged: 0, kept: new Uint8Array(), ended: false };
+  const nothing = { acknowledged: 0, unacknowledged: new Uint8Array(), ended: false };
   return {
     version: 1,
     migration: 'a'.repeat(32),
@@ -56,7 +56,7 @@ function state(change: Partial<MovingState> = {}): MovingState {
     tickets: [],
     console: {
       token: 'c'.repeat(32),
-      stdout: { acknowledged: 12, kept: new Uint8Array([1, 0, 255]), ended: false },
+      stdout: { acknowledged: 12, unacknowledged: new Uint8Array([1, 0, 255]), ended: false },
       stderr: nothing,
       received: 3,
       inputEnded: true,

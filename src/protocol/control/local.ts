@@ -52,6 +52,21 @@ export async function listenLocal<Message extends TypedMessage>(
   });
 }
 
+/**
+ * Listens on an abstract name, which starts with a NUL byte. Such a name belongs to the network namespace (unix(7)), one
+ * process can have it, and has it until it ends. undefined: another process has it.
+ */
+export function bindAbstract(name: string): Promise<Server | undefined> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(undefined);
+      else reject(error);
+    });
+    server.listen(name, () => resolve(server));
+  });
+}
+
 /** Takes messages, and data in its place among them, until the channel ends; what `handle` throws is the answer to a request. */
 export async function serve<Message extends TypedMessage>(
   channel: Channel<Message>,
