@@ -52,14 +52,18 @@ function builtFile(name: string): string {
 }
 
 function parsePort(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_PORT;
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+  const port = text === undefined ? DEFAULT_PORT : toPort(text);
+  if (port === undefined)
     throw new MigrunError('E_USAGE', `MIGRUN_PORT is ${JSON.stringify(text)}, not a port`, {
       hint: 'set it to 1..65535, or not at all',
     });
-  }
   return port;
+}
+
+/** A port's number out of text; undefined: the text is none. */
+export function toPort(text: string): number | undefined {
+  const port = Number(text);
+  return Number.isInteger(port) && port >= 1 && port <= 65535 ? port : undefined;
 }
 
 /** The UNIX socket of the supervisor of a program. */

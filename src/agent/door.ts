@@ -1,7 +1,6 @@
 /** What other hosts, once they have shown the cluster key, may want of this one. */
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
-import type { Config } from '../config';
+import { type Config, logFileOf, socketOf } from '../config';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
 import type { Journal } from '../program/journal';
@@ -35,7 +34,7 @@ export class Door {
     try {
       switch (message.type) {
         case 'open-arrival': {
-          await spawnSelf(['supervise', message.program], join(this.config.runDir, 'log', `${message.program}.log`));
+          await spawnSelf(['supervise', message.program], logFileOf(this.config, message.program));
           const socket = await this.connectTo(message.program);
           await incoming.reply({ type: 'opened' });
           return socket;
@@ -59,7 +58,7 @@ export class Door {
 
   private connectTo(program: string): Promise<Socket> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ path: join(this.config.programsDir, `${program}.sock`) });
+      const socket = connect({ path: socketOf(this.config, program) });
       socket.once('error', (cause) => reject(new MigrunError('E_NO_PROGRAM', `no program ${program} here`, { cause })));
       socket.once('connect', () => resolve(socket));
     });

@@ -2,8 +2,7 @@
  * As long as there is a record of a program (program/record.ts), somebody must supervise it (program/supervision.ts):
  * where nobody does, its supervisor died, and another one is started.
  */
-import { join } from 'node:path';
-import type { Config } from '../config';
+import { type Config, logFileOf } from '../config';
 import type { Logger } from '../log';
 import { Records } from '../program/record';
 import { supervisionEnded } from '../program/supervision';
@@ -75,7 +74,7 @@ export class Recovery {
     if (this.stopped.signal.aborted) return;
     this.log.warn({ program: id }, 'its supervisor died; another one is started');
     try {
-      await spawnSelf(['supervise', '--adopt', id], join(this.config.runDir, 'log', `${id}.log`));
+      await spawnSelf(['supervise', '--adopt', id], logFileOf(this.config, id));
     } catch (error) {
       this.log.error({ err: error, program: id }, 'it did not start');
     }

@@ -7,9 +7,10 @@
 import { constants } from 'node:os';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
-import { connectToAgent } from '../migration/open-target';
 import type { Channel } from '../protocol/channel/index';
-import { connectLocal, expectType, type SupervisorMessage, supervisorMessage } from '../protocol/control/index';
+import { connectLocal, connectToAgent, expectType, type SupervisorMessage,
+  supervisorMessage } from '../protocol/control/index';
+import { note } from './print';
 
 /** Input that the program has not taken yet; reading pauses above. */
 const INPUT_WINDOW = 64 * 1024;
@@ -123,9 +124,7 @@ export class ConsoleClient {
         else if (message.type === 'moved') return { kind: 'host', host: message.host, port: message.port };
         else if (message.type === 'exited') return message.status;
         else if (message.type === 'stopped') {
-          process.stderr.write(
-            `migrun: program ${this.id} is in ${message.file} now; it goes on with: migrun restore ${message.file}\n`,
-          );
+          note(`program ${this.id} is in ${message.file} now; it goes on with: migrun restore ${message.file}`);
           return STOPPED_STATUS;
         }
       }

@@ -1,10 +1,31 @@
-/** Questions of the command line to this host's agent and supervisors. */
-import { join } from 'node:path';
-import type { Config } from '../config';
+/** What the command line asks of this host's agent and supervisors. */
+import { spawnSelf } from '../agent/spawn-self';
+import { type Config, logFileOf, socketOf } from '../config';
 import { MigrunError } from '../errors';
 import type { Channel } from '../protocol/channel/index';
 import { type AgentMessage, agentMessage, connectLocal, expectType, type ProgramSummary, type SupervisorMessage,
   supervisorMessage } from '../protocol/control/index';
+
+/** Starts this host's agent where none runs. */
+export async function ensureAgent(config: Config): Promise<void> {
+  if (await hasAgent(config)) return;
+  try {
+    await spawnSelf(['agent'], logFileOf(config, 'agent'));
+  } catch (error) {
+    // Another command may have been faster.
+    if (!(await hasAgent(config))) throw error;
+  }
+}
+
+async function hasAgent(config: Config): Promise<boolean> {
+  try {
+    (await connectLocal(config.agentSocket, agentMessage, 'the agent')).destroy();
+    return true;
+  } catch (error) {
+    if (error instanceof MigrunError && error.code === 'E_NOT_RUNNING') return false;
+    throw error;
+  }
+}
 
 export async function askAgent(config: Config, message: AgentMessage, timeoutMs = 10_000): Promise<AgentMessage> {
   let channel: Channel<AgentMessage>;
@@ -43,14 +64,14 @@ export async function findProgram(config: Config, id: string): Promise<ProgramSu
   return summary;
 }
 
-/** It, and a channel to its supervisor. */
+/** A program, found as `findProgram` does, and a channel to its supervisor. */
 export async function openProgram(
   config: Config,
   id: string,
 ): Promise<{ summary: ProgramSummary; channel: Channel<SupervisorMessage> }> {
   const summary = await findProgram(config, id);
   const channel = await connectLocal(
-    join(config.programsDir, `${summary.id}.sock`),
+    socketOf(config, summary.id),
     supervisorMessage,
     `the supervisor of ${summary.id}`,
   );

@@ -18,6 +18,7 @@ import { runCommand } from './commands/run';
 import { showCommand } from './commands/show';
 import { superviseCommand } from './commands/supervise';
 import { resumeCommand, suspendCommand } from './commands/suspend';
+import { note } from './print';
 
 // A schema that is used a few times is checked faster than it is compiled: 4 ms, not 28, for the state of a program that
 // has just arrived, in a process that has just started.
@@ -63,10 +64,8 @@ function usageError({ message }: CommanderError, command: Command | undefined): 
 }
 
 function printError({ code, message, hint }: MigrunError, json: boolean): void {
-  const text = json
-    ? JSON.stringify({ error: { code, message, hint } })
-    : `migrun: ${code}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
-  process.stderr.write(`${text}\n`);
+  if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, hint } })}\n`);
+  else note(`${code}: ${message}${hint === undefined ? '' : `; ${hint}`}`);
 }
 
 async function main(args: readonly string[]): Promise<number> {

@@ -1,29 +1,13 @@
 /** The source's way to a target host: its agent, and behind it a supervisor that waits for the program. */
-import { hostname } from 'node:os';
 import type { Config } from '../config';
-import { type Channel, connect, type Connected, readClusterKey } from '../protocol/channel/index';
-import { expectType, type HostMessage, hostMessage, type SupervisorMessage,
-  supervisorMessage } from '../protocol/control/index';
-import { VERSION } from '../version';
+import type { Channel } from '../protocol/channel/index';
+import { connectToAgent, expectType, type SupervisorMessage, supervisorMessage } from '../protocol/control/index';
 
 export interface Target {
   readonly channel: Channel<SupervisorMessage>;
   readonly address: string;
   /** This host's, as the target sees it. */
   readonly ownAddress: string;
-}
-
-export function connectToAgent(
-  config: Config,
-  { host, port }: { host: string; port: number },
-): Promise<Connected<HostMessage>> {
-  return connect({
-    host,
-    port,
-    key: readClusterKey(config.clusterKeyFile),
-    identity: { version: VERSION, host: hostname() },
-    schema: hostMessage,
-  });
 }
 
 /** Throws what `connect` does, and what keeps the target from taking a program. */

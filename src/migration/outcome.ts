@@ -1,8 +1,7 @@
 /** A source that got no answer to its commit asks the target's agent how it ended, until it knows. */
 import type { Config } from '../config';
 import type { Outcome } from '../program/journal';
-import { expectType } from '../protocol/control/index';
-import { connectToAgent } from './open-target';
+import { connectToAgent, expectType } from '../protocol/control/index';
 
 const FIRST_PAUSE_MS = 50;
 const LAST_PAUSE_MS = 5_000;

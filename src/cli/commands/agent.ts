@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { Agent } from '../../agent/agent';
+import { sayReady } from '../../agent/spawn-self';
 import type { Config } from '../../config';
 import { createLogger } from '../../log';
-import { sayReady } from '../ready';
 
 export function agentCommand(program: Command, config: Config): void {
   program

@@ -1,10 +1,11 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import { sayReady } from '../../agent/spawn-self';
 import type { Config } from '../../config';
 import { createLogger } from '../../log';
 import { Supervisor } from '../../supervisor/supervisor';
-import { sayReady } from '../ready';
+import { parseId } from '../arguments';
 
-/** What the agent starts for a program that arrives, and for one whose supervisor died. */
+/** The agent starts this for a program that arrives, and for one whose supervisor died. */
 export function superviseCommand(program: Command, config: Config): void {
   program
     .command('supervise', { hidden: true })
@@ -17,9 +18,4 @@ export function superviseCommand(program: Command, config: Config): void {
       if (adopt === true) await supervisor.recover();
       await supervisor.done;
     });
-}
-
-function parseId(text: string): string {
-  if (!/^[0-9a-f]{8}$/.test(text)) throw new InvalidArgumentError("not a program's id.");
-  return text;
 }
