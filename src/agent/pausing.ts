@@ -1,11 +1,11 @@
 /** `migrun suspend` and `migrun resume`: a program's connections are held at both ends, and let go, where they are. */
 import { MigrunError } from '../errors';
-import { isConnection, isLocal } from '../migration/rules';
 import { native } from '../native/index';
 import { pidsOf } from '../program/pod';
 import type { PauseReport } from '../protocol/control/index';
-import type { Connection } from '../vocabulary/endpoint';
+import { type Connection, isLocal } from '../vocabulary/endpoint';
 import { reasonsOfPeers, refusal } from '../vocabulary/refusal';
+import { isConnection } from '../vocabulary/sockets';
 import type { Peering } from './peering/index';
 import type { Programs } from './programs';
 

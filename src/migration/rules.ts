@@ -2,14 +2,15 @@
 import type { HeldSocket, SocketObstacle, UnixSocket } from '../native/index';
 import { socketInodes } from '../program/descriptors';
 import type { ProcessFact } from '../program/facts';
-import { isLinkLocal, isLoopback, plainAddress } from '../vocabulary/addresses';
-import { type Connection, connectionText, endpointText } from '../vocabulary/endpoint';
+import { isLinkLocal, isLoopback } from '../vocabulary/addresses';
+import { type Connection, connectionText, endpointText, isLocal } from '../vocabulary/endpoint';
 import type { Reason } from '../vocabulary/reason';
-import { CONNECTED_STATES, isTcp, isUdp, SOCK_RAW, TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT,
+import { CONNECTED_STATES, isConnecting, isTcp, isUdp, SOCK_RAW, TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT,
   tcpStateName } from '../vocabulary/sockets';
 import { type DescriptorContext, reasonOfDescriptor, reasonsOfPipes } from './descriptor-rules';
 import { isInside, reasonsOfUdp } from './udp-rules';
 import { reasonsOfUnix, unixFacts } from './unix-rules';
+export { isConnecting, isConnection } from '../vocabulary/sockets';
 
 /** The part of the facts that the rules read. */
 export type RuledProcess = Pick<ProcessFact, 'pid' | 'innerPid' | 'name' | 'descriptors' | 'namespaces' | 'tracer'>;
@@ -108,16 +109,6 @@ const OBSTACLES: Record<SocketObstacle, Reason> = {
   },
   'fast-open': { code: 'E_TCP_STATE', message: 'is connecting with TCP Fast Open; try again when it has' },
 };
-
-/** A connection that moves as such: it is suspended, saved and revived. */
-export function isConnection(socket: RuledSocket): boolean {
-  return isTcp(socket) && CONNECTED_STATES.includes(socket.state);
-}
-
-/** A connect in progress: it is made again, from the other host. */
-export function isConnecting(socket: RuledSocket): boolean {
-  return isTcp(socket) && socket.state === TCP_SYN_SENT;
-}
 
 export interface RuleContext {
   /** The supervisor's own namespaces. */
@@ -238,9 +229,4 @@ function reasonsOfKind(socket: RuledSocket, all: readonly RuledSocket[]): Reason
 export function isHeard({ local, remote }: Connection, all: readonly RuledSocket[]): boolean {
   if (!isLocal({ local, remote })) return false;
   return isInside(remote, all.filter(({ state }) => state === TCP_LISTEN).map((listener) => listener.local));
-}
-
-/** Both ends are on this host. */
-export function isLocal({ local, remote }: Connection): boolean {
-  return plainAddress(local.address) === plainAddress(remote.address) || isLoopback(remote.address);
 }

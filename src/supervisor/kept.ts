@@ -1,11 +1,11 @@
 /** Connections that a dead supervisor had taken out of accept queues: the agent of this host has them. */
 import type { MigrationTools } from '../migration/program';
-import { isConnection } from '../migration/rules';
 import { putBack } from '../migration/waiting';
 import { native, type TakenSocket } from '../native/index';
 import { takeConnections } from '../program/kept-connections';
 import { pidsOf } from '../program/pod';
 import { expectType } from '../protocol/control/index';
+import { isConnection } from '../vocabulary/sockets';
 
 /** Back into the queues of a frozen program. */
 export async function returnKept(program: string, cgroup: string, { agent, log }: MigrationTools): Promise<void> {

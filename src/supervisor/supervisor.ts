@@ -4,7 +4,7 @@
  *
  * A supervisor serves a UNIX socket, <runDir>/programs/<id>.sock, for the command line, for consoles, and for the source
  * of a program that arrives. Until its program is here, messages go to arrivals.ts; from then on
- * they are a console's (console.ts), ask about the program (inspect.ts), or begin its departure (departure.ts).
+ * they go to console.ts or to requests.ts.
  */
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -20,11 +20,10 @@ import { Supervision } from '../program/supervision';
 import type { Channel, IncomingMessage } from '../protocol/channel/index';
 import { listenLocal, serve, type SupervisorMessage, supervisorMessage } from '../protocol/control/index';
 import { type ArrivalHome, Arrivals } from './arrivals';
-import { Departure, type DepartureHome } from './departure';
-import { inspect } from './inspect';
 import { Program, type SupervisorTools } from './program';
 import { recover } from './recover';
 import { Registration } from './registration';
+import { type RequestHome, Requests } from './requests';
 import { freshStdioState, type StdioState } from './stdio';
 import { within } from './timeout';
 
@@ -33,7 +32,7 @@ const FAREWELL_MS = 10_000;
 /** How long a program that was announced has to come. */
 const ARRIVAL_WAIT_MS = 10_000;
 
-export class Supervisor implements ArrivalHome, DepartureHome {
+export class Supervisor implements ArrivalHome, RequestHome {
   readonly socketPath: string;
   /** Resolves when there is nothing left to supervise here: with the program's exit status, or undefined: it moved. */
   readonly done: Promise<number | undefined>;
@@ -137,33 +136,18 @@ export class Supervisor implements ArrivalHome, DepartureHome {
 
   private serveChannel(channel: Channel<SupervisorMessage>): void {
     const arrivals = new Arrivals(channel, this.tools, this);
-    void serve(channel, (incoming) => this.handle(channel, incoming, arrivals), (data) => arrivals.take(data)).catch(
-      (error: unknown) => this.log.warn({ err: error }, 'a channel broke'),
+    const requests = new Requests(channel, this.tools, this);
+    const handle = async (incoming: IncomingMessage<SupervisorMessage>): Promise<SupervisorMessage | void> => {
+      if (this.program === undefined) {
+        clearTimeout(this.arrivalTimer);
+        return arrivals.handle(incoming.message);
+      }
+      const { program } = this;
+      if (!(await program.console.handle(channel, incoming))) return requests.handle(incoming.message, program);
+    };
+    void serve(channel, handle, (data) => arrivals.take(data)).catch((error: unknown) =>
+      this.log.warn({ err: error }, 'a channel broke')
     );
-  }
-
-  private async handle(
-    channel: Channel<SupervisorMessage>,
-    incoming: IncomingMessage<SupervisorMessage>,
-    arrivals: Arrivals,
-  ): Promise<SupervisorMessage | void> {
-    const { message } = incoming;
-    if (this.program === undefined) {
-      clearTimeout(this.arrivalTimer);
-      return arrivals.handle(message);
-    }
-    if (await this.program.console.handle(channel, incoming)) return;
-    const departure = (program: Program): Departure => new Departure(program, channel, this.tools, this);
-    switch (message.type) {
-      case 'inspect':
-        return { type: 'inspected', inspection: await inspect(this.program, this.tools.agent) };
-      case 'migrate':
-        return { type: 'migrated', report: await departure(this.program).migrate(message.to, message.port) };
-      case 'checkpoint':
-        return { type: 'checkpointed', report: await departure(this.program).checkpoint(message) };
-      default:
-        throw new MigrunError('E_PROTOCOL', `${message.type} is not for a running program`);
-    }
   }
 
   adopt(identity: ProgramIdentity, pod: Pod, stdio: StdioState | undefined): Program {

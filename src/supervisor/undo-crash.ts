@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../log';
-import { isConnecting, isConnection } from '../migration/rules';
 import { type HeldSocket, native, type Registry } from '../native/index';
 import { thawProgram } from '../program/freeze';
 import { pidsOf } from '../program/pod';
+import { isConnecting, isConnection } from '../vocabulary/sockets';
 import { TCP_LISTEN } from '../vocabulary/sockets';
 
 export function isFrozen(cgroup: string): boolean {

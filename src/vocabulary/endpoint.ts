@@ -1,6 +1,6 @@
 /** One end of a connection, and both: how they are written, and by what name one is known. */
 import { isIPv4 } from 'node:net';
-import { addressOfFamily, plainAddress } from './addresses';
+import { addressOfFamily, isLoopback, plainAddress } from './addresses';
 
 export interface Endpoint {
   /** Textual address, as inet_ntop prints it. An IPv4-mapped IPv6 address stays IPv6 ("::ffff:10.0.0.1"). */
@@ -49,6 +49,11 @@ export function endpointOfFamily({ address, port }: Endpoint, family: number): E
 /** The IP version of an address on the wire. */
 export function versionOf(address: string): 4 | 6 {
   return isIPv4(address) ? 4 : 6;
+}
+
+/** Both ends are on this host. */
+export function isLocal({ local, remote }: Connection): boolean {
+  return plainAddress(local.address) === plainAddress(remote.address) || isLoopback(remote.address);
 }
 
 function plain({ address, port }: Endpoint): Endpoint {

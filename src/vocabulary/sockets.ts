@@ -45,3 +45,13 @@ export function isUdp({ type, protocol }: SocketKind): boolean {
 export function tcpStateName(state: number): string {
   return TCP_STATE_NAMES[state] ?? `state ${state}`;
 }
+
+/** A TCP connection that both ends have: it is locked, saved and revived. */
+export function isConnection(socket: SocketKind & { readonly state: number }): boolean {
+  return isTcp(socket) && CONNECTED_STATES.includes(socket.state);
+}
+
+/** A connect in progress. */
+export function isConnecting(socket: SocketKind & { readonly state: number }): boolean {
+  return isTcp(socket) && socket.state === TCP_SYN_SENT;
+}

@@ -1,5 +1,6 @@
-import { isConnecting, isConnection, isLocal, reasonsAgainst, type RuledProcess,
+import { isConnecting, isConnection, reasonsAgainst, type RuledProcess,
   type RuledSocket } from '../../src/migration/rules';
+import { isLocal } from '../../src/vocabulary/endpoint';
 import { connectionText, endpointText } from '../../src/vocabulary/endpoint';
 import { tcpStateName } from '../../src/vocabulary/sockets';
 

@@ -1,4 +1,7 @@
-/** How a program leaves this host, for another one or for a file; whoever asked for it is told of each step. */
+/**
+ * What the command line asks of a supervisor whose program runs: to look at the program, to move it to another host, or to
+ * make a checkpoint of it. Whoever asks for a move or a checkpoint is told of each step.
+ */
 import { checkpointSteps } from '../checkpoint/checkpoint';
 import { CheckpointContext, type CheckpointRequest } from '../checkpoint/context';
 import { MigrunError } from '../errors';
@@ -8,11 +11,12 @@ import { SOURCE_STEPS } from '../migration/source';
 import type { SourceContext } from '../migration/source-context';
 import type { Channel } from '../protocol/channel/index';
 import type { CheckpointReport, MigrationReport, SupervisorMessage } from '../protocol/control/index';
+import { inspect } from './inspect';
 import type { Program, SupervisorTools } from './program';
 import { Progress } from './progress';
 
-/** What a departure needs of the program's supervisor. */
-export interface DepartureHome {
+/** What a program that leaves needs of its supervisor. */
+export interface RequestHome {
   /** Writes down by which migration the program is leaving; null: it is not. */
   remember(leaving: string | null): void;
   /** Tells the agent what the program is now. */
@@ -23,30 +27,39 @@ export interface DepartureHome {
   left(tell: (console: Program['console']) => Promise<void>): Promise<void>;
 }
 
-export class Departure {
-  /** Throws E_BUSY where the program is not just running. */
+export class Requests {
   constructor(
-    private readonly program: Program,
     private readonly channel: Channel<SupervisorMessage>,
     private readonly tools: SupervisorTools,
-    private readonly home: DepartureHome,
-  ) {
-    if (program.state !== 'running')
-      throw new MigrunError('E_BUSY', `program ${program.identity.id} is ${program.state}`, { hint: 'wait for it' });
+    private readonly home: RequestHome,
+  ) {}
+
+  /** Gives the answer. Throws E_BUSY where the program is moving or has ended. */
+  async handle(message: SupervisorMessage, program: Program): Promise<SupervisorMessage> {
+    switch (message.type) {
+      case 'inspect':
+        return { type: 'inspected', inspection: await inspect(program, this.tools.agent) };
+      case 'migrate':
+        return { type: 'migrated', report: await this.migrate(running(program), message.to, message.port) };
+      case 'checkpoint':
+        return { type: 'checkpointed', report: await this.checkpoint(running(program), message) };
+      default:
+        throw new MigrunError('E_PROTOCOL', `${message.type} is not for a running program`);
+    }
   }
 
-  async migrate(to: string, port: number): Promise<MigrationReport> {
-    const context = new MigrationContext(this.program, this.tools, this.tools.journal, { host: to, port });
-    const report = context.report(await this.run(SOURCE_STEPS, context, 'moved'));
+  private async migrate(program: Program, to: string, port: number): Promise<MigrationReport> {
+    const context = new MigrationContext(program, this.tools, this.tools.journal, { host: to, port });
+    const report = context.report(await this.run(program, SOURCE_STEPS, context, 'moved'));
     this.tools.log.info({ report }, 'moved');
     this.leave((console) => console.moved(context.target?.address ?? to, port));
     return report;
   }
 
-  async checkpoint(request: CheckpointRequest): Promise<CheckpointReport> {
-    const context = new CheckpointContext(this.program, this.tools, this.tools.journal, request);
+  private async checkpoint(program: Program, request: CheckpointRequest): Promise<CheckpointReport> {
+    const context = new CheckpointContext(program, this.tools, this.tools.journal, request);
     const endsAs = request.leaveRunning ? 'running' : 'moved';
-    const report = context.report(await this.run(checkpointSteps(request), context, endsAs));
+    const report = context.report(await this.run(program, checkpointSteps(request), context, endsAs));
     this.tools.log.info({ report }, 'checkpointed');
     if (!request.leaveRunning) this.leave((console) => console.stopped(context.file));
     return report;
@@ -54,11 +67,12 @@ export class Departure {
 
   /** Gives how long each step took. `endsAs`: moved, where nothing of the program is here once the steps are done. */
   private async run<Context extends SourceContext>(
+    program: Program,
     steps: readonly Step<Context>[],
     context: Context,
     endsAs: 'moved' | 'running',
   ): Promise<Phase[]> {
-    const { program, home } = this;
+    const { home } = this;
     program.state = 'migrating';
     home.remember(context.migration);
     const progress = new Progress((report) =>
@@ -83,4 +97,9 @@ export class Departure {
   private leave(tell: (console: Program['console']) => Promise<void>): void {
     setImmediate(() => void this.home.left(tell));
   }
+}
+
+function running(program: Program): Program {
+  if (program.state === 'running') return program;
+  throw new MigrunError('E_BUSY', `program ${program.identity.id} is ${program.state}`, { hint: 'wait for it' });
 }
