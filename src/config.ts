@@ -1,4 +1,6 @@
-/** Where things are on this host. Everything can be set by an environment variable; the defaults are a plain system's. */
+/**
+ * Where things are on this host. Everything can be set by an environment variable; the defaults are a plain system's.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MigrunError } from './errors';
@@ -9,15 +11,17 @@ export const DEFAULT_PORT = 4807;
 const root = join(__dirname, '..');
 
 export interface Config {
-  /** Kept over a reboot: the cluster key. */
+  /** Has what a reboot must not take away: the cluster key. */
   readonly stateDir: string;
-  /** Gone with a reboot, as the programs are: control sockets, the journal, images in flight. A tmpfs on every usual system. */
+  /**
+   * Has what is gone with a reboot, as the programs are: sockets, the journal, images on their way. Usually on a tmpfs.
+   */
   readonly runDir: string;
   readonly clusterKeyFile: string;
   readonly agentSocket: string;
   readonly programsDir: string;
   readonly journalDir: string;
-  /** What connections of this host are held for long, and by whom. */
+  /** Has which connections of this host are held for long, and for whom. */
   readonly holdsDir: string;
   readonly criu: string;
   readonly init: string;
@@ -45,7 +49,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   };
 }
 
-/** As node-gyp built it here, else as it came with the package (tools/prebuild). */
+/** The file that node-gyp built here, else the one that came with the package (tools/prebuild). */
 function builtFile(name: string): string {
   const built = join(root, 'build', 'Release', name);
   return existsSync(built) ? built : join(root, 'prebuilds', `${process.platform}-${process.arch}`, name);
@@ -81,7 +85,7 @@ export function criuLogOf(config: Config, migration: string): string {
   return logFileOf(config, `criu-${migration.slice(0, 8)}`);
 }
 
-/** The mount point of cgroup v2, alone or beside v1 ("hybrid"); undefined where none is mounted. */
+/** Where cgroup v2 is mounted, alone or beside v1 ("hybrid"); undefined: nowhere. */
 export function cgroupMount(mounts = readFileSync('/proc/self/mounts', 'utf8')): string | undefined {
   return mounts
     .split('\n')

@@ -1,6 +1,7 @@
 /**
- * The one daemon of a host, that is, of a network namespace: the in-band endpoint, the register of programs, and the
- * door for programs that arrive.
+ * The one daemon of a host, that is, of a network namespace. Over a UNIX socket supervisors tell it of their programs
+ * and have it speak to the agents of peers; over TLS other hosts bring programs and come back to consoles. It starts
+ * another supervisor for a program whose supervisor died.
  */
 import { existsSync, type FSWatcher, mkdirSync, watch } from 'node:fs';
 import type { Server } from 'node:net';
@@ -67,7 +68,9 @@ export class Agent {
     this.onlyOne?.close();
   }
 
-  /** What needs the cluster key. Without one the host follows others' migrations, but takes no program. */
+  /**
+   * Opens what works with the cluster key. Without one this host's connections follow others' migrations all the same.
+   */
   private async open(): Promise<void> {
     this.key = this.readKey();
     this.programs.pauseLeft = (group) => this.peering?.pauseLeft(group);

@@ -1,11 +1,14 @@
-/** What other hosts, once they have shown the cluster key, may want of this one. */
+/**
+ * Answers other hosts that have shown the cluster key. Where they want a supervisor of this host, the agent connects
+ * the rest of the channel to it and has no more to do with it.
+ */
 import { connect, type Socket } from 'node:net';
 import { type Config, logFileOf, socketOf } from '../config';
-import { MigrunError } from '../errors';
+import { asMigrunError, MigrunError } from '../errors';
 import type { Logger } from '../log';
 import type { Journal } from '../program/journal';
 import type { Arrived, IncomingMessage } from '../protocol/channel/index';
-import { asMigrunError, type HostMessage } from '../protocol/control/index';
+import type { HostMessage } from '../protocol/control/index';
 import { spawnSelf } from './spawn-self';
 
 export class Door {
@@ -28,7 +31,7 @@ export class Door {
     }
   }
 
-  /** The supervisor that the rest of the channel belongs to, where the question was for one. */
+  /** Answers one question. Gives a socket to the supervisor that the rest of the channel is for, if it is for one. */
   private async answer(incoming: IncomingMessage<HostMessage>): Promise<Socket | undefined> {
     const { message } = incoming;
     try {

@@ -10,12 +10,13 @@ import { spawnSelf } from './spawn-self';
 
 /** A new supervisor that dies so often in a row is not helped by another one. */
 const MAX_FAILURES = 3;
-/** One that lived longer has not failed. */
+/** A supervisor that lived longer than this has not failed. */
 const STEADY_MS = 10_000;
+/** A program that is still supervised after this time has another supervisor already. */
 const LOOK_AGAIN_MS = 100;
 
 export class Recovery {
-  /** By program; true: to be looked after again when the present look has ended. */
+  /** The programs that are looked after; true: once more from the start, when the present round has ended. */
   private readonly watched = new Map<string, boolean>();
   private readonly stopped = new AbortController();
   private readonly records: Records;
@@ -27,12 +28,12 @@ export class Recovery {
     this.records = new Records(config.programsDir);
   }
 
-  /** Of whatever a crash has left here. */
+  /** Looks after every program that has a record, so also after what a crash has left here. */
   start(): void {
     for (const id of this.records.ids()) this.watch(id);
   }
 
-  /** From here on this program is not without a supervisor. */
+  /** From here on the program gets another supervisor whenever it has none. */
   watch(id: string): void {
     if (this.watched.has(id)) {
       this.watched.set(id, true);
@@ -52,13 +53,13 @@ export class Recovery {
     this.stopped.abort();
   }
 
-  /** Until the program has no record any more. */
+  /** Resolves when the program has no record any more, or when it is given up. */
   private async lookAfter(id: string): Promise<void> {
     for (let failures = 0; failures < MAX_FAILURES;) {
       const since = performance.now();
       if (!(await supervisionEnded(id, undefined, this.stopped.signal))) return;
       if (!this.records.has(id)) return;
-      // Where the one that let go has a successor already, there is nothing to do but to wait for its end.
+      // Where the program has another supervisor already, there is nothing to do but to wait for the end of that one.
       if (!(await supervisionEnded(id, LOOK_AGAIN_MS, this.stopped.signal))) continue;
       if (performance.now() - since > STEADY_MS) failures = 0;
       failures += 1;

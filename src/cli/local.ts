@@ -6,6 +6,8 @@ import type { Channel } from '../protocol/channel/index';
 import { type AgentMessage, agentMessage, connectLocal, expectType, type ProgramSummary, type SupervisorMessage,
   supervisorMessage } from '../protocol/control/index';
 
+const ASK_AGENT_TIMEOUT_MS = 10_000;
+
 /** Starts this host's agent where none runs. */
 export async function ensureAgent(config: Config): Promise<void> {
   if (await hasAgent(config)) return;
@@ -27,7 +29,11 @@ async function hasAgent(config: Config): Promise<boolean> {
   }
 }
 
-export async function askAgent(config: Config, message: AgentMessage, timeoutMs = 10_000): Promise<AgentMessage> {
+export async function askAgent(
+  config: Config,
+  message: AgentMessage,
+  timeoutMs = ASK_AGENT_TIMEOUT_MS,
+): Promise<AgentMessage> {
   let channel: Channel<AgentMessage>;
   try {
     channel = await connectLocal(config.agentSocket, agentMessage, 'the agent');
@@ -48,7 +54,7 @@ export async function listPrograms(config: Config): Promise<ProgramSummary[]> {
   return expectType(await askAgent(config, { type: 'list' }), 'listed').programs;
 }
 
-/** The program with this id, or whose id starts so. Throws E_NO_PROGRAM. */
+/** Gives the program with this id, or whose id starts with it. Throws E_NO_PROGRAM, also where several do. */
 export async function findProgram(config: Config, id: string): Promise<ProgramSummary> {
   const programs = await listPrograms(config);
   const found = /^[0-9a-f]+$/.test(id) ? programs.filter((program) => program.id.startsWith(id)) : [];
@@ -64,7 +70,7 @@ export async function findProgram(config: Config, id: string): Promise<ProgramSu
   return summary;
 }
 
-/** A program, found as `findProgram` does, and a channel to its supervisor. */
+/** Gives the program that `findProgram` does, and a channel to its supervisor. */
 export async function openProgram(
   config: Config,
   id: string,

@@ -19,7 +19,7 @@ import { openStdio, type StdioEnds } from './stdio-ends';
 /** SIGRTMAX: asks init to close its end of the program's stdin (native/init_report.h). */
 export const INIT_SIGNAL_CLOSE_STDIN = 64;
 
-/** A process that was killed is gone long before. */
+/** A process that was killed is gone long before this. */
 const REMOVE_TIMEOUT_MS = 5_000;
 
 const REGISTRY_NAME = '/memfd:migrun-registry';
@@ -37,7 +37,7 @@ export interface Pod {
 export interface PodRequest {
   readonly id: string;
   readonly command: readonly string[];
-  /** A terminal of this size, else pipes. */
+  /** The size of its terminal; a program without one has pipes. */
   readonly terminal: { rows: number; columns: number } | undefined;
 }
 
@@ -82,7 +82,7 @@ export async function removeCgroup(cgroup: string): Promise<void> {
   });
 }
 
-/** False where processes are still in it. */
+/** Gives false where processes are still in it. */
 function tryRemove(cgroup: string): boolean {
   try {
     rmdirSync(cgroup);
@@ -129,7 +129,8 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
           ),
       );
     });
-    // Which makes init ours; the reports may end before (do_exit() closes files, then gives children away).
+    // Its end makes init our child. The reports may end before that: do_exit() closes files first, then gives children
+    // away.
     const parentEnded = once(child, 'exit');
     parentEnded.catch(() => undefined); // it did not start: `spawnFailed`
     for (const fd of new Set([...near, reportWrite])) native.closeFd(fd);
@@ -173,18 +174,18 @@ function startFailure(command: string, step: number, error: number): MigrunError
   });
 }
 
-/** The pid that this namespace knows it by, as its own namespace does (the last of NSpid). */
+/** The pid that a process has in its own namespace: the last one of NSpid. */
 export function innerPid(pid: number): number {
   const line = readFileSync(`/proc/${pid}/status`, 'utf8').match(/^NSpid:\s*(.*)$/m)?.[1] ?? '';
   return Number(line.trim().split(/\s+/).pop());
 }
 
-/** The processes of a cgroup: their pids as we see them, with those of their own namespace. */
+/** The processes of a cgroup: the pid that each has here, and the one in its own namespace. */
 export function innerPids(cgroup: string): Map<number, number> {
   return new Map(pidsOf(cgroup).map((pid) => [pid, innerPid(pid)]));
 }
 
-/** Init's descriptors of the registry and of its eventfd. */
+/** Init's descriptors of the registry and of its eventfd; undefined: this init has none. */
 export function registryFdsOf(initPid: number): { memory: number; event: number } | undefined {
   const folder = `/proc/${initPid}/fd`;
   const memory = readdirSync(folder).find((fd) => readlinkSync(join(folder, fd)).startsWith(REGISTRY_NAME));

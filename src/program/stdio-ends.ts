@@ -21,8 +21,8 @@ export interface Terminal {
 }
 
 /**
- * The far ends, which are ours to close; stdin is missing once its end was given. "none": the program has a terminal, and
- * its master was lost with a supervisor.
+ * The far ends, which are ours to close; stdin is missing once its end was given. "none": the program has a terminal,
+ * and its master was lost with a supervisor.
  */
 export type StdioEnds =
   | { readonly kind: 'pipes'; readonly stdin: number | undefined; readonly stdout: number; readonly stderr: number }

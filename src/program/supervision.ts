@@ -1,7 +1,7 @@
 /**
  * Who supervises a program: one process of its host, which listens on an abstract UNIX socket of the program's name.
- * Such a name belongs to the network namespace (unix(7)), so no second process can have it, and the kernel takes it back
- * when the process ends, however that happens. Whoever is connected to the socket sees that end.
+ * Such a name belongs to the network namespace (unix(7)), so no second process can have it, and the kernel takes it
+ * back when the process ends, however that happens. Whoever is connected to the socket sees that end.
  */
 import { connect, type Server, type Socket } from 'node:net';
 import { MigrunError } from '../errors';
@@ -42,7 +42,9 @@ export class Supervision {
   }
 }
 
-/** True once nobody supervises the program; false where somebody still does after this time, or `signal` called it off. */
+/**
+ * True once nobody supervises the program; false where somebody still does after this time, or `signal` called it off.
+ */
 export function supervisionEnded(id: string, timeoutMs?: number, signal?: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path: nameOf(id) });

@@ -1,7 +1,7 @@
 /**
- * A supervisor's line to the agent of its host. When the agent has died, the folder of the agent's socket is watched, and
- * the line comes back when another agent has made its socket there. Each new line begins with the greeting, so the agent
- * learns of the program anew.
+ * A supervisor's line to the agent of its host. When the agent has died, the folder of the agent's socket is watched,
+ * and the line comes back when another agent has made its socket there. Each new line begins with the greeting, so the
+ * agent learns of the program anew.
  */
 import { existsSync, type FSWatcher, mkdirSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';

@@ -1,7 +1,7 @@
 /**
  * How a program arrives. Its source sends one message for each step over one channel, in the order of TargetMigration's
- * methods. Where the channel ends before the commit, nothing of the program stays here; from the commit on the source is
- * not needed any more.
+ * methods. Where the channel ends before the commit, nothing of the program stays here; from the commit on the source
+ * is not needed any more.
  */
 import { MigrunError } from '../errors';
 import { giveBack, renewClaim } from '../migration/holding';
@@ -102,7 +102,10 @@ export class Arrivals {
     await renewed;
   }
 
-  /** Goes on from the commit without being asked: neither host needs the other any more. Whatever fails, the program runs. */
+  /**
+   * Goes on from the commit without being asked: neither host needs the other any more. Whatever fails, the program
+   * runs.
+   */
   private async takeOver(): Promise<void> {
     const migration = this.current();
     const resumed = this.attempt('resuming failed', () => migration.resume());

@@ -1,6 +1,6 @@
 /**
- * The supervisor's side of a console: whoever has the program's token is given its output, and gives its input and signals.
- * The last one that attaches is the console; the one before it is told nothing more.
+ * The supervisor's side of a console: whoever has the program's token is given its output, and gives its input and
+ * signals. The last one that attaches is the console; the one before it is told nothing more.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { MigrunError } from '../errors';

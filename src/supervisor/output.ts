@@ -16,8 +16,8 @@ export type OutputState = ConsoleState['stdout'];
 export const NO_OUTPUT: OutputState = { acknowledged: 0, unacknowledged: new Uint8Array(), ended: false };
 
 /**
- * Positions count the bytes of an output from the program's start. Where a supervisor before this one died with them, they
- * count from the position that the next console names.
+ * Positions count the bytes of an output from the program's start. Where a supervisor before this one died with them,
+ * they count from the position that the next console names.
  */
 export class Output {
   private readonly source: Socket | undefined;

@@ -37,8 +37,8 @@ export class Program implements MovingProgram {
   private readonly watches: Watch[] = [];
 
   /**
-   * Takes the pod's descriptors over. Without a state, positions count from the one that the next console names. `onExit`
-   * gets the program's exit status, once; UNKNOWN_STATUS where init is no child of this process.
+   * Takes the pod's descriptors over. Without a state, positions count from the one that the next console names.
+   * `onExit` gets the program's exit status, once; UNKNOWN_STATUS where init is no child of this process.
    */
   constructor(
     readonly identity: ProgramIdentity,

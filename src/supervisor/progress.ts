@@ -1,7 +1,7 @@
 /**
- * What the steps of a migration report, on its way to whoever asked for the migration. Reports are sent in batches: each
- * message wakes another process, which costs time while the program stands still, and a small program runs again before
- * a person could read one.
+ * What the steps of a migration report, on its way to whoever asked for the migration. Reports are sent in batches:
+ * each message wakes another process, which costs time while the program stands still, and a small program runs again
+ * before a person could read one.
  */
 import type { SupervisorMessage } from '../protocol/control/index';
 

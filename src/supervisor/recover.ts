@@ -30,7 +30,9 @@ export interface Recovered {
   readonly console: ProgramRecord['console'];
 }
 
-/** Gives undefined where nothing of the program is here any more. Waits for the target's word where only that counts. */
+/**
+ * Gives undefined where nothing of the program is here any more. Waits for the target's word where only that counts.
+ */
 export async function recover(id: string, tools: SupervisorTools): Promise<Recovered | undefined> {
   const { journal, records, log } = tools;
   const arrival = records.arrival(id);
@@ -74,7 +76,9 @@ async function recoverProgram(record: ProgramRecord, tools: SupervisorTools): Pr
   return { identity, pod, stdio: undefined, console: record.console === 'here' ? 'lost' : record.console };
 }
 
-/** Whether the program was committed to its target, or to its file. It cannot have been before the commit was asked for. */
+/**
+ * Whether the program was committed to its target, or to its file. It cannot have been before the commit was asked for.
+ */
 async function hasLeft(migration: string, { config, journal, log }: SupervisorTools): Promise<boolean> {
   const asked = journal.asked(migration);
   if (asked === undefined) return false;
@@ -96,8 +100,8 @@ async function stay(migration: string, { agent, config, journal, log }: Supervis
 }
 
 /**
- * Waits until nobody traces a process of the program. A CRIU that was dumping goes on when its parent has died, and takes
- * its code out of the processes in the end; until then they must not run.
+ * Waits until nobody traces a process of the program. A CRIU that was dumping goes on when its parent has died, and
+ * takes its code out of the processes in the end; until then they must not run.
  */
 async function untraced(cgroup: string): Promise<void> {
   for (let tracer = tracerOf(cgroup); tracer !== undefined; tracer = tracerOf(cgroup)) await death(tracer);

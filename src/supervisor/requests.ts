@@ -1,6 +1,6 @@
 /**
- * What the command line asks of a supervisor whose program runs: to look at the program, to move it to another host, or to
- * make a checkpoint of it. Whoever asks for a move or a checkpoint is told of each step.
+ * What the command line asks of a supervisor whose program runs: to look at the program, to move it to another host, or
+ * to make a checkpoint of it. Whoever asks for a move or a checkpoint is told of each step.
  */
 import { checkpointSteps } from '../checkpoint/checkpoint';
 import { CheckpointContext, type CheckpointRequest } from '../checkpoint/context';

@@ -2,9 +2,9 @@
  * A program's stdin, stdout and stderr as streams with positions, so that not a byte is lost or repeated when the
  * console is elsewhere, or reconnects, or the program moves.
  *
- * Output that was read from the program stays here until the console acknowledges it, and while there is too much of it,
- * nothing more is read. Input counts as received once it is in the pipe. Both positions move with the program, and so does
- * the unacknowledged output; CRIU moves what is in the pipes.
+ * Output that was read from the program stays here until the console acknowledges it, and while there is too much of
+ * it, nothing more is read. Input counts as received once it is in the pipe. Both positions move with the program, and
+ * so does the unacknowledged output; CRIU moves what is in the pipes.
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { ReadStream, WriteStream } from 'node:tty';

@@ -1,10 +1,10 @@
 /**
- * One program's life on this host: it was started here, has arrived, or was left behind by a supervisor that died; it is
- * looked at, leaves, or ends.
+ * One program's life on this host: it was started here, has arrived, or was left behind by a supervisor that died; it
+ * is looked at, leaves, or ends.
  *
- * A supervisor serves a UNIX socket, <runDir>/programs/<id>.sock, for the command line, for consoles, and for the source
- * of a program that arrives. Until its program is here, messages go to arrivals.ts; from then on
- * they go to console.ts or to requests.ts.
+ * A supervisor serves a UNIX socket, <runDir>/programs/<id>.sock, for the command line, for consoles, and for the
+ * source of a program that arrives. Until its program is here, messages go to arrivals.ts; from then on they go to
+ * console.ts or to requests.ts.
  */
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';

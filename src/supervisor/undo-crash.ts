@@ -1,4 +1,6 @@
-/** Undoes what somebody who died had done to a program: its processes are frozen, its sockets locked and in TCP_REPAIR. */
+/**
+ * Undoes what somebody who died had done to a program: its processes are frozen, its sockets locked and in TCP_REPAIR.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../log';
@@ -14,8 +16,8 @@ export function isFrozen(cgroup: string): boolean {
 
 /**
  * A frozen program runs again, with its sockets as they were. What the dead process alone knew of them is lost: the
- * SO_REUSEADDR of a connection in repair, and a filter that the program had on a socket whose lock has a lease. A socket
- * that was not locked stays as it is.
+ * SO_REUSEADDR of a connection in repair, and a filter that the program had on a socket whose lock has a lease. A
+ * socket that was not locked stays as it is.
  */
 export function unlockAndThaw(cgroup: string, registry: Registry | undefined, log: Logger): void {
   const sockets = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];

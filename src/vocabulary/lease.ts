@@ -1,9 +1,9 @@
-/** How long peers hold without hearing of us again; our own locks likewise. */
+/** How long a lock lasts where nobody renews it: the peers' and our own. */
 
 export const LEASE_MS = 10_000;
-/** From 2,500 on: to lock many takes long on a busy host, and to hear of it. */
+/** It counts from 2,500 connections on: to lock so many takes long on a busy host, and so does hearing of it. */
 const PER_CONNECTION_MS = 4;
-/** What lasts longer is a hold, which costs more: TCP bears this by itself. */
+/** TCP bears this by itself. A longer lock is a hold, which costs more. */
 export const LONGEST_LEASE_MS = 40_000;
 
 export function leaseFor(connections: number): number {

@@ -3,10 +3,10 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
-import { MigrunError } from '../../errors';
+import { asMigrunError, MigrunError } from '../../errors';
 import { Channel, type IncomingMessage, type TypedMessage } from '../channel/index';
 
-/** unix(7); Node cuts a longer one without a word. */
+/** The longest path of a UNIX socket (unix(7)). Node cuts a longer one off without a word. */
 const MAX_PATH_BYTES = 107;
 
 /** Throws E_NOT_RUNNING where nobody listens. */
@@ -53,8 +53,8 @@ export async function listenLocal<Message extends TypedMessage>(
 }
 
 /**
- * Listens on an abstract name, which starts with a NUL byte. Such a name belongs to the network namespace (unix(7)), one
- * process can have it, and has it until it ends. undefined: another process has it.
+ * Listens on an abstract name, which starts with a NUL byte. Such a name belongs to the network namespace (unix(7)),
+ * one process can have it, and has it until it ends. undefined: another process has it.
  */
 export function bindAbstract(name: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
@@ -67,7 +67,10 @@ export function bindAbstract(name: string): Promise<Server | undefined> {
   });
 }
 
-/** Takes messages, and data in its place among them, until the channel ends; what `handle` throws is the answer to a request. */
+/**
+ * Takes messages, and the data between them, until the channel ends. Where `handle` throws, the request fails with
+ * that.
+ */
 export async function serve<Message extends TypedMessage>(
   channel: Channel<Message>,
   handle: (incoming: IncomingMessage<Message>) => Promise<Message | void>,
@@ -89,12 +92,6 @@ async function answer<Message extends TypedMessage>(
   } catch (error) {
     if (incoming.wantsAnswer) await incoming.fail(asMigrunError(error)).catch(() => undefined);
   }
-}
-
-export function asMigrunError(error: unknown): MigrunError {
-  if (error instanceof MigrunError) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  return new MigrunError('E_INTERNAL', text, { hint: 'this is a defect of migrun; its log says more', cause: error });
 }
 
 /** Narrows an answer to what was asked for. */
