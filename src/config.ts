@@ -1,6 +1,4 @@
-/**
- * Where things are on this host. Everything can be set by an environment variable; the defaults are a plain system's.
- */
+/** Where things are on this host. Environment variables set them; the defaults are for a plain system. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MigrunError } from './errors';
@@ -13,9 +11,7 @@ const root = join(__dirname, '..');
 export interface Config {
   /** Has what a reboot must not take away: the cluster key. */
   readonly stateDir: string;
-  /**
-   * Has what is gone with a reboot, as the programs are: sockets, the journal, images on their way. Usually on a tmpfs.
-   */
+  /** Has what is gone after a reboot, as the programs are: sockets, the journal, images on their way. */
   readonly runDir: string;
   readonly clusterKeyFile: string;
   readonly agentSocket: string;

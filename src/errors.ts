@@ -1,7 +1,4 @@
-/**
- * An error that says what failed (message), what it is to a program (code, like 'E_KEY') and what to do about it
- * (hint).
- */
+/** An error: what failed (message), what that is to a program (code, like 'E_KEY'), and what to do (hint). */
 export class MigrunError extends Error {
   readonly hint: string | undefined;
 

@@ -68,9 +68,7 @@ export class Agent {
     this.onlyOne?.close();
   }
 
-  /**
-   * Opens what works with the cluster key. Without one this host's connections follow others' migrations all the same.
-   */
+  /** Opens what needs the cluster key. A host without one follows migrations, but takes no programs. */
   private async open(): Promise<void> {
     this.key = this.readKey();
     this.programs.pauseLeft = (group) => this.peering?.pauseLeft(group);

@@ -2,6 +2,7 @@
  * Answers other hosts that have shown the cluster key. Where they want a supervisor of this host, the agent connects
  * the rest of the channel to it and has no more to do with it.
  */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type Config, logFileOf, socketOf } from '../config';
 import { asMigrunError, MigrunError } from '../errors';
@@ -40,12 +41,12 @@ export class Door {
           await spawnSelf(['supervise', message.program], logFileOf(this.config, message.program));
           const socket = await this.connectTo(message.program);
           await incoming.reply({ type: 'opened' });
-          return socket;
+          return socket.on('error', () => socket.destroy());
         }
         case 'open-console': {
           const socket = await this.connectTo(message.program);
           await incoming.reply({ type: 'opened' });
-          return socket;
+          return socket.on('error', () => socket.destroy());
         }
         case 'ask-outcome':
           await incoming.reply({ type: 'outcome-is', outcome: this.journal.decide(message.migration, 'aborted') });
@@ -59,11 +60,11 @@ export class Door {
     }
   }
 
-  private connectTo(program: string): Promise<Socket> {
-    return new Promise((resolve, reject) => {
-      const socket = connect({ path: socketOf(this.config, program) });
-      socket.once('error', (cause) => reject(new MigrunError('E_NO_PROGRAM', `no program ${program} here`, { cause })));
-      socket.once('connect', () => resolve(socket));
+  private async connectTo(program: string): Promise<Socket> {
+    const socket = connect({ path: socketOf(this.config, program) });
+    await once(socket, 'connect').catch((cause: Error) => {
+      throw new MigrunError('E_NO_PROGRAM', `no program ${program} here`, { cause });
     });
+    return socket.on('error', () => socket.destroy());
   }
 }

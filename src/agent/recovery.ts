@@ -16,7 +16,7 @@ const STEADY_MS = 10_000;
 const LOOK_AGAIN_MS = 100;
 
 export class Recovery {
-  /** The programs that are looked after; true: once more from the start, when the present round has ended. */
+  /** By program; true: it is to be looked after again when that has ended. */
   private readonly watched = new Map<string, boolean>();
   private readonly stopped = new AbortController();
   private readonly records: Records;
@@ -28,7 +28,7 @@ export class Recovery {
     this.records = new Records(config.programsDir);
   }
 
-  /** Looks after every program that has a record, so also after what a crash has left here. */
+  /** Looks after whatever a crash has left here. */
   start(): void {
     for (const id of this.records.ids()) this.watch(id);
   }
@@ -53,7 +53,7 @@ export class Recovery {
     this.stopped.abort();
   }
 
-  /** Resolves when the program has no record any more, or when it is given up. */
+  /** Ends when the program has no record any more. */
   private async lookAfter(id: string): Promise<void> {
     for (let failures = 0; failures < MAX_FAILURES;) {
       const since = performance.now();

@@ -5,9 +5,7 @@ import { dirname, join } from 'node:path';
 import { MigrunError } from '../errors';
 
 const MAIN = join(__dirname, '..', 'cli', 'main.js');
-/**
- * Room for young objects: to collect them takes some milliseconds, which a program that stands still would wait for.
- */
+/** Room for young objects: a collection takes some milliseconds, and a program may be standing still. */
 const V8_OPTIONS = ['--min-semi-space-size=16', '--max-semi-space-size=32'];
 /** The new process finds in this variable the descriptor on which it is to say "ready". */
 const READY_VARIABLE = 'MIGRUN_READY_FD';

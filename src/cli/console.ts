@@ -121,10 +121,7 @@ export class ConsoleClient {
     return channel.withSchema(supervisorMessage);
   }
 
-  /**
-   * Shows output until the program has ended (gives its status) or moved (gives where to), or the line broke
-   * (undefined).
-   */
+  /** Shows output until the program ended (gives its status), moved (gives where to) or the line broke. */
   private async follow(channel: Channel<SupervisorMessage>): Promise<number | SupervisorAddress | undefined> {
     try {
       for await (const incoming of channel) {

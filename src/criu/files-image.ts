@@ -34,9 +34,7 @@ interface Field {
   readonly content: Reader;
 }
 
-/**
- * Makes CRIU restore the sockets of these inodes without bind(2) and connect(2). Throws E_IMAGE where the file is none.
- */
+/** Makes CRIU restore the sockets of these inodes without bind(2) and connect(2). Throws E_IMAGE. */
 export function unbindSockets(folder: string, inodes: readonly number[]): void {
   if (inodes.length === 0) return;
   const path = join(folder, 'files.img');

@@ -26,10 +26,7 @@ const NO_BREAKPOINTS = { CRIU_FAULT: '130' };
  */
 export type StageHandler = (stage: string, pid: number | undefined) => Promise<void> | void;
 
-/**
- * An open file that is deleted moves with its content, while the program stands still, up to this size. CRIU's own
- * limit is 1 MiB.
- */
+/** A deleted file that is open moves with its content, up to this. CRIU's own limit is 1 MiB. */
 export const GHOST_LIMIT_BYTES = 64 << 20;
 
 const LOG_FILE = 'criu.log';

@@ -1,30 +1,30 @@
-/** Our own descriptors of what other processes have open, by pidfd_getfd(2). They are the caller's to close. */
-import { type Native, native } from '../native/index';
+/** Taking descriptors out of processes: one pidfd for each, however many of its descriptors are taken. */
+import { type Native, native as ofThisProcess } from '../native/index';
 
-/** Takes descriptors out of processes, with one pidfd for each process, however many of its descriptors are taken. */
 export class Pidfds {
   private readonly open = new Map<number, number>();
 
-  constructor(private readonly addon: Pick<Native, 'pidfdOpen' | 'pidfdGetfd' | 'closeFd'> = native) {}
+  /** Peering hands in its host's. */
+  constructor(private readonly native: Pick<Native, 'pidfdOpen' | 'pidfdGetfd' | 'closeFd'> = ofThisProcess) {}
 
-  /** Throws what pidfd_open(2) and pidfd_getfd(2) do. */
+  /** Our own descriptor of it. Throws what pidfd_open(2) and pidfd_getfd(2) do. */
   take(pid: number, fd: number): number {
-    return this.addon.pidfdGetfd(this.of(pid), fd);
+    return this.native.pidfdGetfd(this.of(pid), fd);
   }
 
   close(): void {
-    for (const pidfd of this.open.values()) this.addon.closeFd(pidfd);
+    for (const pidfd of this.open.values()) this.native.closeFd(pidfd);
     this.open.clear();
   }
 
   private of(pid: number): number {
-    const pidfd = this.open.get(pid) ?? this.addon.pidfdOpen(pid);
+    const pidfd = this.open.get(pid) ?? this.native.pidfdOpen(pid);
     this.open.set(pid, pidfd);
     return pidfd;
   }
 }
 
-/** Takes a single one. Throws what `take` does. */
+/** Our own descriptor of a single one. Throws what `take` does. */
 export function takeDescriptor(pid: number, fd: number): number {
   const pidfds = new Pidfds();
   try {

@@ -117,17 +117,11 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
     const child = spawn(config.init, [...places, ...flags, '--', ...request.command], {
       stdio: [...near, reportWrite, ...(stdio.kind === 'pipes' ? far : [])],
     });
-    const spawnFailed = new Promise<never>((_, reject) => {
-      child.once(
-        'error',
-        (cause) =>
-          reject(
-            new MigrunError('E_INIT', `migrun-init does not start: ${cause.message}`, {
-              hint: 'run tools/setup to build it',
-              cause,
-            }),
-          ),
-      );
+    const spawnFailed = once(child, 'error').then(([cause]: Error[]): never => {
+      throw new MigrunError('E_INIT', `migrun-init does not start: ${cause?.message}`, {
+        hint: 'run tools/setup to build it',
+        cause,
+      });
     });
     // Its end makes init our child. The reports may end before that: do_exit() closes files first, then gives children
     // away.

@@ -42,9 +42,7 @@ export class Supervision {
   }
 }
 
-/**
- * True once nobody supervises the program; false where somebody still does after this time, or `signal` called it off.
- */
+/** True once nobody supervises the program; false when the time is over, or `signal` calls it off. */
 export function supervisionEnded(id: string, timeoutMs?: number, signal?: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path: nameOf(id) });

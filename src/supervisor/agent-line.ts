@@ -15,7 +15,7 @@ export class AgentLine implements AgentLink {
   private channel: Channel<AgentMessage> | undefined;
   private watcher: FSWatcher | undefined;
   private opening = false;
-  private missed = false;
+  private isNew = false;
   private closed = false;
   private readonly waiters = new Set<() => void>();
   /** Called when an agent that was there is gone, for whatever reason. */
@@ -109,28 +109,23 @@ export class AgentLine implements AgentLink {
   private await(): void {
     this.watcher?.close();
     this.watcher = watch(dirname(this.path), (_event, name) => {
-      if (name === basename(this.path) && existsSync(this.path)) this.retry();
+      if (name === basename(this.path) && existsSync(this.path)) void this.retry();
     });
-    this.retry();
+    void this.retry();
   }
 
-  private retry(): void {
-    if (this.channel !== undefined || this.closed) return;
-    if (this.opening) {
-      this.missed = true;
-      return;
-    }
+  /** Tries once, and again where the agent's socket was made anew meanwhile. */
+  private async retry(): Promise<void> {
+    this.isNew = true;
+    if (this.opening) return;
     this.opening = true;
-    void this.open()
-      .then(
+    while (this.isNew && this.channel === undefined && !this.closed) {
+      this.isNew = false;
+      await this.open().then(
         () => this.watcher?.close(),
         () => undefined, // the watch tells when there is another one
-      )
-      .then(() => {
-        this.opening = false;
-        if (!this.missed) return;
-        this.missed = false;
-        this.retry();
-      });
+      );
+    }
+    this.opening = false;
   }
 }

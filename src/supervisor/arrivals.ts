@@ -13,6 +13,7 @@ import { arrivalName, type ProgramIdentity } from '../program/record';
 import type { Channel } from '../protocol/channel/index';
 import type { Arrival, ResumedPeer, SupervisorMessage } from '../protocol/control/index';
 import type { Program, SupervisorTools } from './program';
+import type { Registration } from './registration';
 import type { StdioState } from './stdio';
 
 const UNSUPERVISED = 'the program runs, but is not supervised';
@@ -22,8 +23,6 @@ export interface ArrivalHome {
   /** The program is ours. Called before it runs, while it waits for its peers, so that whoever follows us knows. */
   arrived(identity: ProgramIdentity, pod: Pod): void;
   adopt(identity: ProgramIdentity, pod: Pod, stdio: StdioState): Program;
-  /** Tells the agent what the program is now, and has its connections counted. */
-  updateAll(): Promise<void>;
   /** Nothing came of it. */
   failed(): void;
 }
@@ -37,6 +36,7 @@ export class Arrivals {
   constructor(
     private readonly channel: Channel<SupervisorMessage>,
     private readonly tools: SupervisorTools,
+    private readonly registration: Registration,
     private readonly home: ArrivalHome,
   ) {}
 
@@ -102,10 +102,7 @@ export class Arrivals {
     await renewed;
   }
 
-  /**
-   * Goes on from the commit without being asked: neither host needs the other any more. Whatever fails, the program
-   * runs.
-   */
+  /** Goes on from the commit by itself: neither host needs the other now. Whatever fails, the program runs. */
   private async takeOver(): Promise<void> {
     const migration = this.current();
     const resumed = this.attempt('resuming failed', () => migration.resume());
@@ -124,7 +121,7 @@ export class Arrivals {
       // While peers are late, it must not be moved on, nor be frozen for anything else.
       if (migration.hasLate) program.state = 'arriving';
       this.tools.records.removeArrival(identity.id);
-      return this.home.updateAll();
+      return this.registration.updateAll();
     });
     let peers: ResumedPeer[] = [];
     await this.attempt('a late peer was not resumed', async () => void (peers = await migration.resumeLate()));
@@ -138,7 +135,7 @@ export class Arrivals {
   private async settle(program: Program | undefined): Promise<void> {
     if (program?.state !== 'arriving') return;
     program.state = 'running';
-    await this.home.updateAll();
+    await this.registration.updateAll();
   }
 
   /** Tells the source, which needs it for its report only. */

@@ -8,6 +8,9 @@ import type { Channel, IncomingMessage } from '../protocol/channel/index';
 import type { SupervisorMessage } from '../protocol/control/index';
 import type { OutputName, Stdio } from './stdio';
 
+/** The program moved to another host, or is in a checkpoint now. */
+export type Farewell = Extract<SupervisorMessage, { type: 'moved' | 'stopped' }>;
+
 const NAMES: readonly OutputName[] = ['stdout', 'stderr'];
 
 export class ConsoleServer {
@@ -66,10 +69,7 @@ export class ConsoleServer {
     this.giveSignals();
   }
 
-  /**
-   * The program ended. Resolves when a console, be it one that is still on its way, has all of the output and the exit
-   * status.
-   */
+  /** The program ended. Resolves when a console, now or later, has all of its output and its status. */
   exited(status: number): Promise<void> {
     this.status = status;
     return new Promise((resolve) => {
@@ -78,15 +78,9 @@ export class ConsoleServer {
     });
   }
 
-  /** The program has another home; the console is told to go there. */
-  async moved(host: string, port: number): Promise<void> {
-    await this.channel?.send({ type: 'moved', host, port }).catch(() => undefined);
-    this.detach();
-  }
-
-  /** The program is in a checkpoint now. */
-  async stopped(file: string): Promise<void> {
-    await this.channel?.send({ type: 'stopped', file }).catch(() => undefined);
+  /** The program is not here any more; the console is told where it is. */
+  async left(farewell: Farewell): Promise<void> {
+    await this.channel?.send(farewell).catch(() => undefined);
     this.detach();
   }
 

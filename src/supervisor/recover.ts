@@ -30,9 +30,7 @@ export interface Recovered {
   readonly console: ProgramRecord['console'];
 }
 
-/**
- * Gives undefined where nothing of the program is here any more. Waits for the target's word where only that counts.
- */
+/** Gives undefined where nothing of the program is here any more. Waits for the target where it decides. */
 export async function recover(id: string, tools: SupervisorTools): Promise<Recovered | undefined> {
   const { journal, records, log } = tools;
   const arrival = records.arrival(id);
@@ -76,9 +74,7 @@ async function recoverProgram(record: ProgramRecord, tools: SupervisorTools): Pr
   return { identity, pod, stdio: undefined, console: record.console === 'here' ? 'lost' : record.console };
 }
 
-/**
- * Whether the program was committed to its target, or to its file. It cannot have been before the commit was asked for.
- */
+/** Whether the program was committed to its target, or its file: it was not if nobody asked for the commit. */
 async function hasLeft(migration: string, { config, journal, log }: SupervisorTools): Promise<boolean> {
   const asked = journal.asked(migration);
   if (asked === undefined) return false;
@@ -129,10 +125,7 @@ async function discard(cgroup: string, migration: string | null, { config, log }
   if (migration !== null) rmSync(join(config.runDir, 'migrations', migration), { recursive: true, force: true });
 }
 
-/**
- * Finishes what was committed: the program runs here, and nowhere else. The thaw came last, so one that is not frozen
- * needs nothing more.
- */
+/** Finishes what was committed. The thaw comes last: a program that is not frozen needs nothing more. */
 async function finishArrival(
   { program, migration, cgroup }: ArrivalRecord,
   tools: SupervisorTools,

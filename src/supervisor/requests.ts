@@ -1,7 +1,4 @@
-/**
- * What the command line asks of a supervisor whose program runs: to look at the program, to move it to another host, or
- * to make a checkpoint of it. Whoever asks for a move or a checkpoint is told of each step.
- */
+/** Requests of the command line about a program that runs: to look at it, to move it, to make a checkpoint. */
 import { checkpointSteps } from '../checkpoint/checkpoint';
 import { CheckpointContext, type CheckpointRequest } from '../checkpoint/context';
 import { MigrunError } from '../errors';
@@ -11,26 +8,27 @@ import { SOURCE_STEPS } from '../migration/source';
 import type { SourceContext } from '../migration/source-context';
 import type { Channel } from '../protocol/channel/index';
 import type { CheckpointReport, MigrationReport, SupervisorMessage } from '../protocol/control/index';
+import type { Farewell } from './console';
 import { inspect } from './inspect';
 import type { Program, SupervisorTools } from './program';
 import { Progress } from './progress';
+import type { Registration } from './registration';
 
 /** What a program that leaves needs of its supervisor. */
 export interface RequestHome {
   /** Writes down by which migration the program is leaving; null: it is not. */
   remember(leaving: string | null): void;
-  /** Tells the agent what the program is now. */
-  update(): Promise<void>;
   /** The program is not leaving any more; it may have ended meanwhile. */
   stayed(): Promise<void>;
-  /** Nothing of the program is here any more. `tell` tells its console where it is. */
-  left(tell: (console: Program['console']) => Promise<void>): Promise<void>;
+  /** Nothing of the program is here any more. */
+  left(farewell: Farewell): Promise<void>;
 }
 
 export class Requests {
   constructor(
     private readonly channel: Channel<SupervisorMessage>,
     private readonly tools: SupervisorTools,
+    private readonly registration: Registration,
     private readonly home: RequestHome,
   ) {}
 
@@ -52,7 +50,7 @@ export class Requests {
     const context = new MigrationContext(program, this.tools, this.tools.journal, { host: to, port });
     const report = context.report(await this.run(program, SOURCE_STEPS, context, 'moved'));
     this.tools.log.info({ report }, 'moved');
-    this.leave((console) => console.moved(context.target?.address ?? to, port));
+    this.leave({ type: 'moved', host: context.target?.address ?? to, port });
     return report;
   }
 
@@ -61,7 +59,7 @@ export class Requests {
     const endsAs = request.leaveRunning ? 'running' : 'moved';
     const report = context.report(await this.run(program, checkpointSteps(request), context, endsAs));
     this.tools.log.info({ report }, 'checkpointed');
-    if (!request.leaveRunning) this.leave((console) => console.stopped(context.file));
+    if (!request.leaveRunning) this.leave({ type: 'stopped', file: context.file });
     return report;
   }
 
@@ -72,9 +70,8 @@ export class Requests {
     context: Context,
     endsAs: 'moved' | 'running',
   ): Promise<Phase[]> {
-    const { home } = this;
     program.state = 'migrating';
-    home.remember(context.migration);
+    this.home.remember(context.migration);
     const progress = new Progress((report) =>
       void this.channel.send({ type: 'progress', ...report }).catch(() => undefined)
     );
@@ -82,20 +79,20 @@ export class Requests {
       progress.tell({ step, state, ms });
     let state: 'moved' | 'running' = 'running';
     try {
-      await home.update();
+      await this.registration.update();
       const phases = await runSteps(steps, context, tell, this.tools.log);
       state = endsAs;
       return phases;
     } finally {
       program.state = state;
       progress.flush();
-      if (state === 'running') await home.stayed();
+      if (state === 'running') await this.home.stayed();
     }
   }
 
-  /** Once the report is on its way. */
-  private leave(tell: (console: Program['console']) => Promise<void>): void {
-    setImmediate(() => void this.home.left(tell));
+  /** Done when the report is on its way. */
+  private leave(farewell: Farewell): void {
+    setImmediate(() => void this.home.left(farewell));
   }
 }
 

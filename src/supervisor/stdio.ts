@@ -7,6 +7,7 @@
  * so does the unacknowledged output; CRIU moves what is in the pipes.
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ReadStream, WriteStream } from 'node:tty';
 import type { ConsoleState } from '../migration/state';
 import { native } from '../native/index';
@@ -14,7 +15,6 @@ import { takeDescriptor } from '../program/pidfds';
 import type { StdioEnds } from '../program/stdio-ends';
 import { Input } from './input';
 import { NO_OUTPUT, Output } from './output';
-import { within } from './timeout';
 
 export type OutputName = 'stdout' | 'stderr';
 /** What of a program's console moves with it, besides its token. */
@@ -66,6 +66,10 @@ export class Stdio {
     }
   }
 
+  private get all(): (Input | Output)[] {
+    return [this.input, this.outputs.stdout, this.outputs.stderr];
+  }
+
   resize(rows: number, columns: number): void {
     if (this.ends.kind !== 'terminal') return;
     Object.assign(this.ends.terminal, { rows, columns });
@@ -82,20 +86,17 @@ export class Stdio {
   }
 
   freeze(): void {
-    this.input.freeze();
-    this.outputs.stdout.freeze();
-    this.outputs.stderr.freeze();
+    for (const stream of this.all) stream.freeze();
   }
 
   thaw(): void {
-    this.outputs.stdout.thaw();
-    this.outputs.stderr.thaw();
-    this.input.thaw();
+    for (const stream of this.all) stream.thaw();
   }
 
   /** Resolves when the console has acknowledged what it was sent, and after this time at the latest. */
-  settled(timeoutMs: number): Promise<void> {
-    return within(Promise.all([this.outputs.stdout.settled(), this.outputs.stderr.settled()]), timeoutMs);
+  async settled(timeoutMs: number): Promise<void> {
+    const all = Promise.all([this.outputs.stdout.settled(), this.outputs.stderr.settled()]);
+    await Promise.race([all, sleep(timeoutMs, undefined, { ref: false })]);
   }
 
   state(): StdioState {
@@ -108,8 +109,6 @@ export class Stdio {
   }
 
   close(): void {
-    this.input.close();
-    this.outputs.stdout.close();
-    this.outputs.stderr.close();
+    for (const stream of this.all) stream.close();
   }
 }

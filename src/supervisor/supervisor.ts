@@ -9,6 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import type { Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config, socketOf } from '../config';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
@@ -20,12 +21,12 @@ import { Supervision } from '../program/supervision';
 import type { Channel, IncomingMessage } from '../protocol/channel/index';
 import { listenLocal, serve, type SupervisorMessage, supervisorMessage } from '../protocol/control/index';
 import { type ArrivalHome, Arrivals } from './arrivals';
+import type { Farewell } from './console';
 import { Program, type SupervisorTools } from './program';
 import { recover } from './recover';
 import { Registration } from './registration';
 import { type RequestHome, Requests } from './requests';
 import { freshStdioState, type StdioState } from './stdio';
-import { within } from './timeout';
 
 /** How long a program that ended waits for its console to fetch its status. */
 const FAREWELL_MS = 10_000;
@@ -109,10 +110,7 @@ export class Supervisor implements ArrivalHome, RequestHome {
     await this.registration.agent.start();
   }
 
-  /**
-   * To be called after `succeed`: finishes or undoes what that supervisor was doing. Resolves when the program runs as
-   * before, or is gone.
-   */
+  /** To be called after `succeed`. Resolves when the program runs as before its supervisor died, or is gone. */
   async recover(): Promise<void> {
     const recovered = await recover(this.id, this.tools);
     if (recovered === undefined) return this.close(undefined);
@@ -122,7 +120,7 @@ export class Supervisor implements ArrivalHome, RequestHome {
     this.remember(null);
     this.tools.records.removeArrival(this.id);
     await this.serve();
-    await this.update();
+    await this.registration.update();
   }
 
   private async take(): Promise<void> {
@@ -135,8 +133,8 @@ export class Supervisor implements ArrivalHome, RequestHome {
   }
 
   private serveChannel(channel: Channel<SupervisorMessage>): void {
-    const arrivals = new Arrivals(channel, this.tools, this);
-    const requests = new Requests(channel, this.tools, this);
+    const arrivals = new Arrivals(channel, this.tools, this.registration, this);
+    const requests = new Requests(channel, this.tools, this.registration, this);
     const handle = async (incoming: IncomingMessage<SupervisorMessage>): Promise<SupervisorMessage | void> => {
       if (this.program === undefined) {
         clearTimeout(this.arrivalTimer);
@@ -178,23 +176,15 @@ export class Supervisor implements ArrivalHome, RequestHome {
     this.write(identity, pod.cgroup, pod.stdio.kind !== 'pipes', leaving);
   }
 
-  update(): Promise<void> {
-    return this.registration.update();
-  }
-
-  updateAll(): Promise<void> {
-    return this.registration.updateAll();
-  }
-
   async stayed(): Promise<void> {
     this.remember(null);
     if (this.exitStatus !== undefined) void this.ended(this.exitStatus);
-    await this.updateAll();
+    await this.registration.updateAll();
   }
 
-  async left(tell: (console: Program['console']) => Promise<void>): Promise<void> {
+  async left(farewell: Farewell): Promise<void> {
     const program = this.program as Program;
-    await tell(program.console);
+    await program.console.left(farewell);
     program.close();
     await this.close(undefined);
   }
@@ -207,7 +197,8 @@ export class Supervisor implements ArrivalHome, RequestHome {
     // Either the copy that stayed behind was killed, or `stayed` sees to it when the program does not leave.
     if (program.state === 'moved' || program.state === 'migrating') return;
     program.state = 'ended';
-    if (this.console !== 'lost') await within(program.console.exited(status), FAREWELL_MS);
+    if (this.console !== 'lost')
+      await Promise.race([program.console.exited(status), sleep(FAREWELL_MS, undefined, { ref: false })]);
     program.close();
     await this.close(status);
   }

@@ -1,6 +1,4 @@
-/**
- * Undoes what somebody who died had done to a program: its processes are frozen, its sockets locked and in TCP_REPAIR.
- */
+/** Undoes what somebody who died had done to a program: it is frozen, its sockets are locked or in TCP_REPAIR. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../log';

@@ -193,7 +193,7 @@ describe('an attached console', () => {
     server.freeze();
     await console.tell({ type: 'kill', signal: 15 });
     await console.settle();
-    await server.moved('10.0.0.2', 4807);
+    await server.left({ type: 'moved', host: '10.0.0.2', port: 4807 });
     server.thaw();
     await until(() => console.has('moved'));
     expect([signals, console.has('killed')]).toEqual([[], false]);
@@ -201,7 +201,7 @@ describe('an attached console', () => {
 
   test('is told where the program has gone, and gets nothing more from here', async () => {
     const console = await Console.attached();
-    await server.moved('10.0.0.2', 4807);
+    await server.left({ type: 'moved', host: '10.0.0.2', port: 4807 });
     program.print('late');
     await until(() => console.has('moved'));
     await console.settle();

@@ -119,9 +119,7 @@ export class Channel<Message extends TypedMessage> {
     }
   }
 
-  /**
-   * Sends what is queued, then ends. What still comes is thrown away; a side that does not end is not waited for long.
-   */
+  /** Sends what is queued, then ends. What comes meanwhile is thrown away. Does not wait long for the other side. */
   async close(): Promise<void> {
     this.closing = true;
     this.stream.end();

@@ -1,6 +1,7 @@
 /** The agent's door for other hosts. */
 
 import { timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { z } from 'zod';
@@ -147,19 +148,13 @@ async function welcome<Message extends TypedMessage>(
   return { channel: new Channel(socket, schema), hello, remoteAddress, localAddress };
 }
 
-function opened<Message extends TypedMessage>(
+async function opened<Message extends TypedMessage>(
   door: ReturnType<typeof createServer>,
   { port, host }: ListenOptions<Message>,
 ): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (cause: Error) => {
-      const where = host === undefined ? `port ${port}` : `${host}, port ${port}`;
-      reject(new MigrunError('E_LISTEN', `cannot listen on ${where}: ${cause.message}`, { cause }));
-    };
-    door.once('error', failed);
-    door.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
-      door.off('error', failed);
-      resolve();
-    });
+  door.listen({ port, ...(host === undefined ? {} : { host }) });
+  await once(door, 'listening').catch((cause: Error) => {
+    const where = host === undefined ? `port ${port}` : `${host}, port ${port}`;
+    throw new MigrunError('E_LISTEN', `cannot listen on ${where}: ${cause.message}`, { cause });
   });
 }
