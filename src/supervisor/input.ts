@@ -18,7 +18,7 @@ export class Input {
   ended: boolean;
   onReceived: ((position: number) => void) | undefined;
 
-  /** `closeFarEnd` makes the other holders of the pipe's writing end close it too. */
+  /** `closeFarEnd` makes init close its descriptor of the pipe's writing end too. */
   constructor(
     private readonly sink: Socket | undefined,
     known: Pick<ConsoleState, 'received' | 'inputEnded'> | undefined,
