@@ -29,6 +29,21 @@ module.exports = {
       to: { path: '^src/agent/' },
     },
     {
+      name: 'agent-moves-nothing',
+      comment:
+        "An agent is there for the peers and supervisors of its host; to move a program is the supervisor's affair.",
+      severity: 'error',
+      from: { path: '^src/agent/' },
+      to: { path: '^src/(checkpoint|migration)/' },
+    },
+    {
+      name: 'command-line-moves-nothing',
+      comment: 'Only `migrun restore` walks through steps of its own: its source is a file, which has no supervisor.',
+      severity: 'error',
+      from: { path: '^src/cli/', pathNot: '^src/cli/commands/restore\\.ts$' },
+      to: { path: '^src/migration/' },
+    },
+    {
       name: 'ground-looks-up',
       comment: 'errors, log, config and version know nothing of the rest.',
       severity: 'error',

@@ -3,11 +3,11 @@
 const js = require('@eslint/js');
 const tseslint = require('typescript-eslint');
 
-/** process.exit belongs to the command line alone: elsewhere it would cut off undo steps. */
+/** Only one file ends the process: elsewhere that would cut off undo steps, and lose what is still to be written. */
 const processExit = {
   object: 'process',
   property: 'exit',
-  message: 'Only src/cli ends the process: throw an error with a code.',
+  message: 'Only src/cli/main.ts ends the process: throw an error with a code.',
 };
 
 module.exports = tseslint.config(
@@ -44,12 +44,12 @@ module.exports = tseslint.config(
   {
     files: ['src/**/*.ts'],
     rules: {
-      'max-lines': ['error', { max: 330, skipBlankLines: true, skipComments: true }],
+      'max-lines': ['error', { max: 260, skipBlankLines: true, skipComments: true }],
       'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
       'no-restricted-properties': ['error', processExit],
     },
   },
-  { files: ['src/cli/**/*.ts'], rules: { 'no-restricted-properties': 'off', 'no-console': 'off' } },
+  { files: ['src/cli/main.ts'], rules: { 'no-restricted-properties': 'off' } },
   {
     // A test file is one long list of cases, and the shape of what it reads from a child is its own affair.
     files: ['test/**/*.ts'],

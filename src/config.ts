@@ -1,4 +1,4 @@
-/** Where things are on this host. Everything can be set by an environment variable; the defaults are a plain system's. */
+/** Where things are on this host. Environment variables set them; the defaults are for a plain system. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MigrunError } from './errors';
@@ -9,15 +9,15 @@ export const DEFAULT_PORT = 4807;
 const root = join(__dirname, '..');
 
 export interface Config {
-  /** Kept over a reboot: the cluster key. */
+  /** Has what a reboot must not take away: the cluster key. */
   readonly stateDir: string;
-  /** Gone with a reboot, as the programs are: control sockets, the journal, images in flight. A tmpfs on every usual system. */
+  /** Has what is gone after a reboot, as the programs are: sockets, the journal, images on their way. */
   readonly runDir: string;
   readonly clusterKeyFile: string;
   readonly agentSocket: string;
   readonly programsDir: string;
   readonly journalDir: string;
-  /** What connections of this host are held for long, and by whom. */
+  /** Has which connections of this host are held for long, and for whom. */
   readonly holdsDir: string;
   readonly criu: string;
   readonly init: string;
@@ -45,29 +45,43 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   };
 }
 
-/** As node-gyp built it here, else as it came with the package (tools/prebuild). */
+/** The file that node-gyp built here, else the one that came with the package (tools/prebuild). */
 function builtFile(name: string): string {
   const built = join(root, 'build', 'Release', name);
   return existsSync(built) ? built : join(root, 'prebuilds', `${process.platform}-${process.arch}`, name);
 }
 
 function parsePort(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_PORT;
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+  const port = text === undefined ? DEFAULT_PORT : toPort(text);
+  if (port === undefined)
     throw new MigrunError('E_USAGE', `MIGRUN_PORT is ${JSON.stringify(text)}, not a port`, {
       hint: 'set it to 1..65535, or not at all',
     });
-  }
   return port;
 }
 
-/** CRIU's own log of a migration that failed. */
-export function criuLogOf({ runDir }: Config, migration: string): string {
-  return join(runDir, 'log', `criu-${migration.slice(0, 8)}.log`);
+/** A port's number out of text; undefined: the text is none. */
+export function toPort(text: string): number | undefined {
+  const port = Number(text);
+  return Number.isInteger(port) && port >= 1 && port <= 65535 ? port : undefined;
 }
 
-/** The mount point of cgroup v2, alone or beside v1 ("hybrid"); undefined where none is mounted. */
+/** The UNIX socket of the supervisor of a program. */
+export function socketOf({ programsDir }: Config, program: string): string {
+  return join(programsDir, `${program}.sock`);
+}
+
+/** The log of a part of migrun, or of a program's supervisor. */
+export function logFileOf({ runDir }: Config, name: string): string {
+  return join(runDir, 'log', `${name}.log`);
+}
+
+/** CRIU's own log of a migration that failed. */
+export function criuLogOf(config: Config, migration: string): string {
+  return logFileOf(config, `criu-${migration.slice(0, 8)}`);
+}
+
+/** Where cgroup v2 is mounted, alone or beside v1 ("hybrid"); undefined: nowhere. */
 export function cgroupMount(mounts = readFileSync('/proc/self/mounts', 'utf8')): string | undefined {
   return mounts
     .split('\n')

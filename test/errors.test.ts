@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MigrunError } from '../src/errors';
+import { asMigrunError, MigrunError } from '../src/errors';
 
 const root = join(__dirname, '..');
 
@@ -41,4 +41,18 @@ test('a MigrunError keeps what caused it', () => {
     cause,
   });
   expect('cause' in new MigrunError('E_FILE', 'no file')).toBe(false);
+});
+
+describe('asMigrunError', () => {
+  test('leaves one as it is', () => {
+    const error = new MigrunError('E_BUSY', 'not now');
+    expect(asMigrunError(error)).toBe(error);
+  });
+
+  test.each([[new RangeError('too far'), 'too far'], ['text', 'text'], [undefined, 'undefined']])(
+    'makes a defect of %p',
+    (thrown, message) => {
+      expect(asMigrunError(thrown)).toMatchObject({ code: 'E_INTERNAL', message });
+    },
+  );
 });

@@ -1,18 +1,20 @@
 /**
- * The one daemon of a host, that is, of a network namespace: the in-band endpoint, the register of programs, and the
- * door for programs that arrive.
+ * The one daemon of a host, that is, of a network namespace. Over a UNIX socket supervisors tell it of their programs
+ * and have it speak to the agents of peers; over TLS other hosts bring programs and come back to consoles. It starts
+ * another supervisor for a program whose supervisor died.
  */
 import { existsSync, type FSWatcher, mkdirSync, watch } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import type { Server } from 'node:net';
 import { hostname } from 'node:os';
 import { basename, dirname } from 'node:path';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
-import { Journal } from '../migration/journal';
 import { native } from '../native/index';
+import { Journal } from '../program/journal';
 import { type Channel, type IncomingMessage, listen, type Listener, readClusterKey } from '../protocol/channel/index';
-import { type AgentMessage, agentMessage, hostMessage, listenLocal, serve } from '../protocol/control/index';
+import { type AgentMessage, agentMessage, bindAbstract, hostMessage, listenLocal,
+  serve } from '../protocol/control/index';
 import { VERSION } from '../version';
 import { Door } from './door';
 import { Entrusted } from './entrusted';
@@ -21,7 +23,7 @@ import { Programs } from './programs';
 import { Recovery } from './recovery';
 import { resumeProgram, suspendProgram } from './suspend';
 
-/** Abstract UNIX sockets belong to the network namespace (unix(7)): as long as this one is held, there is one agent. */
+/** As long as an agent has this abstract name, there is no other one. */
 const ONLY_ONE = '\0migrun-agent';
 
 export class Agent {
@@ -32,7 +34,7 @@ export class Agent {
   private peering: Peering | undefined;
   private listener: Listener | undefined;
   private control: Server | undefined;
-  private lock: Server | undefined;
+  private onlyOne: Server | undefined;
   private keyWatch: FSWatcher | undefined;
   private key: Buffer | null = null;
 
@@ -46,7 +48,7 @@ export class Agent {
 
   /** Throws E_AGENT_RUNNING, E_LISTEN. */
   async start(): Promise<void> {
-    this.lock = await holdAlone();
+    this.onlyOne = await becomeTheOnlyOne();
     this.journal.sweep();
     await this.open();
     this.control = await listenLocal(this.config.agentSocket, agentMessage, (channel) => this.serveLocal(channel));
@@ -63,10 +65,10 @@ export class Agent {
     this.keyWatch?.close();
     this.control?.close();
     this.shut();
-    this.lock?.close();
+    this.onlyOne?.close();
   }
 
-  /** Opens what needs the cluster key. Without one the host follows others' migrations, but takes no program. */
+  /** Opens what needs the cluster key. A host without one follows migrations, but takes no programs. */
   private async open(): Promise<void> {
     this.key = this.readKey();
     this.programs.suspendedForMs = (group) => this.peering?.suspendedForMs(group);
@@ -199,18 +201,12 @@ export class Agent {
   }
 }
 
-function holdAlone(): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy());
-    server.once(
-      'error',
-      () =>
-        reject(
-          new MigrunError('E_AGENT_RUNNING', 'an agent runs on this host already', {
-            hint: 'see it with: migrun check',
-          }),
-        ),
-    );
-    server.listen(ONLY_ONE, () => resolve(server));
-  });
+/** Throws E_AGENT_RUNNING. */
+async function becomeTheOnlyOne(): Promise<Server> {
+  const server = await bindAbstract(ONLY_ONE);
+  if (server === undefined)
+    throw new MigrunError('E_AGENT_RUNNING', 'an agent runs on this host already', {
+      hint: 'see it with: migrun check',
+    });
+  return server.on('connection', (socket) => socket.destroy());
 }

@@ -1,12 +1,15 @@
-/** What other hosts, once they have shown the cluster key, may want of this one. */
+/**
+ * Answers other hosts that have shown the cluster key. Where they want a supervisor of this host, the agent connects
+ * the rest of the channel to it and has no more to do with it.
+ */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
-import type { Config } from '../config';
-import { MigrunError } from '../errors';
+import { type Config, logFileOf, socketOf } from '../config';
+import { asMigrunError, MigrunError } from '../errors';
 import type { Logger } from '../log';
-import type { Journal } from '../migration/journal';
+import type { Journal } from '../program/journal';
 import type { Arrived, IncomingMessage } from '../protocol/channel/index';
-import { asMigrunError, type HostMessage } from '../protocol/control/index';
+import type { HostMessage } from '../protocol/control/index';
 import { spawnSelf } from './spawn-self';
 
 export class Door {
@@ -29,21 +32,21 @@ export class Door {
     }
   }
 
-  /** The supervisor that the rest of the channel belongs to, where the question was for one. */
+  /** Answers one question. Gives a socket to the supervisor that the rest of the channel is for, if it is for one. */
   private async answer(incoming: IncomingMessage<HostMessage>): Promise<Socket | undefined> {
     const { message } = incoming;
     try {
       switch (message.type) {
         case 'open-arrival': {
-          await spawnSelf(['supervise', message.program], join(this.config.runDir, 'log', `${message.program}.log`));
+          await spawnSelf(['supervise', message.program], logFileOf(this.config, message.program));
           const socket = await this.connectTo(message.program);
           await incoming.reply({ type: 'opened' });
-          return socket;
+          return socket.on('error', () => socket.destroy());
         }
         case 'open-console': {
           const socket = await this.connectTo(message.program);
           await incoming.reply({ type: 'opened' });
-          return socket;
+          return socket.on('error', () => socket.destroy());
         }
         case 'ask-outcome':
           await incoming.reply({ type: 'outcome-is', outcome: this.journal.decide(message.migration, 'aborted') });
@@ -57,11 +60,11 @@ export class Door {
     }
   }
 
-  private connectTo(program: string): Promise<Socket> {
-    return new Promise((resolve, reject) => {
-      const socket = connect({ path: join(this.config.programsDir, `${program}.sock`) });
-      socket.once('error', (cause) => reject(new MigrunError('E_NO_PROGRAM', `no program ${program} here`, { cause })));
-      socket.once('connect', () => resolve(socket));
+  private async connectTo(program: string): Promise<Socket> {
+    const socket = connect({ path: socketOf(this.config, program) });
+    await once(socket, 'connect').catch((cause: Error) => {
+      throw new MigrunError('E_NO_PROGRAM', `no program ${program} here`, { cause });
     });
+    return socket.on('error', () => socket.destroy());
   }
 }

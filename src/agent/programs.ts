@@ -1,14 +1,14 @@
-/** The programs of this host, as their supervisors tell the agent; and how to stop one for a rebind. */
+/** The programs of this host, as their supervisors describe them, and how one of them is stopped for a rebind. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Registry } from '../native/index';
 import { freezeProgram, thawProgram } from '../program/freeze';
-import { innerPid, pidsOf } from '../program/pod';
+import { initOf } from '../program/processes';
 import { mapRegistry } from '../program/registry';
 import type { ProgramSummary } from '../protocol/control/index';
 import type { LocalPrograms, PeerFreezer } from './peering/index';
 
-const FREEZE_TIMEOUT_MS = 1_000;
+const PEER_FREEZE_TIMEOUT_MS = 1_000;
 
 interface Entry {
   summary: ProgramSummary;
@@ -42,7 +42,7 @@ export class Programs implements LocalPrograms {
     );
   }
 
-  /** undefined: no such program runs here. */
+  /** Gives undefined where no such program runs here. */
   find(id: string): { readonly summary: ProgramSummary; readonly cgroup: string } | undefined {
     const entry = this.entries.get(id);
     return entry && { summary: this.shown(entry), cgroup: entry.cgroup };
@@ -77,7 +77,7 @@ export class Programs implements LocalPrograms {
   }
 }
 
-/** The last part of the path of the process's cgroup v2, where that is one of migrun's. */
+/** The name of the cgroup v2 that a process is in, where that is one of migrun's. */
 function cgroupNameOf(pid: number): string | undefined {
   try {
     return /^0::.*\/migrun\/([^/\n]+)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1];
@@ -86,19 +86,19 @@ function cgroupNameOf(pid: number): string | undefined {
   }
 }
 
-/** Stops all of a wrapped program at once. */
+/** Stops all processes of a program at once. */
 class CgroupFreezer implements PeerFreezer {
   private readonly registry: Registry | undefined;
-  /** How often it was frozen: a program may be a peer in several migrations, and be resumed itself, at the same time. */
+  /** A program may be a peer in several migrations, and be suspended itself, at the same time. */
   private freezes = 0;
 
   constructor(private readonly cgroup: string) {
-    const init = pidsOf(cgroup).find((pid) => innerPid(pid) === 1);
+    const init = initOf(cgroup);
     this.registry = init === undefined ? undefined : mapRegistry(init);
   }
 
   freeze(): void {
-    if (this.freezes === 0) freezeProgram(this.cgroup, this.registry, FREEZE_TIMEOUT_MS);
+    if (this.freezes === 0) freezeProgram(this.cgroup, this.registry, PEER_FREEZE_TIMEOUT_MS);
     this.freezes += 1;
   }
 

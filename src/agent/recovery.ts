@@ -1,18 +1,18 @@
 /**
- * As long as there is a record of a program (program/record.ts), somebody must hold it (program/hold.ts): where nobody
- * does, its supervisor died, and another one is started.
+ * As long as there is a record of a program (program/record.ts), somebody must supervise it (program/supervision.ts):
+ * where nobody does, its supervisor died, and another one is started.
  */
-import { join } from 'node:path';
-import type { Config } from '../config';
+import { type Config, logFileOf } from '../config';
 import type { Logger } from '../log';
-import { holdEnded } from '../program/hold';
 import { Records } from '../program/record';
+import { supervisionEnded } from '../program/supervision';
 import { spawnSelf } from './spawn-self';
 
 /** A new supervisor that dies so often in a row is not helped by another one. */
 const MAX_FAILURES = 3;
 /** A supervisor that lived longer than this has not failed. */
 const STEADY_MS = 10_000;
+/** A program that is still supervised after this time has another supervisor already. */
 const LOOK_AGAIN_MS = 100;
 
 export class Recovery {
@@ -33,7 +33,7 @@ export class Recovery {
     for (const id of this.records.ids()) this.watch(id);
   }
 
-  /** From here on this program is not without a supervisor. */
+  /** From here on the program gets another supervisor whenever it has none. */
   watch(id: string): void {
     if (this.watched.has(id)) {
       this.watched.set(id, true);
@@ -57,10 +57,10 @@ export class Recovery {
   private async lookAfter(id: string): Promise<void> {
     for (let failures = 0; failures < MAX_FAILURES;) {
       const since = performance.now();
-      if (!(await holdEnded(id, undefined, this.stopped.signal))) return;
+      if (!(await supervisionEnded(id, undefined, this.stopped.signal))) return;
       if (!this.records.has(id)) return;
-      // Where the one that let go has a successor already, there is nothing to do but to wait for its end.
-      if (!(await holdEnded(id, LOOK_AGAIN_MS, this.stopped.signal))) continue;
+      // Where the program has another supervisor already, there is nothing to do but to wait for the end of that one.
+      if (!(await supervisionEnded(id, LOOK_AGAIN_MS, this.stopped.signal))) continue;
       if (performance.now() - since > STEADY_MS) failures = 0;
       failures += 1;
       await this.adopt(id);
@@ -75,7 +75,7 @@ export class Recovery {
     if (this.stopped.signal.aborted) return;
     this.log.warn({ program: id }, 'its supervisor died; another one is started');
     try {
-      await spawnSelf(['supervise', '--adopt', id], join(this.config.runDir, 'log', `${id}.log`));
+      await spawnSelf(['supervise', '--adopt', id], logFileOf(this.config, id));
     } catch (error) {
       this.log.error({ err: error, program: id }, 'it did not start');
     }

@@ -4,8 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import type { MigrationTools, MovingProgram } from '../kinds/program';
 import { countConnections } from '../kinds/saved';
 import type { Phase } from '../migration/driver';
-import type { Journal } from '../migration/journal';
 import { Departure } from '../migration/source/departure';
+import type { Journal } from '../program/journal';
 import type { CheckpointReport } from '../protocol/control/index';
 
 export interface CheckpointRequest {

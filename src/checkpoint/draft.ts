@@ -7,8 +7,8 @@ import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MigrunError } from '../errors';
 import type { Logger } from '../log';
-import type { Drafted } from '../migration/journal';
 import { native } from '../native/index';
+import type { Drafted } from '../program/journal';
 import type { Reason } from '../vocabulary/reason';
 import type { Checkpoint } from './context';
 

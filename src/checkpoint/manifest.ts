@@ -6,7 +6,7 @@ import { arch, hostname, release } from 'node:os';
 import { z } from 'zod';
 import { MigrunError } from '../errors';
 import type { MovingProgram } from '../kinds/program';
-import { socketSummaries } from '../kinds/saved';
+import { isConnectionSummary, socketSummaries } from '../kinds/saved';
 import type { MovingState } from '../migration/state';
 import { cpuFlags, type ProcessFact } from '../program/facts';
 import { clusterKeyId } from '../protocol/channel/index';
@@ -101,6 +101,10 @@ export function describeCheckpoint(
     sockets: socketSummaries(state.kinds).map(({ innerPid, ...socket }) => ({ pid: innerPid, ...socket })),
     files: [...files],
   };
+}
+
+export function connectionsIn({ sockets }: Pick<Manifest, 'sockets'>): Manifest['sockets'] {
+  return sockets.filter(isConnectionSummary);
 }
 
 /** Before it is known who made it: which format it has, and which key. Throws E_CHECKPOINT_FORMAT, E_CHECKPOINT_VERSION. */

@@ -13,16 +13,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
-import { isConnectionSummary, savedPeers } from '../kinds/saved';
+import { savedPeers } from '../kinds/saved';
 import type { Logger } from '../log';
 import type { Step } from '../migration/driver';
 import { lostPeers } from '../migration/source/lost-peers';
-import type { Address } from '../migration/source/target-agent';
+import type { Address } from '../migration/source/outcome';
 import { TargetLink } from '../migration/source/target-link';
 import { encodeState, STATE_FILE } from '../migration/state';
 import type { Arrival, ResumedPeer } from '../protocol/control/index';
 import { refusal } from '../vocabulary/refusal';
 import { SECRETS } from './layout';
+import { connectionsIn } from './manifest';
 import { type Image, imageChunks } from './read-image';
 
 const JUDGE_TIMEOUT_MS = 30_000;
@@ -57,7 +58,7 @@ type Reads<Name extends keyof Restore> = Pick<Restore, Name>;
 async function preflight({ image, migration, target, again }: Reads<
   'image' | 'migration' | 'target' | 'again'
 >): Promise<void> {
-  if (image.manifest.heldUntil === null && image.manifest.sockets.some(isConnectionSummary)) {
+  if (image.manifest.heldUntil === null && connectionsIn(image.manifest).length > 0) {
     const message = `${image.path} is a copy of a program that went on with its connections`;
     throw new MigrunError('E_CHECKPOINT_COPY', message, { hint: AS_IT_WAS });
   }

@@ -1,4 +1,4 @@
-/** What this host has of all that migrun needs. */
+/** Finds out what this host has of all that migrun needs, and says what to do about what it has not. */
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
@@ -48,7 +48,7 @@ function checkCgroup(): Finding {
   return { state: 'ok', what: 'cgroup v2', is: mount };
 }
 
-/** TCP_REPAIR and eBPF: asked of the kernel, not of its version. */
+/** Tries TCP_REPAIR and eBPF: a kernel's version does not tell. */
 function checkRepair(): Finding {
   try {
     native.sequences({ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 1 } });

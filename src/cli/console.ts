@@ -1,28 +1,32 @@
 /**
- * The console of a program: its output here, our input and signals there, wherever it is.
+ * The console of a program: shows its output, and gives it our input and signals, wherever the program is.
  *
- * Both directions have positions (supervisor/stdio.ts), so that a new connection, to the same or to another host, goes
- * on exactly where the last one broke off.
+ * The bytes of both directions have positions (supervisor/stdio.ts). So when the line breaks, or the program moves, a
+ * new line to the same host or another one goes on exactly where the last one broke off.
  */
 import { constants } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../config';
 import { MigrunError } from '../errors';
-import { connectToAgent } from '../migration/source/target-agent';
 import type { Channel } from '../protocol/channel/index';
-import { connectLocal, expectType, type SupervisorMessage, supervisorMessage } from '../protocol/control/index';
+import { connectLocal, connectToAgent, expectType, type SupervisorMessage,
+  supervisorMessage } from '../protocol/control/index';
+import { note } from './print';
 
-/** Input that the program has not taken yet; reading pauses above. */
+/** So much input may wait for the program; until it has taken some, ours is not read. */
 const INPUT_WINDOW = 64 * 1024;
 const RETRIES = 8;
+/** The wait before the first retry; each one after it is twice as long. */
 const FIRST_RETRY_MS = 50;
+const OPEN_CONSOLE_TIMEOUT_MS = 5_000;
 
-/** EX_TEMPFAIL of sysexits.h: it is not done, and can go on later. */
+/** EX_TEMPFAIL of sysexits.h: the program is not done, and can go on later. */
 const STOPPED_STATUS = 75;
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
 
 /** Where a program's supervisor is. */
-export type Place = { readonly kind: 'here'; readonly socket: string } | {
+export type SupervisorAddress = { readonly kind: 'here'; readonly socket: string } | {
   readonly kind: 'host';
   readonly host: string;
   readonly port: number;
@@ -31,11 +35,11 @@ export type Place = { readonly kind: 'here'; readonly socket: string } | {
 export class ConsoleClient {
   private channel: Channel<SupervisorMessage> | undefined;
   private readonly received: { stdout: number; stderr: number };
-  /** Sent or not, and not yet in the program's hands. */
+  /** What the program has not got yet, whether it was sent or not. */
   private readonly input: Buffer[] = [];
   private inputStart: number;
   private inputEnded = false;
-  /** Sent or not, and not yet given to the program. */
+  /** Those that the program has not got yet, whether they were sent or not. */
   private readonly signals: number[] = [];
 
   constructor(
@@ -50,9 +54,12 @@ export class ConsoleClient {
     this.inputStart = positions.input;
   }
 
-  /** The program's exit status; STOPPED_STATUS where it became a checkpoint. Throws E_CONSOLE_LOST where its host is out of reach; the program does not care. */
-  async run(start: Place): Promise<number> {
-    const letGo = this.takeInput();
+  /**
+   * Resolves with the program's exit status, or STOPPED_STATUS where it became a checkpoint. Throws E_CONSOLE_LOST
+   * where its host is out of reach; the program runs on.
+   */
+  async run(start: SupervisorAddress): Promise<number> {
+    const stopInput = this.takeInput();
     try {
       let place = start;
       for (;;) {
@@ -64,12 +71,12 @@ export class ConsoleClient {
         place = next ?? place;
       }
     } finally {
-      letGo();
+      stopInput();
     }
   }
 
-  private async attach(place: Place): Promise<Channel<SupervisorMessage>> {
-    for (let attempt = 0, pause = FIRST_RETRY_MS;; attempt++, pause *= 2) {
+  private async attach(place: SupervisorAddress): Promise<Channel<SupervisorMessage>> {
+    for (let attempt = 0, waitMs = FIRST_RETRY_MS;; attempt++, waitMs *= 2) {
       try {
         const channel = await this.open(place);
         const { received } = expectType(
@@ -94,16 +101,19 @@ export class ConsoleClient {
             `program ${this.id} is out of reach${place.kind === 'host' ? ` on ${place.host}` : ''}`,
             { hint: 'it runs on; its console is lost', cause: error },
           );
-        await new Promise((resolve) => setTimeout(resolve, pause));
+        await setTimeout(waitMs);
       }
     }
   }
 
-  private async open(place: Place): Promise<Channel<SupervisorMessage>> {
+  private async open(place: SupervisorAddress): Promise<Channel<SupervisorMessage>> {
     if (place.kind === 'here') return connectLocal(place.socket, supervisorMessage, `program ${this.id}`);
     const { channel } = await connectToAgent(this.config, place);
     try {
-      expectType(await channel.request({ type: 'open-console', program: this.id }, { timeoutMs: 5_000 }), 'opened');
+      expectType(
+        await channel.request({ type: 'open-console', program: this.id }, { timeoutMs: OPEN_CONSOLE_TIMEOUT_MS }),
+        'opened',
+      );
     } catch (error) {
       channel.destroy();
       throw error;
@@ -111,8 +121,8 @@ export class ConsoleClient {
     return channel.withSchema(supervisorMessage);
   }
 
-  /** Until the program ended (its status), moved (where to), or the line broke (undefined). */
-  private async follow(channel: Channel<SupervisorMessage>): Promise<number | Place | undefined> {
+  /** Shows output until the program ended (gives its status), moved (gives where to) or the line broke. */
+  private async follow(channel: Channel<SupervisorMessage>): Promise<number | SupervisorAddress | undefined> {
     try {
       for await (const incoming of channel) {
         if (incoming.kind !== 'message') continue;
@@ -123,9 +133,7 @@ export class ConsoleClient {
         else if (message.type === 'moved') return { kind: 'host', host: message.host, port: message.port };
         else if (message.type === 'exited') return message.status;
         else if (message.type === 'stopped') {
-          process.stderr.write(
-            `migrun: program ${this.id} is in ${message.file} now; it goes on with: migrun restore ${message.file}\n`,
-          );
+          note(`program ${this.id} is in ${message.file} now; it goes on with: migrun restore ${message.file}`);
           return STOPPED_STATUS;
         }
       }
@@ -137,7 +145,9 @@ export class ConsoleClient {
 
   private print(name: 'stdout' | 'stderr', position: number, data: Buffer): void {
     const fresh = data.subarray(Math.max(0, this.received[name] - position));
-    const reached = Math.max(this.received[name], position + data.length); // where nobody was attached, output may be gone
+    // It goes up even where bytes in between are missing: output may be gone that was printed while there was no
+    // console.
+    const reached = Math.max(this.received[name], position + data.length);
     this.received[name] = reached;
     process[name].write(fresh, (error) => {
       if (error !== null && error !== undefined) this.kill(constants.signals.SIGPIPE);
@@ -145,6 +155,7 @@ export class ConsoleClient {
     });
   }
 
+  /** Starts to take input and signals; gives what ends it. */
   private takeInput(): () => void {
     const { stdin, stdout } = process;
     const onData = (data: Buffer): void => {

@@ -1,12 +1,39 @@
-/** Questions of the command line to this host's agent and supervisors. */
-import { join } from 'node:path';
-import type { Config } from '../config';
+/** What the command line asks of this host's agent and supervisors. */
+import { spawnSelf } from '../agent/spawn-self';
+import { type Config, logFileOf, socketOf } from '../config';
 import { MigrunError } from '../errors';
 import type { Channel } from '../protocol/channel/index';
 import { type AgentMessage, agentMessage, connectLocal, expectType, type ProgramSummary, type SupervisorMessage,
   supervisorMessage } from '../protocol/control/index';
 
-export async function askAgent(config: Config, message: AgentMessage, timeoutMs = 10_000): Promise<AgentMessage> {
+const ASK_AGENT_TIMEOUT_MS = 10_000;
+
+/** Starts this host's agent where none runs. */
+export async function ensureAgent(config: Config): Promise<void> {
+  if (await hasAgent(config)) return;
+  try {
+    await spawnSelf(['agent'], logFileOf(config, 'agent'));
+  } catch (error) {
+    // Another command may have been faster.
+    if (!(await hasAgent(config))) throw error;
+  }
+}
+
+async function hasAgent(config: Config): Promise<boolean> {
+  try {
+    (await connectLocal(config.agentSocket, agentMessage, 'the agent')).destroy();
+    return true;
+  } catch (error) {
+    if (error instanceof MigrunError && error.code === 'E_NOT_RUNNING') return false;
+    throw error;
+  }
+}
+
+export async function askAgent(
+  config: Config,
+  message: AgentMessage,
+  timeoutMs = ASK_AGENT_TIMEOUT_MS,
+): Promise<AgentMessage> {
   let channel: Channel<AgentMessage>;
   try {
     channel = await connectLocal(config.agentSocket, agentMessage, 'the agent');
@@ -27,7 +54,7 @@ export async function listPrograms(config: Config): Promise<ProgramSummary[]> {
   return expectType(await askAgent(config, { type: 'list' }), 'listed').programs;
 }
 
-/** The program with this id, or whose id starts so. Throws E_NO_PROGRAM. */
+/** Gives the program with this id, or whose id starts with it. Throws E_NO_PROGRAM, also where several do. */
 export async function findProgram(config: Config, id: string): Promise<ProgramSummary> {
   const programs = await listPrograms(config);
   const found = /^[0-9a-f]+$/.test(id) ? programs.filter((program) => program.id.startsWith(id)) : [];
@@ -43,14 +70,14 @@ export async function findProgram(config: Config, id: string): Promise<ProgramSu
   return summary;
 }
 
-/** It, and a channel to its supervisor. */
+/** Gives the program that `findProgram` does, and a channel to its supervisor. */
 export async function openProgram(
   config: Config,
   id: string,
 ): Promise<{ summary: ProgramSummary; channel: Channel<SupervisorMessage> }> {
   const summary = await findProgram(config, id);
   const channel = await connectLocal(
-    join(config.programsDir, `${summary.id}.sock`),
+    socketOf(config, summary.id),
     supervisorMessage,
     `the supervisor of ${summary.id}`,
   );

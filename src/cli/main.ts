@@ -1,26 +1,22 @@
 #!/usr/bin/env node
-/** The command line. The one place that ends the process. */
+/** The command line: from the arguments to the exit status. The one place that ends the process. */
 import { Command, CommanderError } from 'commander';
 import { config as configureZod } from 'zod';
 import { loadConfig } from '../config';
-import { MigrunError } from '../errors';
-import { asMigrunError } from '../protocol/control/index';
+import { asMigrunError, MigrunError } from '../errors';
 import { VERSION } from '../version';
-import { agentCommand } from './commands/agent';
-import { checkCommand } from './commands/check';
 import { checkpointCommand } from './commands/checkpoint';
-import { inspectCommand } from './commands/inspect';
-import { keygenCommand } from './commands/keygen';
-import { listCommand } from './commands/list';
+import { agentCommand, superviseCommand } from './commands/daemons';
+import { checkCommand, keygenCommand } from './commands/host';
+import { inspectCommand, listCommand, showCommand } from './commands/look';
 import { migrateCommand } from './commands/migrate';
 import { restoreCommand } from './commands/restore';
 import { runCommand } from './commands/run';
-import { showCommand } from './commands/show';
-import { superviseCommand } from './commands/supervise';
 import { resumeCommand, suspendCommand } from './commands/suspend';
+import { note } from './print';
 
-// A schema that is used a few times is checked faster than it is compiled: 4 ms, not 28, for the state of a program that
-// has just arrived, in a process that has just started.
+// A schema that is used a few times is checked faster than it is compiled: 4 ms, not 28, for the state of a program
+// that has just arrived, in a process that has just started.
 configureZod({ jitless: true });
 
 /** What sysexits and shells call a wrong use. */
@@ -56,17 +52,15 @@ function requireRoot(): void {
   if (process.geteuid?.() !== 0) throw new MigrunError('E_ROOT', 'migrun needs root', { hint: 'run it with sudo' });
 }
 
-/** In commander's words; they may be on several lines. */
+/** commander's words may be on several lines; an error of ours is one line. */
 function usageError({ message }: CommanderError, command: Command | undefined): MigrunError {
   const help = command === undefined ? 'migrun --help' : `migrun ${command.name()} --help`;
   return new MigrunError('E_USAGE', message.replace(/^error: /, '').replaceAll('\n', ' '), { hint: `see: ${help}` });
 }
 
 function printError({ code, message, hint }: MigrunError, json: boolean): void {
-  const text = json
-    ? JSON.stringify({ error: { code, message, hint } })
-    : `migrun: ${code}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
-  process.stderr.write(`${text}\n`);
+  if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, hint } })}\n`);
+  else note(`${code}: ${message}${hint === undefined ? '' : `; ${hint}`}`);
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -80,7 +74,8 @@ async function main(args: readonly string[]): Promise<number> {
     return status;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    if (error instanceof CommanderError && error.code === 'commander.help') return USAGE_STATUS; // all of it was printed
+    // Without a command, commander has printed all that there is to say.
+    if (error instanceof CommanderError && error.code === 'commander.help') return USAGE_STATUS;
     const failure = error instanceof CommanderError
       ? usageError(error, program?.commands.find((command) => command.name() === full[0]))
       : asMigrunError(error);
@@ -90,10 +85,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-// Whoever stops reading, as `head` does, is no error of ours; the console sees it in its own writes.
+// It is no error of ours when somebody stops reading, as `head` does. The console sees it in its own writes.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-/** What is written to a pipe whose reader is slow would be lost with the process. */
+/** Waits until all is written: what is on its way to a slow reader would be lost with the process. */
 function drain(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.write('', () => resolve()));
 }

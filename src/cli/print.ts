@@ -1,5 +1,7 @@
-/** How facts are shown. */
+/** How facts are shown. What was asked for goes to stdout; what is said besides goes to stderr. */
 import Table from 'cli-table3';
+import type { ResumedPeer } from '../protocol/control/index';
+import { connectionText } from '../vocabulary/endpoint';
 
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
@@ -9,7 +11,12 @@ export function printLine(text = ''): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** In one unit, to about one part in a hundred. */
+/** Says something on stderr, in migrun's name. */
+export function note(text: string): void {
+  process.stderr.write(`migrun: ${text}\n`);
+}
+
+/** A time, in one unit and to about one part in a hundred. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 120) return `${seconds} s`;
@@ -17,7 +24,7 @@ export function duration(ms: number): string {
   return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
-/** Of a file. */
+/** The size of a file. */
 export function size(bytes: number): string {
   return bytes < 10 * 1024 * 1024 ? `${Math.ceil(bytes / 1024)} KiB` : `${Math.ceil(bytes / 1024 / 1024)} MiB`;
 }
@@ -25,6 +32,10 @@ export function size(bytes: number): string {
 /** "1 connection", "2 connections". */
 export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+export function lostText({ connection, status }: ResumedPeer): string {
+  return `lost: ${connectionText(connection)}: its peer did not follow (${status})`;
 }
 
 const BARE = {

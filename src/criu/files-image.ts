@@ -1,9 +1,9 @@
 /**
- * CRIU's files.img: what each descriptor refers to. Here sockets are made such that CRIU restores them without an address:
- * on another host theirs is not there, and whoever restored them gives them the new one.
+ * CRIU's files.img says what each descriptor refers to. It is changed here so that CRIU restores some sockets without
+ * an address: on another host theirs is not there, and the target gives them their new one.
  *
- *   two magic numbers, then per file: its length, a file_entry (images/fdinfo.proto); of an inet socket that has, as field
- *   `isk`, an inet_sk_entry (images/sk-inet.proto). CRIU 4.2.
+ *   two magic numbers, then per file: its length, a file_entry (images/fdinfo.proto). That of an inet socket has an
+ *   inet_sk_entry (images/sk-inet.proto) as its field `isk`. CRIU 4.2.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,16 +24,17 @@ const ISK_DESTINATION_PORT = 8;
 const VARINT = 0;
 const BYTES = 2;
 
-/** A field as it was: its bytes with the tag; for what is looked at, its value too. */
+/** One field of a message, as it was. */
 interface Field {
   readonly id: number;
   readonly wire: number;
+  /** Its bytes, with the tag. */
   readonly raw: Uint8Array;
-  /** After the tag. */
+  /** Reads its value. */
   readonly content: Reader;
 }
 
-/** These sockets, by inode, are restored without bind(2) and connect(2). Throws E_IMAGE for what is not such an image. */
+/** Makes CRIU restore the sockets of these inodes without bind(2) and connect(2). Throws E_IMAGE. */
 export function unbindSockets(folder: string, inodes: readonly number[]): void {
   if (inodes.length === 0) return;
   const path = join(folder, 'files.img');

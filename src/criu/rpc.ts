@@ -99,7 +99,7 @@ export interface CriuResponse {
   version?: { major_number: number; minor_number: number; sublevel?: number };
 }
 
-/** CRIU probes the kernel for it, keeps what it found, and waits for the request proper. */
+/** A request on which CRIU probes the kernel, keeps what it found, and waits for the request proper. */
 export function encodeFeatureCheck(): Buffer {
   return Buffer.from(
     requestType.encode(
@@ -113,14 +113,14 @@ export function encodeRequest(type: 'DUMP' | 'RESTORE' | 'VERSION', options?: Cr
   return Buffer.from(requestType.encode(requestType.fromObject({ type, opts })).finish());
 }
 
-/** CRIU may go on. */
+/** Answers a notification: CRIU may go on. */
 export function encodeNotifyAnswer(): Buffer {
   return Buffer.from(requestType.encode(requestType.fromObject({ type: 'NOTIFY', notify_success: true })).finish());
 }
 
 /**
  * Encodes and decodes one message of each kind: protobufjs compiles a type's code when it first meets it, which takes
- * some milliseconds, better not those of a pause.
+ * some milliseconds, and a program that stands still must not wait for it.
  */
 export function rehearseMessages(): void {
   encodeRequest('DUMP', { pid: 1, inherit_fd: [{ key: '', fd: 0 }] });

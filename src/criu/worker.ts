@@ -12,24 +12,25 @@ import { type CriuOptions, type CriuResponse, decodeResponse, encodeFeatureCheck
   rehearseMessages } from './rpc';
 
 /**
- * CRIU stops a task by its system calls, not by a hardware breakpoint (FI_NO_BREAKPOINTS in its fault-injection.h, meant
- * for its tests). A breakpoint stays with the task as a perf event, at which the kernel looks at each of its context
- * switches for the rest of its life, and the first of a system waits for an RCU grace period, 4 to 26 ms of a pause.
+ * CRIU stops a task by its system calls, not by a hardware breakpoint (FI_NO_BREAKPOINTS in its fault-injection.h,
+ * meant for its tests). A breakpoint stays with the task as a perf event, at which the kernel looks at each of its
+ * context switches for the rest of its life, and the first of a system waits for an RCU grace period, 4 to 26 ms in
+ * which the program stands still.
  */
 const NO_BREAKPOINTS = { CRIU_FAULT: '130' };
 
 /**
- * What is awaited before CRIU goes on from this stage. A rejection is the request's, and CRIU stays where it is, holding
- * what it has restored: told of a failure in its last stage, pre-resume, it only logs it and lets everything run
- * (criu/cr-restore.c). Kill that first, then close the worker.
+ * Is awaited before CRIU goes on from a stage. Where it rejects, so does the request, and CRIU stays where it is with
+ * what it has restored: if it were told of a failure in its last stage, pre-resume, it would only log that and let
+ * everything run (criu/cr-restore.c). So kill what is restored first, then close the worker.
  */
 export type StageHandler = (stage: string, pid: number | undefined) => Promise<void> | void;
 
-/** A file that is deleted and open moves with its content, in the pause, up to this. CRIU's own limit is 1 MiB. */
+/** A deleted file that is open moves with its content, up to this. CRIU's own limit is 1 MiB. */
 export const GHOST_LIMIT_BYTES = 64 << 20;
 
 const LOG_FILE = 'criu.log';
-/** What CRIU calls an error and goes on after: raising its own limit of open files without CAP_SYS_RESOURCE. */
+/** CRIU calls it an error, and goes on, that it cannot raise its own limit of open files without CAP_SYS_RESOURCE. */
 const HARMLESS = /rlimit: Can't setup RLIMIT_NOFILE for self/;
 
 export class CriuWorker {
@@ -40,7 +41,7 @@ export class CriuWorker {
   private ended = false;
   private readonly gone: Promise<void>;
 
-  /** `inherited` become the worker's descriptors 4, 5, ...; they stay the caller's. */
+  /** The worker has the `inherited` descriptors as 4, 5, ...; they stay the caller's to close. */
   constructor(
     criu: string,
     private readonly imagesDir: string,
@@ -116,8 +117,8 @@ export class CriuWorker {
   }
 
   /**
-   * Ends CRIU wherever it is. What it was restoring is to be killed by its cgroup. Resolves when the process is no more:
-   * what it has restored is a child of ours only then, and CRIU may linger after its last answer.
+   * Ends CRIU wherever it is. What it was restoring is to be killed by its cgroup. Resolves when the process is no
+   * more: what it has restored is a child of ours only then, and CRIU may linger after its last answer.
    */
   close(): Promise<void> {
     this.ended = true;
@@ -195,7 +196,7 @@ export class CriuWorker {
     this.onResponse?.(response);
   }
 
-  /** A failure only where an answer is awaited: CRIU ends by itself after its last one. */
+  /** CRIU is gone, which is a failure only where an answer is awaited: it ends by itself after its last one. */
   private lost(): void {
     if (this.onEnd !== undefined) this.end(this.failure('CRIU ended without an answer'));
     this.ended = true;

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { native } from '../native/index';
 import { consoleState } from '../program/console-state';
-import { criuKeyOf, openTerminal, type Terminal } from '../program/terminal';
+import { criuKeyOf, openTerminal, type Terminal } from '../program/stdio-ends';
 import type { Reason } from '../vocabulary/reason';
 import { type Arriving, defineTravellingKind, type Facts } from './kind';
 
@@ -17,7 +17,7 @@ const schema = z.object({ console: consoleState, terminal: size.nullable() });
 type Saved = z.infer<typeof schema>;
 type SavedByKind = Readonly<Record<string, unknown>>;
 
-const nothing = { acknowledged: 0, kept: new Uint8Array(), ended: false };
+const nothing = { acknowledged: 0, unacknowledged: new Uint8Array(), ended: false };
 const practice: Saved = {
   console: { token: '0'.repeat(32), stdout: nothing, stderr: nothing, received: 0, inputEnded: false },
   terminal: null,

@@ -4,14 +4,14 @@ import type { Logger } from '../log';
 import type { Registry } from '../native/index';
 import type { ConsoleState } from '../program/console-state';
 import type { ProgramIdentity } from '../program/record';
-import type { Terminal } from '../program/terminal';
+import type { Terminal } from '../program/stdio-ends';
 import type { AgentMessage, ProgramSummary } from '../protocol/control/index';
 
 /** Asks the agent of this host; the answer is of the type that belongs to the question. */
 export interface AgentLink {
   ask(message: AgentMessage, timeoutMs?: number): Promise<AgentMessage>;
   /** As `ask`, and where the agent dies over it, the next one is asked, if it comes within this time; each has as long for its answer. */
-  insist(message: AgentMessage, patienceMs: number): Promise<AgentMessage>;
+  insist(message: AgentMessage, timeoutMs: number): Promise<AgentMessage>;
 }
 
 export interface MovingProgram {

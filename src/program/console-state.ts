@@ -2,16 +2,16 @@
 import { z } from 'zod';
 import { hexId } from '../protocol/control/index';
 
-const keptOutput = z.object({
+const outputState = z.object({
   acknowledged: z.int().nonnegative(),
-  kept: z.instanceof(Uint8Array),
+  unacknowledged: z.instanceof(Uint8Array),
   ended: z.boolean(),
 });
 
 export const consoleState = z.object({
   token: hexId,
-  stdout: keptOutput,
-  stderr: keptOutput,
+  stdout: outputState,
+  stderr: outputState,
   received: z.int().nonnegative(),
   inputEnded: z.boolean(),
 });

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from 'n
 import { join } from 'node:path';
 import { native } from '../native/index';
 import { isFifo } from '../vocabulary/files';
-import { hasEnded } from './has-ended';
 import { Pidfds } from './pidfds';
+import { hasEnded } from './processes';
 
 export interface DescriptorFact {
   readonly fd: number;

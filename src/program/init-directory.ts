@@ -1,5 +1,5 @@
 /**
- * The working directory of migrun-init, PID 1 of each program: one for itself alone.
+ * Each program's PID 1, migrun-init, has a working directory for itself alone.
  *
  * CRIU gets hold of a PID namespace's /proc by a folder that it makes for a moment in the working directory of PID 1
  * (get_proc_fd() in criu/pie/parasite.c). Where the program was started, that could be read-only, another program that
@@ -22,7 +22,7 @@ export function makeInitDirectory(id: string): string {
   return directory;
 }
 
-/** Of what a dump left that was killed: it would fail the next one. What somebody else put there stays. */
+/** Removes CRIU's folder that a killed dump has left: the next one would fail. What somebody else put there stays. */
 export function clearInitDirectory(id: string): void {
   removeFolder(join(initDirectoryOf(id), FOLDER));
 }

@@ -23,3 +23,13 @@ export class Pidfds {
     return pidfd;
   }
 }
+
+/** Our own descriptor of a single one. Throws what `take` does. */
+export function takeDescriptor(pid: number, fd: number): number {
+  const pidfds = new Pidfds();
+  try {
+    return pidfds.take(pid, fd);
+  } finally {
+    pidfds.close();
+  }
+}

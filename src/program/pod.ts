@@ -5,40 +5,26 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, createReadStream, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, watch,
+import { createReadStream, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, watch,
   writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
-import { cgroupRoot, type Config } from '../config';
+import { join } from 'node:path';
+import { cgroupRoot, type Config, ownCgroup } from '../config';
 import { MigrunError } from '../errors';
 import { native } from '../native/index';
 import { makeInitDirectory, removeInitDirectory } from './init-directory';
-import { openTerminal, type Terminal } from './terminal';
-
-/** Descriptors that init keeps for whoever supervises the program (native/init.c). */
-export const INIT_STDIN_WRITE = 4;
-export const INIT_STDOUT_READ = 5;
-export const INIT_STDERR_READ = 6;
+import { openStdio, type StdioEnds } from './stdio-ends';
 
 /** SIGRTMAX: asks init to close its end of the program's stdin (native/init_report.h). */
 export const INIT_SIGNAL_CLOSE_STDIN = 64;
 
-/** A process that was killed is gone long before. */
+/** A process that was killed is gone long before this. */
 const REMOVE_TIMEOUT_MS = 5_000;
 
 const REGISTRY_NAME = '/memfd:migrun-registry';
 const STEPS = ['started', 'join its cgroup', 'make a PID namespace', 'fork', 'start a session', 'make the registry',
   'set up its descriptors', 'execute the command', 'enter its directory'];
-
-/**
- * The far ends of a program's stdin (until its end was given), stdout and stderr, or its terminal. Ours to close.
- * "none": it had a terminal, whose master is gone.
- */
-export type StdioEnds =
-  | { readonly kind: 'pipes'; readonly stdin: number | undefined; readonly stdout: number; readonly stderr: number }
-  | { readonly kind: 'terminal'; readonly terminal: Terminal }
-  | { readonly kind: 'none' };
 
 export interface Pod {
   readonly id: string;
@@ -51,7 +37,7 @@ export interface Pod {
 export interface PodRequest {
   readonly id: string;
   readonly command: readonly string[];
-  /** A terminal of this size, else pipes. */
+  /** The size of its terminal; a program without one has pipes. */
   readonly terminal: { rows: number; columns: number } | undefined;
 }
 
@@ -96,7 +82,7 @@ export async function removeCgroup(cgroup: string): Promise<void> {
   });
 }
 
-/** False where processes are still in it. */
+/** Gives false where processes are still in it. */
 function tryRemove(cgroup: string): boolean {
   try {
     rmdirSync(cgroup);
@@ -111,8 +97,7 @@ function tryRemove(cgroup: string): boolean {
  * just before (cgroup_attach_lock(), rcu_sync_enter()); then it is 0.2 ms. A move that goes nowhere counts.
  */
 export function hastenCgroupMoves(): void {
-  const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
-  writeFile(join(dirname(cgroupRoot()), own, 'cgroup.procs'), String(process.pid)).catch(() => undefined);
+  writeFile(join(ownCgroup(), 'cgroup.procs'), String(process.pid)).catch(() => undefined);
 }
 
 export function pidsOf(cgroup: string): number[] {
@@ -125,26 +110,21 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
   const near: number[] = [];
   const far: number[] = [];
   try {
-    const stdio = request.terminal === undefined ? openPipes(near, far) : openTerminalEnds(request.terminal, near, far);
+    const stdio = openStdio(request.terminal, near, far);
     const [reportRead, reportWrite] = native.pipe();
     const flags = stdio.kind === 'terminal' ? ['--terminal'] : [];
     const places = ['--cgroup', cgroup, '--directory', makeInitDirectory(request.id), '--preload', config.shim];
     const child = spawn(config.init, [...places, ...flags, '--', ...request.command], {
       stdio: [...near, reportWrite, ...(stdio.kind === 'pipes' ? far : [])],
     });
-    const spawnFailed = new Promise<never>((_, reject) => {
-      child.once(
-        'error',
-        (cause) =>
-          reject(
-            new MigrunError('E_INIT', `migrun-init does not start: ${cause.message}`, {
-              hint: 'run tools/setup to build it',
-              cause,
-            }),
-          ),
-      );
+    const spawnFailed = once(child, 'error').then(([cause]: Error[]): never => {
+      throw new MigrunError('E_INIT', `migrun-init does not start: ${cause?.message}`, {
+        hint: 'run tools/setup to build it',
+        cause,
+      });
     });
-    // Which makes init ours; the reports may end before (do_exit() closes files, then gives children away).
+    // Its end makes init our child. The reports may end before that: do_exit() closes files first, then gives children
+    // away.
     const parentEnded = once(child, 'exit');
     parentEnded.catch(() => undefined); // it did not start: `spawnFailed`
     for (const fd of new Set([...near, reportWrite])) native.closeFd(fd);
@@ -158,22 +138,6 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
     removeInitDirectory(request.id);
     throw error;
   }
-}
-
-function openPipes(near: number[], far: number[]): StdioEnds {
-  const [stdinRead, stdin] = native.pipe();
-  const [stdout, stdoutWrite] = native.pipe();
-  const [stderr, stderrWrite] = native.pipe();
-  near.push(stdinRead, stdoutWrite, stderrWrite);
-  far.push(stdin, stdout, stderr);
-  return { kind: 'pipes', stdin, stdout, stderr };
-}
-
-function openTerminalEnds(size: { rows: number; columns: number }, near: number[], far: number[]): StdioEnds {
-  const { terminal, slave } = openTerminal(size.rows, size.columns);
-  near.push(slave, slave, slave);
-  far.push(terminal.master);
-  return { kind: 'terminal', terminal };
 }
 
 /** struct init_report, native/init_report.h: pid, step, error, each int32. The pipe ends when the program runs. */
@@ -204,28 +168,18 @@ function startFailure(command: string, step: number, error: number): MigrunError
   });
 }
 
-/** The pid that this namespace knows it by, as its own namespace does (the last of NSpid). */
+/** The pid that a process has in its own namespace: the last one of NSpid. */
 export function innerPid(pid: number): number {
   const line = readFileSync(`/proc/${pid}/status`, 'utf8').match(/^NSpid:\s*(.*)$/m)?.[1] ?? '';
   return Number(line.trim().split(/\s+/).pop());
 }
 
-/** The processes of a cgroup: their pids as we see them, with those of their own namespace. */
+/** The processes of a cgroup: the pid that each has here, and the one in its own namespace. */
 export function innerPids(cgroup: string): Map<number, number> {
   return new Map(pidsOf(cgroup).map((pid) => [pid, innerPid(pid)]));
 }
 
-/** Our own descriptor of a descriptor of init. */
-export function takeFromInit(initPid: number, fd: number): number {
-  const pidfd = native.pidfdOpen(initPid);
-  try {
-    return native.pidfdGetfd(pidfd, fd);
-  } finally {
-    closeSync(pidfd);
-  }
-}
-
-/** Init's descriptors of the registry and of its eventfd. */
+/** Init's descriptors of the registry and of its eventfd; undefined: this init has none. */
 export function registryFdsOf(initPid: number): { memory: number; event: number } | undefined {
   const folder = `/proc/${initPid}/fd`;
   const memory = readdirSync(folder).find((fd) => readlinkSync(join(folder, fd)).startsWith(REGISTRY_NAME));

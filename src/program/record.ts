@@ -4,9 +4,10 @@
  *   <runDir>/programs/<id>.json          a program that runs here, from before its start to after its end
  *   <runDir>/programs/<id>.arrival.json  a program on its way here, from before its cgroup to after its thaw
  *
- * A record that stands while nobody holds the program (hold.ts) is one of a supervisor that died. Processes are found
- * through the cgroup alone: unlike a pid, its name never comes to mean anything else. Both are gone with a reboot, as
- * the programs are. So is the directory of the program's PID 1 (init-directory.ts), which goes with the last record.
+ * A record that stands while nobody supervises the program (supervision.ts) was left by a supervisor that died.
+ * Processes are found through the cgroup alone: unlike a pid, its name never comes to mean anything else. Both are gone
+ * with a reboot, as the programs are. So is the directory of the program's PID 1 (init-directory.ts), which goes with
+ * the last record.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,9 +22,9 @@ const programRecord = z.object({
   cgroup: z.string(),
   /** Its stdin, stdout and stderr are a terminal, whose master was the supervisor's alone. */
   terminal: z.boolean(),
-  /** In the supervisor's own process; elsewhere, from where it comes again; or lost with a supervisor. */
+  /** Where the console is: in the supervisor's own process, or elsewhere, or lost with a supervisor. */
   console: z.enum(['here', 'elsewhere', 'lost']),
-  /** The migration that it was leaving by. */
+  /** The migration by which it is leaving. */
   leaving: hexId.nullable(),
 });
 export type ProgramRecord = z.infer<typeof programRecord>;
@@ -32,7 +33,7 @@ export type ProgramIdentity = Readonly<ProgramRecord['identity']>;
 const arrivalRecord = z.object({ program: z.object(about), migration: hexId, cgroup: z.string() });
 export type ArrivalRecord = z.infer<typeof arrivalRecord>;
 
-/** The name of its cgroup: another one each time, so that what a migration left is not in the way of the next. */
+/** Names the cgroup of a program that arrives. It is another one each time: a migration may have left one behind. */
 export function arrivalName(id: string, migration: string): string {
   return `${id}-${migration.slice(0, 8)}`;
 }
@@ -44,7 +45,7 @@ export class Records {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
 
-  /** Of every program that there is any record of. */
+  /** The ids of all programs that have a record of either kind. */
   ids(): string[] {
     return [...new Set(readdirSync(this.folder).flatMap((name) => FILE.exec(name)?.[1] ?? []))];
   }
@@ -77,7 +78,10 @@ export class Records {
     rmSync(join(this.folder, `${id}.arrival.json`), { force: true });
   }
 
-  /** One whose cgroup could not be removed stays: once its supervisor has let go, the agent has somebody see to it. */
+  /**
+   * Removes the records of a program whose cgroup is gone. Where it could not be removed, the record stays, and the
+   * agent has another supervisor see to it when this one has ended.
+   */
   removeGone(id: string): void {
     if (!hasCgroup(this.program(id)) && !hasCgroup(this.arrival(id))) removeInitDirectory(id);
     if (!hasCgroup(this.program(id))) this.removeProgram(id);
@@ -95,7 +99,7 @@ export class Records {
     return schema.parse(JSON.parse(text));
   }
 
-  /** Whole or not at all. */
+  /** The record is there whole or not at all. */
   private write(name: string, record: object): void {
     const draft = join(this.folder, `.${name}`);
     writeFileSync(draft, JSON.stringify(record), { mode: 0o600 });

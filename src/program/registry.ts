@@ -1,12 +1,13 @@
 /** The shim's registry of a program (preload/registry.h), reached through init, which keeps it open. */
 import { native, type Registry } from '../native/index';
-import { registryFdsOf, takeFromInit } from './pod';
+import { takeDescriptor } from './pidfds';
+import { registryFdsOf } from './pod';
 
 /** undefined: this init has none. */
 export function mapRegistry(initPid: number): Registry | undefined {
   const fds = registryFdsOf(initPid);
   if (fds === undefined) return undefined;
-  const memory = takeFromInit(initPid, fds.memory);
+  const memory = takeDescriptor(initPid, fds.memory);
   try {
     return native.mapRegistry(memory);
   } finally {

@@ -1,25 +1,30 @@
-/** The messages of a source, one channel, given to a TargetMigration in their order; its end before the commit aborts. */
+/**
+ * How a program arrives. Its source sends one message for each step over one channel, in the order of TargetMigration's
+ * methods. Where the channel ends before the commit, nothing of the program stays here; from the commit on the source
+ * is not needed any more.
+ */
 import { MigrunError } from '../errors';
 import { consoleOf } from '../kinds/console';
-import type { MigrationTools } from '../kinds/program';
-import type { Journal } from '../migration/journal';
+import { countConnections } from '../kinds/saved';
 import type { MovingState } from '../migration/state';
 import { giveBack, renewClaim } from '../migration/target/claim';
-import { type ArrivedProgram, TargetMigration } from '../migration/target/target';
+import { TargetMigration } from '../migration/target/target';
 import { tally } from '../migration/target/tell-peers';
-import { cgroupOf } from '../program/pod';
-import { arrivalName, type ProgramIdentity, type Records } from '../program/record';
+import { cgroupOf, type Pod } from '../program/pod';
+import { arrivalName, type ProgramIdentity } from '../program/record';
 import type { Channel } from '../protocol/channel/index';
 import type { Arrival, ResumedPeer, SupervisorMessage } from '../protocol/control/index';
+import type { Program, SupervisorTools } from './program';
+import type { Registration } from './registration';
+import type { StdioState } from './stdio';
 
 const UNSUPERVISED = 'the program runs, but is not supervised';
 
-export interface ArrivalEvents {
-  /** The program is ours from here on; called before it runs, while it waits for its peers. */
-  arrived(program: ArrivedProgram): void;
-  /** It runs. Where peers are late, it must not be moved on, nor be frozen for anything else, before it has settled. */
-  runs(program: ArrivedProgram, peersAreLate: boolean): Promise<void>;
-  settled(): Promise<void>;
+/** What an arrival needs of the supervisor whose program it becomes. */
+export interface ArrivalHome {
+  /** The program is ours. Called before it runs, while it waits for its peers, so that whoever follows us knows. */
+  arrived(identity: ProgramIdentity, pod: Pod): void;
+  adopt(identity: ProgramIdentity, pod: Pod, stdio: StdioState): Program;
   /** Nothing came of it. */
   failed(): void;
 }
@@ -27,15 +32,14 @@ export interface ArrivalEvents {
 export class Arrivals {
   private migration: TargetMigration | undefined;
   private arrival: Arrival | undefined;
-  /** What a restore asks of its peers now. */
+  /** What is being asked, of this host or of a checkpoint's peers: whoever aborts waits for the answer. */
   private asking: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly channel: Channel<SupervisorMessage>,
-    private readonly tools: MigrationTools,
-    private readonly journal: Journal,
-    private readonly records: Records,
-    private readonly events: ArrivalEvents,
+    private readonly tools: SupervisorTools,
+    private readonly registration: Registration,
+    private readonly home: ArrivalHome,
   ) {}
 
   async handle(message: SupervisorMessage): Promise<SupervisorMessage | undefined> {
@@ -67,13 +71,13 @@ export class Arrivals {
   private async arrive({ arrival }: Extract<SupervisorMessage, { type: 'arrive' }>): Promise<SupervisorMessage> {
     if (this.migration !== undefined) throw new MigrunError('E_PROTOCOL', 'a program is arriving already');
     const { id, group, command, startedAt } = arrival.program;
-    // Before anything of it is here: whoever follows us knows what to remove.
-    this.records.writeArrival({
+    // Written down before anything of it is here, so that whoever follows us knows what to remove.
+    this.tools.records.writeArrival({
       program: { id, group, command, startedAt },
       migration: arrival.migration,
       cgroup: cgroupOf(arrivalName(id, arrival.migration)),
     });
-    const migration = new TargetMigration(arrival.migration, this.tools, this.journal);
+    const migration = new TargetMigration(arrival.migration, this.tools, this.tools.journal);
     this.migration = migration;
     this.arrival = arrival;
     const judged = migration.judge(arrival);
@@ -85,12 +89,12 @@ export class Arrivals {
   private async sourceLost(migration: TargetMigration, arrival: Arrival): Promise<void> {
     if (migration.committed) return;
     // Written down first: a commit that was received and is not yet read must not be one any more.
-    this.journal.decide(arrival.migration, 'aborted');
-    // What it makes ready is there to be removed then, and what it claims to be given back.
+    this.tools.journal.decide(arrival.migration, 'aborted');
+    // What a judgement that is under way makes ready or claims must be there, to be removed or given back.
     await this.asking.catch(() => undefined);
     await migration.abort();
     await giveBack(arrival, this.tools);
-    this.events.failed();
+    this.home.failed();
   }
 
   private async renew(): Promise<void> {
@@ -100,27 +104,43 @@ export class Arrivals {
     await renewed;
   }
 
-  /** Not asked for by the source: from the commit on neither host needs the other. Whatever fails, the program runs. */
+  /** Goes on from the commit by itself: neither host needs the other now. Whatever fails, the program runs. */
   private async takeOver(): Promise<void> {
     const migration = this.current();
     const resumed = this.attempt('resuming failed', () => migration.resume());
-    const program = migration.arrived();
-    await this.attempt(UNSUPERVISED, () => this.events.arrived(program));
+    const { arrival, state, pod } = migration.arrived();
+    const identity = identityOf(arrival, state);
+    await this.attempt(UNSUPERVISED, () => this.home.arrived(identity, pod));
     await resumed;
     migration.thaw();
     // What else there is to do is done while it runs.
     await this.tell({ type: 'runs' });
     await migration.inherit();
-    await this.attempt(UNSUPERVISED, () => this.events.runs(program, migration.hasLate));
+    let program: Program | undefined;
+    await this.attempt(UNSUPERVISED, () => {
+      program = this.home.adopt(identity, pod, consoleOf(state.kinds).console);
+      program.connections = countConnections(state.kinds);
+      // While peers are late, it must not be moved on, nor be frozen for anything else.
+      if (migration.hasLate) program.state = 'arriving';
+      this.tools.records.removeArrival(identity.id);
+      return this.registration.updateAll();
+    });
     let peers: ResumedPeer[] = [];
     await this.attempt('a late peer was not resumed', async () => void (peers = await migration.resumeLate()));
     migration.finish();
-    await this.attempt(UNSUPERVISED, () => this.events.settled());
+    await this.attempt(UNSUPERVISED, () => this.settle(program));
     this.tools.log.info(tally(peers), 'resumed');
     await this.tell({ type: 'resumed', peers });
   }
 
-  /** For its report only. */
+  /** No peer is late any more. */
+  private async settle(program: Program | undefined): Promise<void> {
+    if (program?.state !== 'arriving') return;
+    program.state = 'running';
+    await this.registration.updateAll();
+  }
+
+  /** Tells the source, which needs it for its report only. */
   private async tell(message: SupervisorMessage): Promise<void> {
     await this.channel.send(message).catch(() => undefined);
   }
@@ -139,7 +159,7 @@ export class Arrivals {
   }
 }
 
-export function identityOf(
+function identityOf(
   { program: { id, group, command, startedAt } }: Arrival,
   { kinds }: MovingState,
 ): ProgramIdentity {

@@ -1,10 +1,15 @@
-/** The supervisor's side of a console: whoever holds the program's token is given its output and gives its input. */
+/**
+ * The supervisor's side of a console: whoever has the program's token is given its output, and gives its input and
+ * signals. The last one that attaches is the console; the one before it is told nothing more.
+ */
 import { timingSafeEqual } from 'node:crypto';
 import { MigrunError } from '../errors';
 import type { Channel, IncomingMessage } from '../protocol/channel/index';
 import type { SupervisorMessage } from '../protocol/control/index';
-import type { Stdio } from './stdio';
-import type { OutputName } from './stdio-state';
+import type { OutputName, Stdio } from './stdio';
+
+/** The program moved to another host, or is in a checkpoint now. */
+export type Farewell = Extract<SupervisorMessage, { type: 'moved' | 'stopped' }>;
 
 const NAMES: readonly OutputName[] = ['stdout', 'stderr'];
 
@@ -13,7 +18,7 @@ export class ConsoleServer {
   private status: number | undefined;
   private finished: (() => void) | undefined;
   private readonly signals: number[] = [];
-  private held = false;
+  private frozen = false;
 
   constructor(
     private readonly stdio: Stdio,
@@ -21,7 +26,7 @@ export class ConsoleServer {
     private readonly signal: (signo: number) => void,
   ) {}
 
-  /** True where the message was one of a console's. */
+  /** Handles a message of a console. False: the message is none of a console's, or its sender is not the console. */
   async handle(channel: Channel<SupervisorMessage>, incoming: IncomingMessage<SupervisorMessage>): Promise<boolean> {
     const { message } = incoming;
     if (message.type === 'attach') {
@@ -54,17 +59,17 @@ export class ConsoleServer {
     }
   }
 
-  /** Signals wait: a frozen copy that is killed later must not have taken one. */
-  hold(): void {
-    this.held = true;
+  /** From here on signals wait: a frozen copy that is killed later must not have taken one. */
+  freeze(): void {
+    this.frozen = true;
   }
 
-  release(): void {
-    this.held = false;
+  thaw(): void {
+    this.frozen = false;
     this.giveSignals();
   }
 
-  /** The program ended; resolves when a console, be it one that is still on its way, has all its output and its status. */
+  /** The program ended. Resolves when a console, now or later, has all of its output and its status. */
   exited(status: number): Promise<void> {
     this.status = status;
     return new Promise((resolve) => {
@@ -73,15 +78,9 @@ export class ConsoleServer {
     });
   }
 
-  /** The program has another home; the console is told to go there. */
-  async moved(host: string, port: number): Promise<void> {
-    await this.channel?.send({ type: 'moved', host, port }).catch(() => undefined);
-    this.detach();
-  }
-
-  /** The program is in an image now. */
-  async stopped(file: string): Promise<void> {
-    await this.channel?.send({ type: 'stopped', file }).catch(() => undefined);
+  /** The program is not here any more; the console is told where it is. */
+  async left(farewell: Farewell): Promise<void> {
+    await this.channel?.send(farewell).catch(() => undefined);
     this.detach();
   }
 
@@ -112,13 +111,13 @@ export class ConsoleServer {
   }
 
   private giveSignals(): void {
-    while (!this.held && this.signals.length > 0) {
+    while (!this.frozen && this.signals.length > 0) {
       this.signal(this.signals.shift() as number);
       this.channel?.send({ type: 'killed' }).catch(() => undefined);
     }
   }
 
-  /** Signals that the program has not got are the console's to give again, wherever it goes. */
+  /** The console gives signals again that the program has not got, wherever it is then. */
   private detach(): void {
     this.channel = undefined;
     this.signals.length = 0;

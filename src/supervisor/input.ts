@@ -1,35 +1,37 @@
-/** A program's input, written in pieces that arrive whole or not at all. */
+/**
+ * A program's input. It is written to the program in pieces that arrive whole or not at all, so it is always known how
+ * much of it the program can read. Positions count as those of an output do.
+ */
 import type { Socket } from 'node:net';
-import type { StdioState } from './stdio-state';
+import type { ConsoleState } from '../program/console-state';
 
 /** PIPE_BUF: a write of this size or less is done whole or not at all (pipe(7)). */
 const PIPE_BUF = 4096;
 
-/** The program's input; positions as for Output. */
 export class Input {
   private queue: Buffer[] = [];
   private placed: boolean;
   private writing = false;
-  private held = false;
+  private frozen = false;
   /** Bytes that reached the program's pipe. */
   received: number;
   ended: boolean;
   onReceived: ((position: number) => void) | undefined;
 
-  /** `closeFarEnd` makes the other holders of the pipe's writing end close it too. */
+  /** `closeFarEnd` makes init close its descriptor of the pipe's writing end too. */
   constructor(
     private readonly sink: Socket | undefined,
-    known: StdioState | undefined,
+    known: Pick<ConsoleState, 'received' | 'inputEnded'> | undefined,
     private readonly closeFarEnd: () => void,
   ) {
     this.placed = known !== undefined;
     this.received = known?.received ?? 0;
     this.ended = known?.inputEnded ?? sink === undefined;
-    // The program closed its stdin: what comes for it is dropped, as a shell would.
+    // An error says that the program has closed its stdin. What still comes for it is dropped, as a shell would do.
     sink?.on('error', () => sink.destroy());
   }
 
-  /** Input from `position` on; what is already there is skipped, so a console may send it again. */
+  /** Takes input that begins at `position`. What has come before is skipped, so a console may send it again. */
   write(data: Buffer, position: number): void {
     if (!this.placed) this.received = position;
     this.placed = true;
@@ -44,23 +46,23 @@ export class Input {
     this.pump();
   }
 
-  hold(): void {
-    this.held = true;
+  freeze(): void {
+    this.frozen = true;
   }
 
-  release(): void {
-    this.held = false;
+  thaw(): void {
+    this.frozen = false;
     this.pump();
   }
 
-  /** What is queued here is the console's to send again. */
+  /** The console sends again what is queued here. */
   close(): void {
     this.queue = [];
     this.sink?.destroy();
   }
 
   private pump(): void {
-    if (this.held || this.writing) return;
+    if (this.frozen || this.writing) return;
     const chunk = this.queue[0];
     if (chunk === undefined) {
       if (this.ended && this.sink?.destroyed === false) {

@@ -6,7 +6,7 @@ import { agentTimeout } from '../times';
 import { type Connection, connectionName } from '../vocabulary/endpoint';
 import { isTcp, isUdp, tcpStateName } from '../vocabulary/sockets';
 
-const HELLO_DEADLINE_MS = 1_500;
+const INSPECT_DEADLINE_MS = 1_500;
 
 export async function inspect(program: MovingProgram, agent: AgentLink): Promise<Inspection> {
   const facts = look(program);
@@ -43,7 +43,7 @@ async function peerStatuses(
     type: 'introduce',
     group: program.identity.group,
     connections,
-    deadlineMs: HELLO_DEADLINE_MS,
+    deadlineMs: INSPECT_DEADLINE_MS,
   }, agentTimeout(connections));
   const { peers } = expectType(answer, 'introduced');
   return new Map(peers.map(({ connection, status }) => [connectionName(connection), status]));

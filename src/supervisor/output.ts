@@ -1,16 +1,23 @@
-/** One of a program's outputs, kept until its console has it. */
+/**
+ * One of a program's outputs. What was read of it stays here until the console acknowledges it, so that a console that
+ * comes later, here or on another host, gets it too.
+ */
 import type { OnReadOpts, Socket } from 'node:net';
-import { type KeptOutput, NO_OUTPUT } from './stdio-state';
+import type { ConsoleState } from '../program/console-state';
 
-/** Output kept for a console that is there; reading pauses above. */
-const KEEP_ATTACHED = 256 * 1024;
-/** Output kept where no console is: the newest of it, the program is never held up. */
-const KEEP_DETACHED = 1024 * 1024;
+/** So much is read ahead of a console's acknowledgements; then the program waits until the console has caught up. */
+const MAX_UNACKNOWLEDGED = 256 * 1024;
+/** So much stays here where there is no console, the newest of it: the program never waits for a console to come. */
+const MAX_WITHOUT_CONSOLE = 1024 * 1024;
 const READ_SIZE = 64 * 1024;
 
+export type OutputState = ConsoleState['stdout'];
+
+export const NO_OUTPUT: OutputState = { acknowledged: 0, unacknowledged: new Uint8Array(), ended: false };
+
 /**
- * One output of the program. Positions count bytes from the program's start; where they were lost with the supervisor
- * before, from where the next console is.
+ * Positions count the bytes of an output from the program's start. Where a supervisor before this one died with them,
+ * they count from the position that the next console names.
  */
 export class Output {
   private readonly source: Socket | undefined;
@@ -19,7 +26,7 @@ export class Output {
   private acknowledged: number;
   private placed: boolean;
   private attached = false;
-  private held = false;
+  private frozen = false;
   ended: boolean;
   /** Called with what was just read and its position. */
   onData: ((data: Buffer, position: number) => void) | undefined;
@@ -27,22 +34,22 @@ export class Output {
   private onDelivered: (() => void) | undefined;
 
   /**
-   * Without a source it has ended: a terminal has no stderr of its own. The source reads through `onread`, because only
-   * so does pause() stop it at once (net.Socket): a stream that is merely paused still fills its buffer from the pipe.
+   * An output without a source has ended from the start: a terminal has no stderr of its own. The source reads through
+   * `onread` because then pause() stops it at once (net.Socket): another stream that is paused still fills its buffer.
    */
-  constructor(open: ((onread: OnReadOpts) => Socket) | undefined, known: KeptOutput | undefined) {
+  constructor(open: ((onread: OnReadOpts) => Socket) | undefined, known: OutputState | undefined) {
     const state = known ?? NO_OUTPUT;
     this.placed = known !== undefined;
     this.source = open?.({
       buffer: Buffer.allocUnsafe(READ_SIZE),
       callback: (size, buffer) => {
-        this.keep(Buffer.from(buffer.subarray(0, size)));
+        this.add(Buffer.from(buffer.subarray(0, size)));
         return true;
       },
     });
     this.acknowledged = state.acknowledged;
-    this.chunks = state.kept.length === 0 ? [] : [Buffer.from(state.kept)];
-    this.size = state.kept.length;
+    this.chunks = state.unacknowledged.length === 0 ? [] : [Buffer.from(state.unacknowledged)];
+    this.size = state.unacknowledged.length;
     this.ended = state.ended || this.source === undefined;
     this.source?.on('end', () => this.end());
     // EIO is how a terminal's master says that its last slave was closed.
@@ -92,7 +99,7 @@ export class Output {
     this.regulate();
   }
 
-  /** Once the console that is there has all that was read. */
+  /** Resolves when the console has all that was read, and at once where there is no console. */
   settled(): Promise<void> {
     return new Promise((resolve) => {
       this.onDelivered = resolve;
@@ -101,30 +108,34 @@ export class Output {
   }
 
   /** Reads nothing more: the dump carries what is still in the pipe. */
-  hold(): void {
-    this.held = true;
+  freeze(): void {
+    this.frozen = true;
     this.source?.pause();
   }
 
-  release(): void {
-    this.held = false;
+  thaw(): void {
+    this.frozen = false;
     this.regulate();
   }
 
-  state(): KeptOutput {
-    return { acknowledged: this.acknowledged, kept: new Uint8Array(Buffer.concat(this.chunks)), ended: this.ended };
+  state(): OutputState {
+    return {
+      acknowledged: this.acknowledged,
+      unacknowledged: new Uint8Array(Buffer.concat(this.chunks)),
+      ended: this.ended,
+    };
   }
 
   close(): void {
     this.source?.destroy();
   }
 
-  private keep(data: Buffer): void {
+  private add(data: Buffer): void {
     const position = this.acknowledged + this.size;
     this.chunks.push(data);
     this.size += data.length;
     this.onData?.(data, position);
-    while (!this.attached && this.size > KEEP_DETACHED) {
+    while (!this.attached && this.size > MAX_WITHOUT_CONSOLE) {
       const dropped = this.chunks.shift() as Buffer;
       this.size -= dropped.length;
       this.acknowledged += dropped.length;
@@ -139,8 +150,8 @@ export class Output {
   }
 
   private regulate(): void {
-    if (this.held) return;
-    if (this.attached && this.size >= KEEP_ATTACHED) this.source?.pause();
+    if (this.frozen) return;
+    if (this.attached && this.size >= MAX_UNACKNOWLEDGED) this.source?.pause();
     else this.source?.resume();
   }
 }

@@ -1,22 +1,27 @@
 /** One program under supervision, whether it was started here or has arrived. */
-import type { MovingProgram } from '../kinds/program';
+import type { MigrationTools, MovingProgram } from '../kinds/program';
 import type { Logger } from '../log';
 import { native, type Registry, type Watch } from '../native/index';
 import type { ConsoleState } from '../program/console-state';
-import { INIT_SIGNAL_CLOSE_STDIN, pidsOf, type Pod, registryFdsOf, takeFromInit } from '../program/pod';
-import type { ProgramIdentity } from '../program/record';
+import type { Journal } from '../program/journal';
+import { takeDescriptor } from '../program/pidfds';
+import { INIT_SIGNAL_CLOSE_STDIN, pidsOf, type Pod, registryFdsOf } from '../program/pod';
+import { hasEnded } from '../program/processes';
+import type { ProgramIdentity, Records } from '../program/record';
 import { mapRegistry } from '../program/registry';
-import type { Terminal } from '../program/terminal';
+import type { Terminal } from '../program/stdio-ends';
 import type { ProgramSummary } from '../protocol/control/index';
 import { ConsoleServer } from './console';
-import { Stdio } from './stdio';
-import type { StdioState } from './stdio-state';
+import { Stdio, type StdioState } from './stdio';
 
-/** The shell's code for an end that nobody could see: only its parent learns how a process ended. */
+/** Stands for the status of a process that is not our child: only a parent learns how a process ended. */
 const UNKNOWN_STATUS = 127;
 
-/** What /proc and pidfd_getfd(2) say of a process that is ending. */
-const GONE = ['ENOENT', 'ESRCH'];
+/** What the parts of a supervisor work with. */
+export interface SupervisorTools extends MigrationTools {
+  readonly journal: Journal;
+  readonly records: Records;
+}
 
 export class Program implements MovingProgram {
   readonly stdio: Stdio;
@@ -24,7 +29,7 @@ export class Program implements MovingProgram {
   readonly registry: Registry | undefined;
   readonly terminal: Terminal | undefined;
   state: ProgramSummary['state'] = 'running';
-  /** As last counted. */
+  /** How many there were when they were last counted. */
   connections = 0;
   /** Called when a connection was made or ended, or the program began to listen. */
   onSockets: (() => void) | undefined;
@@ -32,8 +37,8 @@ export class Program implements MovingProgram {
   private readonly watches: Watch[] = [];
 
   /**
-   * Takes the pod's descriptors over. Without a state, positions count from where the next console is. `onExit` gets
-   * the program's exit status, once; an adopted program's is not known.
+   * Takes the pod's descriptors over. Without a state, positions count from the one that the next console names.
+   * `onExit` gets the program's exit status, once; UNKNOWN_STATUS where init is no child of this process.
    */
   constructor(
     readonly identity: ProgramIdentity,
@@ -71,7 +76,7 @@ export class Program implements MovingProgram {
     };
   }
 
-  /** To init, which gives it to the program (native/init.c). */
+  /** Sends a signal to init, which gives it to the program (native/init.c). */
   signal(signo: number): void {
     try {
       process.kill(this.pod.initPid, signo);
@@ -81,8 +86,8 @@ export class Program implements MovingProgram {
   }
 
   freezeConsole(): void {
-    this.console.hold();
-    this.stdio.hold();
+    this.console.freeze();
+    this.stdio.freeze();
   }
 
   consoleSettled(timeoutMs: number): Promise<void> {
@@ -94,11 +99,11 @@ export class Program implements MovingProgram {
   }
 
   thawConsole(): void {
-    this.stdio.release();
-    this.console.release();
+    this.stdio.thaw();
+    this.console.thaw();
   }
 
-  /** Lets go of the program; it is not ended by this. */
+  /** Closes all that is open towards the program, which runs on. */
   close(): void {
     for (const watch of this.watches) watch.close();
     this.registry?.close();
@@ -106,11 +111,11 @@ export class Program implements MovingProgram {
     native.closeFd(this.pidfd);
   }
 
-  /** Takes a look at every descriptor of the program: 20 us a connection. */
+  /** Looks at every descriptor of the program, which takes 20 us a connection. */
   countConnections(): void {
-    const held = native.collectSockets(pidsOf(this.pod.cgroup));
-    for (const { fd } of held) native.closeFd(fd);
-    this.connections = held.filter(({ remote }) => remote.port !== 0).length;
+    const sockets = native.collectSockets(pidsOf(this.pod.cgroup));
+    for (const { fd } of sockets) native.closeFd(fd);
+    this.connections = sockets.filter(({ remote }) => remote.port !== 0).length;
   }
 
   private mainPid(): number {
@@ -123,11 +128,11 @@ export class Program implements MovingProgram {
     try {
       const fds = registryFdsOf(initPid);
       if (fds !== undefined)
-        this.watches.push(native.watchEvents(takeFromInit(initPid, fds.event), () => this.onSockets?.()));
+        this.watches.push(native.watchEvents(takeDescriptor(initPid, fds.event), () => this.onSockets?.()));
       return mapRegistry(initPid);
     } catch (error) {
-      if (!GONE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-      return undefined; // it has ended already; `onExit` is about to be called
+      if (!hasEnded(error, initPid)) throw error;
+      return undefined; // it has ended, and `onExit` is about to be called
     }
   }
 }

@@ -2,23 +2,23 @@
  * What a supervisor does first with a program whose supervisor died: it finds out from the records and the journal how
  * far that one had come, and finishes or undoes it (docs/crashes.md).
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeDraft, wasCommitted } from '../checkpoint/draft';
 import { MigrunError } from '../errors';
 import { consoleOf } from '../kinds/console';
-import type { MigrationTools } from '../kinds/program';
-import type { Journal } from '../migration/journal';
-import { awaitOutcome } from '../migration/source/target-agent';
+import { awaitOutcome } from '../migration/source/outcome';
 import { pickUp } from '../migration/target/pick-up';
 import { native } from '../native/index';
-import { takePipes } from '../program/far-ends';
-import { destroyCgroup, innerPid, pidsOf, type Pod } from '../program/pod';
-import type { ArrivalRecord, ProgramIdentity, ProgramRecord, Records } from '../program/record';
+import { destroyCgroup, type Pod } from '../program/pod';
+import { initOf, livingIn, tracerOf } from '../program/processes';
+import type { ArrivalRecord, ProgramIdentity, ProgramRecord } from '../program/record';
 import { mapRegistry } from '../program/registry';
+import { takePipes } from '../program/stdio-ends';
 import { forgetEntrusted, returnEntrusted } from './entrusted';
-import { isFrozen, letGo, silence } from './let-go';
-import type { StdioState } from './stdio-state';
+import type { SupervisorTools } from './program';
+import type { StdioState } from './stdio';
+import { closeSilently, isFrozen, unlockAndThaw } from './undo-crash';
 
 const CANCEL_DEADLINE_MS = 2_000;
 
@@ -26,18 +26,13 @@ const CANCEL_DEADLINE_MS = 2_000;
 export interface Recovered {
   readonly identity: ProgramIdentity;
   readonly pod: Pod;
-  /** undefined: the console's positions were lost. */
+  /** Missing where the console's positions were lost. */
   readonly stdio: StdioState | undefined;
   readonly console: ProgramRecord['console'];
 }
 
-export interface RecoveryTools extends MigrationTools {
-  readonly journal: Journal;
-  readonly records: Records;
-}
-
-/** undefined: nothing of the program is here any more. Waits for the target's word where only that counts. */
-export async function recover(id: string, tools: RecoveryTools): Promise<Recovered | undefined> {
+/** Gives undefined where nothing of the program is here any more. Waits for the target where it decides. */
+export async function recover(id: string, tools: SupervisorTools): Promise<Recovered | undefined> {
   const { journal, records, log } = tools;
   const arrival = records.arrival(id);
   if (arrival !== undefined) {
@@ -53,7 +48,7 @@ export async function recover(id: string, tools: RecoveryTools): Promise<Recover
 
 // a program of this host
 
-async function recoverProgram(record: ProgramRecord, tools: RecoveryTools): Promise<Recovered | undefined> {
+async function recoverProgram(record: ProgramRecord, tools: SupervisorTools): Promise<Recovered | undefined> {
   const { cgroup, leaving, identity } = record;
   if (leaving !== null && (await hasLeft(leaving, tools))) {
     await forgetEntrusted(identity.id, tools).catch((error: unknown) =>
@@ -73,15 +68,15 @@ async function recoverProgram(record: ProgramRecord, tools: RecoveryTools): Prom
     await returnEntrusted(identity.id, cgroup, tools).catch((error: unknown) =>
       tools.log.error({ err: error }, 'a connection that waited to be accepted is lost')
     );
-    letGo(cgroup, mapRegistry(initPid), tools.log);
+    unlockAndThaw(cgroup, mapRegistry(initPid), tools.log);
   }
   if (leaving !== null) await stay(leaving, tools);
-  const pod: Pod = { id: identity.id, cgroup, initPid, stdio: record.terminal ? { kind: 'none' } : takePipes(initPid) };
+  const pod = podOf(identity.id, cgroup, initPid, record.terminal);
   return { identity, pod, stdio: undefined, console: record.console === 'here' ? 'lost' : record.console };
 }
 
-/** Only where the commit may have been asked for can it have happened. */
-async function hasLeft(migration: string, { config, journal, log }: RecoveryTools): Promise<boolean> {
+/** Whether the program was committed to its target, or its file: it was not if nobody asked for the commit. */
+async function hasLeft(migration: string, { config, journal, log }: SupervisorTools): Promise<boolean> {
   const asked = journal.asked(migration);
   if (asked === undefined) return false;
   if ('draft' in asked) return wasCommitted(asked);
@@ -90,8 +85,8 @@ async function hasLeft(migration: string, { config, journal, log }: RecoveryTool
   return outcome === 'committed';
 }
 
-/** The peers may unlock; what was on its way is not needed. */
-async function stay(migration: string, { agent, config, journal, log }: RecoveryTools): Promise<void> {
+/** The program stays: removes what was on its way, and has the peers unlock. */
+async function stay(migration: string, { agent, config, journal, log }: SupervisorTools): Promise<void> {
   const asked = journal.asked(migration);
   journal.answered(migration);
   if (asked !== undefined && 'draft' in asked) removeDraft(asked);
@@ -102,16 +97,11 @@ async function stay(migration: string, { agent, config, journal, log }: Recovery
 }
 
 /**
- * A CRIU that was dumping goes on without whoever started it, and takes its code out of the processes in the end; in
- * between they must not run.
+ * Waits until nobody traces a process of the program. A CRIU that was dumping goes on when its parent has died, and
+ * takes its code out of the processes in the end; until then they must not run.
  */
 async function untraced(cgroup: string): Promise<void> {
   for (let tracer = tracerOf(cgroup); tracer !== undefined; tracer = tracerOf(cgroup)) await death(tracer);
-}
-
-function tracerOf(cgroup: string): number | undefined {
-  const tracers = pidsOf(cgroup).map((pid) => Number(/^TracerPid:\s*(\d+)$/m.exec(statusOf(pid))?.[1] ?? 0));
-  return tracers.find((pid) => pid !== 0);
 }
 
 function death(pid: number): Promise<void> {
@@ -129,17 +119,17 @@ function death(pid: number): Promise<void> {
 
 // a program that was arriving
 
-/** Nobody runs it here: not a process, not an image stays. */
-async function discard(cgroup: string, migration: string | null, { config, log }: RecoveryTools): Promise<void> {
-  if (livingIn(cgroup).length > 0) silence(cgroup, log);
+/** Leaves neither a process nor an image of it here. */
+async function discard(cgroup: string, migration: string | null, { config, log }: SupervisorTools): Promise<void> {
+  if (livingIn(cgroup).length > 0) closeSilently(cgroup, log);
   await destroyCgroup(cgroup);
   if (migration !== null) rmSync(join(config.runDir, 'migrations', migration), { recursive: true, force: true });
 }
 
-/** It was committed, so it runs here and nowhere else. It thaws last: one that is not frozen needs nothing more. */
+/** Finishes what was committed. The thaw comes last: a program that is not frozen needs nothing more. */
 async function finishArrival(
   { program, migration, cgroup }: ArrivalRecord,
-  tools: RecoveryTools,
+  tools: SupervisorTools,
 ): Promise<Recovered | undefined> {
   const folder = join(tools.config.runDir, 'migrations', migration);
   const known = tools.records.program(program.id);
@@ -155,8 +145,8 @@ async function finishArrival(
   if (token === undefined)
     throw new MigrunError('E_INTERNAL', `program ${program.id} runs, but nothing is known of its console`);
   const terminal = known?.terminal ?? (console?.terminal ?? null) !== null;
-  const pod: Pod = { id: program.id, cgroup, initPid, stdio: terminal ? { kind: 'none' } : takePipes(initPid) };
-  // Whoever had it already may have read of what it printed.
+  const pod = podOf(program.id, cgroup, initPid, terminal);
+  // Where the program has a record, its supervisor may have read of what it printed; then the positions are lost.
   return {
     identity: { ...program, token },
     pod,
@@ -165,26 +155,7 @@ async function finishArrival(
   };
 }
 
-// processes
-
-function livingIn(cgroup: string): number[] {
-  try {
-    return pidsOf(cgroup);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-function initOf(cgroup: string): number | undefined {
-  return livingIn(cgroup).find((pid) => statusOf(pid) !== '' && innerPid(pid) === 1);
-}
-
-/** Empty where it ended meanwhile. */
-function statusOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/status`, 'utf8');
-  } catch {
-    return '';
-  }
+/** A terminal's master went with the supervisor before; the far ends of pipes are with init. */
+function podOf(id: string, cgroup: string, initPid: number, terminal: boolean): Pod {
+  return { id, cgroup, initPid, stdio: terminal ? { kind: 'none' } : takePipes(initPid) };
 }

@@ -2,18 +2,27 @@
  * A program's stdin, stdout and stderr as streams with positions, so that not a byte is lost or repeated when the
  * console is elsewhere, or reconnects, or the program moves.
  *
- * Output that was read from the program is kept until the console acknowledges it; reading pauses while too much is
- * kept. Input counts as received once it is in the pipe. Both numbers move with the program, and so does the output
- * that is kept; what is in the pipes is CRIU's to move.
+ * Output that was read from the program stays here until the console acknowledges it, and while there is too much of
+ * it, nothing more is read. Input counts as received once it is in the pipe. Both positions move with the program, and
+ * so does the unacknowledged output; CRIU moves what is in the pipes.
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ReadStream, WriteStream } from 'node:tty';
 import { native } from '../native/index';
-import type { StdioEnds } from '../program/pod';
+import type { ConsoleState } from '../program/console-state';
+import { takeDescriptor } from '../program/pidfds';
+import type { StdioEnds } from '../program/stdio-ends';
 import { Input } from './input';
-import { Output } from './output';
-import type { OutputName, StdioState } from './stdio-state';
-import { within } from './within';
+import { NO_OUTPUT, Output } from './output';
+
+export type OutputName = 'stdout' | 'stderr';
+/** What of a program's console moves with it, besides its token. */
+export type StdioState = Omit<ConsoleState, 'token'>;
+
+export function freshStdioState(): StdioState {
+  return { stdout: { ...NO_OUTPUT }, stderr: { ...NO_OUTPUT }, received: 0, inputEnded: false };
+}
 
 /** Node documents this option of the constructor (net.Socket); its types have it for connect() only. */
 function withOnread(options: SocketConstructorOpts, onread: OnReadOpts): SocketConstructorOpts {
@@ -24,16 +33,6 @@ function pipeReader(fd: number): (onread: OnReadOpts) => Socket {
   return (onread) => new Socket(withOnread({ fd, readable: true, writable: false }, onread));
 }
 
-function duplicate(fd: number): number {
-  const self = native.pidfdOpen(process.pid);
-  try {
-    return native.pidfdGetfd(self, fd);
-  } finally {
-    native.closeFd(self);
-  }
-}
-
-/** All three together. */
 export class Stdio {
   readonly input: Input;
   readonly outputs: Record<OutputName, Output>;
@@ -59,12 +58,16 @@ export class Stdio {
     } else {
       // libuv wants one handle for each direction, and each takes over its descriptor.
       const { master } = ends.terminal;
-      this.input = new Input(new WriteStream(duplicate(master)), state, () => undefined);
+      this.input = new Input(new WriteStream(takeDescriptor(process.pid, master)), state, () => undefined);
       this.outputs = {
         stdout: new Output((onread) => new ReadStream(master, withOnread({}, onread)), state?.stdout),
         stderr: new Output(undefined, state?.stderr),
       };
     }
+  }
+
+  private get all(): (Input | Output)[] {
+    return [this.input, this.outputs.stdout, this.outputs.stderr];
   }
 
   resize(rows: number, columns: number): void {
@@ -77,26 +80,23 @@ export class Stdio {
     return this.outputs.stdout.ended && this.outputs.stderr.ended;
   }
 
-  /** Everything that the program printed is with its console. */
+  /** The console has acknowledged everything that was read from the program. */
   get delivered(): boolean {
     return this.outputs.stdout.delivered && this.outputs.stderr.delivered;
   }
 
-  hold(): void {
-    this.input.hold();
-    this.outputs.stdout.hold();
-    this.outputs.stderr.hold();
+  freeze(): void {
+    for (const stream of this.all) stream.freeze();
   }
 
-  release(): void {
-    this.outputs.stdout.release();
-    this.outputs.stderr.release();
-    this.input.release();
+  thaw(): void {
+    for (const stream of this.all) stream.thaw();
   }
 
-  /** What the console was sent it has acknowledged, or the time is over. */
-  settled(timeoutMs: number): Promise<void> {
-    return within(Promise.all([this.outputs.stdout.settled(), this.outputs.stderr.settled()]), timeoutMs);
+  /** Resolves when the console has acknowledged what it was sent, and after this time at the latest. */
+  async settled(timeoutMs: number): Promise<void> {
+    const all = Promise.all([this.outputs.stdout.settled(), this.outputs.stderr.settled()]);
+    await Promise.race([all, sleep(timeoutMs, undefined, { ref: false })]);
   }
 
   state(): StdioState {
@@ -109,8 +109,6 @@ export class Stdio {
   }
 
   close(): void {
-    this.input.close();
-    this.outputs.stdout.close();
-    this.outputs.stderr.close();
+    for (const stream of this.all) stream.close();
   }
 }

@@ -41,11 +41,11 @@ const bound = {
   listening: [{ innerPid: 2, fd: 3, local: { address: '0.0.0.0', port: 4884 } }],
 };
 
-const nothing = { acknowledged: 0, kept: new Uint8Array(), ended: false };
+const nothing = { acknowledged: 0, unacknowledged: new Uint8Array(), ended: false };
 const console = {
   console: {
     token: 'c'.repeat(32),
-    stdout: { acknowledged: 12, kept: new Uint8Array([1, 0, 255]), ended: false },
+    stdout: { acknowledged: 12, unacknowledged: new Uint8Array([1, 0, 255]), ended: false },
     stderr: nothing,
     received: 3,
     inputEnded: true,

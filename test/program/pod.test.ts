@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { loadConfig } from '../../src/config';
 import { native } from '../../src/native/index';
 import { initDirectoryOf, removeInitDirectory } from '../../src/program/init-directory';
-import { cgroupOf, createPod, destroyCgroup, INIT_SIGNAL_CLOSE_STDIN, INIT_STDOUT_READ, innerPid, pidsOf, type Pod,
-  registryFdsOf, takeFromInit } from '../../src/program/pod';
+import { takeDescriptor } from '../../src/program/pidfds';
+import { cgroupOf, createPod, destroyCgroup, INIT_SIGNAL_CLOSE_STDIN, innerPid, pidsOf, type Pod,
+  registryFdsOf } from '../../src/program/pod';
+import { takePipes } from '../../src/program/stdio-ends';
 import { compile } from '../native/support/compile';
 import { until } from '../native/support/until';
 
@@ -204,9 +206,9 @@ function openPipes(): string[] {
 describe('init', () => {
   test('keeps the far ends: another supervisor takes them from it', async () => {
     const pod = await start('sh', '-c', 'echo hello; read line');
-    const taken = takeFromInit(pod.initPid, INIT_STDOUT_READ);
-    expect(read(taken)).toBe('hello\n');
-    closeSync(taken);
+    const { stdin, stdout, stderr } = pipesOf({ ...pod, stdio: takePipes(pod.initPid) });
+    expect(read(stdout)).toBe('hello\n');
+    for (const fd of [stdin, stdout, stderr]) closeSync(fd);
   });
 
   test('keeps the registry, which maps, and its eventfd', async () => {
@@ -215,7 +217,7 @@ describe('init', () => {
     const fds = registryFdsOf(pod.initPid)!;
     expect(readlinkSync(`/proc/${pod.initPid}/fd/${fds.memory}`)).toContain('memfd:migrun-registry');
     expect(readlinkSync(`/proc/${pod.initPid}/fd/${fds.event}`)).toBe('anon_inode:[eventfd]');
-    const memory = takeFromInit(pod.initPid, fds.memory);
+    const memory = takeDescriptor(pod.initPid, fds.memory);
     const registry = native.mapRegistry(memory);
     expect(registry.sockets()).toEqual([]);
     registry.close();

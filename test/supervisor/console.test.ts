@@ -105,7 +105,7 @@ describe('attaching', () => {
     expect(await console.attach()).toEqual({ type: 'attached', received: 5 });
   });
 
-  test('brings the output that is kept, and what comes', async () => {
+  test('brings the output that waits, and what comes', async () => {
     program.print('hello');
     program.print('trouble', 'stderr');
     const console = await Console.attached();
@@ -177,31 +177,31 @@ describe('an attached console', () => {
     expect(signals).toEqual([15]);
   });
 
-  test('does not give signals while the program is held, but after', async () => {
+  test('does not give signals while the program is frozen, but after', async () => {
     const console = await Console.attached();
-    server.hold();
+    server.freeze();
     await console.tell({ type: 'kill', signal: 15 });
     await console.settle();
     expect([signals, console.has('killed')]).toEqual([[], false]);
-    server.release();
+    server.thaw();
     await until(() => console.has('killed'));
     expect(signals).toEqual([15]);
   });
 
   test("a signal that the program did not get stays the console's", async () => {
     const console = await Console.attached();
-    server.hold();
+    server.freeze();
     await console.tell({ type: 'kill', signal: 15 });
     await console.settle();
-    await server.moved('10.0.0.2', 4807);
-    server.release();
+    await server.left({ type: 'moved', host: '10.0.0.2', port: 4807 });
+    server.thaw();
     await until(() => console.has('moved'));
     expect([signals, console.has('killed')]).toEqual([[], false]);
   });
 
   test('is told where the program has gone, and gets nothing more from here', async () => {
     const console = await Console.attached();
-    await server.moved('10.0.0.2', 4807);
+    await server.left({ type: 'moved', host: '10.0.0.2', port: 4807 });
     program.print('late');
     await until(() => console.has('moved'));
     await console.settle();
@@ -233,7 +233,7 @@ describe('the exit status', () => {
     await console.tell({
       type: 'acknowledge',
       name: 'stderr',
-      position: program.stdio.outputs.stderr.state().kept.length,
+      position: program.stdio.outputs.stderr.state().unacknowledged.length,
     });
     await until(() => console.has('exited'));
     expect(console.messages).toContainEqual({ type: 'exited', status: 3 });
@@ -251,7 +251,7 @@ describe('the exit status', () => {
     await console.tell({
       type: 'acknowledge',
       name: 'stderr',
-      position: program.stdio.outputs.stderr.state().kept.length,
+      position: program.stdio.outputs.stderr.state().unacknowledged.length,
     });
     program.endOutputs();
     await until(() => console.has('exited'));

@@ -1,6 +1,6 @@
 /** What is typed, until it is in the program's pipe. */
 import { randomBytes } from 'node:crypto';
-import { freshStdioState } from '../../src/supervisor/stdio-state';
+import { freshStdioState } from '../../src/supervisor/stdio';
 import { until } from '../native/support/until';
 import { type PipedProgram, usePiped } from './support';
 
@@ -43,13 +43,13 @@ describe('input', () => {
     await until(() => input.received === PIPE_CAPACITY);
     await program.settle();
     expect(input.received).toBe(PIPE_CAPACITY);
-    input.hold();
+    input.freeze();
     const inPipe = program.readInput().data;
     expect(inPipe.equals(all.subarray(0, PIPE_CAPACITY))).toBe(true);
     expect(program.stdio.state().received % PIECE).toBe(0);
 
     const taken = [inPipe];
-    input.release();
+    input.thaw();
     await until(() => {
       taken.push(program.readInput().data);
       return input.received === all.length;
@@ -58,16 +58,16 @@ describe('input', () => {
     expect(Buffer.concat(taken).equals(all)).toBe(true);
   });
 
-  test('is kept back while it is held', async () => {
+  test('waits while it is frozen', async () => {
     const program = piped();
     const { input } = program.stdio;
-    input.hold();
+    input.freeze();
     input.write(Buffer.from('hello'), 0);
     input.end();
     await program.settle();
     expect(program.readInput()).toEqual({ data: Buffer.alloc(0), ended: false });
     expect(input.received).toBe(0);
-    input.release();
+    input.thaw();
     await until(() => input.received === 5 && program.farEndsClosed === 1);
     expect(program.readInput()).toEqual({ data: Buffer.from('hello'), ended: true });
   });

@@ -1,21 +1,21 @@
-/** What a program prints: positions, what is kept for whom, and a hold. */
+/** What a program prints: its positions, what waits for an acknowledgement, and what a freeze leaves in the pipe. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freshStdioState } from '../../src/supervisor/stdio-state';
+import { freshStdioState } from '../../src/supervisor/stdio';
 import { until } from '../native/support/until';
-import { keptOf, Listener, type PipedProgram, usePiped } from './support';
+import { Listener, type PipedProgram, unacknowledgedIn, usePiped } from './support';
 
-const KEPT_ATTACHED = 256 * 1024;
-const KEPT_DETACHED = 1024 * 1024;
+const MAX_UNACKNOWLEDGED = 256 * 1024;
+const MAX_WITHOUT_CONSOLE = 1024 * 1024;
 const ONE_READ = 64 * 1024;
 const PIPE_CAPACITY = 64 * 1024;
 
 const piped = usePiped();
 
 describe('output', () => {
-  test('comes with its position, and is kept until it is acknowledged', async () => {
+  test('comes with its position, and stays until it is acknowledged', async () => {
     const program = piped();
     const { stdout } = program.stdio.outputs;
     const console = new Listener(stdout);
@@ -27,7 +27,7 @@ describe('output', () => {
     expect(stdout.delivered).toBe(false);
 
     stdout.acknowledge(8);
-    expect(keptOf(stdout)).toBe('rld');
+    expect(unacknowledgedIn(stdout)).toBe('rld');
     expect(stdout.state().acknowledged).toBe(8);
     stdout.acknowledge(11);
     expect(stdout.delivered).toBe(true);
@@ -42,7 +42,7 @@ describe('output', () => {
     stdout.acknowledge(3);
     for (const position of [3, 1, 0, -1, 6, 1e9]) stdout.acknowledge(position);
     expect(stdout.state()).toMatchObject({ acknowledged: 3 });
-    expect(keptOf(stdout)).toBe('lo');
+    expect(unacknowledgedIn(stdout)).toBe('lo');
   });
 
   test('of both kinds keeps to its own positions', async () => {
@@ -50,7 +50,7 @@ describe('output', () => {
     const { stdout, stderr } = program.stdio.outputs;
     program.print('out');
     program.print('error', 'stderr');
-    await until(() => keptOf(stdout) === 'out' && keptOf(stderr) === 'error');
+    await until(() => unacknowledgedIn(stdout) === 'out' && unacknowledgedIn(stderr) === 'error');
   });
 
   test('an attached console gets what it has not seen, and nothing twice', async () => {
@@ -61,7 +61,7 @@ describe('output', () => {
     await until(() => first.text === 'hello');
     stdout.detach();
     program.print(' world');
-    await until(() => keptOf(stdout) === 'hello world');
+    await until(() => unacknowledgedIn(stdout) === 'hello world');
     expect(first.text).toBe('hello');
 
     const second = new Listener(stdout, 5);
@@ -90,15 +90,15 @@ describe('output', () => {
     await until(() => program.stdio.ended);
   });
 
-  test("what a console is slow to acknowledge holds the program up, and not the host's memory", async () => {
+  test("what a console is slow to acknowledge makes the program wait, and does not fill the host's memory", async () => {
     const program = piped();
     const { stdout } = program.stdio.outputs;
     const console = new Listener(stdout);
     const total = 2 * 1024 * 1024;
     const printed = program.printFrom('head', ['-c', String(total), '/dev/zero']);
-    await until(() => stdout.state().kept.length >= KEPT_ATTACHED);
+    await until(() => stdout.state().unacknowledged.length >= MAX_UNACKNOWLEDGED);
     await program.settle();
-    expect(stdout.state().kept.length).toBeLessThan(KEPT_ATTACHED + ONE_READ);
+    expect(stdout.state().unacknowledged.length).toBeLessThan(MAX_UNACKNOWLEDGED + ONE_READ);
 
     const { pieces } = console;
     const onData = stdout.onData!;
@@ -111,7 +111,7 @@ describe('output', () => {
     await until(() => stdout.state().acknowledged === total);
   });
 
-  test('without a console the newest megabyte is kept, and the program is not held up', async () => {
+  test('without a console the newest megabyte stays, and the program does not wait', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'migrun-stdio-'));
     try {
       const content = randomBytes(3 * 1024 * 1024 + 333);
@@ -121,11 +121,11 @@ describe('output', () => {
       const attached = new Listener(stdout);
       stdout.detach();
       await program.printFrom('cat', [join(folder, 'content')]);
-      await until(() => stdout.state().acknowledged + stdout.state().kept.length === content.length);
-      const { acknowledged, kept } = stdout.state();
-      expect(kept.length).toBeLessThanOrEqual(KEPT_DETACHED);
-      expect(kept.length).toBeGreaterThan(KEPT_DETACHED - ONE_READ);
-      expect(content.subarray(acknowledged).equals(kept)).toBe(true);
+      await until(() => stdout.state().acknowledged + stdout.state().unacknowledged.length === content.length);
+      const { acknowledged, unacknowledged } = stdout.state();
+      expect(unacknowledged.length).toBeLessThanOrEqual(MAX_WITHOUT_CONSOLE);
+      expect(unacknowledged.length).toBeGreaterThan(MAX_WITHOUT_CONSOLE - ONE_READ);
+      expect(content.subarray(acknowledged).equals(unacknowledged)).toBe(true);
       expect(attached.pieces).toEqual([]);
       // A console that has seen less than what was dropped goes on with what there is.
       expect(new Listener(stdout, 10).pieces[0]?.position).toBe(acknowledged);
@@ -135,8 +135,8 @@ describe('output', () => {
   });
 
   test('goes on at the positions it arrived with', async () => {
-    const kept = new Uint8Array(Buffer.from('abc'));
-    const program = piped({ ...freshStdioState(), stdout: { acknowledged: 100, kept, ended: false } });
+    const unacknowledged = new Uint8Array(Buffer.from('abc'));
+    const program = piped({ ...freshStdioState(), stdout: { acknowledged: 100, unacknowledged, ended: false } });
     const console = new Listener(program.stdio.outputs.stdout, 101);
     program.print('def');
     await until(() => console.text === 'bcdef');
@@ -144,35 +144,35 @@ describe('output', () => {
   });
 
   test('that had ended there has ended here', () => {
-    const ended = { acknowledged: 9, kept: new Uint8Array(), ended: true };
+    const ended = { acknowledged: 9, unacknowledged: new Uint8Array(), ended: true };
     const program = piped({ ...freshStdioState(), stdout: ended, stderr: ended });
     expect(program.stdio.ended).toBe(true);
     expect(new Listener(program.stdio.outputs.stdout, 9).ends).toBe(1);
   });
 });
 
-describe('held output', () => {
-  /** Held, after it has been read from: a stream that is merely paused goes on filling its buffer then. */
-  async function held(): Promise<PipedProgram> {
+describe('frozen output', () => {
+  /** Frozen after it has been read from: a stream that is merely paused goes on filling its buffer then. */
+  async function frozen(): Promise<PipedProgram> {
     const program = piped();
     const { stdout } = program.stdio.outputs;
     program.print('before');
-    await until(() => keptOf(stdout) === 'before');
-    stdout.hold();
+    await until(() => unacknowledgedIn(stdout) === 'before');
+    stdout.freeze();
     return program;
   }
 
   test('leaves every byte in the pipe, where the dump finds it', async () => {
-    const program = await held();
+    const program = await frozen();
     const later = randomBytes(PIPE_CAPACITY);
     program.print(later);
     await program.settle();
-    expect(keptOf(program.stdio.outputs.stdout)).toBe('before');
+    expect(unacknowledgedIn(program.stdio.outputs.stdout)).toBe('before');
     expect(program.takeUnread().equals(later)).toBe(true);
   });
 
   test('neither a console that comes nor an acknowledgement makes it read', async () => {
-    const program = await held();
+    const program = await frozen();
     const { stdout } = program.stdio.outputs;
     program.print('after');
     stdout.attach(0);
@@ -183,22 +183,22 @@ describe('held output', () => {
   });
 
   test('goes on where it was when it is released', async () => {
-    const program = await held();
+    const program = await frozen();
     const { stdout } = program.stdio.outputs;
     const console = new Listener(stdout);
     program.print(' and after');
     await program.settle();
-    program.stdio.release();
+    program.stdio.thaw();
     await until(() => console.text === 'before and after');
   });
 
   test('is held for as long as it takes, however much is asked in between', async () => {
-    const program = await held();
+    const program = await frozen();
     for (let round = 0; round < 3; round++) {
-      program.stdio.release();
-      program.stdio.hold();
+      program.stdio.thaw();
+      program.stdio.freeze();
     }
-    program.stdio.outputs.stderr.release();
+    program.stdio.outputs.stderr.thaw();
     program.print('after');
     await program.settle();
     expect(program.takeUnread().toString()).toBe('after');

@@ -1,11 +1,11 @@
 /** All three streams of a program at a terminal. */
 import { execFileSync } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
-import { openTerminal } from '../../src/program/terminal';
+import { openTerminal } from '../../src/program/stdio-ends';
 import { Stdio } from '../../src/supervisor/stdio';
-import { freshStdioState } from '../../src/supervisor/stdio-state';
+import { freshStdioState } from '../../src/supervisor/stdio';
 import { until } from '../native/support/until';
-import { keptOf, usePiped } from './support';
+import { unacknowledgedIn, usePiped } from './support';
 
 const piped = usePiped();
 
@@ -19,7 +19,7 @@ describe('a terminal', () => {
   test('has one output, and takes input', async () => {
     const { stdio, slave } = terminal();
     writeSync(slave, 'hello\n');
-    await until(() => keptOf(stdio.outputs.stdout) === 'hello\r\n');
+    await until(() => unacknowledgedIn(stdio.outputs.stdout) === 'hello\r\n');
     expect(stdio.outputs.stderr.ended).toBe(true);
     stdio.input.write(Buffer.from('a line\n'), 0);
     await until(() => stdio.input.received === 7);
@@ -40,17 +40,17 @@ describe('a terminal', () => {
     stdio.close();
   });
 
-  test('held, leaves what the program prints where it is', async () => {
+  test('frozen, leaves what the program prints where it is', async () => {
     const { stdio, slave } = terminal();
     const other = piped();
     writeSync(slave, 'before');
-    await until(() => keptOf(stdio.outputs.stdout) === 'before');
-    stdio.hold();
+    await until(() => unacknowledgedIn(stdio.outputs.stdout) === 'before');
+    stdio.freeze();
     writeSync(slave, ' after');
     await other.settle();
-    expect(keptOf(stdio.outputs.stdout)).toBe('before');
-    stdio.release();
-    await until(() => keptOf(stdio.outputs.stdout) === 'before after');
+    expect(unacknowledgedIn(stdio.outputs.stdout)).toBe('before');
+    stdio.thaw();
+    await until(() => unacknowledgedIn(stdio.outputs.stdout) === 'before after');
     closeSync(slave);
     stdio.close();
   });

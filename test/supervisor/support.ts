@@ -5,7 +5,7 @@ import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { native } from '../../src/native/index';
 import type { Output } from '../../src/supervisor/output';
 import { Stdio } from '../../src/supervisor/stdio';
-import { freshStdioState, type OutputName, type StdioState } from '../../src/supervisor/stdio-state';
+import { freshStdioState, type OutputName, type StdioState } from '../../src/supervisor/stdio';
 import { until } from '../native/support/until';
 
 export class PipedProgram {
@@ -67,9 +67,9 @@ export class PipedProgram {
   async settle(): Promise<void> {
     const { stderr } = this.stdio.outputs;
     for (let round = 0; round < 5; round++) {
-      const before = stderr.state().kept.length;
+      const before = stderr.state().unacknowledged.length;
       this.print('.', 'stderr');
-      await until(() => stderr.state().kept.length > before);
+      await until(() => stderr.state().unacknowledged.length > before);
     }
   }
 
@@ -118,7 +118,7 @@ export class Listener {
   }
 }
 
-export const keptOf = (output: Output) => Buffer.from(output.state().kept).toString('latin1');
+export const unacknowledgedIn = (output: Output) => Buffer.from(output.state().unacknowledged).toString('latin1');
 
 /** A file description of its own, so that being non-blocking is not the other's. */
 function openNonBlocking(fd: number): number {

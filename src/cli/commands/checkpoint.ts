@@ -1,14 +1,11 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
 import type { Config } from '../../config';
-import { MigrunError } from '../../errors';
 import type { CheckpointReport } from '../../protocol/control/index';
-import { parseHold } from '../duration';
-import { followProgress } from '../follow-progress';
+import { DEFAULT_HOLD_MS, parseHold } from '../arguments';
+import { awaitReport } from '../follow-progress';
 import { openProgram } from '../local';
 import { count, duration, printJson, printLine, size } from '../print';
-
-const DEFAULT_HOLD = '1h';
 
 export function checkpointCommand(program: Command, config: Config): void {
   program
@@ -20,7 +17,7 @@ export function checkpointCommand(program: Command, config: Config): void {
       '--hold <time>',
       'the peers hold so long: 90s, 30m, 2h, 7d; then its connections have failed',
       parseHold,
-      parseHold(DEFAULT_HOLD),
+      DEFAULT_HOLD_MS,
     )
     .option('--leave-running', 'writes a copy; the program goes on, and its connections stay with it')
     .option('--json', 'for scripts')
@@ -31,20 +28,16 @@ export function checkpointCommand(program: Command, config: Config): void {
       ) => {
         const { channel } = await openProgram(config, id);
         const quiet = json === true;
-        const answer = channel.request({
-          type: 'checkpoint',
+        const request = {
+          type: 'checkpoint' as const,
           out: resolve(out),
           holdMs: hold,
           leaveRunning: leaveRunning === true,
-        });
-        const report = await Promise.race([answer, followProgress(channel, quiet)]);
-        channel.destroy();
-        if (report?.type !== 'checkpointed')
-          throw new MigrunError('E_CHANNEL_CLOSED', 'the supervisor went away without a report', {
-            hint: 'see whether the program runs: migrun ls; and whether there is a file: migrun show',
-          });
-        if (quiet) printJson(report.report);
-        else show(report.report);
+        };
+        const hint = 'see whether the program runs: migrun ls; and whether there is a file: migrun show';
+        const { report } = await awaitReport(channel, request, 'checkpointed', quiet, hint);
+        if (quiet) printJson(report);
+        else show(report);
       },
     );
 }

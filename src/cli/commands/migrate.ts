@@ -1,12 +1,10 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config';
-import { MigrunError } from '../../errors';
 import type { MigrationReport } from '../../protocol/control/index';
-import { connectionText } from '../../vocabulary/endpoint';
-import { followProgress } from '../follow-progress';
+import { parsePort } from '../arguments';
+import { awaitReport } from '../follow-progress';
 import { openProgram } from '../local';
-import { parsePort } from '../port';
-import { count, printJson, printLine, printTable } from '../print';
+import { count, lostText, printJson, printLine, printTable } from '../print';
 
 export function migrateCommand(program: Command, config: Config): void {
   program
@@ -19,15 +17,10 @@ export function migrateCommand(program: Command, config: Config): void {
     .action(async (id: string, { to, port, json }: { to: string; port: number; json?: boolean }) => {
       const { summary, channel } = await openProgram(config, id);
       const quiet = json === true;
-      const answer = channel.request({ type: 'migrate', to, port });
-      const report = await Promise.race([answer, followProgress(channel, quiet)]);
-      channel.destroy();
-      if (report?.type !== 'migrated')
-        throw new MigrunError('E_CHANNEL_CLOSED', 'the supervisor went away without a report', {
-          hint: 'see where the program is: migrun ls, here and there',
-        });
-      if (quiet) printJson(report.report);
-      else show(report.report, summary.command);
+      const hint = 'see where the program is: migrun ls, here and there';
+      const { report } = await awaitReport(channel, { type: 'migrate', to, port }, 'migrated', quiet, hint);
+      if (quiet) printJson(report);
+      else show(report, summary.command);
     });
 }
 
@@ -42,6 +35,5 @@ function show(
       frozenMs.toFixed(1)
     } ms from its freeze to its first answer there`,
   );
-  for (const { connection, status } of lost)
-    printLine(`lost: ${connectionText(connection)}: its peer did not follow (${status})`);
+  for (const peer of lost) printLine(lostText(peer));
 }

@@ -1,19 +1,17 @@
 import type { Command } from 'commander';
-import { join } from 'node:path';
+import { connectionsIn } from '../../checkpoint/manifest';
 import { type Image, readImage } from '../../checkpoint/read-image';
 import { Restore, RESTORE_STEPS } from '../../checkpoint/restore';
-import type { Config } from '../../config';
+import { type Config, logFileOf } from '../../config';
 import { consoleOf } from '../../kinds/console';
-import { isConnectionSummary } from '../../kinds/saved';
 import { createLogger } from '../../log';
 import { type Phase, runSteps } from '../../migration/driver';
 import { readClusterKey } from '../../protocol/channel/index';
-import { connectionText } from '../../vocabulary/endpoint';
+import { parsePort } from '../arguments';
 import { ConsoleClient } from '../console';
-import { ensureAgent } from '../ensure-agent';
 import { showStep } from '../follow-progress';
-import { parsePort } from '../port';
-import { printJson } from '../print';
+import { ensureAgent } from '../local';
+import { lostText, note, printJson } from '../print';
 
 interface Options {
   readonly to?: string;
@@ -52,7 +50,7 @@ async function restore(config: Config, file: string, { to, port, detach, again, 
     place,
     again === true,
     config,
-    createLogger('restore', config.logLevel, join(config.runDir, 'log', 'restore.log')),
+    createLogger('restore', config.logLevel, logFileOf(config, 'restore')),
   );
   const quiet = json === true;
   const phases = await runSteps(
@@ -62,7 +60,7 @@ async function restore(config: Config, file: string, { to, port, detach, again, 
     context.log,
   );
   if (quiet) printJson(reportOf(context, phases));
-  else process.stderr.write(tell(context, to));
+  else tell(context, to);
   if (quiet || detach === true) return 0;
   return await follow(config, image, place);
 }
@@ -73,17 +71,15 @@ function reportOf({ image: { manifest }, to, bytes, lost }: Restore, phases: rea
     program: manifest.program.id,
     target: to.host,
     phases,
-    connections: manifest.sockets.filter(isConnectionSummary).length,
+    connections: connectionsIn(manifest).length,
     bytes,
     lost,
   };
 }
 
-function tell({ image: { manifest }, lost }: Restore, to: string | undefined): string {
-  const lines = [`migrun: program ${manifest.program.id}${to === undefined ? '' : ` on ${to}`}`];
-  for (const { connection, status } of lost)
-    lines.push(`lost: ${connectionText(connection)}: its peer did not follow (${status})`);
-  return lines.map((line) => `${line}\n`).join('');
+function tell({ image: { manifest }, lost }: Restore, to: string | undefined): void {
+  note(`program ${manifest.program.id}${to === undefined ? '' : ` on ${to}`}`);
+  for (const peer of lost) process.stderr.write(`${lostText(peer)}\n`);
 }
 
 function follow(config: Config, { state, manifest }: Image, place: { host: string; port: number }): Promise<number> {

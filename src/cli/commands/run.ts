@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Config } from '../../config';
+import { type Config, logFileOf } from '../../config';
 import { createLogger } from '../../log';
 import { Supervisor } from '../../supervisor/supervisor';
 import { ConsoleClient } from '../console';
-import { ensureAgent } from '../ensure-agent';
+import { ensureAgent } from '../local';
+import { note } from '../print';
 
 export function runCommand(program: Command, config: Config, done: (status: number) => void): void {
   program
@@ -23,13 +22,11 @@ export function runCommand(program: Command, config: Config, done: (status: numb
 async function run(config: Config, command: readonly string[], quiet: boolean): Promise<number> {
   await ensureAgent(config);
   const id = randomBytes(4).toString('hex');
-  const logs = join(config.runDir, 'log');
-  mkdirSync(logs, { recursive: true, mode: 0o700 });
-  const supervisor = new Supervisor(id, config, createLogger('supervisor', config.logLevel, join(logs, `${id}.log`)));
+  const supervisor = new Supervisor(id, config, createLogger('supervisor', config.logLevel, logFileOf(config, id)));
   const { stdin, stdout } = process;
   const terminal = stdin.isTTY && stdout.isTTY ? { rows: stdout.rows, columns: stdout.columns } : undefined;
   const { token } = await supervisor.start(command, terminal);
-  if (!quiet) process.stderr.write(`migrun: program ${id}\n`);
+  if (!quiet) note(`program ${id}`);
   const status = await new ConsoleClient(config, id, token, terminal !== undefined).run({
     kind: 'here',
     socket: supervisor.socketPath,

@@ -2,13 +2,12 @@ import type { Command } from 'commander';
 import type { Config } from '../../config';
 import { expectType, type SuspendReport } from '../../protocol/control/index';
 import { connectionText } from '../../vocabulary/endpoint';
-import { parseHold } from '../duration';
+import { DEFAULT_HOLD_MS, parseHold } from '../arguments';
 import { askAgent, findProgram } from '../local';
 import { count, duration, printJson, printLine } from '../print';
 
-const DEFAULT_HOLD = '1h';
-/** More than the agent takes for all that it says to the peers. */
-const TIMEOUT_MS = 30_000;
+/** Longer than the agent takes for all that it says to the peers. */
+const SUSPEND_TIMEOUT_MS = 30_000;
 
 export function suspendCommand(program: Command, config: Config): void {
   program
@@ -19,13 +18,13 @@ export function suspendCommand(program: Command, config: Config): void {
       '--hold <time>',
       'at most so long: 90s, 30m, 2h, 7d; then they go on by themselves',
       parseHold,
-      parseHold(DEFAULT_HOLD),
+      DEFAULT_HOLD_MS,
     )
     .option('--json', 'for scripts')
     .action(async (id: string, { hold, json }: { hold: number; json?: boolean }) => {
       const { id: program } = await findProgram(config, id);
       const { report } = expectType(
-        await askAgent(config, { type: 'suspend-program', program, holdMs: hold }, TIMEOUT_MS),
+        await askAgent(config, { type: 'suspend-program', program, holdMs: hold }, SUSPEND_TIMEOUT_MS),
         'suspend-report',
       );
       if (json === true) printJson(report);
@@ -46,7 +45,7 @@ export function resumeCommand(program: Command, config: Config): void {
     .action(async (id: string, { json }: { json?: boolean }) => {
       const { id: program } = await findProgram(config, id);
       const { report } = expectType(
-        await askAgent(config, { type: 'resume-program', program }, TIMEOUT_MS),
+        await askAgent(config, { type: 'resume-program', program }, SUSPEND_TIMEOUT_MS),
         'suspend-report',
       );
       if (json === true) printJson(report);

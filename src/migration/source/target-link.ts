@@ -2,12 +2,12 @@
 import type { Config } from '../../config';
 import { MigrunError } from '../../errors';
 import type { Channel } from '../../protocol/channel/index';
-import { type Arrival, expectType, type ResumedPeer, type SupervisorMessage,
+import { type Arrival, connectToAgent, expectType, type ResumedPeer, type SupervisorMessage,
   supervisorMessage } from '../../protocol/control/index';
 import type { Endpoint } from '../../vocabulary/endpoint';
 import type { Reason } from '../../vocabulary/reason';
 import { type ImageFile, sendImages } from '../images';
-import { type Address, awaitOutcome, connectToAgent } from './target-agent';
+import { type Address, awaitOutcome } from './outcome';
 
 const OPEN_TIMEOUT_MS = 10_000;
 

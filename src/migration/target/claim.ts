@@ -4,11 +4,11 @@
  */
 import type { MigrationTools } from '../../kinds/program';
 import { native } from '../../native/index';
+import type { Journal } from '../../program/journal';
 import { type Arrival, expectType } from '../../protocol/control/index';
 import type { Connection } from '../../vocabulary/endpoint';
 import type { Reason } from '../../vocabulary/reason';
 import { reasonsOfPeers, refusal } from '../../vocabulary/refusal';
-import type { Journal } from '../journal';
 
 const ASK_DEADLINE_MS = 5_000;
 const GIVE_BACK_DEADLINE_MS = 2_000;

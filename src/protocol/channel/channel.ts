@@ -14,7 +14,7 @@ import type { Envelope, TypedMessage } from './envelope';
 import { type Frame, FrameReader, MAX_DATA_BYTES, writeFrame } from './frames';
 import { joinStreams } from './join';
 
-/** What may lie unread while only answers are waited for; reading stops there until somebody receives. */
+/** So much may lie unread while only answers are waited for; then nothing more is read until somebody receives. */
 const MAX_UNREAD = 256;
 const MAX_UNREAD_BYTES = MAX_DATA_BYTES;
 const CLOSE_TIMEOUT_MS = 5000;
@@ -52,7 +52,7 @@ export class Channel<Message extends TypedMessage> {
   private handedOver = false;
   private closing = false;
   private drained: Promise<void> | undefined;
-  /** Once set, nothing more is read: the end (null) or what went wrong. */
+  /** Set when nothing more is read: with what broke the channel, or null at its end. */
   private ending: { error: MigrunError | null } | undefined;
 
   /** Takes the stream over. `schema` checks whatever arrives: a union by `type`. */
@@ -93,12 +93,12 @@ export class Channel<Message extends TypedMessage> {
     return this.sendEnvelope({ kind: 'plain', id: 0, message });
   }
 
-  /** At most MAX_DATA_BYTES; belongs to the stream that an earlier message announced. Resolves when more may be sent. */
+  /** Sends a piece of what an earlier message announced, at most MAX_DATA_BYTES. Resolves when more may be sent. */
   sendData(data: Buffer): Promise<void> {
     return this.sendFrame({ kind: 'data', payload: data });
   }
 
-  /** The answer. Throws the MigrunError that the other side failed with, E_TIMEOUT, or E_CHANNEL_CLOSED. */
+  /** Gives the answer. Throws the MigrunError that the other side failed with, E_TIMEOUT, or E_CHANNEL_CLOSED. */
   async request(message: Message, options: { timeoutMs?: number } = {}): Promise<Message> {
     if (this.ending !== undefined) throw this.closedError();
     const id = ++this.lastId;
@@ -119,7 +119,7 @@ export class Channel<Message extends TypedMessage> {
     }
   }
 
-  /** Sends what is queued, then ends; what still comes is thrown away. An other side that does not end is not waited for. */
+  /** Sends what is queued, then ends. What comes meanwhile is thrown away. Does not wait long for the other side. */
   async close(): Promise<void> {
     this.closing = true;
     this.stream.end();
@@ -142,7 +142,7 @@ export class Channel<Message extends TypedMessage> {
 
   /**
    * From here on every byte goes to `other` and back, until both are closed. Allowed only between two frames: no
-   * `receive` and no `request` outstanding. What was received and not taken is lost to nobody: there must be none.
+   * `receive` and no `request` outstanding, and nothing that was read and not received.
    */
   async pipeTo(other: Duplex): Promise<void> {
     this.handOver();
@@ -167,7 +167,7 @@ export class Channel<Message extends TypedMessage> {
     if (this.stream.destroyed) throw this.closedError();
   }
 
-  /** However many wait for it. */
+  /** Waits once for the stream to take more, however many sends wait for it. */
   private async drain(): Promise<void> {
     await new Promise<void>((resolve) => {
       const wake = () => {
@@ -245,7 +245,7 @@ export class Channel<Message extends TypedMessage> {
 
   private finish(cause: unknown): void {
     if (this.ending !== undefined) return;
-    this.ending = { error: cause === null ? null : asMigrunError(cause) };
+    this.ending = { error: cause === null ? null : channelError(cause) };
     for (const reader of this.readers.splice(0)) {
       if (this.ending.error === null) reader.resolve(null);
       else reader.reject(this.ending.error);
@@ -263,7 +263,7 @@ export class Channel<Message extends TypedMessage> {
   }
 }
 
-function asMigrunError(cause: unknown): MigrunError {
+function channelError(cause: unknown): MigrunError {
   if (cause instanceof MigrunError) return cause;
   const text = cause instanceof Error ? cause.message : String(cause);
   return new MigrunError('E_CHANNEL_CLOSED', `the channel broke: ${text}`, { cause });

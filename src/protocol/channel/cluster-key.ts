@@ -8,7 +8,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } fr
 import { MigrunError } from '../../errors';
 
 const KEY_BYTES = 32;
-/** A key file is never longer; what is, is another file. */
+/** A longer file is no key file. */
 const MAX_FILE_BYTES = 256;
 const READABLE_BY_OTHERS = 0o077;
 
@@ -16,12 +16,12 @@ export function generateClusterKey(): Buffer {
   return randomBytes(KEY_BYTES);
 }
 
-/** Names a key without telling anything about it. */
+/** Names a key, and tells nothing about it. */
 export function clusterKeyId(key: Buffer): string {
   return createHash('sha256').update('migrun cluster key id').update(key).digest('hex').slice(0, 16);
 }
 
-/** Of hex or base64; null: it is neither, or not 32 bytes. */
+/** Reads hex or base64; gives null where it is neither, or not 32 bytes. */
 export function parseClusterKey(text: string): Buffer | null {
   const trimmed = text.trim();
   if (/^[0-9a-fA-F]{64}$/.test(trimmed)) return Buffer.from(trimmed, 'hex');

@@ -1,25 +1,35 @@
-/** To the agent of another host. */
+/** Connects to the agent of another host: TCP, TLS by the cluster key, a hello in both directions. */
 
 import type { LookupFunction } from 'node:net';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import type { z } from 'zod';
+import { MigrunError } from '../../errors';
 import { Channel } from './channel';
 import { presharedKey } from './cluster-key';
-import { connectError, timeoutError } from './connect-errors';
 import type { TypedMessage } from './envelope';
 import { type ChannelHello, exchangeHello, type Identity } from './hello';
 import { KEEP_ALIVE_MS, TLS_OPTIONS } from './tls-options';
 
 const CONNECT_TIMEOUT_MS = 5000;
 
-export interface ConnectOptions<Message extends TypedMessage> {
+const UNKNOWN = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_NONAME', 'EAI_NODATA']);
+const OTHER_KEY = new Set([
+  'ERR_SSL_TLSV1_ALERT_UNKNOWN_PSK_IDENTITY',
+  'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC',
+  'ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR',
+]);
+
+interface Target {
   readonly host: string;
   readonly port: number;
+}
+
+export interface ConnectOptions<Message extends TypedMessage> extends Target {
   /** The cluster key, 32 bytes. */
   readonly key: Buffer;
   readonly identity: Identity;
   readonly schema: z.ZodType<Message>;
-  /** For all of it, from the look-up to the other's hello. */
+  /** Limits all of it, from the look-up to the other's hello. */
   readonly timeoutMs?: number;
   readonly lookup?: LookupFunction;
 }
@@ -76,4 +86,53 @@ async function greet(socket: TLSSocket, identity: Identity): Promise<ChannelHell
     socket.on('error', reject);
   });
   return exchangeHello(socket, identity);
+}
+
+/** What a failed connection means to whoever asked for it. */
+export function connectError({ host, port }: Target, cause: unknown): MigrunError {
+  if (cause instanceof MigrunError) return cause;
+  const code = codeOf(cause);
+  const at = `${host}, port ${port}`;
+  if (UNKNOWN.has(code)) {
+    return new MigrunError('E_TARGET_UNKNOWN', `unknown host: ${host}`, {
+      hint: 'give a name that resolves here, or an address',
+      cause,
+    });
+  }
+  if (code === 'ECONNREFUSED') {
+    return new MigrunError('E_NO_AGENT', `no agent on ${at}`, { hint: `start one there: migrun agent`, cause });
+  }
+  if (OTHER_KEY.has(code)) {
+    return new MigrunError('E_KEY', `${host} has another cluster key`, {
+      hint: 'both hosts need the same key file; copy it from one to the other',
+      cause,
+    });
+  }
+  if (code.startsWith('ERR_SSL_')) {
+    return new MigrunError('E_NO_AGENT', `what listens on ${at} is no agent of migrun`, { cause });
+  }
+  return new MigrunError('E_TARGET_UNREACHABLE', `cannot reach ${at}: ${reason(code, cause)}`, { cause });
+}
+
+function timeoutError({ host, port }: Target, timeoutMs: number): MigrunError {
+  return new MigrunError('E_TARGET_UNREACHABLE', `cannot reach ${host}, port ${port}: no answer in ${timeoutMs} ms`);
+}
+
+/** Of several addresses tried at once (AggregateError), the code is the first one's. */
+function codeOf(cause: unknown): string {
+  return (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
+}
+
+function reason(code: string, cause: unknown): string {
+  switch (code) {
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'no route';
+    case 'ETIMEDOUT':
+      return 'no answer';
+    case 'ECONNRESET':
+      return 'it closed the connection';
+    default:
+      return cause instanceof Error && cause.message !== '' ? cause.message : code;
+  }
 }

@@ -1,4 +1,4 @@
-/** What a message frame holds: msgpack [kind, id, message]. */
+/** What is in the frame of a message: msgpack of [kind, id, message]. */
 
 import { decode, encode } from '@msgpack/msgpack';
 import { z } from 'zod';
@@ -10,7 +10,7 @@ export interface TypedMessage {
   readonly type: string;
 }
 
-/** plain: wants no answer. The others belong together by their id. */
+/** A plain message wants no answer. A request and its answer, or failure, have the same id. */
 export const ENVELOPE_KINDS = ['plain', 'request', 'answer', 'failure'] as const;
 export type EnvelopeKind = (typeof ENVELOPE_KINDS)[number];
 
@@ -18,7 +18,7 @@ export interface Envelope {
   readonly kind: EnvelopeKind;
   /** 0 where plain. */
   readonly id: number;
-  /** Not checked yet, besides being there. */
+  /** Nothing of it is checked yet. */
   readonly message: unknown;
 }
 
@@ -31,7 +31,7 @@ export const failureSchema = z.object({
   hint: z.string().max(MAX_FAILURE_TEXT).optional(),
 });
 
-/** What its text is too long for is cut off. */
+/** Cuts off text that is too long. */
 export function encodeFailure({ code, message, hint }: MigrunError): z.infer<typeof failureSchema> {
   return {
     code,
@@ -40,7 +40,7 @@ export function encodeFailure({ code, message, hint }: MigrunError): z.infer<typ
   };
 }
 
-/** For byte fields of message schemas: a Buffer again. */
+/** The schema of bytes in a message; gives a Buffer. */
 export const bytesSchema = z
   .instanceof(Uint8Array)
   .transform((bytes): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));

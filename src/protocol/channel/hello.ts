@@ -6,7 +6,7 @@ import { MigrunError } from '../../errors';
 import { decodeEnvelope, encodeEnvelope, parseOrRefuse } from './envelope';
 import { FrameReader, protocolError, writeFrame } from './frames';
 
-/** Of the messages between hosts. Raised when an older agent would misunderstand. */
+/** Numbers the protocol between hosts. It is raised when an older agent would misunderstand. */
 export const CHANNEL_PROTOCOL = 2;
 
 /** Other fields may be added without another protocol number. */
@@ -21,7 +21,7 @@ export type ChannelHello = z.infer<typeof helloSchema>;
 
 /** Who we are, to the other side. */
 export interface Identity {
-  /** Of migrun, as in package.json. */
+  /** migrun's, as in package.json. */
   readonly version: string;
   readonly host: string;
 }

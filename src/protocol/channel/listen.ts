@@ -1,6 +1,7 @@
 /** The agent's door for other hosts. */
 
 import { timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { z } from 'zod';
@@ -12,7 +13,7 @@ import { type ChannelHello, exchangeHello, type Identity } from './hello';
 import { KEEP_ALIVE_MS, TLS_OPTIONS } from './tls-options';
 
 const HANDSHAKE_TIMEOUT_MS = 5000;
-/** Of connections that have not shown the key; more are closed at once. */
+/** So many connections may be open that have not shown the key; more are closed at once. */
 const MAX_STRANGERS = 64;
 
 export interface Arrived<Message extends TypedMessage> {
@@ -32,7 +33,7 @@ export interface ListenOptions<Message extends TypedMessage> {
   readonly identity: Identity;
   readonly schema: z.ZodType<Message>;
   readonly onChannel: (arrived: Arrived<Message>) => void;
-  /** Somebody who had not the key, spoke something else, or took too long. */
+  /** Called for somebody who had no key, spoke something else, or took too long. */
   readonly onRefused?: (remoteAddress: string, reason: string) => void;
   readonly handshakeTimeoutMs?: number;
   readonly maxStrangers?: number;
@@ -89,7 +90,7 @@ class Strangers {
 
   constructor(private readonly limit: number) {}
 
-  /** False: closed at once. */
+  /** Gives false where there are too many; then the socket is closed. */
   admit(socket: Socket, timeoutMs: number): boolean {
     if (this.sockets.size >= this.limit) {
       socket.destroy();
@@ -105,7 +106,7 @@ class Strangers {
     return true;
   }
 
-  /** By address: TLS wraps the socket in one of its own. */
+  /** Finds the socket by its address: TLS has wrapped it in one of its own. */
   release(socket: Socket): void {
     this.drop(nameOf(socket));
   }
@@ -147,19 +148,13 @@ async function welcome<Message extends TypedMessage>(
   return { channel: new Channel(socket, schema), hello, remoteAddress, localAddress };
 }
 
-function opened<Message extends TypedMessage>(
+async function opened<Message extends TypedMessage>(
   door: ReturnType<typeof createServer>,
   { port, host }: ListenOptions<Message>,
 ): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (cause: Error) => {
-      const where = host === undefined ? `port ${port}` : `${host}, port ${port}`;
-      reject(new MigrunError('E_LISTEN', `cannot listen on ${where}: ${cause.message}`, { cause }));
-    };
-    door.once('error', failed);
-    door.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
-      door.off('error', failed);
-      resolve();
-    });
+  door.listen({ port, ...(host === undefined ? {} : { host }) });
+  await once(door, 'listening').catch((cause: Error) => {
+    const where = host === undefined ? `port ${port}` : `${host}, port ${port}`;
+    throw new MigrunError('E_LISTEN', `cannot listen on ${where}: ${cause.message}`, { cause });
   });
 }

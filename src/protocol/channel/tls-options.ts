@@ -14,5 +14,5 @@ export const TLS_OPTIONS = {
   secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
 } as const satisfies SecureContextOptions;
 
-/** A host that dies without a word is noticed after about this and ten seconds. */
+/** A host that dies without a word is noticed about ten seconds after this. */
 export const KEEP_ALIVE_MS = 5000;

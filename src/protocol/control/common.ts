@@ -22,7 +22,7 @@ export const programSummary = z.object({
   command: z.array(z.string()),
   pid: z.int(),
   state: z.enum(['running', 'migrating', 'arriving', 'moved', 'ended', 'suspended']),
-  /** How long its connections are held yet, where it is suspended. */
+  /** How much longer its connections are held, where it is suspended. */
   suspendedForMs: z.number().optional(),
   connections: z.int().min(0),
   startedAt: z.number(),

@@ -1,29 +1,26 @@
 /** Channels over UNIX sockets that only root can open. */
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
-import { MigrunError } from '../../errors';
+import { asMigrunError, MigrunError } from '../../errors';
 import { Channel, type IncomingMessage, type TypedMessage } from '../channel/index';
 
-/** unix(7); Node cuts a longer one without a word. */
+/** The longest path of a UNIX socket (unix(7)). Node cuts a longer one off without a word. */
 const MAX_PATH_BYTES = 107;
 
 /** Throws E_NOT_RUNNING where nobody listens. */
-export function connectLocal<Message extends TypedMessage>(
+export async function connectLocal<Message extends TypedMessage>(
   path: string,
   schema: z.ZodType<Message>,
   who: string,
 ): Promise<Channel<Message>> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ path });
-    socket.once(
-      'error',
-      (cause) =>
-        reject(new MigrunError('E_NOT_RUNNING', `${who} does not answer at ${path}: ${cause.message}`, { cause })),
-    );
-    socket.once('connect', () => resolve(new Channel(socket, schema)));
+  const socket = connect({ path });
+  await once(socket, 'connect').catch((cause: Error) => {
+    throw new MigrunError('E_NOT_RUNNING', `${who} does not answer at ${path}: ${cause.message}`, { cause });
   });
+  return new Channel(socket, schema);
 }
 
 /** Listens in a folder of mode 0700, on a socket of mode 0600. */
@@ -39,20 +36,34 @@ export async function listenLocal<Message extends TypedMessage>(
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   chmodSync(dirname(path), 0o700);
   rmSync(path, { force: true });
-  return new Promise((resolve, reject) => {
-    const server = createServer((socket) => onChannel(new Channel(socket, schema)));
-    server.once(
-      'error',
-      (cause) => reject(new MigrunError('E_LISTEN', `cannot listen on ${path}: ${cause.message}`, { cause })),
-    );
-    server.listen(path, () => {
-      chmodSync(path, 0o600);
-      resolve(server);
-    });
+  const server = createServer((socket) => onChannel(new Channel(socket, schema)));
+  await listening(server, path).catch((cause: Error) => {
+    throw new MigrunError('E_LISTEN', `cannot listen on ${path}: ${cause.message}`, { cause });
   });
+  chmodSync(path, 0o600);
+  return server;
 }
 
-/** Takes messages, and data in its place among them, until the channel ends; what `handle` throws is the answer to a request. */
+/**
+ * Listens on an abstract name, which starts with a NUL byte. Such a name belongs to the network namespace (unix(7)),
+ * one process can have it, and has it until it ends. undefined: another process has it.
+ */
+export async function bindAbstract(name: string): Promise<Server | undefined> {
+  const server = createServer();
+  try {
+    return await listening(server, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined;
+    throw error;
+  }
+}
+
+async function listening(server: Server, path: string): Promise<Server> {
+  await once(server.listen(path), 'listening');
+  return server.on('error', () => undefined); // a connection could not be accepted; the next one may be
+}
+
+/** Takes messages, and the data between them, until the channel ends. What `handle` throws is the answer. */
 export async function serve<Message extends TypedMessage>(
   channel: Channel<Message>,
   handle: (incoming: IncomingMessage<Message>) => Promise<Message | void>,
@@ -74,12 +85,6 @@ async function answer<Message extends TypedMessage>(
   } catch (error) {
     if (incoming.wantsAnswer) await incoming.fail(asMigrunError(error)).catch(() => undefined);
   }
-}
-
-export function asMigrunError(error: unknown): MigrunError {
-  if (error instanceof MigrunError) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  return new MigrunError('E_INTERNAL', text, { hint: 'this is a defect of migrun; its log says more', cause: error });
 }
 
 /** Narrows an answer to what was asked for. */

@@ -3,7 +3,7 @@ import { connect as tlsConnect } from 'node:tls';
 import { type Arrived, CHANNEL_PROTOCOL, connect, type ConnectOptions, generateClusterKey, listen, type Listener,
   type ListenOptions } from '../../../src/protocol/channel';
 import { presharedKey } from '../../../src/protocol/channel/cluster-key';
-import { connectError } from '../../../src/protocol/channel/connect-errors';
+import { connectError } from '../../../src/protocol/channel/connect';
 import { encodeEnvelope } from '../../../src/protocol/channel/envelope';
 import { FrameReader, writeFrame } from '../../../src/protocol/channel/frames';
 import { TLS_OPTIONS } from '../../../src/protocol/channel/tls-options';

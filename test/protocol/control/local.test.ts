@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MigrunError } from '../../../src/errors';
 import type { Channel, IncomingMessage } from '../../../src/protocol/channel';
-import { type AgentMessage, agentMessage, asMigrunError, connectLocal, expectType, listenLocal,
+import { type AgentMessage, agentMessage, connectLocal, expectType, listenLocal,
   serve } from '../../../src/protocol/control';
 
 let base: string;
@@ -157,18 +157,4 @@ describe('expectType', () => {
       expect.objectContaining({ code: 'E_PROTOCOL', message: 'expected listed, got done' }) as Error,
     );
   });
-});
-
-describe('asMigrunError', () => {
-  test('leaves one as it is', () => {
-    const error = new MigrunError('E_BUSY', 'not now');
-    expect(asMigrunError(error)).toBe(error);
-  });
-
-  test.each([[new RangeError('too far'), 'too far'], ['text', 'text'], [undefined, 'undefined']])(
-    'makes a defect of %p',
-    (thrown, message) => {
-      expect(asMigrunError(thrown)).toMatchObject({ code: 'E_INTERNAL', message });
-    },
-  );
 });

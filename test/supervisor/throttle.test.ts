@@ -1,29 +1,29 @@
-import { Seldom } from '../../src/supervisor/seldom';
+import { Throttle } from '../../src/supervisor/throttle';
 
 /** What takes ten milliseconds each time. */
 function tenMilliseconds() {
   jest.useFakeTimers();
   const times: number[] = [];
   const began = performance.now();
-  const seldom = new Seldom(() => {
+  const throttle = new Throttle(() => {
     times.push(performance.now() - began);
     jest.advanceTimersByTime(10);
   });
-  return { seldom, times };
+  return { throttle, times };
 }
 
 afterEach(() => jest.useRealTimers());
 
 test('what is asked for is done at once', () => {
-  const { seldom, times } = tenMilliseconds();
-  seldom.ask();
+  const { throttle, times } = tenMilliseconds();
+  throttle.ask();
   expect(times).toEqual([0]);
 });
 
-test('what is asked for again and again is done seldom, and once more in the end', () => {
-  const { seldom, times } = tenMilliseconds();
+test('what is asked for again and again is done now and then, and once more in the end', () => {
+  const { throttle, times } = tenMilliseconds();
   for (let count = 0; count < 1_000; count++) {
-    seldom.ask();
+    throttle.ask();
     jest.advanceTimersByTime(1);
   }
   jest.advanceTimersByTime(1_000);
@@ -31,10 +31,10 @@ test('what is asked for again and again is done seldom, and once more in the end
 });
 
 test('nothing is done after close', () => {
-  const { seldom, times } = tenMilliseconds();
-  seldom.ask();
-  seldom.ask();
-  seldom.close();
+  const { throttle, times } = tenMilliseconds();
+  throttle.ask();
+  throttle.ask();
+  throttle.close();
   jest.advanceTimersByTime(1_000);
   expect(times).toEqual([0]);
 });

@@ -1,15 +1,16 @@
 /**
- * Who supervises a program holds it: a listening abstract UNIX socket of its name. Such names belong to the network
- * namespace (unix(7)), so there is one holder on a host, and the kernel ends the hold with the process, however it
- * ends. Whoever is connected to it sees that end.
+ * Who supervises a program: one process of its host, which listens on an abstract UNIX socket of the program's name.
+ * Such a name belongs to the network namespace (unix(7)), so no second process can have it, and the kernel takes it
+ * back when the process ends, however that happens. Whoever is connected to the socket sees that end.
  */
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, type Server, type Socket } from 'node:net';
 import { MigrunError } from '../errors';
+import { bindAbstract } from '../protocol/control/index';
 
 /** A supervisor that is just ending has let go by then. */
-const PATIENCE_MS = 5_000;
+const TAKE_TIMEOUT_MS = 5_000;
 
-export class Hold {
+export class Supervision {
   private readonly onlookers = new Set<Socket>();
 
   private constructor(private readonly server: Server) {
@@ -21,13 +22,13 @@ export class Hold {
     });
   }
 
-  /** Throws E_SUPERVISED where another process holds the program, and goes on doing so. */
-  static async take(id: string, patienceMs = PATIENCE_MS): Promise<Hold> {
-    const deadline = performance.now() + patienceMs;
+  /** Throws E_SUPERVISED where another process supervises the program for all of this time. */
+  static async take(id: string, timeoutMs = TAKE_TIMEOUT_MS): Promise<Supervision> {
+    const deadline = performance.now() + timeoutMs;
     for (;;) {
-      const server = await bind(id);
-      if (server !== undefined) return new Hold(server);
-      if (!(await holdEnded(id, deadline - performance.now()))) {
+      const server = await bindAbstract(nameOf(id));
+      if (server !== undefined) return new Supervision(server);
+      if (!(await supervisionEnded(id, deadline - performance.now()))) {
         throw new MigrunError('E_SUPERVISED', `program ${id} is supervised on this host already`, {
           hint: 'see it with: migrun ls',
         });
@@ -41,8 +42,8 @@ export class Hold {
   }
 }
 
-/** True once nobody holds the program; false where somebody still does after this time, if one is given. */
-export function holdEnded(id: string, timeoutMs?: number, signal?: AbortSignal): Promise<boolean> {
+/** True once nobody supervises the program; false when the time is over, or `signal` calls it off. */
+export function supervisionEnded(id: string, timeoutMs?: number, signal?: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path: nameOf(id) });
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => end(false), Math.max(0, timeoutMs));
@@ -58,17 +59,6 @@ export function holdEnded(id: string, timeoutMs?: number, signal?: AbortSignal):
     socket.on('close', () => end(true));
     socket.resume();
     if (signal?.aborted === true) end(false);
-  });
-}
-
-function bind(id: string): Promise<Server | undefined> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(undefined);
-      else reject(error);
-    });
-    server.listen(nameOf(id), () => resolve(server));
   });
 }
 

@@ -27,7 +27,7 @@ const draftedSchema = z.object({
   folder: z.object({ device: z.number(), inode: z.number() }),
   stays: z.boolean(),
 });
-/** Of a checkpoint: whether its draft is there decides. Where the program `stays`, it is a copy that is written. */
+/** The draft of a checkpoint, which decides by being there. `stays`: the file is a copy, and the program stays here. */
 export type Drafted = z.infer<typeof draftedSchema>;
 /** Who decides about a migration that was asked for. */
 export type Asking = z.infer<typeof askedSchema> | Drafted;
@@ -42,7 +42,7 @@ export class Journal {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
 
-  /** The outcome that stands: this one, or the one that was there before. */
+  /** Gives the outcome that stands: this one, or the one that was there before. */
   decide(migration: string, outcome: Outcome): Outcome {
     const path = this.outcomePath(migration);
     try {
@@ -55,7 +55,7 @@ export class Journal {
     }
   }
 
-  /** undefined: nobody has decided. */
+  /** Gives undefined where nobody has decided. */
   outcome(migration: string): Outcome | undefined {
     const path = this.outcomePath(migration);
     if (!existsSync(path)) return undefined;
@@ -67,7 +67,7 @@ export class Journal {
     writeDurably(this.askingPath(migration), JSON.stringify(asking), this.folder);
   }
 
-  /** Whether the commit may have been asked for, and whom. */
+  /** Gives who was asked for the commit, where it may have been asked for. */
   asked(migration: string): Asking | undefined {
     try {
       return askingSchema.parse(JSON.parse(readFileSync(this.askingPath(migration), 'utf8')));
@@ -82,7 +82,7 @@ export class Journal {
     rmSync(this.askingPath(migration), { force: true });
   }
 
-  /** Removes what says nothing that its absence would not say. */
+  /** Removes files whose absence says the same. */
   sweep(now = Date.now()): void {
     for (const name of readdirSync(this.folder)) {
       const path = join(this.folder, name);

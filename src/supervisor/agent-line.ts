@@ -1,6 +1,7 @@
 /**
- * A supervisor's line to the agent of its host. It comes back by itself when the agent is started again: the agent
- * then learns of the program anew.
+ * A supervisor's line to the agent of its host. When the agent has died, the folder of the agent's socket is watched,
+ * and the line comes back when another agent has made its socket there. Each new line begins with the greeting, so the
+ * agent learns of the program anew.
  */
 import { existsSync, type FSWatcher, mkdirSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -14,13 +15,13 @@ export class AgentLine implements AgentLink {
   private channel: Channel<AgentMessage> | undefined;
   private watcher: FSWatcher | undefined;
   private opening = false;
-  private missed = false;
+  private isNew = false;
   private closed = false;
   private readonly waiters = new Set<() => void>();
-  /** Called when an agent that was there is gone, however it ended. */
+  /** Called when an agent that was there is gone, for whatever reason. */
   onLost: (() => void) | undefined;
 
-  /** `greeting` is sent first on each new line. */
+  /** `greeting` makes the first message of a line. */
   constructor(
     private readonly path: string,
     private readonly greeting: () => AgentMessage,
@@ -29,7 +30,7 @@ export class AgentLine implements AgentLink {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   }
 
-  /** Where no agent runs, the line comes up with the next one. */
+  /** Opens the line; where no agent runs, it comes up with the next one. */
   async start(): Promise<void> {
     try {
       await this.open();
@@ -45,12 +46,12 @@ export class AgentLine implements AgentLink {
     return this.channel.request(message, { timeoutMs });
   }
 
-  async insist(message: AgentMessage, patienceMs: number): Promise<AgentMessage> {
-    const deadline = performance.now() + patienceMs;
+  async insist(message: AgentMessage, timeoutMs: number): Promise<AgentMessage> {
+    const deadline = performance.now() + timeoutMs;
     for (;;) {
       const line = this.channel;
       try {
-        return await this.ask(message, patienceMs);
+        return await this.ask(message, timeoutMs);
       } catch (error) {
         const isGone = error instanceof MigrunError && ['E_NOT_RUNNING', 'E_CHANNEL_CLOSED'].includes(error.code);
         if (!isGone || !(await this.another(line, deadline - performance.now()))) throw error;
@@ -80,7 +81,7 @@ export class AgentLine implements AgentLink {
     for (const wake of [...this.waiters]) wake();
   }
 
-  /** Whether another line than this one comes up within this time. */
+  /** True once there is another line than this one; false where none came within this time. */
   private another(line: Channel<AgentMessage> | undefined, timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const look = (): void => {
@@ -108,28 +109,23 @@ export class AgentLine implements AgentLink {
   private await(): void {
     this.watcher?.close();
     this.watcher = watch(dirname(this.path), (_event, name) => {
-      if (name === basename(this.path) && existsSync(this.path)) this.retry();
+      if (name === basename(this.path) && existsSync(this.path)) void this.retry();
     });
-    this.retry();
+    void this.retry();
   }
 
-  private retry(): void {
-    if (this.channel !== undefined || this.closed) return;
-    if (this.opening) {
-      this.missed = true;
-      return;
-    }
+  /** Tries once, and again where the agent's socket was made anew meanwhile. */
+  private async retry(): Promise<void> {
+    this.isNew = true;
+    if (this.opening) return;
     this.opening = true;
-    void this.open()
-      .then(
+    while (this.isNew && this.channel === undefined && !this.closed) {
+      this.isNew = false;
+      await this.open().then(
         () => this.watcher?.close(),
         () => undefined, // the watch tells when there is another one
-      )
-      .then(() => {
-        this.opening = false;
-        if (!this.missed) return;
-        this.missed = false;
-        this.retry();
-      });
+      );
+    }
+    this.opening = false;
   }
 }

@@ -1,10 +1,7 @@
-/** The agent of the target host: a source opens its channel through it, and asks it how a commit without an answer ended. */
-import { hostname } from 'node:os';
+/** The agent of the target host: a source asks it how a commit ended to which there was no answer. */
 import type { Config } from '../../config';
-import { connect, type Connected, readClusterKey } from '../../protocol/channel/index';
-import { expectType, type HostMessage, hostMessage } from '../../protocol/control/index';
-import { VERSION } from '../../version';
-import type { Outcome } from '../journal';
+import type { Outcome } from '../../program/journal';
+import { connectToAgent, expectType } from '../../protocol/control/index';
 
 const FIRST_PAUSE_MS = 50;
 const LAST_PAUSE_MS = 5_000;
@@ -13,11 +10,6 @@ const LAST_PAUSE_MS = 5_000;
 export interface Address {
   readonly host: string;
   readonly port: number;
-}
-
-export function connectToAgent(config: Config, { host, port }: Address): Promise<Connected<HostMessage>> {
-  const identity = { version: VERSION, host: hostname() };
-  return connect({ host, port, key: readClusterKey(config.clusterKeyFile), identity, schema: hostMessage });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { hasEnded } from '../../src/program/has-ended';
+import { hasEnded } from '../../src/program/processes';
 
 const failure = (code: string): Error => Object.assign(new Error(code), { code });
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Journal } from '../../src/migration/journal';
+import { Journal } from '../../src/program/journal';
 import { Target } from '../native/support/target';
 
 const MIGRATION = 'a'.repeat(32);

@@ -1,0 +1,101 @@
+/** Requests of the command line about a program that runs: to look at it, to move it, to make a checkpoint. */
+import { checkpointSteps } from '../checkpoint/checkpoint';
+import { Checkpoint, type CheckpointRequest } from '../checkpoint/context';
+import { MigrunError } from '../errors';
+import { type Phase, runSteps, type Step } from '../migration/driver';
+import type { Departure } from '../migration/source/departure';
+import { Migration, MIGRATION_STEPS } from '../migration/source/migrate';
+import type { Channel } from '../protocol/channel/index';
+import type { CheckpointReport, MigrationReport, SupervisorMessage } from '../protocol/control/index';
+import type { Farewell } from './console';
+import { inspect } from './inspect';
+import type { Program, SupervisorTools } from './program';
+import { Progress } from './progress';
+import type { Registration } from './registration';
+
+/** What a program that leaves needs of its supervisor. */
+export interface RequestHome {
+  /** Writes down by which migration the program is leaving; null: it is not. */
+  remember(leaving: string | null): void;
+  /** The program is not leaving any more; it may have ended meanwhile. */
+  stayed(): Promise<void>;
+  /** Nothing of the program is here any more. */
+  left(farewell: Farewell): Promise<void>;
+}
+
+export class Requests {
+  constructor(
+    private readonly channel: Channel<SupervisorMessage>,
+    private readonly tools: SupervisorTools,
+    private readonly registration: Registration,
+    private readonly home: RequestHome,
+  ) {}
+
+  /** Gives the answer. Throws E_BUSY where the program is moving or has ended. */
+  async handle(message: SupervisorMessage, program: Program): Promise<SupervisorMessage> {
+    switch (message.type) {
+      case 'inspect':
+        return { type: 'inspected', inspection: await inspect(program, this.tools.agent) };
+      case 'migrate':
+        return { type: 'migrated', report: await this.migrate(running(program), message.to, message.port) };
+      case 'checkpoint':
+        return { type: 'checkpointed', report: await this.checkpoint(running(program), message) };
+      default:
+        throw new MigrunError('E_PROTOCOL', `${message.type} is not for a running program`);
+    }
+  }
+
+  private async migrate(program: Program, to: string, port: number): Promise<MigrationReport> {
+    const context = new Migration(program, this.tools, this.tools.journal, { host: to, port });
+    const report = context.report(await this.run(program, MIGRATION_STEPS, context, 'moved'));
+    this.tools.log.info({ report }, 'moved');
+    this.leave({ type: 'moved', host: context.target.address, port });
+    return report;
+  }
+
+  private async checkpoint(program: Program, request: CheckpointRequest): Promise<CheckpointReport> {
+    const context = new Checkpoint(program, this.tools, this.tools.journal, request);
+    const endsAs = request.leaveRunning ? 'running' : 'moved';
+    const report = context.report(await this.run(program, checkpointSteps(request), context, endsAs));
+    this.tools.log.info({ report }, 'checkpointed');
+    if (!request.leaveRunning) this.leave({ type: 'stopped', file: context.file });
+    return report;
+  }
+
+  /** Gives how long each step took. `endsAs`: moved, where nothing of the program is here once the steps are done. */
+  private async run<Moving extends Departure>(
+    program: Program,
+    steps: readonly Step<Moving>[],
+    context: Moving,
+    endsAs: 'moved' | 'running',
+  ): Promise<Phase[]> {
+    program.state = 'migrating';
+    this.home.remember(context.migration);
+    const progress = new Progress((report) =>
+      void this.channel.send({ type: 'progress', ...report }).catch(() => undefined)
+    );
+    const tell = (step: string, state: 'started' | 'done' | 'undone', ms: number): void =>
+      progress.tell({ step, state, ms });
+    let state: 'moved' | 'running' = 'running';
+    try {
+      await this.registration.update();
+      const phases = await runSteps(steps, context, tell, this.tools.log);
+      state = endsAs;
+      return phases;
+    } finally {
+      program.state = state;
+      progress.flush();
+      if (state === 'running') await this.home.stayed();
+    }
+  }
+
+  /** Done when the report is on its way. */
+  private leave(farewell: Farewell): void {
+    setImmediate(() => void this.home.left(farewell));
+  }
+}
+
+function running(program: Program): Program {
+  if (program.state === 'running') return program;
+  throw new MigrunError('E_BUSY', `program ${program.identity.id} is ${program.state}`, { hint: 'wait for it' });
+}
