@@ -9,7 +9,7 @@
   "targets": [
     {
       "target_name": "migrun",
-      "sources": ["<!@(ls native/*.c native/addon/*.cc | grep -v native/init.c)"],
+      "sources": ["<!@(ls native/*/*.c native/addon/*.cc | grep -v native/init/)"],
       "include_dirs": [
         "<!@(node -p \"require('node-addon-api').include_dir\")",
         "native",
@@ -33,7 +33,7 @@
     {
       "target_name": "migrun-init",
       "type": "executable",
-      "sources": ["native/init.c"],
+      "sources": ["native/init/init.c"],
       "include_dirs": ["native", "preload"],
       # Its memory and its mappings are dumped, sent and restored in every move's pause.
       "cflags": ["-fno-pie"],

@@ -8,8 +8,8 @@
 #include <string>
 
 extern "C" {
-#include "accept_queue.h"
-#include "gate.h"
+#include "accept/accept_queue.h"
+#include "accept/gate.h"
 }
 
 namespace {

@@ -8,7 +8,7 @@
 #include "values.h"
 
 extern "C" {
-#include "failure.h"
+#include "socket/failure.h"
 }
 
 /** The error of a batch also says in `index` which item it was. */

@@ -8,7 +8,7 @@
 #include "values.h"
 
 extern "C" {
-#include "epoll_edges.h"
+#include "epoll/edges.h"
 }
 
 namespace {

@@ -14,15 +14,15 @@
 #include "values.h"
 
 extern "C" {
-#include "cgroup.h"
-#include "descriptors.h"
-#include "diag.h"
-#include "owners.h"
-#include "process.h"
-#include "ptrace_freeze.h"
-#include "rename_new.h"
-#include "restart_calls.h"
-#include "route.h"
+#include "freeze/cgroup.h"
+#include "kernel/files.h"
+#include "lookup/diag.h"
+#include "lookup/owners.h"
+#include "kernel/process.h"
+#include "freeze/ptrace.h"
+#include "kernel/rename_new.h"
+#include "freeze/restart_calls.h"
+#include "socket/route.h"
 }
 
 /* A thread that takes longer is not about to stop: a rebind holds a peer for well under a millisecond. */

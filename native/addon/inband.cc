@@ -9,7 +9,7 @@
 #include "values.h"
 
 extern "C" {
-#include "inband.h"
+#include "inband/inband.h"
 }
 
 /* Packets for one turn of the event loop; what is left wakes it again. */

@@ -10,8 +10,8 @@
 #include <vector>
 
 extern "C" {
-#include "socket_bind.h"
-#include "socket_options.h"
+#include "socket/socket.h"
+#include "socket/options.h"
 }
 
 namespace {

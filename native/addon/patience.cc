@@ -7,7 +7,7 @@
 #include <vector>
 
 extern "C" {
-#include "tcp_patience.h"
+#include "tcp/user_timeout.h"
 }
 
 static Napi::Value user_timeouts(const Napi::CallbackInfo &info) {

@@ -3,7 +3,7 @@
 #include <string>
 
 extern "C" {
-#include "socket_obstacles.h"
+#include "socket/obstacles.h"
 }
 
 uint32_t number(const Napi::Object &object, const char *name) {

@@ -6,8 +6,8 @@
 #include "values.h"
 
 extern "C" {
-#include "sockets_collect.h"
-#include "tcp_state.h"
+#include "socket/collect.h"
+#include "tcp/tcp.h"
 }
 
 /** Members of an object; throw a TypeError where they are of another kind. */

@@ -8,10 +8,10 @@
 #include <vector>
 
 extern "C" {
-#include "lock.h"
-#include "sequences.h"
-#include "socket_bind.h"
-#include "tcp_connecting.h"
+#include "socket/lock.h"
+#include "tcp/sequences.h"
+#include "socket/socket.h"
+#include "tcp/connecting.h"
 }
 
 namespace {

@@ -4,7 +4,7 @@
 #include "values.h"
 
 extern "C" {
-#include "timer.h"
+#include "kernel/timer.h"
 }
 
 static int64_t to_int64(const Napi::Value &value) {

@@ -11,8 +11,8 @@
 #include <vector>
 
 extern "C" {
-#include "udp_nature.h"
-#include "udp_state.h"
+#include "udp/nature.h"
+#include "udp/udp.h"
 }
 
 namespace {

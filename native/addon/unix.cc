@@ -10,8 +10,8 @@
 #include "values.h"
 
 extern "C" {
-#include "unix_diag.h"
-#include "unix_queue.h"
+#include "unix/unix_diag.h"
+#include "unix/unix_queue.h"
 }
 
 namespace {

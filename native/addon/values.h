@@ -7,7 +7,7 @@
 #include <vector>
 
 extern "C" {
-#include "sockets_address.h"
+#include "socket/address.h"
 }
 
 /** Throws an Error with `code` (an errno name) and `syscall`; `error` is a negative errno. */

@@ -10,8 +10,8 @@
 #include "values.h"
 
 extern "C" {
-#include "diag_ends.h"
-#include "process.h"
+#include "lookup/diag_ends.h"
+#include "kernel/process.h"
 }
 
 /* A descriptor of the watch's own: the caller may close its pidfd at any time, and watch it twice. */

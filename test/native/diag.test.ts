@@ -102,7 +102,7 @@ describe('findOwners', () => {
   });
 
   test('passes over a process that ends while it is looked at', () => {
-    const { path, remove } = compile(['test/native/programs/owners_ended.c', 'native/owners.c'], [
+    const { path, remove } = compile(['test/native/programs/owners_ended.c', 'native/lookup/owners.c'], [
       '-Wl,--wrap=fdopendir',
     ]);
     try {

@@ -6,12 +6,9 @@ import { compile } from './support/compile.js';
 import { type Host, twoHosts } from './support/hosts.js';
 import { until } from './support/until.js';
 
-const numbersProgram = compile(['test/native/programs/tcp_numbers.c', 'native/process.c']);
-const filterProgram = compile(
-  ['inband', 'inband_datagram', 'inband_segment', 'sockets_address', 'tcp_header', 'udp_header'].map((name) =>
-    `native/${name}.c`
-  ).concat('test/native/programs/inband_filter.c'),
-);
+const numbersProgram = compile(['test/native/programs/tcp_numbers.c', 'native/kernel/process.c']);
+const filterProgram = compile(['test/native/programs/inband_filter.c', 'native/inband/', 'native/socket/address.c',
+  'native/socket/headers.c', 'native/socket/udp_header.c']);
 let hosts: [Host, Host];
 
 beforeAll(async () => {

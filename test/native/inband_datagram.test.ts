@@ -6,7 +6,8 @@ import { compile } from './support/compile.js';
 import { until } from './support/until.js';
 
 const program = compile(
-  ['test/native/fuzz_inband_datagram.c', 'native/inband_datagram.c', 'native/udp_header.c', 'native/sockets_address.c'],
+  ['test/native/fuzz_inband_datagram.c', 'native/inband/', 'native/socket/address.c', 'native/socket/headers.c',
+    'native/socket/udp_header.c'],
   ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
 );
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { compile } from './support/compile.js';
 
 const program = compile(
-  ['test/native/fuzz_inband.c', 'native/inband_segment.c', 'native/sockets_address.c', 'native/tcp_header.c'],
+  ['test/native/fuzz_inband.c', 'native/inband/packet.c', 'native/socket/address.c', 'native/socket/headers.c'],
   ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
 );
 

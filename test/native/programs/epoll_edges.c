@@ -2,7 +2,7 @@
  *
  * The program that waits on the set is this process. `renewed` stands for what a move does to a set: every edge is a
  * fresh one. */
-#include "epoll_edges.h"
+#include "epoll/edges.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "inband.h"
+#include "inband/inband.h"
 
 struct variant {
     const char *name;

@@ -4,7 +4,7 @@
  * accepted, all must lie within the input and come out again from its builder. */
 #pragma once
 
-#include "inband_segment.h"
+#include "inband/packet.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
-#include "accept_queue.h"
+#include "accept/accept_queue.h"
 #include "cases.h"
-#include "gate.h"
-#include "lock.h"
-#include "peer_segments.h"
+#include "accept/gate.h"
+#include "socket/lock.h"
+#include "accept/peer_segments.h"
 #include "pair.h"
 #include "pod.h"
-#include "sequences.h"
-#include "tcp_repair.h"
+#include "tcp/sequences.h"
+#include "tcp/repair.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>

@@ -1,6 +1,6 @@
-#include "bpf_program.h"
+#include "kernel/bpf.h"
 #include "cases.h"
-#include "lock.h"
+#include "socket/lock.h"
 #include "pair.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 #include "cases.h"
-#include "lock.h"
+#include "socket/lock.h"
 #include "pair.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "pair.h"
 
 #include "cases.h"
-#include "lock.h"
+#include "socket/lock.h"
 
 #include <errno.h>
 #include <net/if.h>

@@ -1,8 +1,8 @@
 /* Both ends of a loopback connection, the byte pattern that crosses it, and moving it to other addresses. */
 #pragma once
 
-#include "sockets_address.h"
-#include "tcp_state.h"
+#include "socket/address.h"
+#include "tcp/tcp.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 /* Options, urgent data, collecting and live sequence numbers. */
 #include "cases.h"
-#include "lock.h"
+#include "socket/lock.h"
 #include "pair.h"
-#include "sequences.h"
-#include "sockets_collect.h"
+#include "tcp/sequences.h"
+#include "socket/collect.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>

@@ -1,8 +1,8 @@
 /* UDP sockets: their queues, options, groups and ports, given to new sockets. */
 #include "cases.h"
 #include "pair.h"
-#include "tcp_repair.h"
-#include "udp_state.h"
+#include "tcp/repair.h"
+#include "udp/udp.h"
 
 #include <errno.h>
 #include <linux/filter.h>

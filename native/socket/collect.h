@@ -1,0 +1,39 @@
+/* The inet sockets of processes, reached from outside: pidfd_getfd(2) gives the same socket object. */
+#pragma once
+
+#include "socket/failure.h"
+#include "socket/address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct held_socket {
+    int fd; /* ours */
+    uint64_t inode, cookie;
+    pid_t pid; /* where it was found first; -1: nowhere */
+    int pfd;
+    int family, type, protocol;
+    int state; /* TCP_ESTABLISHED ...; 0 where not TCP */
+    union socket_address local, remote;
+    uint32_t backlog;       /* waiting to be accepted; listening sockets only */
+    uint32_t backlog_limit; /* listen(2)'s, as far as the kernel took it */
+    bool ended;             /* TCP: it was connected once, or tried to be, and is closed now */
+    uint32_t obstacles;     /* what cannot be carried: bits of enum socket_obstacle */
+};
+
+/**
+ * Every AF_INET and AF_INET6 socket of these processes, each object once, in the order of `pids` and
+ * of descriptors. Of processes that are not frozen some may be missed; what ends or closes meanwhile has none.
+ * *sockets is malloc'd; the caller frees it and closes every fd in it.
+ * 0 or -errno (with failure->index into pids): EPERM without CAP_SYS_PTRACE.
+ */
+int sockets_collect(const pid_t *pids, size_t count, struct held_socket **sockets, size_t *found,
+                    struct failure *failure);
+
+/** The field `state` alone. 0 or -errno. */
+int socket_tcp_state(int fd, int *state);
+
+/** Describes one descriptor of ours. 0 or -errno: EAFNOSUPPORT for a socket that is not inet, ENOTSOCK. */
+int socket_describe(int fd, struct held_socket *socket);

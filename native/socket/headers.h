@@ -1,0 +1,40 @@
+/* A TCP segment as bytes: the header's fields, in network order, and the checksum (RFC 9293, 3.1). Pure functions. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "socket/address.h"
+
+/* Offsets in the header. */
+enum {
+    TCP_SOURCE_PORT = 0,
+    TCP_DESTINATION_PORT = 2,
+    TCP_SEQUENCE = 4,
+    TCP_ACKNOWLEDGEMENT = 8,
+    TCP_OFFSET = 12,
+    TCP_FLAGS = 13,
+    TCP_WINDOW_FIELD = 14,
+    TCP_CHECKSUM = 16,
+    TCP_HEADER = 20,
+    TCP_OPTIONS_MAX = 40,
+};
+
+static inline uint16_t get16(const uint8_t *bytes) { return (uint16_t)(bytes[0] << 8 | bytes[1]); }
+
+static inline uint32_t get32(const uint8_t *bytes) { return (uint32_t)get16(bytes) << 16 | get16(bytes + 2); }
+
+static inline void put16(uint8_t *bytes, uint16_t value) {
+    bytes[0] = (uint8_t)(value >> 8);
+    bytes[1] = (uint8_t)value;
+}
+
+static inline void put32(uint8_t *bytes, uint32_t value) {
+    put16(bytes, (uint16_t)(value >> 16));
+    put16(bytes + 2, (uint16_t)value);
+}
+
+/** The complement sum over pseudo header and segment, both addresses of one family, ports not looked at: what the
+ * checksum field is to have where it is 0; 0 for a segment with a right checksum. */
+uint16_t tcp_checksum(const union socket_address *source, const union socket_address *destination, const uint8_t *tcp,
+                      size_t length);

@@ -1,0 +1,36 @@
+/* TCP_REPAIR and its options, one call each (tcp_state.h says in which order). 0 or -errno. */
+#pragma once
+
+#include "socket/address.h"
+#include "socket/records.h"
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* A socket option of int size. */
+int socket_get(int fd, int level, int option, int *value);
+int socket_set(int fd, int level, int option, int value);
+
+/** Turns repair on and notes the program's SO_REUSEADDR in the record, which repair overwrites. */
+int tcp_repair_on(int fd, struct socket_record *record);
+
+/** mode: TCP_REPAIR_OFF (sends a window probe) or TCP_REPAIR_OFF_NO_WP. Puts SO_REUSEADDR back. */
+int tcp_repair_off(int fd, int mode, struct socket_record *record);
+
+/** Selects a queue (TCP_RECV_QUEUE, TCP_SEND_QUEUE) and reads the sequence number of its end. */
+int tcp_queue_end(int fd, int queue, uint32_t *sequence);
+
+/** Selects a queue and sets the sequence number at which it starts; closed sockets only. */
+int tcp_queue_start(int fd, int queue, uint32_t sequence);
+
+/** Back to a socket that was never connected: no packet in repair, and the same struct file. */
+int tcp_disconnect(int fd);
+
+/**
+ * bind(2). Where a disconnect left the port bound (SOCK_BINDPORT_LOCK), it can be neither bound again nor given up: if it
+ * is the wanted one, connect() finds the address by itself. EADDRNOTAVAIL: it is another one.
+ */
+int tcp_bind(int fd, const union socket_address *local);
+
+int tcp_window_get(int fd, struct tcp_repair_window *window);
+int tcp_window_set(int fd, const struct tcp_repair_window *window);
