@@ -1,6 +1,6 @@
 {
   "target_defaults": {
-    "cflags_c": ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"],
+    "cflags_c": ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Werror"],
     "cflags_c!": ["-Wno-unused-parameter"],
     "cflags_cc": ["-std=c++17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra"],
     "cflags_cc!": ["-fno-exceptions", "-std=gnu++17"],

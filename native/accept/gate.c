@@ -138,7 +138,7 @@ int gate_shut(struct gate *gate, const char *pod, const char *own) {
     return result;
 }
 
-int gate_resets(const char *pod) {
+int gate_drop_resets(const char *pod) {
     int fd = open_cgroup(pod), link;
 
     if (fd < 0) return fd;

@@ -26,10 +26,7 @@ static int set_up(int fd, const union socket_address *source, int priority) {
 static union socket_address without_port(const union socket_address *address) {
     union socket_address plain = *address;
 
-    if (plain.any.sa_family == AF_INET6)
-        plain.v6.sin6_port = 0;
-    else
-        plain.v4.sin_port = 0;
+    socket_address_set_port(&plain, 0);
     return plain;
 }
 

@@ -1,7 +1,7 @@
 /*
- * Segments as a connection's other end would send them, given to this host's TCP through its loopback device: a raw socket
- * that may use any source address. They never leave the host. TCP takes them for what comes in on the device of the
- * address that they go to (inet_iif); no reverse path filter sees them.
+ * Segments as a connection's other end would send them, given to this host's TCP through its loopback device: a raw
+ * socket that may use any source address. They never leave the host. TCP takes them for what comes in on the device of
+ * the address that they go to (inet_iif); no reverse path filter sees them.
  */
 #pragma once
 
@@ -30,8 +30,8 @@ struct peer_segment {
 enum { PEER_BODY_MAX = 32768 };
 
 /**
- * For segments from `remote` to `local`, which is an address of this host; mapped addresses are sent as IPv4. The packets
- * have this SO_PRIORITY. The caller closes. 0 or -errno: EPERM without CAP_NET_RAW and CAP_NET_ADMIN.
+ * For segments from `remote` to `local`, which is an address of this host; mapped addresses are sent as IPv4. The
+ * packets have this SO_PRIORITY. The caller closes. 0 or -errno: EPERM without CAP_NET_RAW and CAP_NET_ADMIN.
  */
 int peer_segments_open(struct peer_segments *segments, const union socket_address *local,
                        const union socket_address *remote, int priority);

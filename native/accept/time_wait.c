@@ -42,12 +42,11 @@ static int await_close(int fd) {
 }
 
 static int read_segment_size(int fd, uint32_t *segment_size) {
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
+    struct tcp_info info;
+    int result = socket_tcp_info(fd, &info);
 
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length)) return -errno;
-    *segment_size = info.tcpi_advmss;
-    return 0;
+    if (result == 0) *segment_size = info.tcpi_advmss;
+    return result;
 }
 
 int time_wait_make(const union socket_address *local, const union socket_address *remote,

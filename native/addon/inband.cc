@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "host_parts.h"
 #include "poller.h"
+#include "register.h"
 #include "values.h"
 
 extern "C" {
@@ -73,6 +73,4 @@ static Napi::Value open_inband(const Napi::CallbackInfo &info) {
     return endpoint;
 }
 
-void register_inband(Napi::Env env, Napi::Object exports) {
-    exports.Set("openInband", Napi::Function::New(env, open_inband, "openInband"));
-}
+void register_inband(Napi::Env, Napi::Object exports) { add(exports, "openInband", open_inband); }

@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
-#include "host_parts.h"
 #include "poller.h"
+#include "register.h"
 #include "values.h"
 
 /* The longest message, and how many are read in one turn of the event loop. */
@@ -96,6 +96,6 @@ static Napi::Value open_message_socket(const Napi::CallbackInfo &info) {
     return socket;
 }
 
-void register_message_socket(Napi::Env env, Napi::Object exports) {
-    exports.Set("openMessageSocket", Napi::Function::New(env, open_message_socket, "openMessageSocket"));
+void register_message_socket(Napi::Env, Napi::Object exports) {
+    add(exports, "openMessageSocket", open_message_socket);
 }

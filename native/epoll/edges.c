@@ -8,9 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "epoll/items.h"
 #include "epoll/set.h"
-#include "kernel/own_table.h"
 #include "kernel/process.h"
 
 #define ANYTHING (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP)
@@ -180,7 +178,7 @@ static int run_on_set(struct job job, struct epoll_place place) {
     if (fd >= 0) {
         /* The task writes the numbers of its own table over these. */
         job.set = (struct epoll_set){place.pid, pidfd, fd};
-        result = run_in_own_table(work_on_set, &job);
+        result = process_run_with_own_descriptors(work_on_set, &job);
         close(fd);
     }
     if (pidfd >= 0) close(pidfd);
@@ -225,8 +223,7 @@ static size_t keep_telling(struct epoll_note *notes, size_t count) {
     return kept;
 }
 
-int epoll_edges_look(struct epoll_place place, const struct epoll_still *still, struct epoll_note **notes,
-                     size_t *count) {
+int epoll_look(struct epoll_place place, const struct epoll_still *still, struct epoll_note **notes, size_t *count) {
     struct epoll_item *items;
     size_t item_count;
     int result = epoll_items_read(place.pid, place.fd, &items, &item_count);
@@ -248,7 +245,7 @@ out:
     return result;
 }
 
-int epoll_edges_settle(struct epoll_place place, struct epoll_note *notes, size_t count, bool is_restored) {
+int epoll_settle(struct epoll_place place, struct epoll_note *notes, size_t count, bool is_restored) {
     struct epoll_item *items;
     struct epoll_note *all = NULL;
     size_t item_count;

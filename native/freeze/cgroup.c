@@ -48,8 +48,10 @@ static int read_frozen(int events) {
     return line ? line[sizeof key - 1] == '1' : -EPROTO;
 }
 
-/* The kernel tells of a change at most every 10 ms (cgroup_file_notify, CGROUP_FILE_NOTIFY_MIN_INTV): where the file has
- * just changed otherwise, because a process came or went, the event is that late. The file itself is not. */
+/*
+ * The kernel tells of a change at most every 10 ms (cgroup_file_notify, CGROUP_FILE_NOTIFY_MIN_INTV): where the file
+ * has just changed otherwise, because a process came or went, the event is that late. The file itself is not.
+ */
 enum { LOOK_AGAIN_MS = 1 };
 
 static int wait_frozen(int events, int timeout_ms) {

@@ -25,3 +25,18 @@ int ptrace_freeze(const pid_t *pids, size_t count, int timeout_ms, struct ptrace
 
 /** Lets them all go on, and returns when no thread is traced any more. */
 void ptrace_release(struct ptrace_freeze *freeze);
+
+/* For another tracer: waiting for a thread that it has asked to stop. */
+
+/**
+ * Waits until the thread has stopped or ended, which is left to be taken. A cancellation point. 0 or -errno (-ECHILD:
+ * it is gone, or no tracee of this thread).
+ */
+int ptrace_await_stop(pid_t tid);
+
+/**
+ * Takes a stop that is there: a waitpid(2) of this process's own for a child of its own would take it for an end. An
+ * end is left to be seen by whoever the thread's parent is. 1, and *signal: what PTRACE_DETACH has to deliver, the
+ * signal whose delivery was interrupted, or 0. 0: it has not stopped, but ended.
+ */
+int ptrace_take_stop(pid_t tid, int *signal);

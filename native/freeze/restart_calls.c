@@ -1,6 +1,6 @@
 #include "freeze/restart_calls.h"
 
-#include "freeze/ptrace_stop.h"
+#include "freeze/ptrace.h"
 
 #include <dirent.h>
 #include <elf.h>

@@ -1,6 +1,6 @@
 #include "inband/inband.h"
 
-#include "inband/datagram.h"
+#include "inband/packet.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -107,10 +107,7 @@ int inband_send(int fd, int protocol, const struct inband_segment *segment) {
     if (length < 0) return length;
 
     /* In a raw socket's address the port is a protocol number. */
-    if (destination.any.sa_family == AF_INET6)
-        destination.v6.sin6_port = 0;
-    else
-        destination.v4.sin_port = 0;
+    socket_address_set_port(&destination, 0);
     struct iovec data = {.iov_base = packet, .iov_len = (size_t)length};
     struct msghdr message = {.msg_name = &destination,
                              .msg_namelen = socket_address_length(&destination),

@@ -21,3 +21,10 @@ int process_check_child(int pidfd);
 /** Reaps an ended child without waiting for its end. *code: its exit code, or 128 + the signal that ended it.
  * -EAGAIN: it runs on; -ECHILD: not ours, or reaped already. */
 int process_reap(int pidfd, int *code);
+
+/**
+ * Runs `work` in a task that has this process's memory and a copy of its descriptor table, as vfork(2) does; the
+ * calling thread waits. The task does not end with this process, so that its work is done as a whole. Returns what
+ * `work` returns, or -errno where there can be no such task.
+ */
+int process_run_with_own_descriptors(int (*work)(void *argument), void *argument);

@@ -1,7 +1,5 @@
 #include "lookup/diag.h"
 
-#include "lookup/diag_netlink.h"
-
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -10,7 +8,104 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+/* More than a dump ever puts into one message (netlink_dump allocates at most 32 KiB). */
+enum { REPLY_SIZE = 64 * 1024 };
+
+static int open_diag(void) {
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+    return fd < 0 ? -errno : fd;
+}
+
+/* Sends one request, with its header. */
+static int send_to_kernel(int fd, const void *request, size_t size) {
+    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+
+    return sendto(fd, request, size, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0 ? -errno : 0;
+}
+
+/* One datagram of the kernel's (not of another process, which may write to any netlink socket): its size. */
+static int receive_from_kernel(int fd, void *reply, size_t size) {
+    struct sockaddr_nl sender = {0};
+    socklen_t length = sizeof sender;
+
+    for (;;) {
+        ssize_t received = recvfrom(fd, reply, size, MSG_TRUNC, (struct sockaddr *)&sender, &length);
+        if (received < 0 && errno == EINTR) continue;
+        if (received < 0) return -errno;
+        if (sender.nl_pid != 0) continue;
+        return (size_t)received > size ? -EMSGSIZE : (int)received;
+    }
+}
+
+/* What an NLMSG_ERROR says. */
+static int error_of(const struct nlmsghdr *message) {
+    const struct nlmsgerr *error = NLMSG_DATA(message);
+
+    return message->nlmsg_len < NLMSG_LENGTH(sizeof *error) ? -EPROTO : error->error;
+}
+
+const void *diag_body(const struct nlmsghdr *message, size_t size) {
+    if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY) return NULL;
+    return message->nlmsg_len < NLMSG_LENGTH(size) ? NULL : NLMSG_DATA(message);
+}
+
+const void *diag_attribute(const struct nlmsghdr *message, size_t body, unsigned short type, size_t *length) {
+    const char *at = (const char *)NLMSG_DATA(message) + NLMSG_ALIGN(body);
+    const char *end = (const char *)message + message->nlmsg_len;
+
+    while (at + sizeof(struct nlattr) <= end) {
+        const struct nlattr *attribute = (const struct nlattr *)at;
+
+        if (attribute->nla_len < sizeof *attribute || at + attribute->nla_len > end) return NULL;
+        if (attribute->nla_type == type) {
+            *length = attribute->nla_len - sizeof *attribute;
+            return attribute + 1;
+        }
+        at += NLA_ALIGN(attribute->nla_len);
+    }
+    return NULL;
+}
+
+/* 1: the dump goes on. 0: it is complete. */
+static int take_messages(const void *reply, size_t size, int (*take)(const struct nlmsghdr *, void *), void *context) {
+    const struct nlmsghdr *message = reply;
+
+    for (; NLMSG_OK(message, size); message = NLMSG_NEXT(message, size)) {
+        int result;
+
+        if (message->nlmsg_type == NLMSG_DONE) return 0;
+        if (message->nlmsg_type == NLMSG_ERROR) return error_of(message);
+        if ((result = take(message, context)) < 0) return result;
+    }
+    return 1;
+}
+
+static int take_all(int fd, int (*take)(const struct nlmsghdr *, void *), void *context) {
+    void *reply = malloc(REPLY_SIZE);
+    int result;
+
+    if (!reply) return -ENOMEM;
+    do {
+        result = receive_from_kernel(fd, reply, REPLY_SIZE);
+        if (result >= 0) result = take_messages(reply, (size_t)result, take, context);
+    } while (result > 0);
+    free(reply);
+    return result;
+}
+
+int diag_dump(const void *request, size_t size, int (*take)(const struct nlmsghdr *, void *), void *context) {
+    int fd = open_diag(), result;
+
+    if (fd < 0) return fd;
+    result = send_to_kernel(fd, request, size);
+    if (result == 0) result = take_all(fd, take, context);
+    close(fd);
+    return result;
+}
 
 enum {
     CONNECTED = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSE_WAIT |
@@ -39,11 +134,12 @@ struct list {
     size_t count, capacity;
 };
 
-static int send_request(int fd, int family, uint16_t flags, const struct inet_diag_sockid *id,
-                        const struct question *question) {
+static struct request request_for(int family, uint16_t flags, const struct inet_diag_sockid *id,
+                                  const struct question *question) {
     const uint16_t program = sizeof(struct inet_diag_bc_op) + sizeof(uint64_t);
-    struct request request = {
-        .header = {.nlmsg_len = question->cgroup ? sizeof request : offsetof(struct request, bytecode),
+
+    return (struct request){
+        .header = {.nlmsg_len = question->cgroup ? sizeof(struct request) : offsetof(struct request, bytecode),
                    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
                    .nlmsg_flags = NLM_F_REQUEST | flags},
         .body = {.sdiag_family = (uint8_t)family,
@@ -56,7 +152,6 @@ static int send_request(int fd, int family, uint16_t flags, const struct inet_di
         .condition = {.code = INET_DIAG_BC_CGROUP_COND, .yes = (uint8_t)program, .no = (uint16_t)(program + 4)},
         .cgroup = question->cgroup,
     };
-    return diag_send(fd, &request, request.header.nlmsg_len);
 }
 
 static const struct inet_diag_msg *found(const struct nlmsghdr *message) {
@@ -107,12 +202,13 @@ static void read_facts(const struct nlmsghdr *message, const struct inet_diag_ms
 static int look_up(int fd, int family, const struct inet_diag_sockid *id, bool info, struct diag_facts *facts) {
     _Alignas(struct nlmsghdr) char reply[4096];
     const struct nlmsghdr *message = (const struct nlmsghdr *)reply;
-    int result = send_request(fd, family, 0, id, &(struct question){.states = CONNECTED, .info = info});
+    struct request request = request_for(family, 0, id, &(struct question){.states = CONNECTED, .info = info});
+    int result = send_to_kernel(fd, &request, request.header.nlmsg_len);
 
-    if (result == 0) result = diag_receive(fd, reply, sizeof reply);
+    if (result == 0) result = receive_from_kernel(fd, reply, sizeof reply);
     if (result < 0) return result;
     if (!NLMSG_OK(message, (unsigned)result)) return -EPROTO;
-    if (message->nlmsg_type == NLMSG_ERROR) return diag_error(message);
+    if (message->nlmsg_type == NLMSG_ERROR) return error_of(message);
     const struct inet_diag_msg *socket = found(message);
     /* Where no connection is found, the kernel answers with the listener of that address. */
     if (!socket || socket->idiag_state == TCP_LISTEN) return -ENOENT;
@@ -152,13 +248,13 @@ static int find(struct search *search, const struct diag_ends *ends, bool info, 
     return result == -ENOENT ? 0 : result;
 }
 
-static void end(struct search *search) {
+static void end_search(struct search *search) {
     if (search->devices) if_freenameindex(search->devices);
     if (search->fd >= 0) close(search->fd);
 }
 
 int diag_connection_inodes(const struct diag_ends *ends, size_t count, uint32_t *inodes) {
-    struct search search = {.fd = diag_open()};
+    struct search search = {.fd = open_diag()};
     int result = search.fd < 0 ? search.fd : 0;
 
     for (size_t i = 0; result == 0 && i < count; i++) {
@@ -167,15 +263,15 @@ int diag_connection_inodes(const struct diag_ends *ends, size_t count, uint32_t 
         result = find(&search, &ends[i], false, &facts);
         inodes[i] = 1 << facts.state & CONNECTED ? facts.inode : 0;
     }
-    end(&search);
+    end_search(&search);
     return result;
 }
 
 int diag_connection_facts(const struct diag_ends *ends, struct diag_facts *facts) {
-    struct search search = {.fd = diag_open()};
+    struct search search = {.fd = open_diag()};
     int result = search.fd < 0 ? search.fd : find(&search, ends, true, facts);
 
-    end(&search);
+    end_search(&search);
     return result;
 }
 
@@ -203,28 +299,24 @@ static int append(const struct nlmsghdr *message, void *context) {
     return 0;
 }
 
-static int dump(int fd, int family, const struct question *question, struct list *list) {
-    struct inet_diag_sockid any = {0};
-    int result = send_request(fd, family, NLM_F_DUMP, &any, question);
+static int dump(int family, const struct question *question, struct list *list) {
+    struct request request = request_for(family, NLM_F_DUMP, &(struct inet_diag_sockid){0}, question);
 
-    return result < 0 ? result : diag_take_all(fd, append, list);
+    return diag_dump(&request, request.header.nlmsg_len, append, list);
 }
 
 static int dump_both(const struct question *question, struct diag_connection **out, size_t *count) {
     struct list list = {0};
-    int fd = diag_open(), result;
+    int result = dump(AF_INET, question, &list);
 
-    if (fd < 0) return fd;
-    result = dump(fd, AF_INET, question, &list);
-    if (result == 0) result = dump(fd, AF_INET6, question, &list);
-    if (result == 0) {
-        *out = list.items;
-        *count = list.count;
-    } else {
+    if (result == 0) result = dump(AF_INET6, question, &list);
+    if (result < 0) {
         free(list.items);
+        return result;
     }
-    close(fd);
-    return result;
+    *out = list.items;
+    *count = list.count;
+    return 0;
 }
 
 int diag_tcp_connections(struct diag_connection **list, size_t *count) {
@@ -237,4 +329,27 @@ int diag_tcp_of_cgroup(uint64_t cgroup, uint32_t states, struct diag_connection 
 
 int diag_udp_sockets(struct diag_connection **list, size_t *count) {
     return dump_both(&(struct question){.protocol = IPPROTO_UDP, .states = UINT32_MAX}, list, count);
+}
+
+#define GROUP(number) (1u << ((number)-1))
+
+int diag_ends_open(void) {
+    const struct sockaddr_nl address = {
+        .nl_family = AF_NETLINK,
+        .nl_groups = GROUP(SKNLGRP_INET_TCP_DESTROY) | GROUP(SKNLGRP_INET6_TCP_DESTROY),
+    };
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+
+    if (fd < 0) return -errno;
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) == 0) return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+void diag_ends_take(int fd) {
+    char ignored[4096];
+
+    /* ENOBUFS: there were more than fit; that says as much. */
+    while (recv(fd, ignored, sizeof ignored, MSG_TRUNC) >= 0 || errno == ENOBUFS || errno == EINTR) continue;
 }

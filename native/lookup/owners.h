@@ -15,9 +15,11 @@ struct owner {
     int fd;
 };
 
-/** Looks at these processes, or, with pids NULL, at all. *owners gets every (process, descriptor) of these, or,
- * with inodes NULL, of all, in no order, and is the caller's to free(3). Processes that end meanwhile, and those we may not look into, are left out. A descriptor
- * that is only under way (SCM_RIGHTS) is nobody's. 0 or -errno. */
+/**
+ * Looks at these processes, or, with pids NULL, at all. *owners gets every (process, descriptor) of these, or, with
+ * inodes NULL, of all, in no order, and is the caller's to free(3). Processes that end meanwhile, and those we may not
+ * look into, are left out. A descriptor that is only under way (SCM_RIGHTS) is nobody's. 0 or -errno.
+ */
 int owners_find(const uint32_t *inodes, size_t inode_count, const pid_t *pids, size_t pid_count, struct owner **owners,
                 size_t *count);
 

@@ -11,6 +11,13 @@ uint16_t socket_address_port(const union socket_address *address) {
     return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port : address->v4.sin_port);
 }
 
+void socket_address_set_port(union socket_address *address, uint16_t port) {
+    if (address->any.sa_family == AF_INET6)
+        address->v6.sin6_port = htons(port);
+    else
+        address->v4.sin_port = htons(port);
+}
+
 void socket_address_text(const union socket_address *address, char text[INET6_ADDRSTRLEN]) {
     const void *bytes =
         address->any.sa_family == AF_INET6 ? (const void *)&address->v6.sin6_addr : (const void *)&address->v4.sin_addr;
@@ -56,38 +63,4 @@ bool socket_address_equal(const union socket_address *a, const union socket_addr
         return a->v6.sin6_port == b->v6.sin6_port &&
                memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof a->v6.sin6_addr) == 0;
     return a->v4.sin_port == b->v4.sin_port && a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-}
-
-int socket_local(int fd, union socket_address *address) {
-    socklen_t length = sizeof *address;
-
-    memset(address, 0, sizeof *address);
-    return getsockname(fd, &address->any, &length) ? -errno : 0;
-}
-
-int socket_former_remote(int fd, int family, union socket_address *address) {
-    socklen_t length;
-
-    memset(address, 0, sizeof *address);
-    address->any.sa_family = (sa_family_t)family;
-    length = socket_address_length(address); /* EINVAL for more (sk_getsockopt in net/core/sock.c) */
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, address, &length) == 0) return 0;
-    return errno == ENOTCONN ? 0 : -errno;
-}
-
-int socket_remote(int fd, int family, union socket_address *address) {
-    socklen_t length = sizeof *address;
-
-    memset(address, 0, sizeof *address);
-    if (getpeername(fd, &address->any, &length) == 0) return 0;
-    if (errno != ENOTCONN) return -errno;
-    address->any.sa_family = (sa_family_t)family;
-    return 0;
-}
-
-uint32_t socket_flow(int fd) {
-    union socket_address remote;
-
-    if (socket_former_remote(fd, AF_INET6, &remote) < 0 || remote.any.sa_family != AF_INET6) return 0;
-    return remote.v6.sin6_flowinfo;
 }

@@ -1,8 +1,8 @@
 #include "socket/collect.h"
 
+#include "kernel/process.h"
 #include "socket/obstacles.h"
-#include "socket/records.h"
-#include "tcp/repair.h"
+#include "socket/socket.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,20 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 struct collection {
-    struct held_socket *sockets;
+    struct program_socket *sockets;
     size_t count, room;
     void *inodes; /* a tsearch(3) tree of the inodes seen; the key is the number itself */
 };
 
-static int describe_tcp(int fd, struct held_socket *socket) {
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
+static int describe_tcp(int fd, struct program_socket *socket) {
+    struct tcp_info info;
+    int result = socket_tcp_info(fd, &info);
 
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length)) return -errno;
+    if (result < 0) return result;
     socket->state = info.tcpi_state;
     /* tcp_get_info() in net/ipv4/tcp.c: of a listening socket these are of the accept queue. */
     if (socket->state == TCP_LISTEN) {
@@ -36,7 +35,7 @@ static int describe_tcp(int fd, struct held_socket *socket) {
     return 0;
 }
 
-static int describe_closed(int fd, struct held_socket *socket) {
+static int describe_closed(int fd, struct program_socket *socket) {
     union socket_address former;
     int result = socket_former_remote(fd, socket->family, &former);
 
@@ -44,7 +43,7 @@ static int describe_closed(int fd, struct held_socket *socket) {
     return result;
 }
 
-int socket_describe(int fd, struct held_socket *socket) {
+int socket_describe(int fd, struct program_socket *socket) {
     struct stat status;
     int result;
 
@@ -55,7 +54,6 @@ int socket_describe(int fd, struct held_socket *socket) {
     if (socket->family != AF_INET && socket->family != AF_INET6) return -EAFNOSUPPORT;
     if (fstat(fd, &status)) return -errno;
     socket->inode = status.st_ino;
-    if ((result = socket_cookie(fd, &socket->cookie)) < 0) return result;
     if ((result = socket_get(fd, SOL_SOCKET, SO_TYPE, &socket->type)) < 0) return result;
     if ((result = socket_get(fd, SOL_SOCKET, SO_PROTOCOL, &socket->protocol)) < 0) return result;
     if ((result = socket_local(fd, &socket->local)) < 0) return result;
@@ -68,8 +66,8 @@ int socket_describe(int fd, struct held_socket *socket) {
     return result;
 }
 
-int socket_tcp_state(int fd, int *state) {
-    struct held_socket socket = {0};
+static int read_state(int fd, int *state) {
+    struct program_socket socket = {0};
     int type, result;
 
     if ((result = socket_get(fd, SOL_SOCKET, SO_TYPE, &type)) < 0) return result;
@@ -79,16 +77,27 @@ int socket_tcp_state(int fd, int *state) {
     return result;
 }
 
+int socket_tcp_states(const int *fds, size_t count, int *states, struct failure *failure) {
+    int result = 0;
+
+    *failure = (struct failure){.step = "TCP_INFO"};
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        failure->index = i;
+        result = read_state(fds[i], &states[i]);
+    }
+    return result;
+}
+
 static int by_number(const void *a, const void *b) {
     return ((uintptr_t)a > (uintptr_t)b) - ((uintptr_t)a < (uintptr_t)b);
 }
 
 static void keep_inode(void *inode) { (void)inode; }
 
-static struct held_socket *next_place(struct collection *collection) {
+static struct program_socket *next_place(struct collection *collection) {
     if (collection->count == collection->room) {
         size_t room = collection->room ? collection->room * 2 : 64;
-        struct held_socket *larger = realloc(collection->sockets, room * sizeof *larger);
+        struct program_socket *larger = realloc(collection->sockets, room * sizeof *larger);
 
         if (!larger) return NULL;
         collection->sockets = larger;
@@ -99,16 +108,15 @@ static struct held_socket *next_place(struct collection *collection) {
 
 /* One descriptor of a process. Sockets of other families are skipped. */
 static int take(struct collection *collection, int pidfd, pid_t pid, int pfd) {
-    struct held_socket *place = next_place(collection);
-    long fd;
-    int result;
+    struct program_socket *place = next_place(collection);
+    int fd, result;
 
     if (!place) return -ENOMEM;
-    fd = syscall(SYS_pidfd_getfd, pidfd, pfd, 0);
-    if (fd < 0) return errno == EBADF ? 0 : -errno; /* closed meanwhile */
-    result = socket_describe((int)fd, place);
+    fd = process_take_fd(pidfd, pfd);
+    if (fd < 0) return fd == -EBADF ? 0 : fd; /* closed meanwhile */
+    result = socket_describe(fd, place);
     if (result < 0) {
-        close((int)fd);
+        close(fd);
         return result == -EAFNOSUPPORT || result == -ENOTSOCK ? 0 : result;
     }
     place->pid = pid;
@@ -141,9 +149,9 @@ static int is_number(const struct dirent *entry) { return entry->d_name[0] != '.
 static int collect_process(struct collection *collection, pid_t pid) {
     struct dirent **entries = NULL;
     char path[64];
-    int count, result = 0, pidfd = (int)syscall(SYS_pidfd_open, pid, 0), directory = -1;
+    int count, result = 0, pidfd = process_open(pid), directory = -1;
 
-    if (pidfd < 0) return -errno;
+    if (pidfd < 0) return pidfd;
     snprintf(path, sizeof path, "/proc/%d/fd", pid);
     directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     count = directory < 0 ? -1 : scandir(path, &entries, is_number, by_descriptor);
@@ -159,8 +167,8 @@ static int collect_process(struct collection *collection, pid_t pid) {
     return result;
 }
 
-int sockets_collect(const pid_t *pids, size_t count, struct held_socket **sockets, size_t *found,
-                    struct failure *failure) {
+int socket_collect(const pid_t *pids, size_t count, struct program_socket **sockets, size_t *found,
+                   struct failure *failure) {
     struct collection collection = {0};
     int result = 0;
 

@@ -1,17 +1,16 @@
 /* The inet sockets of processes, reached from outside: pidfd_getfd(2) gives the same socket object. */
 #pragma once
 
-#include "socket/failure.h"
-#include "socket/address.h"
+#include "socket/socket.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-struct held_socket {
+struct program_socket {
     int fd; /* ours */
-    uint64_t inode, cookie;
+    uint64_t inode;
     pid_t pid; /* where it was found first; -1: nowhere */
     int pfd;
     int family, type, protocol;
@@ -29,11 +28,11 @@ struct held_socket {
  * *sockets is malloc'd; the caller frees it and closes every fd in it.
  * 0 or -errno (with failure->index into pids): EPERM without CAP_SYS_PTRACE.
  */
-int sockets_collect(const pid_t *pids, size_t count, struct held_socket **sockets, size_t *found,
-                    struct failure *failure);
+int socket_collect(const pid_t *pids, size_t count, struct program_socket **sockets, size_t *found,
+                   struct failure *failure);
 
-/** The field `state` alone. 0 or -errno. */
-int socket_tcp_state(int fd, int *state);
+/** The field `state` of each, and nothing else of them. 0 or -errno. */
+int socket_tcp_states(const int *fds, size_t count, int *states, struct failure *failure);
 
 /** Describes one descriptor of ours. 0 or -errno: EAFNOSUPPORT for a socket that is not inet, ENOTSOCK. */
-int socket_describe(int fd, struct held_socket *socket);
+int socket_describe(int fd, struct program_socket *socket);

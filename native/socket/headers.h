@@ -1,12 +1,14 @@
-/* A TCP segment as bytes: the header's fields, in network order, and the checksum (RFC 9293, 3.1). Pure functions. */
+/* TCP segments and UDP datagrams as bytes: a TCP header's fields, in network order, and both checksums (RFC 9293 3.1,
+ * RFC 768, RFC 8200 8.1). Pure functions. */
 #pragma once
-
-#include <stddef.h>
-#include <stdint.h>
 
 #include "socket/address.h"
 
-/* Offsets in the header. */
+#include <netinet/udp.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Offsets in the TCP header. */
 enum {
     TCP_SOURCE_PORT = 0,
     TCP_DESTINATION_PORT = 2,
@@ -38,3 +40,10 @@ static inline void put32(uint8_t *bytes, uint32_t value) {
  * checksum field is to have where it is 0; 0 for a segment with a right checksum. */
 uint16_t tcp_checksum(const union socket_address *source, const union socket_address *destination, const uint8_t *tcp,
                       size_t length);
+
+/**
+ * The checksum of a datagram between two addresses of one family, on the wire, ports not looked at. `header` has its
+ * checksum field 0. Never 0, which would mean that there is none.
+ */
+uint16_t udp_checksum(const union socket_address *source, const union socket_address *destination,
+                      const struct udphdr *header, const uint8_t *data, size_t length);

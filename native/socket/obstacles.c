@@ -1,8 +1,7 @@
 #include "socket/obstacles.h"
 
-#include "socket/lock_filters.h"
-#include "socket/address.h"
-#include "tcp/repair.h"
+#include "socket/lock.h"
+#include "socket/socket.h"
 
 #include <errno.h>
 #include <linux/in6.h>
@@ -33,15 +32,6 @@ static bool has_bytes(int fd, int level, int option) {
     return getsockopt(fd, level, option, bytes, &length) == 0 && length > 0;
 }
 
-static bool has_ebpf_filter(int fd) {
-    struct own_filter own;
-    enum lock_kind kind;
-    int result = lock_identify(fd, &kind, &own);
-
-    free(own.code);
-    return result == -EBUSY;
-}
-
 /* ENOENT: no keys. EINVAL: the answer is longer than an int, so there are some. */
 static bool has_authentication(int fd) {
     int ignored, result = socket_get(fd, IPPROTO_TCP, TCP_AO_INFO, &ignored);
@@ -70,11 +60,10 @@ static bool has_unread(int fd) {
 
 /* A SYN that carries data is two segments to the kernel (tcp_send_syn_data in net/ipv4/tcp_output.c). */
 static bool is_fast_open(int fd) {
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
+    struct tcp_info info;
 
     if (has_option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT)) return true;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_unacked > 1;
+    return socket_tcp_info(fd, &info) == 0 && info.tcpi_unacked > 1;
 }
 
 static bool numbers_timestamps(int fd) {
@@ -116,7 +105,7 @@ static bool is_udp(int fd) {
 
 uint32_t socket_obstacles(int fd, int state) {
     struct pollfd poller = {.fd = fd, .events = POLLPRI};
-    uint32_t found = bit(has_ebpf_filter(fd), OBSTACLE_EBPF_FILTER);
+    uint32_t found = bit(socket_has_ebpf_filter(fd), OBSTACLE_EBPF_FILTER);
 
     poll(&poller, 1, 0);
     found |= bit(has_option(fd, SOL_SOCKET, SO_LOCK_FILTER), OBSTACLE_LOCKED_FILTER);

@@ -16,7 +16,7 @@ enum socket_obstacle {
     OBSTACLE_URGENT_DATA,    /* received and not read: its mark cannot be set again */
     OBSTACLE_ZEROCOPY,       /* MSG_ZEROCOPY: notifications are still to come */
     OBSTACLE_ERROR_QUEUE,    /* errors, or timestamps, that the program has not read */
-    OBSTACLE_INTERFACE, /* IP_UNICAST_IF, IPV6_UNICAST_IF: an interface by its number here; not UDP (udp_interfaces.h) */
+    OBSTACLE_INTERFACE, /* IP_UNICAST_IF, IPV6_UNICAST_IF: an interface by its number here; UDP has udp/interfaces.h */
     OBSTACLE_EXTENSION_HEADERS, /* IPV6_RTHDR, IPV6_HOPOPTS, IPV6_DSTOPTS */
     OBSTACLE_FAST_OPEN,         /* connecting with data in hand, or not before there is some */
     OBSTACLE_ENDED,         /* a closed connection with bytes to read: the queue of a closed socket cannot be filled */
@@ -24,7 +24,7 @@ enum socket_obstacle {
     OBSTACLE_ENCAPSULATION, /* UDP_ENCAP: a protocol of the kernel's own uses it */
     OBSTACLE_TIMESTAMP_NUMBERS, /* SOF_TIMESTAMPING_OPT_ID: the count (sk_tskey) cannot be read or set */
     OBSTACLE_FLOW_LABEL,        /* connected with one, or with a traffic class (sin6_flowinfo) */
-    OBSTACLE_SAVED_SYN, /* TCP_SAVE_SYN of a connection: TCP_SAVED_SYN, which only reading shows, may be there to be read */
+    OBSTACLE_SAVED_SYN, /* TCP_SAVE_SYN of a connection: its SYN may be there to be read, which only reading shows */
     OBSTACLES,
 };
 

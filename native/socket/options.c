@@ -1,6 +1,6 @@
 #include "socket/options.h"
 
-#include "tcp/repair.h"
+#include "socket/socket.h"
 
 #include <errno.h>
 #include <linux/in6.h>
@@ -172,11 +172,11 @@ _Static_assert(KNOWN <= SOCKET_OPTIONS_MAX, "room for all of them");
 /* Which of them this socket has: a bit for each. */
 static unsigned now_of(int fd) {
     struct sockaddr_storage peer;
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info, peer_length = sizeof peer;
+    struct tcp_info info;
+    socklen_t length = sizeof peer;
 
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length)) {
-        bool is_connected = getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0;
+    if (socket_tcp_info(fd, &info) < 0) {
+        bool is_connected = getpeername(fd, (struct sockaddr *)&peer, &length) == 0;
         return 1u << ALWAYS | 1u << DATAGRAM | (is_connected ? 0 : 1u << UNCONNECTED);
     }
     if (info.tcpi_state == TCP_CLOSE || info.tcpi_state == TCP_LISTEN) return 1u << ALWAYS | 1u << UNCONNECTED;
@@ -257,7 +257,7 @@ void untouched_sockets_free(struct untouched_sockets *untouched) {
     *untouched = (struct untouched_sockets){0};
 }
 
-int socket_options_read(int fd, struct untouched_sockets *untouched, struct socket_option *options, size_t *count) {
+int socket_read_options(int fd, struct untouched_sockets *untouched, struct socket_option *options, size_t *count) {
     const struct untouched_socket *as_new;
     unsigned now = now_of(fd);
     int result = find_untouched(fd, untouched, &as_new);
@@ -306,7 +306,7 @@ static int reset_others(int fd, struct untouched_sockets *untouched, const struc
 /* What the kernel says where only the moment is wrong: not bound yet, or not connected. */
 static bool is_too_early(int error) { return error == EINVAL || error == ENOTCONN; }
 
-int socket_options_write(int fd, struct untouched_sockets *untouched, const struct socket_option *options, size_t count,
+int socket_write_options(int fd, struct untouched_sockets *untouched, const struct socket_option *options, size_t count,
                          bool early, const char **refused) {
     int first = 0, result;
 
@@ -327,4 +327,30 @@ int socket_options_write(int fd, struct untouched_sockets *untouched, const stru
         *refused = one->text;
     }
     return first;
+}
+
+int socket_refused_option(int family, int type, int protocol, const struct socket_option *options, size_t count,
+                          const char **refused) {
+    struct untouched_sockets untouched = {0};
+    int fd = socket(family, type | SOCK_CLOEXEC, protocol);
+
+    if (fd < 0) return -errno;
+    if (socket_write_options(fd, &untouched, options, count, true, refused) == 0) *refused = NULL;
+    untouched_sockets_free(&untouched);
+    close(fd);
+    return 0;
+}
+
+int socket_why_not_bound(int family, const struct socket_option *options, size_t count,
+                         const union socket_address *local, bool listens, int *reason) {
+    struct untouched_sockets untouched = {0};
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const char *ignored;
+
+    if (fd < 0) return -errno;
+    socket_write_options(fd, &untouched, options, count, true, &ignored);
+    *reason = socket_bind(fd, local, listens ? 1 : -1, &ignored);
+    untouched_sockets_free(&untouched);
+    close(fd);
+    return 0;
 }

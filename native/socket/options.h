@@ -6,14 +6,17 @@
  * other socket has something else: what the program never touched stays under the other kernel's own rules.
  *
  * Not among them: the sizes of buffers, which CRIU carries with their locks (SO_BUF_LOCK), so that the kernel goes on
- * tuning those that the program did not set; filters (lock.h); what names an interface or a program of this host
- * (socket_obstacles.h); what only tells what the socket is doing. TCP_REPAIR changes SO_REUSEADDR: it is to be read before.
+ * tuning those that the program did not set; filters (socket/lock.h); what names an interface or a program of this host
+ * (socket/obstacles.h); what only tells what the socket is doing. TCP_REPAIR changes SO_REUSEADDR: it is to be read
+ * before.
  *
  * What a new socket has is asked once for each kind of socket: a program may have many thousand of one.
  *
  * All functions return 0 or -errno.
  */
 #pragma once
+
+#include "socket/address.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,7 +34,9 @@ struct socket_option {
 
 struct untouched_socket;
 
-/** What sockets have that nobody has touched; {0} knows nothing yet. For a batch: it changes with the host's settings. */
+/**
+ * What sockets have that nobody has touched; {0} knows nothing yet. For a batch: it changes with the host's settings.
+ */
 struct untouched_sockets {
     struct untouched_socket *kinds;
     size_t count;
@@ -40,14 +45,22 @@ struct untouched_sockets {
 void untouched_sockets_free(struct untouched_sockets *untouched);
 
 /** Room for SOCKET_OPTIONS_MAX. In the order in which they are to be written. */
-int socket_options_read(int fd, struct untouched_sockets *untouched, struct socket_option *options, size_t *count);
+int socket_read_options(int fd, struct untouched_sockets *untouched, struct socket_option *options, size_t *count);
 
 /**
- * Sets what the socket has not got yet; goes on after a failure and reports the first. `early`: the socket will be bound
- * or connected yet, and what can be set only after that is left to a second call; whatever is not among the options
- * becomes as on a new socket.
- * *refused names the option that the kernel does not take (its module is missing, there is no such device).
- * EINVAL with "setsockopt": an option that is none of socket_options_read's.
+ * Sets what the socket has not got yet; goes on after a failure and reports the first. `early`: the socket will be
+ * bound or connected yet, and what can be set only after that is left to a second call; whatever is not among the
+ * options becomes as on a new socket. *refused names the option that the kernel does not take (its module is missing,
+ * there is no such device). EINVAL with "setsockopt": an option that is none of socket_read_options's.
  */
-int socket_options_write(int fd, struct untouched_sockets *untouched, const struct socket_option *options, size_t count,
+int socket_write_options(int fd, struct untouched_sockets *untouched, const struct socket_option *options, size_t count,
                          bool early, const char **refused);
+
+/** Tries options on a new socket. *refused: the name of the first that this kernel does not take; NULL: it takes all. */
+int socket_refused_option(int family, int type, int protocol, const struct socket_option *options, size_t count,
+                          const char **refused);
+
+/** Binds a new TCP socket with these options for a moment, and listens on it. *reason: the -errno of what does not go; 0: it
+ * goes. */
+int socket_why_not_bound(int family, const struct socket_option *options, size_t count,
+                         const union socket_address *local, bool listens, int *reason);

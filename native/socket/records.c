@@ -13,12 +13,6 @@ static int by_cookie(const void *left, const void *right) {
     return (a->cookie > b->cookie) - (a->cookie < b->cookie);
 }
 
-int socket_cookie(int fd, uint64_t *cookie) {
-    socklen_t length = sizeof *cookie;
-
-    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &length) ? -errno : 0;
-}
-
 struct socket_record *socket_record_find(uint64_t cookie) {
     const struct socket_record key = {.cookie = cookie};
     struct socket_record **found = tfind(&key, &records, by_cookie);
@@ -43,6 +37,6 @@ void socket_record_drop(uint64_t cookie) {
 
     if (!record) return;
     tdelete(record, &records, by_cookie);
-    free(record->own_filter);
+    free(record->own.code);
     free(record);
 }

@@ -1,8 +1,8 @@
 /*
  * What this process remembers of sockets between two calls, keyed by SO_COOKIE.
  *
- * A record exists from the lock of a socket until its unlock, release or silent close. A socket
- * that nobody ever unlocks (its process died) leaves its record behind: about a hundred bytes.
+ * A record exists from the lock of a socket until its unlock, release or silent close. A socket that ends in between
+ * (its process died) leaves its record behind: about a hundred bytes.
  * Not thread safe: all calls come from one thread.
  */
 #pragma once
@@ -13,24 +13,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A program's own classic filter; no code: none. */
+struct own_filter {
+    struct sock_filter *code;
+    uint16_t length;
+};
+
 struct socket_record {
     uint64_t cookie;
-    /* Lock (lock.h) */
+    /* Lock (socket/lock.h) */
     bool locked;
-    uint64_t lease_end;             /* CLOCK_MONOTONIC nanoseconds; 0: the lock has no lease */
-    struct sock_filter *own_filter; /* the program's filter, owned by the record; NULL: none */
-    uint16_t own_filter_length;
-    /* Repair (tcp_state.h) */
+    uint64_t lease_end;    /* CLOCK_MONOTONIC nanoseconds; 0: the lock has no lease */
+    struct own_filter own; /* what the lock displaced; the code is the record's */
+    /* Repair (tcp/tcp.h) */
     bool in_repair;
     int reuse_address; /* the program's SO_REUSEADDR: TCP_REPAIR overwrites it */
-    /* Revived, not yet released */
-    bool held;
+    /* Revived, and not yet released */
+    bool is_revived;
     bool fin_sent;
     struct tcp_repair_window window;
 };
-
-/** SO_COOKIE of a socket. 0 or -errno. */
-int socket_cookie(int fd, uint64_t *cookie);
 
 /** The record of this socket, or NULL. Owned by the table. */
 struct socket_record *socket_record_find(uint64_t cookie);

@@ -1,15 +1,13 @@
-/* TCP_REPAIR and its options, one call each (tcp_state.h says in which order). 0 or -errno. */
+/* TCP_REPAIR, its options, and the bytes of a socket's two queues: one call each (tcp.c has the order). All return 0 or
+ * -errno. */
 #pragma once
 
 #include "socket/address.h"
 #include "socket/records.h"
+#include "socket/socket.h"
 
 #include <stdint.h>
 #include <sys/socket.h>
-
-/* A socket option of int size. */
-int socket_get(int fd, int level, int option, int *value);
-int socket_set(int fd, int level, int option, int value);
 
 /** Turns repair on and notes the program's SO_REUSEADDR in the record, which repair overwrites. */
 int tcp_repair_on(int fd, struct socket_record *record);
@@ -27,10 +25,28 @@ int tcp_queue_start(int fd, int queue, uint32_t sequence);
 int tcp_disconnect(int fd);
 
 /**
- * bind(2). Where a disconnect left the port bound (SOCK_BINDPORT_LOCK), it can be neither bound again nor given up: if it
- * is the wanted one, connect() finds the address by itself. EADDRNOTAVAIL: it is another one.
+ * bind(2). Where a disconnect left the port bound (SOCK_BINDPORT_LOCK), it can be neither bound again nor given up: if
+ * it is the wanted one, connect() finds the address by itself. EADDRNOTAVAIL: it is another one.
  */
 int tcp_bind(int fd, const union socket_address *local);
 
 int tcp_window_get(int fd, struct tcp_repair_window *window);
 int tcp_window_set(int fd, const struct tcp_repair_window *window);
+
+/**
+ * All bytes received and not yet read, without taking them. *queue is malloc'd (NULL where empty).
+ * EOPNOTSUPP: there is urgent data among them, whose mark nobody could set again.
+ */
+int tcp_receive_queue_read(int fd, uint8_t **queue, uint32_t *length);
+
+/** The last `length` bytes written: what is not acknowledged. *queue is malloc'd (NULL where empty). */
+int tcp_send_queue_read(int fd, uint8_t **queue, uint32_t length);
+
+/** Appends to the receive queue, however small the receive buffer is; rcv_nxt moves on. */
+int tcp_receive_queue_fill(int fd, const uint8_t *queue, uint32_t length);
+
+/**
+ * Appends to the send queue as unsent data, however small the send buffer is, without blocking.
+ * The socket is out of repair and its peer's window is 0, so nothing is sent.
+ */
+int tcp_send_queue_fill(int fd, const uint8_t *queue, uint32_t length);

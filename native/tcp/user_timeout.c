@@ -1,18 +1,21 @@
 #include "tcp/user_timeout.h"
 
 #include "socket/lock.h"
+#include "socket/socket.h"
 #include "tcp/repair.h"
 
+#include <errno.h>
 #include <netinet/tcp.h>
+#include <string.h>
 
 /* What tcp_retries2 = 15 stands for, by tcp_model_timeout() in net/ipv4/tcp_timer.c. */
 #define USUAL_TIMEOUT_MS 924600u
 #define LONGEST_TIMEOUT_MS INT32_MAX
 
-/* One small segment; never more than the other end has offered before. */
+/* Room for one small segment; never more than the other end has offered before. */
 #define OPENED_WINDOW 536u
 
-int tcp_user_timeouts_get(const int *fds, size_t count, uint32_t *timeouts, struct failure *failure) {
+int tcp_user_timeouts(const int *fds, size_t count, uint32_t *timeouts, struct failure *failure) {
     for (size_t i = 0; i < count; i++) {
         int value, result = socket_get(fds[i], IPPROTO_TCP, TCP_USER_TIMEOUT, &value);
 
@@ -23,7 +26,7 @@ int tcp_user_timeouts_get(const int *fds, size_t count, uint32_t *timeouts, stru
     return 0;
 }
 
-int tcp_user_timeouts_set(const int *fds, size_t count, const uint32_t *timeouts, struct failure *failure) {
+int tcp_set_user_timeouts(const int *fds, size_t count, const uint32_t *timeouts, struct failure *failure) {
     int first = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -49,7 +52,8 @@ static int keepalive_time(int fd, uint64_t *milliseconds) {
     return 0;
 }
 
-int tcp_patience_give(const int *fds, size_t count, uint32_t lease_ms, const uint32_t *own, struct failure *failure) {
+int tcp_extend_user_timeouts(const int *fds, size_t count, uint32_t lease_ms, const uint32_t *own,
+                             struct failure *failure) {
     for (size_t i = 0; i < count; i++) {
         uint64_t timeout, keepalive;
         int result = keepalive_time(fds[i], &keepalive);
@@ -63,6 +67,24 @@ int tcp_patience_give(const int *fds, size_t count, uint32_t lease_ms, const uin
         result = socket_set(fds[i], IPPROTO_TCP, TCP_USER_TIMEOUT, (int)timeout);
         if (result < 0) return result;
     }
+    return 0;
+}
+
+/*
+ * Where the kernel's struct tcp_info (include/uapi/linux/tcp.h) has tcpi_snd_wnd, which the C library's does not have
+ * yet; and <linux/tcp.h> cannot be included together with <netinet/tcp.h>.
+ */
+#define INFO_SEND_WINDOW 228
+
+int tcp_is_window_shut(int fd, bool *shut) {
+    uint8_t info[INFO_SEND_WINDOW + sizeof(uint32_t)];
+    socklen_t length = sizeof info;
+    uint32_t window = 0;
+
+    memset(info, 0, sizeof info);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length)) return -errno;
+    memcpy(&window, info + INFO_SEND_WINDOW, sizeof window);
+    *shut = window == 0;
     return 0;
 }
 
@@ -85,7 +107,7 @@ static int open_one(int fd, const char **step) {
     return result < 0 ? result : off;
 }
 
-int tcp_window_open_all(const int *fds, size_t count, struct failure *failure) {
+int tcp_open_windows(const int *fds, size_t count, struct failure *failure) {
     for (size_t i = 0; i < count; i++) {
         int result = open_one(fds[i], &failure->step);
 

@@ -1,198 +1,19 @@
-/* udp_save_all: reading a UDP socket, which stays as it is. */
 #include "udp/udp.h"
 
-#include "tcp/repair.h"
+#include "socket/lock.h"
+#include "socket/socket.h"
+#include "udp/queue.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-
-enum {
-    /* More than the largest datagram, and than what UDP_GRO makes of several (GRO_LEGACY_MAX_SIZE, include/linux/netdevice.h). */
-    DATAGRAM_MAX = 128 * 1024,
-    /* Besides ours, whatever the program wants to be told. */
-    CONTROL_MAX = 2048,
-    DEFAULT_HOP_LIMIT = 64,
-    /* ICMP errors may go on coming while the queue is read; more than that is something else. */
-    ERRORS_MAX = 64,
-};
-
-/* What is told beside a datagram only where it is asked for; also of one that came before that (ip_cmsg_recv_offset()). */
-static const struct {
-    int family, level, name;
-} questions[] = {
-    {AF_INET, IPPROTO_IP, IP_PKTINFO},           {AF_INET, IPPROTO_IP, IP_RECVTTL},
-    {AF_INET, IPPROTO_IP, IP_RECVTOS},           {AF_INET6, IPPROTO_IPV6, IPV6_RECVPKTINFO},
-    {AF_INET6, IPPROTO_IPV6, IPV6_RECVHOPLIMIT}, {AF_INET6, IPPROTO_IPV6, IPV6_RECVTCLASS},
-    {AF_INET6, IPPROTO_IP, IP_RECVTTL},          {AF_INET6, IPPROTO_IP, IP_RECVTOS},
-};
-enum { QUESTIONS = sizeof questions / sizeof *questions };
-
-/* Reading the queue of one socket. */
-struct reading {
-    int fd, family;
-    uint8_t *bytes; /* DATAGRAM_MAX */
-    struct udp_datagram *datagrams;
-    size_t count, room;
-    int errors;
-};
-
-/* What is told beside a datagram. */
-struct told {
-    union socket_address destination;
-    int hop_limit, traffic_class, segment;
-};
-
-static void take_destination(const struct cmsghdr *item, struct told *told) {
-    if (item->cmsg_level == IPPROTO_IPV6) {
-        struct in6_pktinfo info;
-
-        memcpy(&info, CMSG_DATA(item), sizeof info);
-        told->destination = (union socket_address){.v6 = {.sin6_family = AF_INET6, .sin6_addr = info.ipi6_addr}};
-    } else {
-        struct in_pktinfo info;
-
-        memcpy(&info, CMSG_DATA(item), sizeof info);
-        told->destination = (union socket_address){.v4 = {.sin_family = AF_INET, .sin_addr = info.ipi_addr}};
-    }
-}
-
-static bool is_item(const struct cmsghdr *item, int level, int type, size_t size) {
-    return item->cmsg_level == level && item->cmsg_type == type && item->cmsg_len >= CMSG_LEN(size);
-}
-
-static struct told read_control(struct msghdr *message) {
-    struct told told = {.hop_limit = DEFAULT_HOP_LIMIT};
-
-    for (struct cmsghdr *item = CMSG_FIRSTHDR(message); item; item = CMSG_NXTHDR(message, item)) {
-        const void *data = CMSG_DATA(item);
-
-        if (is_item(item, IPPROTO_IP, IP_PKTINFO, sizeof(struct in_pktinfo)) ||
-            is_item(item, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(struct in6_pktinfo)))
-            take_destination(item, &told);
-        else if (is_item(item, IPPROTO_IP, IP_TTL, sizeof(int)) ||
-                 is_item(item, IPPROTO_IPV6, IPV6_HOPLIMIT, sizeof(int)))
-            memcpy(&told.hop_limit, data, sizeof told.hop_limit);
-        else if (is_item(item, IPPROTO_IPV6, IPV6_TCLASS, sizeof(int)))
-            memcpy(&told.traffic_class, data, sizeof told.traffic_class);
-        else if (is_item(item, IPPROTO_IP, IP_TOS, sizeof(uint8_t)))
-            told.traffic_class = *(const uint8_t *)data;
-        else if (is_item(item, IPPROTO_UDP, UDP_GRO, sizeof(int)))
-            memcpy(&told.segment, data, sizeof told.segment);
-    }
-    return told;
-}
-
-static int keep(struct reading *reading, const union socket_address *source, const struct told *told,
-                const uint8_t *bytes, size_t length) {
-    struct udp_datagram *datagram;
-
-    if (reading->count == reading->room) {
-        size_t room = reading->room ? reading->room * 2 : 16;
-        struct udp_datagram *larger = realloc(reading->datagrams, room * sizeof *larger);
-
-        if (!larger) return -ENOMEM;
-        reading->datagrams = larger;
-        reading->room = room;
-    }
-    datagram = &reading->datagrams[reading->count];
-    *datagram = (struct udp_datagram){.source = *source,
-                                      .destination = told->destination,
-                                      .hop_limit = (uint8_t)told->hop_limit,
-                                      .traffic_class = (uint8_t)told->traffic_class,
-                                      .length = (uint32_t)length};
-    if (length && !(datagram->bytes = malloc(length))) return -ENOMEM;
-    if (length) memcpy(datagram->bytes, bytes, length);
-    reading->count++;
-    return 0;
-}
-
-/* 1: one more. 0: that was all. Several datagrams that UDP_GRO made one are several again. */
-static int read_one(struct reading *reading) {
-    _Alignas(struct cmsghdr) uint8_t control[CONTROL_MAX];
-    union socket_address source = {0};
-    struct iovec data = {.iov_base = reading->bytes, .iov_len = DATAGRAM_MAX};
-    struct msghdr message = {.msg_name = &source,
-                             .msg_namelen = sizeof source,
-                             .msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-    ssize_t length = recvmsg(reading->fd, &message, MSG_PEEK | MSG_DONTWAIT);
-    struct told told;
-    int result;
-
-    if (length < 0 && errno == EAGAIN) return 0;
-    /* An ICMP error comes before the queue, and once (sock_error() in __skb_recv_udp(), net/ipv4/udp.c). */
-    if (length < 0) return reading->errors++ < ERRORS_MAX ? 1 : -errno;
-    told = read_control(&message);
-    if (told.segment <= 0 || told.segment >= length) {
-        result = keep(reading, &source, &told, reading->bytes, (size_t)length);
-        return result < 0 ? result : 1;
-    }
-    for (ssize_t done = 0; done < length; done += told.segment) {
-        ssize_t rest = length - done;
-
-        result =
-            keep(reading, &source, &told, reading->bytes + done, (size_t)(rest < told.segment ? rest : told.segment));
-        if (result < 0) return result;
-    }
-    return 1;
-}
-
-/* `was` is what the program had set; -1 for what is not asked of this family. */
-static int ask(const struct reading *reading, int was[QUESTIONS]) {
-    int result = 0;
-
-    for (size_t i = 0; i < QUESTIONS; i++) was[i] = -1;
-    for (size_t i = 0; result == 0 && i < QUESTIONS; i++) {
-        if (questions[i].family != reading->family) continue;
-        result = socket_get(reading->fd, questions[i].level, questions[i].name, &was[i]);
-        if (result == 0) result = socket_set(reading->fd, questions[i].level, questions[i].name, 1);
-    }
-    return result;
-}
-
-static int unask(const struct reading *reading, const int was[QUESTIONS]) {
-    int first = 0;
-
-    for (size_t i = 0; i < QUESTIONS; i++) {
-        int result = was[i] < 0 ? 0 : socket_set(reading->fd, questions[i].level, questions[i].name, was[i]);
-
-        if (first == 0) first = result;
-    }
-    return first;
-}
-
-static int walk(struct reading *reading) {
-    int peek_offset, put_back, result = socket_get(reading->fd, SOL_SOCKET, SO_PEEK_OFF, &peek_offset);
-
-    if (result == 0) result = socket_set(reading->fd, SOL_SOCKET, SO_PEEK_OFF, 0);
-    if (result < 0) return result;
-    reading->bytes = malloc(DATAGRAM_MAX);
-    if (!reading->bytes)
-        result = -ENOMEM;
-    else
-        do result = read_one(reading);
-        while (result == 1);
-    free(reading->bytes);
-    put_back = socket_set(reading->fd, SOL_SOCKET, SO_PEEK_OFF, peek_offset);
-    return result < 0 ? result : put_back;
-}
-
-static int read_queue(int fd, struct udp_saved *saved) {
-    struct reading reading = {.fd = fd, .family = saved->family};
-    int was[QUESTIONS], result = ask(&reading, was), put_back;
-
-    if (result == 0) result = walk(&reading);
-    put_back = unask(&reading, was);
-    saved->datagrams = reading.datagrams;
-    saved->datagram_count = reading.count;
-    return result < 0 ? result : put_back;
-}
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 static int read_multicast_interface(int fd, struct udp_saved *saved) {
     socklen_t length = sizeof saved->multicast_interface;
@@ -216,10 +37,10 @@ static int save_one(int fd, struct udp_saved *saved, const char **step) {
     result = udp_memberships_read(fd, saved->family, &saved->memberships, &saved->membership_count);
     if (result < 0) return result;
     *step = "MSG_PEEK";
-    return read_queue(fd, saved);
+    return udp_queue_read(fd, saved);
 }
 
-int udp_save_all(const int *fds, size_t count, struct udp_saved *saved, struct failure *failure) {
+int udp_save(const int *fds, size_t count, struct udp_saved *saved, struct failure *failure) {
     for (size_t i = 0; i < count; i++) {
         int result = save_one(fds[i], &saved[i], &failure->step);
 
@@ -236,4 +57,191 @@ void udp_saved_clear(struct udp_saved *saved) {
     free(saved->datagrams);
     free(saved->memberships);
     memset(saved, 0, sizeof *saved);
+}
+
+/* The kernel's own memory of a datagram, at worst, besides its bytes: a page, and struct sk_buff. */
+enum { DATAGRAM_OVERHEAD = 8192 };
+
+/* Settings that CRIU has restored, and that are others while the socket is revived. */
+struct settings {
+    int reuse_address, receive_buffer, buffer_lock;
+    char interface[IF_NAMESIZE];
+    socklen_t interface_length;
+    struct socket_record *record;
+};
+
+static int note_settings(int fd, struct settings *settings) {
+    int result = socket_get(fd, SOL_SOCKET, SO_REUSEADDR, &settings->reuse_address);
+
+    settings->interface_length = sizeof settings->interface;
+    if (result == 0) result = socket_get(fd, SOL_SOCKET, SO_RCVBUF, &settings->receive_buffer);
+    if (result == 0) result = socket_get(fd, SOL_SOCKET, SO_BUF_LOCK, &settings->buffer_lock);
+    if (result < 0) return result;
+    if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, settings->interface, &settings->interface_length)) return -errno;
+    return 0;
+}
+
+static int set_interface(int fd, const char *name, socklen_t length) {
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, length) ? -errno : 0;
+}
+
+static bool is_bound(const union socket_address *local) { return socket_address_port(local) != 0; }
+
+static bool is_multicast(const union socket_address *address) {
+    if (address->any.sa_family == AF_INET6) return IN6_IS_ADDR_MULTICAST(&address->v6.sin6_addr);
+    return IN_MULTICAST(ntohl(address->v4.sin_addr.s_addr));
+}
+
+static int bind_local(const struct udp_revival *revival) {
+    if (!is_bound(&revival->local)) return 0;
+    return bind(revival->fd, &revival->local.any, socket_address_length(&revival->local)) ? -errno : 0;
+}
+
+/*
+ * Locks it and binds it to its address, unless that is a group's, to which nothing can be sent that only this socket
+ * gets.
+ */
+static int prepare(const struct udp_revival *revival, struct settings *settings, const char **step) {
+    int fd = revival->fd, result;
+
+    *step = "SO_ATTACH_FILTER";
+    if ((result = socket_lock_record(fd, &settings->record)) < 0) return result;
+    if ((result = socket_lock_local(fd, settings->record)) < 0) return result;
+    *step = "getsockopt";
+    if ((result = note_settings(fd, settings)) < 0) return result;
+    *step = "SO_REUSEADDR";
+    if ((result = socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1)) < 0)
+        return result; /* as each may have had it at its bind */
+    *step = "bind";
+    return is_multicast(&revival->local) ? 0 : bind_local(revival);
+}
+
+static int widen(int fd, const struct udp_saved *saved, const struct settings *settings) {
+    uint64_t need = (uint64_t)settings->receive_buffer;
+
+    for (size_t i = 0; i < saved->datagram_count; i++) need += 2ull * saved->datagrams[i].length + DATAGRAM_OVERHEAD;
+    return socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, need > INT_MAX ? INT_MAX / 2 : (int)(need / 2));
+}
+
+static int narrow(int fd, const struct settings *settings) {
+    int result = socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, settings->receive_buffer / 2); /* the kernel doubles it */
+
+    return result < 0 ? result : socket_set(fd, SOL_SOCKET, SO_BUF_LOCK, settings->buffer_lock);
+}
+
+/* Taking a connection apart also takes the socket off its interface (__udp_disconnect() in net/ipv4/udp.c). */
+static int fill(struct udp_revival *revival, const struct settings *settings) {
+    const struct udp_saved *saved = revival->saved;
+    int fd = revival->fd, result;
+
+    revival->lost = 0;
+    if (saved->datagram_count == 0) return 0;
+    if ((result = set_interface(fd, "", 0)) < 0) return result;
+    if ((result = widen(fd, saved, settings)) < 0) return result;
+    if ((result = udp_queue_fill(fd, saved, &revival->lost)) < 0) return result;
+    if ((result = narrow(fd, settings)) < 0) return result;
+    return set_interface(fd, settings->interface, settings->interface_length);
+}
+
+static int connect_remote(const struct udp_revival *revival) {
+    if (!is_bound(&revival->remote)) return 0;
+    return connect(revival->fd, &revival->remote.any, socket_address_length(&revival->remote)) ? -errno : 0;
+}
+
+static int set_multicast(int fd, const struct udp_saved *saved) {
+    const struct ip_mreqn interface = {.imr_address = saved->multicast_interface};
+    int result = udp_interfaces_set(fd, saved->interfaces, saved->interface_count);
+
+    if (result < 0) return result;
+    if (saved->multicast_interface.s_addr && setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof interface))
+        return -errno;
+    return udp_memberships_join(fd, saved->memberships, saved->membership_count);
+}
+
+/* From then on the socket takes what comes. */
+static int open_up(const struct udp_revival *revival, struct settings *settings) {
+    int result = socket_set(revival->fd, SOL_SOCKET, SO_REUSEADDR, settings->reuse_address);
+
+    if (result == 0) result = socket_unlock_one(revival->fd, settings->record);
+    if (result == 0) socket_record_drop(settings->record->cookie);
+    return result;
+}
+
+static int complete(struct udp_revival *revival, struct settings *settings, const char **step) {
+    const struct udp_saved *saved = revival->saved;
+    int result;
+
+    *step = "receive queue";
+    if ((result = fill(revival, settings)) < 0) return result;
+    *step = "bind";
+    if (is_multicast(&revival->local) && (result = bind_local(revival)) < 0) return result;
+    *step = "connect";
+    if ((result = connect_remote(revival)) < 0) return result;
+    *step = "MCAST_JOIN_GROUP";
+    if ((result = set_multicast(revival->fd, saved)) < 0) return result;
+    *step = "SO_DETACH_FILTER";
+    return open_up(revival, settings);
+}
+
+static void forget(const struct udp_revival *revivals, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        uint64_t cookie;
+
+        if (socket_cookie(revivals[i].fd, &cookie) == 0) socket_record_drop(cookie);
+    }
+}
+
+/* In two rounds: a port may be shared by sockets of which not each has SO_REUSEADDR any more. */
+int udp_revive(struct udp_revival *revivals, size_t count, struct failure *failure) {
+    struct settings *settings = calloc(count ? count : 1, sizeof *settings);
+    int result = settings ? 0 : -ENOMEM;
+
+    *failure = (struct failure){.step = "calloc"};
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        failure->index = i;
+        result = prepare(&revivals[i], &settings[i], &failure->step);
+    }
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        failure->index = i;
+        result = complete(&revivals[i], &settings[i], &failure->step);
+    }
+    if (result < 0) forget(revivals, count);
+    free(settings);
+    return result;
+}
+
+/* The kernel reports a socket as writable again at each packet that has left (sock_wfree() in net/core/sock.c). */
+static int await_sent(int fd, int timeout_ms) {
+    struct epoll_event event = {.events = EPOLLOUT | EPOLLET};
+    int epoll = -1, result = 0, woken = 1, unsent = 0;
+
+    while ((result = ioctl(fd, SIOCOUTQ, &unsent)) == 0 && unsent > 0 && woken > 0) {
+        if (epoll < 0) {
+            epoll = epoll_create1(EPOLL_CLOEXEC);
+            if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) {
+                result = -1;
+                break;
+            }
+        }
+        woken = epoll_wait(epoll, &event, 1, timeout_ms);
+    }
+    if (result < 0) result = -errno;
+    if (epoll >= 0) close(epoll);
+    return result < 0 ? result : unsent == 0;
+}
+
+int udp_await_sent(const int *fds, size_t count, int timeout_ms, size_t *index) {
+    for (*index = 0; *index < count; ++*index) {
+        int result = await_sent(fds[*index], timeout_ms);
+
+        if (result != 1) return result;
+    }
+    return 1;
+}
+
+int udp_reconnect(int fd, const union socket_address *remote) {
+    union socket_address target = *remote;
+
+    if (target.any.sa_family == AF_INET6) target.v6.sin6_flowinfo = socket_flow(fd);
+    return connect(fd, &target.any, socket_address_length(&target)) ? -errno : 0;
 }

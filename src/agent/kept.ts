@@ -12,7 +12,7 @@ export class Kept {
   /** In place of those that were kept for this program; nobody hears of the end of these. */
   keep(program: string, pid: number, connections: readonly KeptConnection[]): void {
     const taken = takeConnections(pid, connections);
-    native.closeSilently(this.of(program).map(({ fd }) => fd));
+    native.tcpCloseSilently(this.of(program).map(({ fd }) => fd));
     if (taken.length > 0) this.byProgram.set(program, taken);
     else this.byProgram.delete(program);
   }

@@ -52,7 +52,7 @@ function find(programs: Programs, id: string): NonNullable<ReturnType<Programs['
 
 /** Those to other hosts. What is just being made, and what stays on this host, needs no network of ours. */
 function connectionsOf(cgroup: string): Connection[] {
-  const held = native.collectSockets(pidsOf(cgroup));
+  const held = native.socketCollect(pidsOf(cgroup));
   for (const { fd } of held) native.closeFd(fd);
   return held.filter((socket) => isConnection(socket) && !isLocal(socket)).map(({ local, remote }) => ({
     local,

@@ -112,7 +112,7 @@ async function hold(context: CheckpointContext): Promise<void> {
   endLease(context);
   await context.renewal; // a peer answers for its last round only
   context.leased = false;
-  native.lock(context.liveFds, 0);
+  native.socketLock(context.liveFds, 0);
   context.round++;
   await suspendPeers(
     context,

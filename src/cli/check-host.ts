@@ -48,7 +48,7 @@ function checkCgroup(): Finding {
 /** TCP_REPAIR and eBPF: asked of the kernel, not of its version. */
 function checkRepair(): Finding {
   try {
-    native.sequences({ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 1 } });
+    native.tcpSequences({ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 1 } });
     return { state: 'ok', what: 'TCP repair, eBPF', is: 'work' };
   } catch (error) {
     return {

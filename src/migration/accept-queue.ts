@@ -22,7 +22,7 @@ const HINTS: Record<string, string> = {
 /** In order, up to the first that fails, with E_ACCEPT_QUEUE. `pod` is the cgroup of the listening sockets. */
 export function fillQueues(places: readonly Place[], pod: string): { count: number; failure?: MigrunError } {
   try {
-    native.fillQueues(places.map(request), pod, ownCgroup());
+    native.acceptQueueFill(places.map(request), pod, ownCgroup());
     return { count: places.length };
   } catch (cause) {
     const { code = '', message, index: count = 0 } = cause as { code?: string; message: string; index?: number };

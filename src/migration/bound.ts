@@ -3,7 +3,7 @@
  * old host's, or there is one and no port, CRIU could not bind them again; it makes them without a name (files-image.ts),
  * and they get the new one here.
  */
-import { type HeldSocket, native } from '../native/index';
+import { native, type ProgramSocket } from '../native/index';
 import type { Arrival } from '../protocol/control/index';
 import { isAnyAddress, isLoopback } from '../vocabulary/addresses';
 import { endpointText } from '../vocabulary/endpoint';
@@ -12,7 +12,7 @@ import { isTcp, TCP_CLOSE, TCP_LISTEN } from '../vocabulary/sockets';
 import type { NewAddresses } from './new-addresses';
 import type { MovingState } from './state';
 
-type BoundSocket = Pick<HeldSocket, 'type' | 'protocol' | 'state' | 'ended' | 'local'>;
+type BoundSocket = Pick<ProgramSocket, 'type' | 'protocol' | 'state' | 'ended' | 'local'>;
 
 export function isBoundTcp(socket: BoundSocket): boolean {
   if (!isTcp(socket) || (socket.state !== TCP_LISTEN && (socket.state !== TCP_CLOSE || socket.ended))) return false;
@@ -31,7 +31,7 @@ export function judgeBound({ bound }: Arrival, addresses: NewAddresses): Reason[
     const wanted = addresses.local({ family, local, remote: { address: local.address, port: 0 } });
     if (wanted === null)
       return [{ code: 'E_NO_ROUTE', message: `the target has no address in place of ${local.address}` }];
-    const why = native.whyNotBound(family, options, wanted, listens);
+    const why = native.socketWhyNotBound(family, options, wanted, listens);
     return why === null
       ? []
       : [{
@@ -49,7 +49,7 @@ export function bindAgain(
 ): void {
   for (const socket of bound) {
     const { family, local, backlog } = socket;
-    native.bindSocket(
+    native.socketBind(
       at(socket),
       family,
       addresses.local({ family, local, remote: { address: local.address, port: 0 } }) ?? local,

@@ -180,8 +180,8 @@ function reasonsOfQueues(
     return places.flatMap(({ pid, fd, inode = 0 }) => {
       const own = pidfds.take(pid, fd);
       try {
-        const { fds, ...look } = native.lookAtUnixQueue(own);
-        return reasonsOfQueue(fd, { hasEmpty: emptyMessages.has(inode, look, native.eventsOf(own)), fds }, context);
+        const { fds, ...look } = native.unixLookAtQueue(own);
+        return reasonsOfQueue(fd, { hasEmpty: emptyMessages.has(inode, look, native.pollEvents(own)), fds }, context);
       } finally {
         native.closeFd(own);
       }
@@ -193,7 +193,7 @@ function reasonsOfQueues(
 
 function reasonsOfQueue(
   fd: number,
-  { hasEmpty, fds }: ReturnType<typeof native.lookAtUnixQueue>,
+  { hasEmpty, fds }: ReturnType<typeof native.unixLookAtQueue>,
   context: DescriptorContext,
 ): Reason[] {
   const reasons: Reason[] = hasEmpty

@@ -10,7 +10,7 @@ export function withFreePorts(
   ends: readonly Connection[],
   mayChange: (end: Connection, index: number) => boolean,
 ): Connection[] {
-  const inodes = native.connectionInodes(ends);
+  const inodes = native.diagConnectionInodes(ends);
   const given = new Set<number>();
   return ends.map((end, index) => {
     if (inodes[index] === null || !mayChange(end, index)) return end;
@@ -19,8 +19,8 @@ export function withFreePorts(
 }
 
 function freePort(address: string, given: Set<number>): number {
-  let port = native.freePort(address);
-  while (given.has(port)) port = native.freePort(address);
+  let port = native.socketFreePort(address);
+  while (given.has(port)) port = native.socketFreePort(address);
   given.add(port);
   return port;
 }

@@ -81,7 +81,7 @@ function judgeQueues({ bound }: Arrival): Reason[] {
 function judgeRoutes({ connections, connecting, inside, addresses: theirs }: Arrival, own: NewAddresses): Reason[] {
   const ours = ownAddresses();
   const addresses = [...new Set([...connections, ...connecting].map(({ remote }) => remote.address))];
-  const unreached = addresses.filter((address) => native.routeSource(address) === null);
+  const unreached = addresses.filter((address) => native.socketRouteSource(address) === null);
   const unnamed = inside.filter((address) =>
     own.inside({ address, port: 0 }, isIPv4(address) ? AF_INET : AF_INET6) === null
   );
@@ -103,7 +103,7 @@ function judgeRoutes({ connections, connecting, inside, addresses: theirs }: Arr
 /** By setting them for a moment: a device or a module may be missing, or the kernel be an older one. */
 function judgeOptions({ options: wanted }: Arrival): Reason[] {
   const refused = wanted.map(({ family, type, protocol, options }) =>
-    native.refusedOption(family, type, protocol, options)
+    native.socketRefusedOption(family, type, protocol, options)
   );
   const names = [...new Set(refused.filter((name) => name !== null))];
   return names.map((name) => ({

@@ -32,7 +32,7 @@ function placeOf(end: Endpoint, family: number, addresses: NewAddresses): Endpoi
 }
 
 function ownAddressTowards(remote: string): string {
-  const address = native.routeSource(remote);
+  const address = native.socketRouteSource(remote);
   if (address === null)
     throw new MigrunError('E_NO_ROUTE', `no route to the peer ${remote}`, { hint: 'does this host reach it?' });
   return address;

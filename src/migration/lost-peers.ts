@@ -37,5 +37,5 @@ export function armReset(fd: number, { saved, peerHas }: MovingConnection): void
     receiveQueue: Buffer.alloc(1),
     finSent: false,
   };
-  native.revive([{ fd, saved: ended, local: saved.local, remote: saved.remote, peerHas }], false);
+  native.tcpRevive([{ fd, saved: ended, local: saved.local, remote: saved.remote, peerHas }], false);
 }

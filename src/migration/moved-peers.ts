@@ -1,5 +1,5 @@
 /** Which ends of a program's connections are not its own, and what they are told. */
-import type { HeldSocket } from '../native/index';
+import type { ProgramSocket } from '../native/index';
 import type { Connection, Endpoint } from '../vocabulary/endpoint';
 import { IPPROTO_UDP, SOCK_DGRAM } from '../vocabulary/sockets';
 import { isUdp } from '../vocabulary/sockets';
@@ -8,7 +8,7 @@ import { isConnection, type RuledSocket } from './rules';
 import { hasPeer, movedConnections, type MovingState } from './state';
 import { hasUdpPeer } from './udp-rules';
 
-type Ends = Pick<HeldSocket, 'local' | 'remote'>;
+type Ends = Pick<ProgramSocket, 'local' | 'remote'>;
 type Moving = Pick<MovingState, 'connections' | 'udp' | 'addresses' | 'host'>;
 export type MovedPeer = ReturnType<typeof movedConnections>[number];
 

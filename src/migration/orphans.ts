@@ -19,7 +19,7 @@ export async function awaitOrphans(cgroup: string, patienceMs: number): Promise<
 }
 
 function orphansOf(cgroup: bigint): DiagSocket[] {
-  return native.tcpOfCgroup(cgroup, CLOSING_STATES).filter(({ inode, unacknowledged }) =>
+  return native.diagTcpOfCgroup(cgroup, CLOSING_STATES).filter(({ inode, unacknowledged }) =>
     inode === 0 && unacknowledged > 0
   );
 }

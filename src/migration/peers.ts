@@ -67,7 +67,7 @@ async function askToSuspend(context: SourceContext, connections: Connection[], l
 /** From now on until `endLease` every lease is renewed in good time, however long the dump and the transfer take. */
 export function keepLease(context: SourceContext): void {
   context.lease = setInterval(() => {
-    if (context.leased) native.lock(context.liveFds, context.leaseMs);
+    if (context.leased) native.socketLock(context.liveFds, context.leaseMs);
     // A peer answers for its last round only; where one takes longer than this, it is a renewal itself.
     if (context.suspendings > 0) return;
     context.round++;

@@ -58,16 +58,16 @@ export class Revival {
       fd,
       name: connectionText({ local, remote }),
     }));
-    native.revive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
+    native.tcpRevive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
     this.reviveUdp(moved);
     this.writeOptions(false);
     this.fillQueues(ends);
     return [...ends.map(({ local }) => local),
-      ...udpWithPeers(this.state).map((socket) => native.describeSocket(this.at(socket)).local)];
+      ...udpWithPeers(this.state).map((socket) => native.socketDescribe(this.at(socket)).local)];
   }
 
   private freeEnds(ends: readonly Connection[]): Connection[] {
-    const listening = new Set(this.state.listeners.map((place) => native.describeSocket(this.at(place)).local.port));
+    const listening = new Set(this.state.listeners.map((place) => native.socketDescribe(this.at(place)).local.port));
     return withFreePorts(ends, ({ local }, index) => {
       const { inside, waiting } = this.state.connections[index] as MovingConnection;
       return !inside && waiting === null && !listening.has(local.port);
@@ -75,7 +75,7 @@ export class Revival {
   }
 
   private reviveUdp(moved: NewAddresses): void {
-    this.lost = native.reviveUdp(this.state.udp.map((socket) => reviveRequest(socket, this.at(socket), moved))).reduce(
+    this.lost = native.udpRevive(this.state.udp.map((socket) => reviveRequest(socket, this.at(socket), moved))).reduce(
       (sum, count) => sum + count,
       0,
     );
@@ -92,10 +92,10 @@ export class Revival {
    */
   release(late: ReadonlySet<string>, lateMs: number, log: Logger): void {
     const [kept, free] = this.split(late);
-    native.release(fdsOf(free));
-    native.unsave(fdsOf(kept));
-    native.lock(fdsOf(kept), lateMs);
-    native.unlock(this.state.listeners.map((place) => this.at(place)));
+    native.tcpRelease(fdsOf(free));
+    native.tcpUnsave(fdsOf(kept));
+    native.socketLock(fdsOf(kept), lateMs);
+    native.socketUnlock(this.state.listeners.map((place) => this.at(place)));
     connectAgain(this.state, this.sockets, log);
     this.revived = kept;
     this.close(late);
@@ -108,7 +108,7 @@ export class Revival {
       // Meanwhile they are in TCP_REPAIR, in which a program's calls fail.
       freezeProgram(this.cgroup, registry, FREEZE_TIMEOUT_MS);
       try {
-        native.release(fdsOf(free));
+        native.tcpRelease(fdsOf(free));
       } finally {
         thawProgram(this.cgroup, registry);
       }
@@ -143,7 +143,7 @@ export class Revival {
     if (waiting.length === 0) return;
     const { failure } = fillQueues(waiting, this.cgroup);
     if (failure !== undefined) throw failure;
-    this.resetsDropped = native.dropResets(this.cgroup);
+    this.resetsDropped = native.gateDropResets(this.cgroup);
   }
 
   private split(late: ReadonlySet<string>): [Revived[], Revived[]] {
@@ -163,7 +163,7 @@ export class Revival {
   private writeOptions(early: boolean): void {
     const { sockets } = this.state;
     try {
-      native.writeOptions(sockets.map((place) => this.at(place)), sockets.map(({ options }) => options), early);
+      native.socketWriteOptions(sockets.map((place) => this.at(place)), sockets.map(({ options }) => options), early);
     } catch (cause) {
       if (cause instanceof MigrunError) throw cause;
       throw new MigrunError(

@@ -1,5 +1,5 @@
 /** What cannot move, decided from facts alone: all reasons at once, each with a stable code. No I/O. */
-import type { HeldSocket, SocketObstacle, UnixSocket } from '../native/index';
+import type { ProgramSocket, SocketObstacle, UnixSocket } from '../native/index';
 import { socketInodes } from '../program/descriptors';
 import type { ProcessFact } from '../program/facts';
 import { isLinkLocal, isLoopback, plainAddress } from '../vocabulary/addresses';
@@ -13,7 +13,7 @@ import { reasonsOfUnix, unixFacts } from './unix-rules';
 
 /** The part of the facts that the rules read. */
 export type RuledProcess = Pick<ProcessFact, 'pid' | 'innerPid' | 'name' | 'descriptors' | 'namespaces' | 'tracer'>;
-export type RuledSocket = Pick<HeldSocket,
+export type RuledSocket = Pick<ProgramSocket,
   'inode' | 'pid' | 'pfd' | 'type' | 'protocol' | 'state' | 'local' | 'remote' | 'obstacles'>;
 
 const CARRIED_STATES = [...CONNECTED_STATES, TCP_SYN_SENT, TCP_CLOSE, TCP_LISTEN];

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { CriuWorker } from '../criu/worker';
-import type { HeldSocket, SocketOption, TakenSocket } from '../native/index';
+import type { ProgramSocket, QueuedSocket, SocketOption } from '../native/index';
 import { ownAddresses, type ProgramFacts } from '../program/facts';
 import type { PeerTicket } from '../protocol/control/index';
 import type { Connection } from '../vocabulary/endpoint';
@@ -18,8 +18,8 @@ import type { MovingConnection, MovingSet, MovingTimer } from './state';
 
 /** A connection that the program has not accepted, taken out of the accept queue of a listening socket. */
 export interface WaitingSocket {
-  readonly socket: TakenSocket;
-  readonly listener: HeldSocket;
+  readonly socket: QueuedSocket;
+  readonly listener: ProgramSocket;
 }
 
 export class SourceContext {
@@ -32,7 +32,7 @@ export class SourceContext {
   suspending: Promise<void> = Promise.resolve();
   tickets: PeerTicket[] = [];
   frozen = false;
-  held: HeldSocket[] = [];
+  held: ProgramSocket[] = [];
   /** What the program has set on each of these. */
   options: SocketOption[][] = [];
   timers: MovingTimer[] = [];
@@ -92,12 +92,12 @@ export class SourceContext {
     return connectionsOf(sockets, waiting, this.addresses);
   }
 
-  get listeners(): HeldSocket[] {
+  get listeners(): ProgramSocket[] {
     return this.held.filter(({ state }) => state === TCP_LISTEN);
   }
 
   /** All that we hold: the program's sockets, and what waited for it. */
-  get sockets(): HeldSocket[] {
+  get sockets(): ProgramSocket[] {
     return [...this.held, ...this.waiting.map(({ socket }) => socket)];
   }
 
@@ -108,7 +108,7 @@ export class SourceContext {
   }
 
   /** Where the target finds this socket: the same descriptor of the process with the same pid in its own namespace. */
-  placeOf({ pid, pfd }: HeldSocket): { innerPid: number; fd: number } {
+  placeOf({ pid, pfd }: ProgramSocket): { innerPid: number; fd: number } {
     return { innerPid: this.innerPids.get(pid) ?? 0, fd: pfd };
   }
 }

@@ -72,7 +72,7 @@ async function commit(context: MigrationContext): Promise<void> {
   requireLeases(context);
   endLease(context);
   context.leased = false;
-  native.lock(context.liveFds, 0);
+  native.socketLock(context.liveFds, 0);
   journal.asking(migration, { program: program.identity.id, target: to.host, port: to.port });
   let outcome: 'committed' | 'aborted' = 'committed';
   try {

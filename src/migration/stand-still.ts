@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { unbindSockets } from '../criu/files-image';
 import type { CriuWorker } from '../criu/worker';
 import { MigrunError } from '../errors';
-import { type HeldSocket, native, type SavedSocket } from '../native/index';
+import { native, type ProgramSocket, type SavedSocket } from '../native/index';
 import { signedSockets } from '../program/facts';
 import { freezeProgram, thawProgram } from '../program/freeze';
 import { withHidden } from '../program/hidden';
@@ -115,7 +115,7 @@ async function undoLock(context: SourceContext): Promise<void> {
     await returnWaiting(context);
     settleAgain(context.edges, context.innerPids);
   } finally {
-    if (context.locked) native.unlock(context.liveFds);
+    if (context.locked) native.socketUnlock(context.liveFds);
     for (const { fd } of context.held) native.closeFd(fd);
     context.held = [];
   }
@@ -128,7 +128,7 @@ async function dump(context: SourceContext): Promise<void> {
   context.leased = false;
   // CRIU reads a socket's filter with SO_GET_FILTER, and the kernel gives no eBPF one (sk_get_filter): for the time
   // of the dump the locks are of the kind without a lease.
-  native.lock(context.liveFds, 0);
+  native.socketLock(context.liveFds, 0);
   const dumped = (worker as CriuWorker).dump({
     pid: program.initPid,
     freeze_cgroup: program.cgroup,
@@ -137,10 +137,10 @@ async function dump(context: SourceContext): Promise<void> {
   });
   dumped.catch(() => undefined); // who awaits it hears of it
   // What CRIU does takes longer.
-  context.options = native.readOptions(context.held.map(({ fd }) => fd));
+  context.options = native.socketReadOptions(context.held.map(({ fd }) => fd));
   context.timers = absoluteTimers(context.innerPids);
   await dumped;
-  native.lock(context.liveFds, context.leaseMs);
+  native.socketLock(context.liveFds, context.leaseMs);
   context.leased = true;
   unbindSockets(
     context.folder,
@@ -191,9 +191,9 @@ function withOwnEnds(saved: readonly MovingConnection[]): MovingConnection[] {
 }
 
 /** Where urgent data came too late for the preflight to see it, only this finds it. */
-function saveAll(fds: readonly number[], connections: readonly HeldSocket[]): SavedSocket[] {
+function saveAll(fds: readonly number[], connections: readonly ProgramSocket[]): SavedSocket[] {
   try {
-    return native.save(fds);
+    return native.tcpSave(fds);
   } catch (error) {
     const { code, index } = error as { code?: string; index?: number };
     const connection = connections[index ?? 0];
@@ -204,7 +204,7 @@ function saveAll(fds: readonly number[], connections: readonly HeldSocket[]): Sa
 }
 
 function undoSave(context: SourceContext): void {
-  if (context.saved.length > 0) native.unsave(context.savedFds);
+  if (context.saved.length > 0) native.tcpUnsave(context.savedFds);
 }
 
 // what has been read
@@ -264,7 +264,7 @@ function peerHas(context: SourceContext, connection: Connection): number {
 /** Past the point of no return: nothing of the program stays here, and only those of its sockets that are `armed` tell anybody so. */
 export function killCopy(context: SourceContext, armed: ReadonlySet<number> = new Set()): void {
   const silent = new Set(context.savedFds.filter((fd) => !armed.has(fd)));
-  native.closeSilently([...silent]);
+  native.tcpCloseSilently([...silent]);
   for (const { fd } of context.sockets) if (!silent.has(fd)) native.closeFd(fd);
   void context.worker?.close();
   const { cgroup } = context.program;

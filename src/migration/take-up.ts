@@ -4,7 +4,7 @@
  */
 import { fstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type HeldSocket, native, type Registry } from '../native/index';
+import { native, type ProgramSocket, type Registry } from '../native/index';
 import { thawProgram } from '../program/freeze';
 import { TCP_CLOSE_WAIT, TCP_ESTABLISHED } from '../vocabulary/sockets';
 import { connectAgain } from './connecting';
@@ -29,7 +29,7 @@ export interface FrozenArrival {
 
 interface Taken {
   readonly connection: MovingConnection;
-  readonly socket: HeldSocket;
+  readonly socket: ProgramSocket;
 }
 
 /** The peers follow, the program runs. Whatever of it was done already is not harmed by being done again. */
@@ -38,11 +38,11 @@ export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Pro
   const sockets = new RestoredDescriptors(arrival.cgroup);
   // These stand in the accept queues since before the commit, and no descriptor is theirs.
   const waiting = state.connections.filter((connection) => connection.waiting !== null);
-  const resetsDropped = waiting.length === 0 ? undefined : native.dropResets(arrival.cgroup);
+  const resetsDropped = waiting.length === 0 ? undefined : native.gateDropResets(arrival.cgroup);
   try {
     const taken = state.connections.flatMap((connection): Taken[] => {
       const fd = connection.waiting === null ? sockets.find(connection) : undefined;
-      return fd === undefined ? [] : [{ connection, socket: native.describeSocket(fd) }];
+      return fd === undefined ? [] : [{ connection, socket: native.socketDescribe(fd) }];
     });
     const ends = endsHere(waiting, state.host, addressesOf(state.addresses, []));
     const inQueues = movedConnections(
@@ -55,8 +55,8 @@ export async function takeUp(arrival: FrozenArrival, tools: MigrationTools): Pro
     tools.log.info(tally(peers), 'resumed after a crash');
     moveInodes(arrival.registry, state, sockets);
     for (const one of taken) if (owesFin(one)) reviveWithFin(one);
-    native.release(taken.map(({ socket }) => socket.fd));
-    native.unlock(state.listeners.flatMap((place) => sockets.find(place) ?? []));
+    native.tcpRelease(taken.map(({ socket }) => socket.fd));
+    native.socketUnlock(state.listeners.flatMap((place) => sockets.find(place) ?? []));
     connectAgain(state, sockets, tools.log);
   } finally {
     if (resetsDropped !== undefined) native.closeFd(resetsDropped);
@@ -77,7 +77,7 @@ function moved(taken: readonly Taken[], { host }: MovingState): ReturnType<typeo
 function movedDatagrams(state: MovingState, sockets: RestoredDescriptors): MovedPeer[] {
   const found = udpWithPeers(state).flatMap((socket) => {
     const fd = sockets.find(socket);
-    return fd === undefined ? [] : [{ socket, local: native.describeSocket(fd).local }];
+    return fd === undefined ? [] : [{ socket, local: native.socketDescribe(fd).local }];
   });
   return movedUdp(
     found.map(({ socket }) => socket),
@@ -101,10 +101,10 @@ function owesFin({ connection: { saved }, socket: { state } }: Taken): boolean {
 }
 
 function reviveWithFin({ connection: { saved }, socket: { fd, local, remote } }: Taken): void {
-  native.lock([fd], 0);
-  const [now] = native.save([fd]);
+  native.socketLock([fd], 0);
+  const [now] = native.tcpSave([fd]);
   if (now === undefined) return;
   // The revive had shut the window; the one that it was saved with counts until the peer tells another.
   const window = now.window.sndWnd === 0 ? { ...now.window, sndWnd: saved.window.sndWnd } : now.window;
-  native.revive([{ fd, saved: { ...now, window, finSent: true }, local, remote, peerHas: now.sndUna }], true);
+  native.tcpRevive([{ fd, saved: { ...now, window, finSent: true }, local, remote, peerHas: now.sndUna }], true);
 }

@@ -1,5 +1,5 @@
 /** UDP sockets at the source and at the target of a migration: the mechanics are native/udp_state.h. */
-import { type HeldSocket, native, type ReviveUdpRequest, type SavedUdp } from '../native/index';
+import { native, type ProgramSocket, type ReviveUdpRequest, type SavedUdp } from '../native/index';
 import { innerPid } from '../program/pod';
 import type { Arrival } from '../protocol/control/index';
 import { type Endpoint, endpointText } from '../vocabulary/endpoint';
@@ -12,25 +12,25 @@ import { NewAddresses } from './new-addresses';
 const SENT_TIMEOUT_MS = 100;
 
 /** Of a program that stands still: what a socket has begun and not sent is a datagram in parts (MSG_MORE). */
-export function reasonsOfUnsent(held: readonly HeldSocket[]): Reason[] {
+export function reasonsOfUnsent(held: readonly ProgramSocket[]): Reason[] {
   const sockets = held.filter(isUdp);
   const index = native.udpAwaitSent(sockets.map(({ fd }) => fd), SENT_TIMEOUT_MS);
   if (index === null) return [];
-  const local = endpointText((sockets[index] as HeldSocket).local);
+  const local = endpointText((sockets[index] as ProgramSocket).local);
   return [{
     code: 'E_SOCKET_OPTION',
     message: `the UDP socket at ${local} has begun a datagram (MSG_MORE) and not sent it; try again`,
   }];
 }
 
-export function saveUdp(held: readonly HeldSocket[]): MovingUdp[] {
+export function saveUdp(held: readonly ProgramSocket[]): MovingUdp[] {
   const sockets = held.filter(isUdp);
-  const saved = native.saveUdp(sockets.map(({ fd }) => fd));
+  const saved = native.udpSave(sockets.map(({ fd }) => fd));
   return sockets.map(({ pid, pfd }, index) => ({ innerPid: innerPid(pid), fd: pfd, saved: saved[index] as SavedUdp }));
 }
 
 export function addressesOf(from: readonly string[], locals: readonly Endpoint[]): NewAddresses {
-  return new NewAddresses(new Set(from), locals, (address) => native.routeSource(address));
+  return new NewAddresses(new Set(from), locals, (address) => native.socketRouteSource(address));
 }
 
 /** `fd`: this host's descriptor of the socket. */
@@ -59,7 +59,7 @@ export async function judgeUdp(
   const addresses = addressesOf(from, udp.map(({ local }) => local));
   const reasons: Reason[] = [];
   for (const name of new Set(udp.flatMap(({ interfaces }) => interfaces))) {
-    if (!native.hasInterface(name))
+    if (!native.udpHasInterface(name))
       reasons.push({ code: 'E_INTERFACE', message: `there is no network interface ${name}, which a UDP socket uses` });
   }
   const seen = new Set<string>();

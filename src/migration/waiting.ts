@@ -4,7 +4,7 @@
  * those that they were in (native/accept_queue.h).
  */
 import { MigrunError } from '../errors';
-import { type HeldSocket, native, type SavedSocket, type SocketObstacle, type TakenSocket } from '../native/index';
+import { native, type ProgramSocket, type QueuedSocket, type SavedSocket, type SocketObstacle } from '../native/index';
 import { type Connection, connectionText, endpointText } from '../vocabulary/endpoint';
 import { TCP_CLOSE, TCP_CLOSE_WAIT } from '../vocabulary/sockets';
 import { fillQueues, type Place } from './accept-queue';
@@ -18,9 +18,9 @@ const CLOSED = ['no-owner', 'no-socket'];
 /** Throws where some stay: they would be lost. */
 export function takeWaiting(context: SourceContext): void {
   for (const listener of context.listeners) {
-    for (const socket of native.takeWaiting(listener.fd))
+    for (const socket of native.acceptQueueTake(listener.fd))
       context.waiting.push({ socket: { ...socket, obstacles: obstaclesOf(socket) }, listener });
-    if (native.describeSocket(listener.fd).backlog > 0) {
+    if (native.socketDescribe(listener.fd).backlog > 0) {
       throw new MigrunError(
         'E_ACCEPT_QUEUE',
         `not all connections that wait at ${endpointText(listener.local)} could be taken out of its queue`,
@@ -28,9 +28,9 @@ export function takeWaiting(context: SourceContext): void {
       );
     }
   }
-  native.lock(liveOf(context).map(({ socket }) => socket.fd), context.leaseMs);
+  native.socketLock(liveOf(context).map(({ socket }) => socket.fd), context.leaseMs);
   // What arrived before the lock may have ended one.
-  const states = native.tcpStates(context.waiting.map(({ socket }) => socket.fd));
+  const states = native.socketTcpStates(context.waiting.map(({ socket }) => socket.fd));
   context.waiting = context.waiting.map(({ socket, listener }, index) => ({
     socket: { ...socket, state: states[index] ?? socket.state },
     listener,
@@ -38,7 +38,7 @@ export function takeWaiting(context: SourceContext): void {
 }
 
 /** One that was reset is made again as that, with all that is in it. Whichever begins with a SYN, which is there to be read. */
-function obstaclesOf({ state, obstacles }: HeldSocket): SocketObstacle[] {
+function obstaclesOf({ state, obstacles }: ProgramSocket): SocketObstacle[] {
   const carried = state === TCP_CLOSE ? ['error-queue', 'ended'] : ['saved-syn'];
   return obstacles.filter((obstacle) => !carried.includes(obstacle));
 }
@@ -115,14 +115,14 @@ export function saveWaiting(context: SourceContext): MovingConnection[] {
 export async function returnWaiting(context: SourceContext): Promise<void> {
   const waiting = context.waiting.map(({ socket, listener }) => ({ socket, listener: listener.fd }));
   if (waiting.length === 0) return;
-  native.lock(liveOf(context).map(({ socket }) => socket.fd), 0);
+  native.socketLock(liveOf(context).map(({ socket }) => socket.fd), 0);
   context.waiting = [];
   await putBack(waiting, context.program.cgroup, () => forgetWaiting(context));
 }
 
 /** Locked sockets go back where they were. `forget` has whoever else holds them let them go. One that cannot is reset. */
 export async function putBack(
-  waiting: readonly { socket: TakenSocket; listener: number }[],
+  waiting: readonly { socket: QueuedSocket; listener: number }[],
   cgroup: string,
   forget: () => Promise<void>,
 ): Promise<void> {
@@ -143,7 +143,7 @@ export async function putBack(
   await forget();
   for (const { socket } of waiting) {
     if (places.some(({ connection }) => connectionText(connection.saved) === connectionText(socket)))
-      native.closeSilently([socket.fd]);
+      native.tcpCloseSilently([socket.fd]);
     else native.closeFd(socket.fd);
   }
   while (places.length > 0) {
@@ -155,8 +155,8 @@ export async function putBack(
   if (failures.length > 0) throw failures[0];
 }
 
-function saveTaken(sockets: readonly TakenSocket[]): SavedSocket[] {
+function saveTaken(sockets: readonly QueuedSocket[]): SavedSocket[] {
   const fds = sockets.filter(isConnection).map(({ fd }) => fd);
-  const saved = new Map(native.save(fds).map((one, index) => [fds[index], one]));
-  return sockets.map(({ fd, remote }) => saved.get(fd) ?? native.saveReset(fd, remote));
+  const saved = new Map(native.tcpSave(fds).map((one, index) => [fds[index], one]));
+  return sockets.map(({ fd, remote }) => saved.get(fd) ?? native.acceptQueueSaveReset(fd, remote));
 }

@@ -4,11 +4,11 @@ import type { Native } from '../native/index';
 export class Pidfds {
   private readonly open = new Map<number, number>();
 
-  constructor(private readonly native: Pick<Native, 'pidfdOpen' | 'pidfdGetfd' | 'closeFd'>) {}
+  constructor(private readonly native: Pick<Native, 'processOpen' | 'processTakeFd' | 'closeFd'>) {}
 
   /** Our own descriptor of it. Throws what pidfd_open(2) and pidfd_getfd(2) do. */
   take(pid: number, fd: number): number {
-    return this.native.pidfdGetfd(this.of(pid), fd);
+    return this.native.processTakeFd(this.of(pid), fd);
   }
 
   close(): void {
@@ -17,7 +17,7 @@ export class Pidfds {
   }
 
   private of(pid: number): number {
-    const pidfd = this.open.get(pid) ?? this.native.pidfdOpen(pid);
+    const pidfd = this.open.get(pid) ?? this.native.processOpen(pid);
     this.open.set(pid, pidfd);
     return pidfd;
   }

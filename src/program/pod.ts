@@ -126,7 +126,7 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
   const far: number[] = [];
   try {
     const stdio = request.terminal === undefined ? openPipes(near, far) : openTerminalEnds(request.terminal, near, far);
-    const [reportRead, reportWrite] = native.pipe();
+    const [reportRead, reportWrite] = native.pipePair();
     const flags = stdio.kind === 'terminal' ? ['--terminal'] : [];
     const places = ['--cgroup', cgroup, '--directory', makeInitDirectory(request.id), '--preload', config.shim];
     const child = spawn(config.init, [...places, ...flags, '--', ...request.command], {
@@ -161,9 +161,9 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
 }
 
 function openPipes(near: number[], far: number[]): StdioEnds {
-  const [stdinRead, stdin] = native.pipe();
-  const [stdout, stdoutWrite] = native.pipe();
-  const [stderr, stderrWrite] = native.pipe();
+  const [stdinRead, stdin] = native.pipePair();
+  const [stdout, stdoutWrite] = native.pipePair();
+  const [stderr, stderrWrite] = native.pipePair();
   near.push(stdinRead, stdoutWrite, stderrWrite);
   far.push(stdin, stdout, stderr);
   return { kind: 'pipes', stdin, stdout, stderr };
@@ -217,9 +217,9 @@ export function innerPids(cgroup: string): Map<number, number> {
 
 /** Our own descriptor of a descriptor of init. */
 export function takeFromInit(initPid: number, fd: number): number {
-  const pidfd = native.pidfdOpen(initPid);
+  const pidfd = native.processOpen(initPid);
   try {
-    return native.pidfdGetfd(pidfd, fd);
+    return native.processTakeFd(pidfd, fd);
   } finally {
     closeSync(pidfd);
   }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../log';
 import { isConnecting, isConnection } from '../migration/rules';
-import { type HeldSocket, native, type Registry } from '../native/index';
+import { native, type ProgramSocket, type Registry } from '../native/index';
 import { thawProgram } from '../program/freeze';
 import { pidsOf } from '../program/pod';
 import { TCP_LISTEN } from '../vocabulary/sockets';
@@ -18,18 +18,18 @@ export function isFrozen(cgroup: string): boolean {
  * is none the worse.
  */
 export function letGo(cgroup: string, registry: Registry | undefined, log: Logger): void {
-  const held = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];
-  const fdsOf = (which: (socket: HeldSocket) => boolean): number[] => held.filter(which).map(({ fd }) => fd);
-  attempt(log, () => native.release(fdsOf(isConnection)));
-  attempt(log, () => native.unlock(fdsOf((socket) => isConnecting(socket) || socket.state === TCP_LISTEN)));
+  const held = attempt(log, () => native.socketCollect(pidsOf(cgroup))) ?? [];
+  const fdsOf = (which: (socket: ProgramSocket) => boolean): number[] => held.filter(which).map(({ fd }) => fd);
+  attempt(log, () => native.tcpRelease(fdsOf(isConnection)));
+  attempt(log, () => native.socketUnlock(fdsOf((socket) => isConnecting(socket) || socket.state === TCP_LISTEN)));
   for (const { fd } of held) native.closeFd(fd);
   thawProgram(cgroup, registry);
 }
 
 /** Closes what the processes of a cgroup that is about to be killed have open towards others: no FIN, no RST. */
 export function silence(cgroup: string, log: Logger): void {
-  const held = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];
-  native.closeSilently(held.map(({ fd }) => fd));
+  const held = attempt(log, () => native.socketCollect(pidsOf(cgroup))) ?? [];
+  native.tcpCloseSilently(held.map(({ fd }) => fd));
 }
 
 /** The program must run again, or be gone, whatever else fails. */

@@ -42,7 +42,7 @@ export class Program implements MovingProgram {
     private readonly log: Logger,
     onExit: (status: number) => void,
   ) {
-    this.pidfd = native.pidfdOpen(pod.initPid);
+    this.pidfd = native.processOpen(pod.initPid);
     this.watches.push(watchEnd(this.pidfd, onExit));
     this.stdio = new Stdio(pod.stdio, stdioState, () => this.signal(INIT_SIGNAL_CLOSE_STDIN));
     this.console = new ConsoleServer(this.stdio, identity.token, (signo) => this.signal(signo));
@@ -108,7 +108,7 @@ export class Program implements MovingProgram {
 
   /** Takes a look at every descriptor of the program: 20 us a connection. */
   countConnections(): void {
-    const held = native.collectSockets(pidsOf(this.pod.cgroup));
+    const held = native.socketCollect(pidsOf(this.pod.cgroup));
     for (const { fd } of held) native.closeFd(fd);
     this.connections = held.filter(({ remote }) => remote.port !== 0).length;
   }

@@ -117,7 +117,7 @@ function death(pid: number): Promise<void> {
   return new Promise((resolve) => {
     let pidfd: number;
     try {
-      pidfd = native.pidfdOpen(pid);
+      pidfd = native.processOpen(pid);
     } catch {
       return resolve(); // it is dead
     }

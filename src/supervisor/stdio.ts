@@ -25,9 +25,9 @@ function pipeReader(fd: number): (onread: OnReadOpts) => Socket {
 }
 
 function duplicate(fd: number): number {
-  const self = native.pidfdOpen(process.pid);
+  const self = native.processOpen(process.pid);
   try {
-    return native.pidfdGetfd(self, fd);
+    return native.processTakeFd(self, fd);
   } finally {
     native.closeFd(self);
   }

@@ -156,7 +156,7 @@ export class Supervisor {
 
   private async take(): Promise<void> {
     this.hold = await Hold.take(this.id);
-    native.becomeSubreaper();
+    native.processBecomeSubreaper();
   }
 
   private async serve(): Promise<void> {

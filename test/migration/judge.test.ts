@@ -150,7 +150,7 @@ describe('connections within the host that it leaves', () => {
     const addresses = ['10.255.255.1', 'fd00:dead::1'];
     expect(await judge({ addresses, inside: ['127.0.0.1', '::1'] })).toEqual([]);
     const reasons = await judge({ addresses, inside: addresses });
-    const unreached = addresses.filter((address) => native.routeSource(address) === null);
+    const unreached = addresses.filter((address) => native.socketRouteSource(address) === null);
     expect(reasons).toEqual(
       unreached.map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no address in place of ${address}` })),
     );

@@ -49,16 +49,16 @@ describe.each(pairs)('%s', (_name, to, listen) => {
   test('connectionInodes finds both ends, findOwners who has them', async () => {
     const { client, server } = await connect(to, listen);
     const ends = [client, server];
-    expect(native.connectionInodes(ends.map(connectionOf))).toEqual(ends.map(inodeOf));
+    expect(native.diagConnectionInodes(ends.map(connectionOf))).toEqual(ends.map(inodeOf));
     for (const end of ends) {
       const inode = inodeOf(end);
-      expect(native.findOwners([inode])).toEqual([{ inode, pid: process.pid, fd: fdOf(end) }]);
+      expect(native.ownersFind([inode])).toEqual([{ inode, pid: process.pid, fd: fdOf(end) }]);
     }
   });
 
   test('tcpConnections lists both ends, and not the listener', async () => {
     const { client, server, port } = await connect(to, listen);
-    const ours = native.tcpConnections().filter(({ connection: { local, remote } }) =>
+    const ours = native.diagTcpConnections().filter(({ connection: { local, remote } }) =>
       [local.port, remote.port].includes(port)
     );
     const wanted = [client, server].map((end) => {
@@ -75,30 +75,30 @@ describe.each(pairs)('%s', (_name, to, listen) => {
   });
 });
 
-describe('connectionInodes', () => {
+describe('diagConnectionInodes', () => {
   test('gives null where there is no connection, also where a listener would match', async () => {
     const { client, port } = await connect('127.0.0.1');
     const absent = { local: { address: '127.0.0.1', port }, remote: { address: '127.0.0.1', port: 1 } };
     const ofIpv6 = { local: { address: '::1', port: 1 }, remote: { address: '::1', port: 2 } };
-    expect(native.connectionInodes([absent, connectionOf(client), ofIpv6])).toEqual([null, inodeOf(client), null]);
+    expect(native.diagConnectionInodes([absent, connectionOf(client), ofIpv6])).toEqual([null, inodeOf(client), null]);
   });
 
   test('throws at ends of two families', () => {
     const mixed = { local: { address: '::1', port: 1 }, remote: { address: '127.0.0.1', port: 2 } };
-    expect(() => native.connectionInodes([mixed])).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    expect(() => native.diagConnectionInodes([mixed])).toThrow(expect.objectContaining({ code: 'EINVAL' }));
   });
 });
 
-describe('findOwners', () => {
+describe('ownersFind', () => {
   test('gives every descriptor of a socket, and nothing for unknown inodes', async () => {
     const { client } = await connect('127.0.0.1');
     const inode = inodeOf(client);
-    const pidfd = native.pidfdOpen(process.pid);
-    const copy = native.pidfdGetfd(pidfd, fdOf(client));
-    const fds = native.findOwners([4_294_967_295, inode]).map((owner) => owner.fd);
+    const pidfd = native.processOpen(process.pid);
+    const copy = native.processTakeFd(pidfd, fdOf(client));
+    const fds = native.ownersFind([4_294_967_295, inode]).map((owner) => owner.fd);
     expect(fds.sort((a, b) => a - b)).toEqual([fdOf(client), copy].sort((a, b) => a - b));
     for (const fd of [copy, pidfd]) native.closeFd(fd);
-    expect(native.findOwners([])).toEqual([]);
+    expect(native.ownersFind([])).toEqual([]);
   });
 
   test('passes over a process that ends while it is looked at', () => {
@@ -113,14 +113,14 @@ describe('findOwners', () => {
   });
 });
 
-describe('lookAround', () => {
+describe('ownersLookAround', () => {
   test('tells who had a socket when it looked, as long as nothing about it has changed', async () => {
     const { client, server } = await connect('127.0.0.1');
     const [changed, same] = [inodeOf(client), inodeOf(server)];
-    const pidfd = native.pidfdOpen(process.pid);
-    const copy = native.pidfdGetfd(pidfd, fdOf(client));
-    const look = native.lookAround();
-    const copyOfSame = native.pidfdGetfd(pidfd, fdOf(server));
+    const pidfd = native.processOpen(process.pid);
+    const copy = native.processTakeFd(pidfd, fdOf(client));
+    const look = native.ownersLookAround();
+    const copyOfSame = native.processTakeFd(pidfd, fdOf(server));
     expect(look.owners([same])).toEqual([{ inode: same, pid: process.pid, fd: fdOf(server) }]);
     expect(look.owners([changed]).map(({ fd }) => fd).sort((a, b) => a - b)).toEqual(
       [fdOf(client), copy].sort((a, b) => a - b),
@@ -134,9 +134,9 @@ describe('lookAround', () => {
 
   test('looks at these processes only', async () => {
     const { client } = await connect('127.0.0.1');
-    expect(native.lookAround([process.pid]).owners([inodeOf(client)])).toHaveLength(1);
-    expect(native.lookAround([1]).owners([inodeOf(client)])).toEqual([]);
-    expect(native.lookAround([]).owners([inodeOf(client)])).toEqual([]);
+    expect(native.ownersLookAround([process.pid]).owners([inodeOf(client)])).toHaveLength(1);
+    expect(native.ownersLookAround([1]).owners([inodeOf(client)])).toEqual([]);
+    expect(native.ownersLookAround([]).owners([inodeOf(client)])).toEqual([]);
   });
 });
 
@@ -152,6 +152,6 @@ test('many connections come in one list', async () => {
   await Promise.all(clients.map((client) => once(client, 'connect')));
   while (server.length < clients.length) await once(listener, 'connection');
   open.push({ server: createServer().listen(0), ends: server });
-  const inodes = new Set(native.tcpConnections().map(({ inode }) => inode));
+  const inodes = new Set(native.diagTcpConnections().map(({ inode }) => inode));
   for (const end of [...clients, ...server]) expect(inodes.has(inodeOf(end))).toBe(true);
 });

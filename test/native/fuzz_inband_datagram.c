@@ -1,7 +1,7 @@
 /* inband_parse_datagram() and inband_build_datagram(), by support/fuzz_packets.h. Arguments: number of inputs, seed. */
-#include "inband/datagram.h"
+#include "inband/packet.h"
 #include "support/fuzz_packets.h"
-#include "socket/udp_header.h"
+#include "socket/headers.h"
 
 enum { IP_HEADER = 20 };
 

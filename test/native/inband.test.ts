@@ -8,7 +8,7 @@ import { until } from './support/until.js';
 
 const numbersProgram = compile(['test/native/programs/tcp_numbers.c', 'native/kernel/process.c']);
 const filterProgram = compile(['test/native/programs/inband_filter.c', 'native/inband/', 'native/socket/address.c',
-  'native/socket/headers.c', 'native/socket/udp_header.c']);
+  'native/socket/headers.c']);
 let hosts: [Host, Host];
 
 beforeAll(async () => {

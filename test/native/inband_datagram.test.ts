@@ -6,8 +6,7 @@ import { compile } from './support/compile.js';
 import { until } from './support/until.js';
 
 const program = compile(
-  ['test/native/fuzz_inband_datagram.c', 'native/inband/', 'native/socket/address.c', 'native/socket/headers.c',
-    'native/socket/udp_header.c'],
+  ['test/native/fuzz_inband_datagram.c', 'native/inband/', 'native/socket/address.c', 'native/socket/headers.c'],
   ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
 );
 

@@ -32,7 +32,7 @@ function number(value: number): Buffer {
 }
 
 const fdOf = (socket: object): number => (socket as { _handle: { fd: number } })._handle.fd;
-const optionsOf = (socket: object): SocketOption[] => native.readOptions([fdOf(socket)])[0]!;
+const optionsOf = (socket: object): SocketOption[] => native.socketReadOptions([fdOf(socket)])[0]!;
 const find = (options: SocketOption[], level: number, name: number): Buffer | undefined =>
   options.find((one) => one.level === level && one.name === name)?.value;
 
@@ -44,34 +44,34 @@ test('what was set is read, what was not is not', () => {
 });
 
 test('what was read from one socket can be given to another', () => {
-  native.writeOptions([fdOf(client)], [[KEEPIDLE]], false);
-  native.writeOptions([fdOf(server)], [optionsOf(client)], true);
+  native.socketWriteOptions([fdOf(client)], [[KEEPIDLE]], false);
+  native.socketWriteOptions([fdOf(server)], [optionsOf(client)], true);
   expect(find(optionsOf(server), TCP, KEEPIDLE.name)).toEqual(number(77));
 });
 
 test('early, whatever else there is becomes as on a new socket', () => {
-  native.writeOptions([fdOf(server)], [[KEEPIDLE]], false);
-  native.writeOptions([fdOf(server)], [[]], false);
+  native.socketWriteOptions([fdOf(server)], [[KEEPIDLE]], false);
+  native.socketWriteOptions([fdOf(server)], [[]], false);
   expect(find(optionsOf(server), TCP, KEEPIDLE.name)).toEqual(number(77));
-  native.writeOptions([fdOf(server)], [[]], true);
+  native.socketWriteOptions([fdOf(server)], [[]], true);
   expect(find(optionsOf(server), TCP, KEEPIDLE.name)).toBeUndefined();
 });
 
 test('one that this kernel does not take is named', () => {
-  expect(native.refusedOption(...STREAM, [KEEPIDLE])).toBeNull();
-  expect(native.refusedOption(...STREAM, [KEEPIDLE, CONGESTION])).toBe('TCP_CONGESTION');
-  expect(native.refusedOption(...STREAM, [SO_BINDTODEVICE])).toBe('SO_BINDTODEVICE');
-  expect(() => native.writeOptions([fdOf(client)], [[CONGESTION]], false)).toThrow(
+  expect(native.socketRefusedOption(...STREAM, [KEEPIDLE])).toBeNull();
+  expect(native.socketRefusedOption(...STREAM, [KEEPIDLE, CONGESTION])).toBe('TCP_CONGESTION');
+  expect(native.socketRefusedOption(...STREAM, [SO_BINDTODEVICE])).toBe('SO_BINDTODEVICE');
+  expect(() => native.socketWriteOptions([fdOf(client)], [[CONGESTION]], false)).toThrow(
     expect.objectContaining({ code: 'ENOENT', syscall: 'TCP_CONGESTION' }) as Error,
   );
 });
 
 test('only options that programs set are written', () => {
   const repair = { level: TCP, name: 19, value: number(1) };
-  expect(() => native.writeOptions([fdOf(client)], [[repair]], false)).toThrow(
+  expect(() => native.socketWriteOptions([fdOf(client)], [[repair]], false)).toThrow(
     expect.objectContaining({ code: 'EINVAL' }) as Error,
   );
-  expect(() => native.writeOptions([fdOf(client)], [[{ ...KEEPIDLE, value: Buffer.alloc(65) }]], false)).toThrow(
+  expect(() => native.socketWriteOptions([fdOf(client)], [[{ ...KEEPIDLE, value: Buffer.alloc(65) }]], false)).toThrow(
     'too long',
   );
 });

@@ -25,17 +25,17 @@ function run(script: string): string {
 describe('pidfd', () => {
   test('takes a descriptor of another process: the same open file', () => {
     const fd = openSync('/dev/null', 'r');
-    const pidfd = native.pidfdOpen(process.pid);
-    const taken = native.pidfdGetfd(pidfd, fd);
+    const pidfd = native.processOpen(process.pid);
+    const taken = native.processTakeFd(pidfd, fd);
     expect(readlinkSync(`/proc/self/fd/${taken}`)).toBe('/dev/null');
     for (const each of [taken, pidfd, fd]) native.closeFd(each);
   });
 
   test('errors carry code and syscall', () => {
-    expect(() => native.pidfdOpen(0x3fffff)).toThrow(failure('ESRCH', 'pidfd_open'));
+    expect(() => native.processOpen(0x3fffff)).toThrow(failure('ESRCH', 'pidfd_open'));
     expect(() => native.closeFd(-1)).toThrow(failure('EBADF', 'close'));
-    const pidfd = native.pidfdOpen(process.pid);
-    expect(() => native.pidfdGetfd(pidfd, 999_999)).toThrow(failure('EBADF', 'pidfd_getfd'));
+    const pidfd = native.processOpen(process.pid);
+    expect(() => native.processTakeFd(pidfd, 999_999)).toThrow(failure('EBADF', 'pidfd_getfd'));
     native.closeFd(pidfd);
   });
 });
@@ -44,7 +44,7 @@ describe('watchDeath', () => {
   test('calls once at the end and reaps nothing', async () => {
     const { child, line } = shell('echo ready; read line; exit 3');
     await line();
-    const pidfd = native.pidfdOpen(child.pid!);
+    const pidfd = native.processOpen(child.pid!);
     let calls = 0;
     const died = new Promise<void>((resolve) => {
       native.watchDeath(pidfd, () => {
@@ -62,7 +62,7 @@ describe('watchDeath', () => {
   test('several watches of one pidfd; a closed one stays silent, close may come twice and from the callback', async () => {
     const { child, line } = shell('echo ready; read line');
     await line();
-    const pidfd = native.pidfdOpen(child.pid!);
+    const pidfd = native.processOpen(child.pid!);
     let closedCalled = false;
     const closed = native.watchDeath(pidfd, () => (closedCalled = true));
     closed.close();
@@ -85,14 +85,14 @@ describe('watchDeath', () => {
     const said = run(`
       process.on('uncaughtException', (error) => console.log('caught', error.message));
       const child = require('node:child_process').spawn('true');
-      native.watchDeath(native.pidfdOpen(child.pid), () => { throw new Error('mine'); });`);
+      native.watchDeath(native.processOpen(child.pid), () => { throw new Error('mine'); });`);
     expect(said).toBe('caught mine\n');
   });
 });
 
 describe('watchExit', () => {
   test('refuses a process that is not a child', () => {
-    const pidfd = native.pidfdOpen(process.ppid);
+    const pidfd = native.processOpen(process.ppid);
     expect(() => native.watchExit(pidfd, () => undefined)).toThrow(failure('ECHILD', 'waitid'));
     native.closeFd(pidfd);
   });
@@ -102,14 +102,14 @@ describe('watchExit', () => {
     (end, code) => {
       const said = run(`
         const { spawnSync } = require('node:child_process');
-        const [from, to] = native.pipe();
-        native.becomeSubreaper();
+        const [from, to] = native.pipePair();
+        native.processBecomeSubreaper();
         // The shell ends at once; its child is an orphan, which comes to us.
         const script = 'sh -c "$0" <&3 >/dev/null & echo $!';
         const shell = spawnSync('sh', ['-c', script, 'read line; ${end}'], { stdio: ['ignore', 'pipe', 'inherit', from] });
         const pid = Number(shell.stdout);
         process.exitCode = 1;
-        native.watchExit(native.pidfdOpen(pid), (code) => {
+        native.watchExit(native.processOpen(pid), (code) => {
           let gone = false;
           try { process.kill(pid, 0); } catch { gone = true; }
           console.log(code, gone);
@@ -123,7 +123,7 @@ describe('watchExit', () => {
 
 describe('the end of an environment', () => {
   const watches = `
-    native.watchDeath(native.pidfdOpen(process.pid), () => {});
+    native.watchDeath(native.processOpen(process.pid), () => {});
     native.openInband(4, () => {});
     const [one, other] = native.seqpacketPair();
     native.openMessageSocket(one, () => {}, () => {}).send(Buffer.from('x'));`;
@@ -149,7 +149,7 @@ describe('the end of an environment', () => {
   test('an open watch keeps the event loop alive until it is closed', async () => {
     const child = spawn(process.execPath, ['-e', `
       ${load}
-      const watch = native.watchDeath(native.pidfdOpen(process.ppid), () => {});
+      const watch = native.watchDeath(native.processOpen(process.ppid), () => {});
       process.stdin.once('data', () => { watch.close(); process.stdin.destroy(); });
       process.stdin.unref();
       console.log('open');`], { stdio: ['pipe', 'pipe', 'inherit'], cwd: root });

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { type HeldSocket, native, type SavedSocket } from '../../src/native/index.js';
+import { native, type ProgramSocket, type SavedSocket } from '../../src/native/index.js';
 import type { Connection } from '../../src/vocabulary/endpoint.js';
 
 // Both ends are this process's own sockets: between two native calls nothing of it runs.
 
 interface Pair {
   readonly sockets: [Socket, Socket];
-  readonly held: [HeldSocket, HeldSocket];
+  readonly held: [ProgramSocket, ProgramSocket];
 }
 
 const opened: { destroy(): void }[] = [];
@@ -23,8 +23,8 @@ async function open(host: string): Promise<Pair> {
   const [peer] = await accepted;
   server.close();
   opened.push(client, peer);
-  const all = native.collectSockets([process.pid]);
-  const ours = (socket: Socket, wanted: (held: HeldSocket) => boolean) => {
+  const all = native.socketCollect([process.pid]);
+  const ours = (socket: Socket, wanted: (held: ProgramSocket) => boolean) => {
     const found = all.find((held) => held.remote.port !== 0 && wanted(held));
     if (!found) throw new Error(`no socket ${socket.localPort}`);
     return found;
@@ -38,7 +38,7 @@ async function open(host: string): Promise<Pair> {
   return { sockets: [client, peer], held };
 }
 
-const connection = ({ local, remote }: HeldSocket): Connection => ({ local, remote });
+const connection = ({ local, remote }: ProgramSocket): Connection => ({ local, remote });
 const fds = (pair: Pair) => pair.held.map(({ fd }) => fd);
 
 function requests(pair: Pair, [a, b]: SavedSocket[], hosts: [string, string]) {
@@ -71,13 +71,12 @@ describe.each([
     const data = Buffer.alloc(8 << 20, 'every byte once. ');
     const wanted = createHash('sha256').update(data).digest('hex');
     for (const socket of pair.sockets) socket.end(data);
-    native.lock(fds(pair), 0);
-    const saved = native.save(fds(pair));
+    native.socketLock(fds(pair), 0);
+    const saved = native.tcpSave(fds(pair));
     expect(saved[0]!.sendQueue.length).toBeGreaterThan(0);
-    native.revive(requests(pair, saved, moved), false);
-    expect(native.describeSocket(pair.held[0].fd)).toMatchObject({
+    native.tcpRevive(requests(pair, saved, moved), false);
+    expect(native.socketDescribe(pair.held[0].fd)).toMatchObject({
       inode: pair.held[0].inode,
-      cookie: pair.held[0].cookie,
       local: { address: moved[0], port: pair.held[0].local.port },
       remote: { address: moved[1], port: pair.held[1].local.port },
     });
@@ -90,72 +89,72 @@ describe('sockets', () => {
     const pair = await open('127.0.0.1');
     for (const held of pair.held) {
       expect(held).toMatchObject({ pid: process.pid, family: 2, type: 1, protocol: 6, state: 1, backlog: 0 });
-      expect(native.describeSocket(held.fd)).toEqual({ ...held, pid: -1, pfd: -1 });
+      expect(native.socketDescribe(held.fd)).toEqual({ ...held, pid: -1, pfd: -1 });
     }
   });
 
   test('saved numbers fit together and are the live ones', async () => {
     const pair = await open('127.0.0.1');
-    native.lock(fds(pair), 1000);
-    const [a, b] = native.save(fds(pair));
+    native.socketLock(fds(pair), 1000);
+    const [a, b] = native.tcpSave(fds(pair));
     expect(a!.sndUna).toBe(b!.rcvNxt);
     expect(a).toMatchObject({ finSent: false, finReceived: false, local: pair.held[0].local });
-    expect(native.sequences(connection(pair.held[0]))).toEqual({
+    expect(native.tcpSequences(connection(pair.held[0]))).toEqual({
       sndNxt: a!.sndUna,
       sndUna: a!.sndUna,
       rcvNxt: a!.rcvNxt,
       state: 1,
     });
-    native.unsave(fds(pair));
-    native.unlock(fds(pair));
+    native.tcpUnsave(fds(pair));
+    native.socketUnlock(fds(pair));
   });
 
   test('no such connection has no sequence numbers', () => {
     const nowhere = { address: '127.0.0.1', port: 1 };
-    expect(native.sequences({ local: nowhere, remote: nowhere })).toBeNull();
+    expect(native.tcpSequences({ local: nowhere, remote: nowhere })).toBeNull();
   });
 
   test('revive that stays locked, then release', async () => {
     const pair = await open('127.0.0.1');
     pair.sockets[0].write('held');
-    native.lock(fds(pair), 0);
-    const saved = native.save(fds(pair));
-    native.revive(requests(pair, saved, ['127.0.0.2', '127.0.0.3']), true);
-    native.release(fds(pair));
+    native.socketLock(fds(pair), 0);
+    const saved = native.tcpSave(fds(pair));
+    native.tcpRevive(requests(pair, saved, ['127.0.0.2', '127.0.0.3']), true);
+    native.tcpRelease(fds(pair));
     const [chunk] = (await once(pair.sockets[1], 'data')) as [Buffer];
     expect(chunk.toString()).toBe('held');
   });
 
   test('closed silently: our descriptor is gone, the socket is not', async () => {
     const pair = await open('127.0.0.1');
-    const copy = native.pidfdGetfd(native.pidfdOpen(process.pid), pair.held[0].fd);
-    native.closeSilently([copy]);
-    expect(() => native.describeSocket(copy)).toThrow(expect.objectContaining({ code: 'EBADF' }));
-    expect(native.sequences(connection(pair.held[0]))).not.toBeNull();
+    const copy = native.processTakeFd(native.processOpen(process.pid), pair.held[0].fd);
+    native.tcpCloseSilently([copy]);
+    expect(() => native.socketDescribe(copy)).toThrow(expect.objectContaining({ code: 'EBADF' }));
+    expect(native.tcpSequences(connection(pair.held[0]))).not.toBeNull();
   });
 });
 
 test('a process that has ended has no sockets', () => {
-  expect(native.collectSockets([2 ** 30])).toEqual([]);
+  expect(native.socketCollect([2 ** 30])).toEqual([]);
 });
 
 describe('errors', () => {
   test.each<[string, string, (pair: Pair) => unknown]>([
-    ['save without a lock', 'EINVAL', (pair) => native.save(fds(pair))],
-    ['describing what is no socket', 'ENOTSOCK', () => native.describeSocket(native.memfd('none'))],
-    ['locking a descriptor that is not open', 'EBADF', () => native.lock([100_000], 0)],
+    ['save without a lock', 'EINVAL', (pair) => native.tcpSave(fds(pair))],
+    ['describing what is no socket', 'ENOTSOCK', () => native.socketDescribe(native.processOpen(process.pid))],
+    ['locking a descriptor that is not open', 'EBADF', () => native.socketLock([100_000], 0)],
     [
       "a peer's number that is not in the send queue",
       'EINVAL',
       (pair) => {
-        native.lock(fds(pair), 1000);
-        const saved = native.save(fds(pair));
+        native.socketLock(fds(pair), 1000);
+        const saved = native.tcpSave(fds(pair));
         try {
           const [first] = requests(pair, saved, ['127.0.0.1', '127.0.0.1']);
-          native.revive([{ ...first!, peerHas: first!.peerHas + 1 }], false);
+          native.tcpRevive([{ ...first!, peerHas: first!.peerHas + 1 }], false);
         } finally {
-          native.unsave(fds(pair));
-          native.unlock(fds(pair));
+          native.tcpUnsave(fds(pair));
+          native.socketUnlock(fds(pair));
         }
       },
     ],

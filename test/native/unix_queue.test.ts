@@ -12,12 +12,13 @@ afterEach(() => ends.forEach((fd) => closeSync(fd)));
 
 const sent = (...messages: string[]) => messages.forEach((message) => writeSync(ends[1], Buffer.from(message)));
 const POLLIN = 1;
-const look = () => native.lookAtUnixQueue(ends[0]);
+const look = () => native.unixLookAtQueue(ends[0]);
 
 function received(): string[] {
   const bytes = Buffer.alloc(100);
   const messages: string[] = [];
-  while ((native.eventsOf(ends[0]) & POLLIN) !== 0) messages.push(bytes.toString('utf8', 0, readSync(ends[0], bytes)));
+  while ((native.pollEvents(ends[0]) & POLLIN) !== 0)
+    messages.push(bytes.toString('utf8', 0, readSync(ends[0], bytes)));
   return messages;
 }
 

@@ -18,13 +18,13 @@ export class PeerEdges {
   ) {
     this.looked = sets.map(({ pid, fd }) => ({
       set: { pid, fd },
-      notes: native.lookAtEdges({ pid, fd }, inodes, false),
+      notes: native.epollLook({ pid, fd }, inodes, false),
     }));
   }
 
   /** The sockets have been revived, and are still locked. */
   settle(): void {
     for (const { set, notes } of this.looked)
-      if (notes.some(({ told }) => told !== 0)) this.native.settleEdges(set, notes, false);
+      if (notes.some(({ told }) => told !== 0)) this.native.epollSettle(set, notes, false);
   }
 }

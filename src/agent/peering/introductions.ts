@@ -139,7 +139,7 @@ export class Introductions {
     const acquaintances = connections.map((connection) => this.acquaint(group, onTheWire(connection)));
     const named = connections.flatMap((connection, index) => {
       const ends = onTheWire(connection);
-      const sequences = this.native.sequences(ends);
+      const sequences = this.native.tcpSequences(ends);
       return sequences === null ? [] : [{ ends, token: acquaintances[index]!.token, sequences }];
     });
     const here = new Set(named.map(({ token }) => token));
@@ -161,7 +161,7 @@ export class Introductions {
     const acquaintance = this.acquaint(group, ends);
     const { token } = acquaintance;
     if (this.closed) return { connection, status: 'no-agent', agent: '', token };
-    if (ends.udp !== true && this.native.sequences(ends) === null)
+    if (ends.udp !== true && this.native.tcpSequences(ends) === null)
       return { connection, status: 'no-socket', agent: '', token };
     const hello = { type: 'hello', group, token, nonce: randomBytes(4).readUInt32BE() } as const;
     const introduction = new Introduction({

@@ -27,7 +27,7 @@ export class Owners {
   note(inodes: readonly number[]): void {
     // In this order: a process that comes between is new, and looked at.
     const pids = allPids();
-    if (inodes.length > 0) this.keep(inodes, pids, this.native.lookAround());
+    if (inodes.length > 0) this.keep(inodes, pids, this.native.ownersLookAround());
   }
 
   /** Looks once more at who had any of them, and at who is new, before a rebind in many pieces. */
@@ -39,7 +39,7 @@ export class Owners {
       this.keep(
         inodes,
         pids,
-        this.native.lookAround([...new Set([...known.flatMap(({ owners }) => owners), ...newcomers])]),
+        this.native.ownersLookAround([...new Set([...known.flatMap(({ owners }) => owners), ...newcomers])]),
       );
   }
 
@@ -57,7 +57,7 @@ export class Owners {
       else alike.push(inode);
     }
     return [...byNote].flatMap(
-      ([note, some]) => (note === undefined ? this.native.findOwners(some) : this.findNoted(note, some)),
+      ([note, some]) => (note === undefined ? this.native.ownersFind(some) : this.findNoted(note, some)),
     );
   }
 
@@ -66,7 +66,7 @@ export class Owners {
     const note = inodes.map((inode) => this.notes.get(inode)).find((one) => one !== undefined);
     const others = pids.filter((pid) => note?.pids.has(pid) !== true);
     return [...(note?.look.sets(pids) ?? []),
-      ...(others.length === 0 ? [] : this.native.findOwners([EPOLL_INODE], others))];
+      ...(others.length === 0 ? [] : this.native.ownersFind([EPOLL_INODE], others))];
   }
 
   private findNoted({ look, pids }: Note, inodes: readonly number[]): SocketOwner[] {
@@ -74,8 +74,8 @@ export class Owners {
     const unchanged = new Set(found.map(({ inode }) => inode));
     const changed = inodes.filter((inode) => !unchanged.has(inode));
     const newcomers = allPids().filter((pid) => !pids.has(pid));
-    return [...found, ...this.native.findOwners([...unchanged], newcomers),
-      ...(changed.length === 0 ? [] : this.native.findOwners(changed))];
+    return [...found, ...this.native.ownersFind([...unchanged], newcomers),
+      ...(changed.length === 0 ? [] : this.native.ownersFind(changed))];
   }
 
   private keep(inodes: readonly number[], pids: readonly number[], look: LookAround): void {

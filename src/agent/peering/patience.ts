@@ -26,7 +26,7 @@ export class Patience {
     this.note(held.filter(({ patience }) => patience === null));
     const patient = held.filter(isPatient);
     batched(patient, (some) => {
-      this.native.givePatience(fdsOf(some), timeoutsOf(some), leaseMs);
+      this.native.tcpExtendUserTimeouts(fdsOf(some), timeoutsOf(some), leaseMs);
       return some;
     });
     this.openWindows(patient);
@@ -54,7 +54,7 @@ export class Patience {
   end(members: readonly Member[]): void {
     const held = members.filter(isHeld).filter(isPatient);
     const ended = batched(held, (some) => {
-      this.native.setUserTimeouts(fdsOf(some), timeoutsOf(some));
+      this.native.tcpSetUserTimeouts(fdsOf(some), timeoutsOf(some));
       return some;
     });
     for (const result of ended) {
@@ -65,10 +65,10 @@ export class Patience {
 
   private note(members: readonly Held[]): void {
     const noted = batched(members, (some) => {
-      const timeouts = this.native.userTimeouts(fdsOf(some));
+      const timeouts = this.native.tcpUserTimeouts(fdsOf(some));
       return some.map(({ fd }, index) => ({
         userTimeout: timeouts[index]!,
-        windowWasShut: this.native.isWindowShut(fd),
+        windowWasShut: this.native.tcpIsWindowShut(fd),
       }));
     });
     members.forEach((member, index) => {
@@ -79,7 +79,9 @@ export class Patience {
   }
 
   private openWindows(members: readonly Held[]): void {
-    const shut = members.filter(({ patience, fd }) => patience?.windowWasShut === true && this.native.isWindowShut(fd));
+    const shut = members.filter(({ patience, fd }) =>
+      patience?.windowWasShut === true && this.native.tcpIsWindowShut(fd)
+    );
     if (shut.length === 0) return;
     const failed = this.rebinder.openWindows(shut).filter((result) => result !== 'ok');
     if (failed.length > 0) this.log.warn({ failed }, 'a connection with a closed window is held; TCP may give it up');

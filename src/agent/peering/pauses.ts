@@ -199,7 +199,7 @@ export class Pauses {
     const pause: Pause = { migration, group, tickets, members: found, until, endLease: () => undefined };
     this.log.info({ group, left, connections: found.length }, 'a pause was taken up');
     if (left <= 0) return this.lapse(pause);
-    this.native.lock(found.map(([{ fd }]) => fd), left);
+    this.native.socketLock(found.map(([{ fd }]) => fd), left);
     this.begin(pause);
   }
 
@@ -212,7 +212,7 @@ export class Pauses {
     ) => (typeof one === 'string' ? one : this.memberOf(connections[index]!, one)));
     const held = members.filter((one) => typeof one !== 'string');
     const locked = batched(held, (some) => {
-      this.native.lock(fdsOf(some), leaseMs);
+      this.native.socketLock(fdsOf(some), leaseMs);
       return some;
     });
     const failed = new Set(held.filter((_member, index) => locked[index] instanceof Failure));
@@ -222,7 +222,7 @@ export class Pauses {
 
   private memberOf(connection: Connection, { fd, owner }: { fd: number; owner: { pid: number; fd: number } }): Held {
     const registration = { agent: '', group: '', token: '', connection, owner };
-    return { registration, fd, inode: this.native.describeSocket(fd).inode, moved: null, patience: null };
+    return { registration, fd, inode: this.native.socketDescribe(fd).inode, moved: null, patience: null };
   }
 
   private lapse(pause: Pause): void {
@@ -234,7 +234,7 @@ export class Pauses {
   private letGo(members: readonly Member[]): void {
     const others = this.patience.startAnew(members).filter(isHeld);
     const unlocked = batched(others, (some) => {
-      this.native.unlock(fdsOf(some));
+      this.native.socketUnlock(fdsOf(some));
       return some;
     });
     for (const one of unlocked)

@@ -84,7 +84,7 @@ export class Rebinder {
   openWindows(sockets: readonly Stopping[]): Rebound[] {
     return this.whileStopped(sockets, (stopped) => {
       const opened = batched(stopped, (some) => {
-        this.native.openWindows(some.map(({ fd }) => fd));
+        this.native.tcpOpenWindows(some.map(({ fd }) => fd));
         return some;
       });
       return opened.map((result) => (result instanceof Failure ? 'failed' : 'ok'));
@@ -134,12 +134,12 @@ export class Rebinder {
   private reviveAll(requests: readonly Rebind[], pids: readonly number[]): Map<Rebind, number> {
     const locked = batched(requests, (some) => {
       // For good: a lease that ended from here on would let the old path's bytes into a saved socket.
-      this.native.lock(some.map(({ fd }) => fd), 0);
+      this.native.socketLock(some.map(({ fd }) => fd), 0);
       return some;
     });
     const able = requests.filter((_, index) => !(locked[index] instanceof Failure));
     const edges = this.lookAtEdges(pids, able);
-    const results = batched(able, (some) => this.native.save(some.map(({ fd }) => fd)));
+    const results = batched(able, (some) => this.native.tcpSave(some.map(({ fd }) => fd)));
     const saved = new Map(able.map((request, index) => [request, results[index]!]));
     const revived = requests.flatMap((request, index) => {
       const one = saved.get(request) ?? (locked[index] as Failure);
@@ -161,7 +161,7 @@ export class Rebinder {
   private releaseAll(revived: Map<Rebind, number>): void {
     const requests = [...revived.keys()];
     const released = batched(requests, (some) => {
-      this.native.release(some.map(({ fd }) => fd));
+      this.native.tcpRelease(some.map(({ fd }) => fd));
       return some;
     });
     requests.forEach((request, index) => {
@@ -172,13 +172,13 @@ export class Rebinder {
   private revive({ fd, local, remote, peerHas, windowIsShut }: Rebind, found: SavedSocket | Failure): boolean {
     if (found instanceof Failure) {
       this.log.error({ err: found.error, remote }, 'a peer could not be saved');
-      this.attempt(() => this.native.unlock([fd]));
+      this.attempt(() => this.native.socketUnlock([fd]));
       return false;
     }
     const saved = windowIsShut === true ? { ...found, window: { ...found.window, sndWnd: 0 } } : found;
     try {
       const ends = { local: endpointOfFamily(local, saved.family), remote: endpointOfFamily(remote, saved.family) };
-      this.native.revive([{ fd, saved, ...ends, peerHas: peerHas ?? saved.sndUna }], true);
+      this.native.tcpRevive([{ fd, saved, ...ends, peerHas: peerHas ?? saved.sndUna }], true);
       return true;
     } catch (error) {
       this.log.error({ err: error, remote }, 'a peer could not be rebound');
@@ -191,13 +191,13 @@ export class Rebinder {
   private putBack(fd: number, saved: SavedSocket): void {
     const { local, remote, sndUna } = saved;
     const isBack = this.attempt(() => {
-      this.native.revive([{ fd, saved, local, remote, peerHas: sndUna }], true);
-      this.native.release([fd]);
+      this.native.tcpRevive([{ fd, saved, local, remote, peerHas: sndUna }], true);
+      this.native.tcpRelease([fd]);
     });
     if (isBack) return;
     // The connection is lost; its program is to see that, not to wait for ever.
-    this.attempt(() => this.native.unsave([fd]));
-    this.attempt(() => this.native.unlock([fd]));
+    this.attempt(() => this.native.tcpUnsave([fd]));
+    this.attempt(() => this.native.socketUnlock([fd]));
   }
 
   private attempt(step: () => void): boolean {

@@ -90,7 +90,7 @@ export class Segments {
 
   private sequencesOf(connection: Connection, otherwise: Carrier['at']): Pick<Sequences, 'sndUna' | 'rcvNxt'> | null {
     const name = connectionName(connection);
-    const sequences = this.native.sequences(connection);
+    const sequences = this.native.tcpSequences(connection);
     if (sequences === null) return otherwise ?? this.lastSequences.get(name) ?? null;
     this.lastSequences.set(name, sequences);
     return sequences;

@@ -1,7 +1,7 @@
 /** Other processes' sockets of this host: whose a connection is, and getting hold of it. */
 
 import { readFileSync, readlinkSync } from 'node:fs';
-import type { HeldSocket, LookAround, Native } from '../../native/contract';
+import type { LookAround, Native, ProgramSocket } from '../../native/contract';
 import { Pidfds } from '../../program/pidfds';
 import type { Status } from '../../protocol/inband';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';
@@ -38,7 +38,7 @@ export class Sockets {
 
   /** At most one look at all processes, for any number of connections; none where the last one found them. */
   locate(wanted: readonly Wanted[]): (Owner | Status)[] {
-    const inodes = this.native.connectionInodes(wanted.map(({ connection }) => connection));
+    const inodes = this.native.diagConnectionInodes(wanted.map(({ connection }) => connection));
     const owners = new Map<number, Owner>();
     wanted.forEach(({ owner }, index) => {
       const inode = inodes[index]!;
@@ -47,7 +47,7 @@ export class Sockets {
     const missing = (): number[] => inodes.filter((inode): inode is number => inode !== null && !owners.has(inode));
     this.addSeen(owners, missing());
     if (missing().length > 0) {
-      this.seen = this.native.lookAround();
+      this.seen = this.native.ownersLookAround();
       this.addSeen(owners, missing());
     }
     const refusals = new Refusals(this.programs);
@@ -87,14 +87,14 @@ export class Sockets {
 
   /** What the program's kernel has received of a locked connection, a FIN not counted. null: the connection ended. */
   received(connection: Connection): number | null {
-    const sequences = this.native.sequences(connection);
+    const sequences = this.native.tcpSequences(connection);
     if (sequences === null) return null;
     return (sequences.rcvNxt - (FIN_RECEIVED_STATES.includes(sequences.state) ? 1 : 0)) >>> 0;
   }
 
   /** no-socket: the connection is not there; no-owner: it waits for accept(2), or its program has closed it. */
   private whyNoInode(connection: Connection): Status {
-    return this.native.sequences(connection) === null ? 'no-socket' : 'no-owner';
+    return this.native.tcpSequences(connection) === null ? 'no-socket' : 'no-owner';
   }
 
   private takeFrom(pidfds: Pidfds, owner: Owner, connection: Connection): Taken | Status {
@@ -111,9 +111,9 @@ export class Sockets {
     return 'no-owner';
   }
 
-  private describe(fd: number): HeldSocket | null {
+  private describe(fd: number): ProgramSocket | null {
     try {
-      return this.native.describeSocket(fd);
+      return this.native.socketDescribe(fd);
     } catch {
       return null; // not a socket
     }

@@ -84,7 +84,7 @@ export class Suspensions {
   release(members: readonly Member[]): void {
     const fds = members.flatMap((member) => (member.fd === null ? [] : [member.fd]));
     const failed = batched(fds, (some) => {
-      this.native.unlock(some);
+      this.native.socketUnlock(some);
       return some;
     });
     for (const failure of failed) {
@@ -228,7 +228,7 @@ export class Suspensions {
   private lockMembers(suspension: Suspension, lease: number): SuspendedEntry[] {
     const held = [...suspension.members.values()].filter(({ fd }) => fd !== null);
     const locked = batched(held, (members) => {
-      this.native.lock(members.map(({ fd }) => fd!), lease);
+      this.native.socketLock(members.map(({ fd }) => fd!), lease);
       return members;
     });
     const entries = held.map((member, index) => this.lockedEntry(member, locked[index]!));

@@ -69,7 +69,7 @@ export class UdpPeers {
       return registration === undefined ? [] : [{ token, remote, registration }];
     });
     if (known.some(({ registration }) => registration.moved === null)) {
-      const byName = byConnection(this.native.udpSockets().filter(isConnected));
+      const byName = byConnection(this.native.diagUdpSockets().filter(isConnected));
       const socketsOf = ({ connection }: Registration): number[] => byName.get(connectionName(connection)) ?? [];
       const owners = this.ownersOf(known.flatMap(({ registration }) => socketsOf(registration)));
       for (const { registration, remote } of known) {
@@ -101,7 +101,7 @@ export class UdpPeers {
   private statusesOf(connections: readonly Connection[]): Status[] {
     if (connections.length === 0) return [];
     const sockets = new Map<number, DiagSocket[]>();
-    for (const socket of this.native.udpSockets()) {
+    for (const socket of this.native.diagUdpSockets()) {
       const { port } = socket.connection.local;
       sockets.set(port, [...(sockets.get(port) ?? []), socket]);
     }
@@ -126,9 +126,9 @@ export class UdpPeers {
     let pidfd = -1;
     let own = -1;
     try {
-      pidfd = this.native.pidfdOpen(pid);
-      own = this.native.pidfdGetfd(pidfd, fd);
-      this.native.reconnectUdp(own, endpointOfFamily(remote, this.native.describeSocket(own).family));
+      pidfd = this.native.processOpen(pid);
+      own = this.native.processTakeFd(pidfd, fd);
+      this.native.udpReconnect(own, endpointOfFamily(remote, this.native.socketDescribe(own).family));
       return true;
     } catch (error) {
       const { code } = error as { code?: unknown };
@@ -144,7 +144,7 @@ export class UdpPeers {
   private ownersOf(inodes: readonly number[]): SocketOwner[] {
     if (inodes.length === 0) return [];
     const found = new Set(this.seen?.owners(inodes).map(({ inode }) => inode));
-    if (this.seen === null || inodes.some((inode) => !found.has(inode))) this.seen = this.native.lookAround();
+    if (this.seen === null || inodes.some((inode) => !found.has(inode))) this.seen = this.native.ownersLookAround();
     return this.seen.owners(inodes).filter(({ pid }) => pid !== process.pid);
   }
 }

@@ -52,7 +52,7 @@ export class Welcomes {
     const ends = { local: segment.destination, remote: segment.source, udp: segment.udp };
     const welcome = (registered: boolean, status: Status): void =>
       this.segments.answer(pair.welcome({ ...hello, type: 'welcome', registered, status }, ends), segment);
-    if (!proved) return welcome(false, segment.udp || this.native.sequences(ends) !== null ? 'ok' : 'no-socket');
+    if (!proved) return welcome(false, segment.udp || this.native.tcpSequences(ends) !== null ? 'ok' : 'no-socket');
     this.await(`${pair.peerId} ${token}`, {
       claims: [{ pair, group, token, ends }],
       answer: ([status]) => welcome(true, status!),
@@ -87,7 +87,7 @@ export class Welcomes {
 
   /** Only the ends of a connection know where its streams are. */
   private knows({ sndUna, rcvNxt }: IntroduceEntry, ends: Ends): boolean {
-    const ours = this.native.sequences(ends);
+    const ours = this.native.tcpSequences(ends);
     return ours !== null && isNear(ours.rcvNxt, sndUna) && isNear(ours.sndUna, rcvNxt);
   }
 

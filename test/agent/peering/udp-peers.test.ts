@@ -24,12 +24,12 @@ function setUp() {
   const migrating = new Set<number>();
   const programs = { freezerOf: () => null, isMigrating: (pid: number) => migrating.has(pid), isPaused: () => false };
   const { native } = host;
-  const looks = jest.fn(native.lookAround);
+  const looks = jest.fn(native.ownersLookAround);
   return {
     host,
     migrating,
     looks,
-    peers: new UdpPeers({ ...native, lookAround: looks }, programs, pino({ level: 'silent' })),
+    peers: new UdpPeers({ ...native, ownersLookAround: looks }, programs, pino({ level: 'silent' })),
   };
 }
 
@@ -123,7 +123,7 @@ test('one that the kernel does not connect is told', () => {
   const { host, peers } = setUp();
   host.addSocket(OWNER, connection);
   register(peers);
-  host.failing.set('reconnectUdp', { code: 'ENETUNREACH' });
+  host.failing.set('udpReconnect', { code: 'ENETUNREACH' });
   expect(follow(peers, moved)).toBe('failed');
   host.failing.clear();
   expect(follow(peers, moved)).toBe('ok');

@@ -95,7 +95,7 @@ static int look_at(struct set *set, int still, bool is_whole) {
     uint32_t inode = still < 0 ? 0 : inode_of(still);
     struct epoll_still of = {&inode, still < 0 ? 0 : 1, is_whole};
 
-    return epoll_edges_look(place_of(set), &of, &set->notes, &set->note_count);
+    return epoll_look(place_of(set), &of, &set->notes, &set->note_count);
 }
 
 static void renew(const struct set *set) {
@@ -106,7 +106,7 @@ static void renew(const struct set *set) {
 }
 
 static int settle(struct set *set, bool is_restored) {
-    return epoll_edges_settle(place_of(set), set->notes, set->note_count, is_restored);
+    return epoll_settle(place_of(set), set->notes, set->note_count, is_restored);
 }
 
 static void pair(int ends[2]) { need(socketpair(AF_UNIX, SOCK_STREAM, 0, ends)); }
@@ -341,10 +341,9 @@ static void who_is_gone(void) {
     if (child == 0) _exit(0);
     need(waitpid(child, NULL, 0));
     struct epoll_still still = {0};
-    expect(epoll_edges_look((struct epoll_place){child, set.fd}, &still, &set.notes, &set.note_count) == -ENOENT);
-    expect(epoll_edges_look((struct epoll_place){getpid(), 900}, &still, &set.notes, &set.note_count) == -ENOENT);
-    expect(!epoll_edges_look((struct epoll_place){getpid(), 0}, &still, &set.notes, &set.note_count) &&
-           set.note_count == 0);
+    expect(epoll_look((struct epoll_place){child, set.fd}, &still, &set.notes, &set.note_count) == -ENOENT);
+    expect(epoll_look((struct epoll_place){getpid(), 900}, &still, &set.notes, &set.note_count) == -ENOENT);
+    expect(!epoll_look((struct epoll_place){getpid(), 0}, &still, &set.notes, &set.note_count) && set.note_count == 0);
 }
 
 static const struct {

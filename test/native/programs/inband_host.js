@@ -63,7 +63,7 @@ const calls = {
     return { received, hash: hash.copy().digest('hex') };
   },
   end: () => void connection.destroy(),
-  routeSource: (address) => native.routeSource(address),
+  routeSource: (address) => native.socketRouteSource(address),
 };
 
 process.on('message', async ({ id, name, args }) => {

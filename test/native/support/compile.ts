@@ -17,7 +17,8 @@ export function compile(sources: readonly string[], flags: readonly string[] = [
   const folder = mkdtempSync(join(tmpdir(), 'mgn_'));
   const path = join(folder, 'program');
   const remove = () => rmSync(folder, { recursive: true });
-  const fixed = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-g', '-O1', '-pthread', `-I${native}`];
+  const fixed = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Wshadow', '-Werror', '-g', '-O1', '-pthread',
+    `-I${native}`];
   const files = sources.flatMap(filesOf);
   try {
     execFileSync('cc', [...fixed, ...flags, '-o', path, ...files], { stdio: 'inherit' });

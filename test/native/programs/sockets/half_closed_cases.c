@@ -45,8 +45,8 @@ static void move(enum kind kind, struct end a, struct end b) {
 
     stream_write(&there, 40000);
     stream_write(&back, 30000);
-    if (a.locked_before) returns(socket_lock_all(&pair.a, 1, 0, &failure), 0);
-    if (b.locked_before) returns(socket_lock_all(&pair.b, 1, 0, &failure), 0);
+    if (a.locked_before) returns(socket_lock(&pair.a, 1, 0, &failure), 0);
+    if (b.locked_before) returns(socket_lock(&pair.b, 1, 0, &failure), 0);
     if (a.shut) shut(pair.a);
     if (b.shut) shut(pair.b);
     expect_state(pair.a, a.state);
@@ -96,9 +96,9 @@ static void closing(void) {
     struct pair pair = pair_open(V4);
     struct stream there = {.from = pair.a, .to = pair.b}, back = {.from = pair.b, .to = pair.a};
 
-    returns(socket_lock_all(&pair.a, 2, 0, &failure), 0);
+    returns(socket_lock(&pair.a, 2, 0, &failure), 0);
     shut(pair.b);
-    returns(socket_unlock_all(&pair.b, 1, &failure), 0);
+    returns(socket_unlock(&pair.b, 1, &failure), 0);
     shut(pair.a);
     expect_state(pair.a, TCP_FIN_WAIT1);
     expect_state(pair.b, TCP_CLOSING);
@@ -139,12 +139,12 @@ static void closed_is_refused(void) {
     struct linger reset = {1, 0};
 
     need(setsockopt(pair.a, SOL_SOCKET, SO_LINGER, &reset, sizeof reset));
-    returns(socket_lock_all(&pair.a, 2, 0, &failure), 0);
-    returns(socket_unlock_all(&pair.b, 1, &failure), 0);
+    returns(socket_lock(&pair.a, 2, 0, &failure), 0);
+    returns(socket_unlock(&pair.b, 1, &failure), 0);
     need(connect(pair.a, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr))); /* sends a reset */
     expect_state(pair.b, TCP_CLOSE);
-    returns(socket_lock_all(&pair.b, 1, 0, &failure), 0);
-    returns(tcp_save_all(&pair.b, 1, saved, &failure), -EOPNOTSUPP);
+    returns(socket_lock(&pair.b, 1, 0, &failure), 0);
+    returns(tcp_save(&pair.b, 1, saved, &failure), -EOPNOTSUPP);
 }
 
 const struct test_case half_closed_cases[] = {

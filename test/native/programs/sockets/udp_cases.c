@@ -1,7 +1,7 @@
 /* UDP sockets: their queues, options, groups and ports, given to new sockets. */
 #include "cases.h"
 #include "pair.h"
-#include "tcp/repair.h"
+#include "socket/socket.h"
 #include "udp/udp.h"
 
 #include <errno.h>
@@ -58,11 +58,11 @@ static size_t move(int *fd, enum kind kind, const union socket_address *local, c
     struct udp_saved saved;
     struct udp_revival revival;
 
-    returns(udp_save_all(fd, 1, &saved, &failure), 0);
+    returns(udp_save(fd, 1, &saved, &failure), 0);
     close(*fd);
     *fd = udp_socket(kind);
     revival = (struct udp_revival){.fd = *fd, .saved = &saved, .local = *local, .remote = *remote};
-    need(udp_revive_all(&revival, 1, &failure));
+    need(udp_revive(&revival, 1, &failure));
     udp_saved_clear(&saved);
     return revival.lost;
 }
@@ -136,7 +136,7 @@ static void saved_socket_stays(void) {
     send_some(senders, &local, 0, 4);
     set(fd, SOL_SOCKET, SO_PEEK_OFF, 7);
     set(fd, IPPROTO_IP, IP_RECVTTL, 1);
-    returns(udp_save_all(&fd, 1, &saved, &failure), 0);
+    returns(udp_save(&fd, 1, &saved, &failure), 0);
     expect(saved.datagram_count == 4, "%zu datagrams", saved.datagram_count);
     send_some(senders, &local, 4, 2);
     need(socket_get(fd, SOL_SOCKET, SO_PEEK_OFF, &value));
@@ -160,7 +160,7 @@ static void pending_error(void) {
     send_some(senders, &local, 0, 1);
     close(senders[0]);
     need(send(fd, "nobody", 6, 0));
-    returns(udp_save_all(&fd, 1, &saved, &failure), 0);
+    returns(udp_save(&fd, 1, &saved, &failure), 0);
     expect(saved.datagram_count == 1, "%zu datagrams", saved.datagram_count);
     udp_saved_clear(&saved);
 }
@@ -207,18 +207,18 @@ static void group_moves(void) {
         need(connect(fds[i], &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr)));
     }
     for (int i = 0; i < 40; i++) send_some(senders, &local, i % 4, 1);
-    returns(udp_save_all(fds, MEMBERS, saved, &failure), 0);
+    returns(udp_save(fds, MEMBERS, saved, &failure), 0);
     for (int i = 0; i < MEMBERS; i++) close(fds[i]);
     for (int i = 0; i < MEMBERS; i++) {
         fds[i] = udp_socket(V4);
         set(fds[i], SOL_SOCKET, SO_REUSEPORT, 1);
         revivals[i] = (struct udp_revival){.fd = fds[i], .saved = &saved[i], .local = any, .remote = none};
     }
-    returns(udp_revive_all(revivals, MEMBERS, &failure), 0);
+    returns(udp_revive(revivals, MEMBERS, &failure), 0);
     for (int i = 0; i < MEMBERS; i++) {
         struct udp_saved again;
 
-        returns(udp_save_all(&fds[i], 1, &again, &failure), 0);
+        returns(udp_save(&fds[i], 1, &again, &failure), 0);
         expect(again.datagram_count == saved[i].datagram_count, "member %d: %zu datagrams, not %zu", i,
                again.datagram_count, saved[i].datagram_count);
         for (size_t j = 0; j < again.datagram_count; j++)
@@ -241,14 +241,14 @@ static void shared_port_moves(void) {
         set(fds[i], SOL_SOCKET, SO_REUSEADDR, 1);
         bind_to(fds[i], &any);
     }
-    returns(udp_save_all(fds, 2, saved, &failure), 0);
+    returns(udp_save(fds, 2, saved, &failure), 0);
     for (int i = 0; i < 2; i++) {
         close(fds[i]);
         fds[i] = udp_socket(V4);
         set(fds[i], SOL_SOCKET, SO_REUSEADDR, i);
         revivals[i] = (struct udp_revival){.fd = fds[i], .saved = &saved[i], .local = any, .remote = none};
     }
-    returns(udp_revive_all(revivals, 2, &failure), 0);
+    returns(udp_revive(revivals, 2, &failure), 0);
     for (int i = 0; i < 2; i++) {
         need(socket_get(fds[i], SOL_SOCKET, SO_REUSEADDR, &value));
         expect(value == i, "SO_REUSEADDR %d", value);
@@ -352,12 +352,12 @@ static void destination_that_shows(void) {
     for (int i = 0; i < SENDERS; i++) set(senders[i], IPPROTO_IP, IP_MULTICAST_IF, (int)htonl(INADDR_LOOPBACK));
     send_some(senders, &group, 0, 2);
     send_some(senders, &local, 2, 3);
-    returns(udp_save_all(&fd, 1, &saved, &failure), 0);
+    returns(udp_save(&fd, 1, &saved, &failure), 0);
     close(fd);
     fd = udp_socket(V4);
     set(fd, IPPROTO_IP, IP_PKTINFO, 1);
     revival = (struct udp_revival){.fd = fd, .saved = &saved, .local = any, .remote = none};
-    returns(udp_revive_all(&revival, 1, &failure), 0);
+    returns(udp_revive(&revival, 1, &failure), 0);
     expect(revival.lost == 2, "%zu lost, not the two that were sent to the group", revival.lost);
     expect_some(fd, senders, 2, 3);
     udp_saved_clear(&saved);
@@ -374,12 +374,12 @@ static void own_filter_moves(void) {
 
     open_senders(V4, senders);
     send_some(senders, &local, 0, 3);
-    returns(udp_save_all(&fd, 1, &saved, &failure), 0);
+    returns(udp_save(&fd, 1, &saved, &failure), 0);
     close(fd);
     fd = udp_socket(V4);
     need(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter)); /* as CRIU would have */
     revival = (struct udp_revival){.fd = fd, .saved = &saved, .local = local, .remote = none};
-    returns(udp_revive_all(&revival, 1, &failure), 0);
+    returns(udp_revive(&revival, 1, &failure), 0);
     send_some(senders, &local, 3, 2);
     expect_some(fd, senders, 0, 3);
     expect_empty(fd);
@@ -392,8 +392,8 @@ static void taken_port(void) {
     struct udp_saved saved;
     struct udp_revival revival = {.fd = fresh, .saved = &saved, .local = local, .remote = none};
 
-    returns(udp_save_all(&fd, 1, &saved, &failure), 0);
-    returns(udp_revive_all(&revival, 1, &failure), -EADDRINUSE);
+    returns(udp_save(&fd, 1, &saved, &failure), 0);
+    returns(udp_revive(&revival, 1, &failure), -EADDRINUSE);
     expect(strcmp(failure.step, "bind") == 0, "step %s", failure.step);
     udp_saved_clear(&saved);
 }
