@@ -1,4 +1,4 @@
-/* openInband: the in-band endpoint (native/inband.h) on the event loop. */
+/* openInband: the in-band endpoint (native/inband/inband.h) on the event loop. */
 
 #include <cerrno>
 #include <memory>

@@ -88,9 +88,9 @@ Napi::Value from_options(Napi::Env env, const struct socket_option *options, siz
     return out;
 }
 
-struct Untouched : untouched_sockets {
-    Untouched() : untouched_sockets{} {}
-    ~Untouched() { untouched_sockets_free(this); }
+struct Untouched {
+    untouched_sockets sockets = {};
+    ~Untouched() { untouched_sockets_free(&sockets); }
 };
 
 Napi::Value read_options(const Napi::CallbackInfo &info) {
@@ -101,7 +101,7 @@ Napi::Value read_options(const Napi::CallbackInfo &info) {
     for (size_t i = 0; i < fds.size(); i++) {
         Napi::HandleScope scope(info.Env());
         size_t count = 0;
-        check(info.Env(), socket_read_options(int(fds[i]), &untouched, options.data(), &count), "getsockopt");
+        check(info.Env(), socket_read_options(int(fds[i]), &untouched.sockets, options.data(), &count), "getsockopt");
         out.Set(uint32_t(i), from_options(info.Env(), options.data(), count));
     }
     return out;
@@ -137,7 +137,8 @@ void write_options(const Napi::CallbackInfo &info) {
         Napi::HandleScope scope(info.Env());
         std::vector<struct socket_option> options = to_options(lists.Get(i));
         const char *refused = "setsockopt";
-        int result = socket_write_options(int(fds[i]), &untouched, options.data(), options.size(), early, &refused);
+        int result =
+            socket_write_options(int(fds[i]), &untouched.sockets, options.data(), options.size(), early, &refused);
         if (result < 0) fail(info.Env(), result, refused);
     }
 }

@@ -93,7 +93,7 @@ static bool has_signal(pid_t tid) {
 }
 
 static bool change(pid_t tid, long number, uint64_t first) {
-    registers own;
+    registers own = {0};
     struct iovec all = {.iov_base = &own, .iov_len = sizeof own};
 
     if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &all) < 0 || all.iov_len != sizeof own) return false;

@@ -18,13 +18,18 @@
  * pidfd_getfd(2). And when a supervisor dies, a write of the program finds a reader's end and waits, where it would
  * have been killed by SIGPIPE.
  *
- * Init does not keep the program's own ends: end of file and EPIPE mean what they always mean. Nor does it stay in the
- * program's working directory (src/program/init-directory.ts).
+ * Init does not keep the program's own ends, so that end of file and EPIPE mean what they always mean. Nor does it stay
+ * in the program's working directory (src/program/init-directory.ts).
+ *
+ * Functions return 0 or -errno where nothing else is said.
  */
+#include "init/init.h"
+
+#include "../preload/registry.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,9 +40,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../preload/registry.h"
-#include "init/init.h"
-
 enum {
     FD_REPORT = 3,
     FD_STDIN_WRITE = 4,
@@ -45,6 +47,10 @@ enum {
     FD_STDERR_READ = 6,
     /* High enough to be out of the way, low enough not to grow the descriptor table. */
     FD_CEILING = 1024,
+    /* Exit statuses: of a step before the program's, and what a shell gives for a program that it cannot execute. */
+    EXIT_FAILED = 125,
+    EXIT_NOT_EXECUTED = 126,
+    EXIT_NOT_FOUND = 127,
 };
 
 struct options {
@@ -55,98 +61,105 @@ struct options {
     char **command;
 };
 
-static void report(pid_t pid, enum init_step step, int error) {
-    struct init_report r = {.pid = pid, .step = step, .error = error};
-    ssize_t n;
+/* `result` is 0 or -errno. */
+static void report(pid_t pid, enum init_step step, int result) {
+    const struct init_report one = {.pid = pid, .step = step, .error = -result};
+    ssize_t written;
 
-    do n = write(FD_REPORT, &r, sizeof(r));
-    while (n < 0 && errno == EINTR);
+    do written = write(FD_REPORT, &one, sizeof one);
+    while (written < 0 && errno == EINTR);
 }
 
 static int join_cgroup(const char *cgroup) {
     char path[4096];
-    int fd, ret = 0;
+    int fd, result = 0;
 
-    snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+    snprintf(path, sizeof path, "%s/cgroup.procs", cgroup);
     fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -errno;
-    if (write(fd, "0", 1) != 1) ret = -errno;
+    if (write(fd, "0", 1) != 1) result = -errno;
     close(fd);
-    return ret;
+    return result;
 }
 
-/* Moves fd to `to`; returns 0 or -errno. The result is inherited over exec. */
+/* Moves fd to `to`, where it is inherited over exec. */
 static int move_fd(int fd, int to) {
-    int ret = dup2(fd, to) < 0 ? -errno : 0;
+    int result = dup2(fd, to) < 0 ? -errno : 0;
 
     close(fd);
-    return ret;
+    return result;
 }
 
-/* Makes the registry and its eventfd and tells the shim where they are. Returns 0 or -errno. */
+/* An empty registry in a memfd: its descriptor or -errno. */
+static int make_memory(void) {
+    int fd = memfd_create(REGISTRY_MEMFD_NAME, MFD_ALLOW_SEALING), result;
+    void *map = MAP_FAILED;
+
+    if (fd < 0) return -errno;
+    if (ftruncate(fd, REGISTRY_SIZE) < 0) goto fail;
+    /* A program that shrank it would kill its supervisor with SIGBUS; the shim makes it grow where many sockets are. */
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) < 0) goto fail;
+    map = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) goto fail;
+    registry_init(map);
+    munmap(map, REGISTRY_SIZE);
+    return fd;
+fail:
+    result = -errno;
+    close(fd);
+    return result;
+}
+
+/* Makes the registry and its eventfd, and tells the shim where they are. */
 static int make_registry(const char *preload) {
     char fds[32], list[8192];
     const char *others = getenv("LD_PRELOAD");
     struct rlimit limit;
-    int memory, event, top, ret;
-    void *map;
+    int memory, event, top, result;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
     top = limit.rlim_cur < FD_CEILING ? (int)limit.rlim_cur : FD_CEILING;
-
-    memory = memfd_create(REGISTRY_MEMFD_NAME, MFD_ALLOW_SEALING);
-    if (memory < 0 || ftruncate(memory, REGISTRY_SIZE) < 0) return -errno;
-    /* A program that shrank it would kill its supervisor with SIGBUS; the shim makes it grow where many sockets are. */
-    if (fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) < 0) return -errno;
-    map = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-    if (map == MAP_FAILED) return -errno;
-    registry_init(map);
-    munmap(map, REGISTRY_SIZE);
-
+    if ((memory = make_memory()) < 0) return memory;
+    if ((result = move_fd(memory, top - 1)) < 0) return result;
     event = eventfd(0, EFD_NONBLOCK);
     if (event < 0) return -errno;
+    if ((result = move_fd(event, top - 2)) < 0) return result;
 
-    ret = move_fd(memory, top - 1);
-    if (!ret) ret = move_fd(event, top - 2);
-    if (ret) return ret;
-
-    snprintf(fds, sizeof(fds), "%d,%d", top - 1, top - 2);
-    snprintf(list, sizeof(list), "%s%s%s", preload, others ? ":" : "", others ? others : "");
-    if (setenv(REGISTRY_ENV, fds, 1) < 0 || setenv("LD_PRELOAD", list, 1) < 0) return -errno;
-    return 0;
+    snprintf(fds, sizeof fds, "%d,%d", top - 1, top - 2);
+    snprintf(list, sizeof list, "%s%s%s", preload, others ? ":" : "", others ? others : "");
+    return setenv(REGISTRY_ENV, fds, 1) < 0 || setenv("LD_PRELOAD", list, 1) < 0 ? -errno : 0;
 }
 
 /* Becomes the program; returns only on failure, with -errno. */
-static int exec_program(const struct options *o, const sigset_t *mask) {
-    int fd;
-
+static int exec_program(const struct options *options, const sigset_t *mask) {
     if (setsid() < 0) return -errno;
-    if (o->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0) return -errno;
-    for (fd = FD_STDIN_WRITE; fd <= FD_STDERR_READ; fd++) close(fd);
+    if (options->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0) return -errno;
+    for (int fd = FD_STDIN_WRITE; fd <= FD_STDERR_READ; fd++) close(fd);
     fcntl(FD_REPORT, F_SETFD, FD_CLOEXEC);
     sigprocmask(SIG_SETMASK, mask, NULL);
-    execvp(o->command[0], o->command);
+    execvp(options->command[0], options->command);
     return -errno;
 }
 
 static int drop_program_ends(void) {
-    int fd, null = open("/dev/null", O_RDWR);
+    int null = open("/dev/null", O_RDWR), result = 0;
 
     if (null < 0) return -errno;
-    for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (dup2(null, fd) < 0) return -errno;
-    return close(null) < 0 ? -errno : 0;
+    for (int fd = STDIN_FILENO; result == 0 && fd <= STDERR_FILENO; fd++)
+        if (dup2(null, fd) < 0) result = -errno;
+    close(null);
+    return result;
 }
 
 /* What a terminal sends to a whole group goes to the program's group, anything else to its main process alone. */
-static void forward(pid_t program, int signo) {
-    switch (signo) {
+static void forward(pid_t program, int number) {
+    switch (number) {
     case SIGINT:
     case SIGQUIT:
     case SIGHUP:
     case SIGTSTP:
-    case SIGCONT: kill(-program, signo); break;
-    default: kill(program, signo);
+    case SIGCONT: kill(-program, number); break;
+    default: kill(program, number);
     }
 }
 
@@ -163,106 +176,95 @@ static int reap(pid_t program) {
 }
 
 static int watch(pid_t program, const sigset_t *all) {
-    int signo, status;
+    int number, status;
 
     for (;;) {
-        signo = sigwaitinfo(all, NULL);
-        if (signo < 0) continue;
-        if (signo == SIGCHLD) {
+        number = sigwaitinfo(all, NULL);
+        if (number < 0) continue;
+        if (number == SIGCHLD) {
             status = reap(program);
             if (status >= 0) return status;
-        } else if (signo == INIT_SIGNAL_CLOSE_STDIN) {
+        } else if (number == INIT_SIGNAL_CLOSE_STDIN) {
             close(FD_STDIN_WRITE);
         } else {
-            forward(program, signo);
+            forward(program, number);
         }
     }
 }
 
 /* PID 1. Returns the exit status of the namespace. */
-static int run_init(const struct options *o) {
-    sigset_t all, old;
+static int run_init(const struct options *options) {
+    enum init_step step = INIT_STEP_SESSION;
+    sigset_t all, before;
     pid_t program;
-    int ret;
+    int result;
 
     /* What the shell or the supervisor had open is not the program's, and CRIU could not carry it. */
-    close_range(o->terminal ? FD_STDIN_WRITE : FD_STDERR_READ + 1, ~0U, 0);
+    close_range(options->terminal ? FD_STDIN_WRITE : FD_STDERR_READ + 1, ~0U, 0);
     sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &old);
-
-    if (setsid() < 0) {
-        report(0, INIT_STEP_SESSION, errno);
-        return 125;
-    }
-    ret = make_registry(o->preload);
-    if (ret) {
-        report(0, INIT_STEP_REGISTRY, -ret);
-        return 125;
-    }
-
+    sigprocmask(SIG_BLOCK, &all, &before);
+    if ((result = setsid() < 0 ? -errno : 0) < 0) goto fail;
+    step = INIT_STEP_REGISTRY;
+    if ((result = make_registry(options->preload)) < 0) goto fail;
+    step = INIT_STEP_FORK;
     program = fork();
-    if (program < 0) {
-        report(0, INIT_STEP_FORK, errno);
-        return 125;
-    }
+    if ((result = program < 0 ? -errno : 0) < 0) goto fail;
     if (program == 0) {
-        ret = exec_program(o, &old);
-        report(0, INIT_STEP_EXEC, -ret);
-        _exit(ret == -ENOENT ? 127 : 126);
+        result = exec_program(options, &before);
+        report(0, INIT_STEP_EXEC, result);
+        _exit(result == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTED);
     }
-
     unsetenv("LD_PRELOAD");
-    ret = drop_program_ends();
-    if (ret) report(0, INIT_STEP_STDIO, -ret);
-    if (chdir(o->directory) < 0) report(0, INIT_STEP_DIRECTORY, errno);
+    if ((result = drop_program_ends()) < 0) report(0, INIT_STEP_STDIO, result);
+    if (chdir(options->directory) < 0) report(0, INIT_STEP_DIRECTORY, -errno);
     close(FD_REPORT);
     return watch(program, &all);
+fail:
+    report(0, step, result);
+    return EXIT_FAILED;
 }
 
-static int parse(int argc, char **argv, struct options *o) {
-    int i;
-
-    for (i = 1; i < argc; i++) {
+static int parse(int argc, char **argv, struct options *options) {
+    for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--")) {
-            o->command = argv + i + 1;
+            options->command = argv + i + 1;
             break;
         }
         if (!strcmp(argv[i], "--terminal"))
-            o->terminal = 1;
+            options->terminal = 1;
         else if (!strcmp(argv[i], "--cgroup") && i + 1 < argc)
-            o->cgroup = argv[++i];
+            options->cgroup = argv[++i];
         else if (!strcmp(argv[i], "--directory") && i + 1 < argc)
-            o->directory = argv[++i];
+            options->directory = argv[++i];
         else if (!strcmp(argv[i], "--preload") && i + 1 < argc)
-            o->preload = argv[++i];
+            options->preload = argv[++i];
         else
             return -EINVAL;
     }
-    return o->cgroup && o->directory && o->preload && o->command && o->command[0] ? 0 : -EINVAL;
+    return options->cgroup && options->directory && options->preload && options->command && options->command[0]
+               ? 0
+               : -EINVAL;
 }
 
 int main(int argc, char **argv) {
-    struct options o = {0};
-    pid_t init;
-    int ret;
+    struct options options = {0};
+    enum init_step step = INIT_STEP_CGROUP;
+    pid_t init = 0;
+    int result;
 
-    if (parse(argc, argv, &o)) {
+    if (parse(argc, argv, &options) < 0) {
         fprintf(stderr,
                 "usage: migrun-init --cgroup DIR --directory DIR --preload LIB [--terminal] -- COMMAND [ARG...]\n");
         return 2;
     }
-
-    ret = join_cgroup(o.cgroup);
-    if (ret) {
-        report(0, INIT_STEP_CGROUP, -ret);
-        return 125;
-    }
-    if (unshare(CLONE_NEWPID) < 0) {
-        report(0, INIT_STEP_NAMESPACE, errno);
-        return 125;
-    }
+    if ((result = join_cgroup(options.cgroup)) < 0) goto out;
+    step = INIT_STEP_NAMESPACE;
+    if ((result = unshare(CLONE_NEWPID) < 0 ? -errno : 0) < 0) goto out;
     init = fork();
-    if (init == 0) return run_init(&o);
-    report(init, init < 0 ? INIT_STEP_FORK : INIT_STEP_STARTED, init < 0 ? errno : 0);
-    return init < 0 ? 125 : 0;
+    if (init == 0) return run_init(&options);
+    step = init < 0 ? INIT_STEP_FORK : INIT_STEP_STARTED;
+    if (init < 0) result = -errno;
+out:
+    report(init, step, result);
+    return result < 0 ? EXIT_FAILED : 0;
 }

@@ -1,11 +1,10 @@
 /*
- * What migrun-init tells the supervisor through its report pipe, and the one signal it keeps for itself.
+ * What migrun-init tells the supervisor through its report pipe, and the one signal that it takes for itself.
  *
  * The pipe carries INIT_STEP_STARTED with init's pid (as the supervisor's namespace sees it), and one more record
  * for each step that failed. It ends when the program has been executed or has failed to be.
  */
-#ifndef MIGRUN_INIT_REPORT_H
-#define MIGRUN_INIT_REPORT_H
+#pragma once
 
 #include <signal.h>
 #include <stdint.h>
@@ -30,5 +29,3 @@ struct init_report {
 
 /* Asks init to close its end of the program's stdin, so that the program sees end of file. */
 #define INIT_SIGNAL_CLOSE_STDIN SIGRTMAX
-
-#endif

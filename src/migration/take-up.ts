@@ -95,7 +95,7 @@ function moveInodes(registry: Registry | undefined, state: MovingState, sockets:
   if (!moves.every(([, to]) => known.has(to))) registry?.moveInodes(moves);
 }
 
-/** The side that had sent a FIN is revived without it, and only the process that revived it knew (native/tcp_state.h). */
+/** The side that had sent a FIN is revived without it, and only the process that revived it knew (native/tcp/tcp.h). */
 function owesFin({ connection: { saved }, socket: { state } }: Taken): boolean {
   return saved.finSent && (state === TCP_ESTABLISHED || state === TCP_CLOSE_WAIT);
 }

@@ -1,4 +1,4 @@
-/** UDP sockets at the source and at the target of a migration: the mechanics are native/udp_state.h. */
+/** UDP sockets at the source and at the target of a migration: the mechanics are native/udp/udp.h. */
 import { native, type ProgramSocket, type ReviveUdpRequest, type SavedUdp } from '../native/index';
 import { innerPid } from '../program/pod';
 import type { Arrival } from '../protocol/control/index';

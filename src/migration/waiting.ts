@@ -1,7 +1,7 @@
 /**
  * Connections that the kernel has completed and the program has not accepted. Once it is frozen they are taken out of the
  * accept queues and move like the others, into the queues of the copy; where the migration is undone they go back into
- * those that they were in (native/accept_queue.h).
+ * those that they were in (native/accept/accept_queue.h).
  */
 import { MigrunError } from '../errors';
 import { native, type ProgramSocket, type QueuedSocket, type SavedSocket, type SocketObstacle } from '../native/index';

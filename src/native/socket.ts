@@ -28,7 +28,7 @@ export interface ProgramSocket {
   readonly obstacles: readonly SocketObstacle[];
 }
 
-/** What a socket has that nobody can carry: as the kernel shows it (native/socket_obstacles.h), or the shim saw it. */
+/** What a socket has that nobody can carry: as the kernel shows it (native/socket/obstacles.h), or the shim saw it. */
 export type SocketObstacle =
   | 'ebpf-filter'
   | 'locked-filter'
@@ -47,7 +47,7 @@ export type SocketObstacle =
   | 'saved-syn'
   | Exclude<HiddenOption, 'keys' | 'syn-read'>;
 
-/** An option that a program has set (native/socket_options.h). */
+/** An option that a program has set (native/socket/options.h). */
 export interface SocketOption {
   readonly level: number;
   readonly name: number;

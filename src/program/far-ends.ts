@@ -1,4 +1,4 @@
-/** The far ends of a program's stdin, stdout and stderr, as init keeps them for whoever supervises it (native/init.c). */
+/** The far ends of a program's stdin, stdout and stderr, as init keeps them for whoever supervises it (native/init/init.c). */
 import { existsSync } from 'node:fs';
 import { INIT_STDERR_READ, INIT_STDIN_WRITE, INIT_STDOUT_READ, type StdioEnds, takeFromInit } from './pod';
 

@@ -1,5 +1,5 @@
 /**
- * A pod: a program's cgroup v2 and PID namespace, with migrun-init as PID 1 (native/init.c).
+ * A pod: a program's cgroup v2 and PID namespace, with migrun-init as PID 1 (native/init/init.c).
  *
  * One is made by `createPod` for a new program, and by CRIU on the target of a migration, where `adoptPod` takes it.
  */
@@ -16,12 +16,12 @@ import { native } from '../native/index';
 import { makeInitDirectory, removeInitDirectory } from './init-directory';
 import { openTerminal, type Terminal } from './terminal';
 
-/** Descriptors that init keeps for whoever supervises the program (native/init.c). */
+/** Descriptors that init keeps for whoever supervises the program (native/init/init.c). */
 export const INIT_STDIN_WRITE = 4;
 export const INIT_STDOUT_READ = 5;
 export const INIT_STDERR_READ = 6;
 
-/** SIGRTMAX: asks init to close its end of the program's stdin (native/init_report.h). */
+/** SIGRTMAX: asks init to close its end of the program's stdin (native/init/init.h). */
 export const INIT_SIGNAL_CLOSE_STDIN = 64;
 
 /** A process that was killed is gone long before. */
@@ -176,7 +176,7 @@ function openTerminalEnds(size: { rows: number; columns: number }, near: number[
   return { kind: 'terminal', terminal };
 }
 
-/** struct init_report, native/init_report.h: pid, step, error, each int32. The pipe ends when the program runs. */
+/** struct init_report, native/init/init.h: pid, step, error, each int32. The pipe ends when the program runs. */
 async function readReports(fd: number, command: string): Promise<number> {
   const chunks: Buffer[] = [];
   for await (const chunk of createReadStream('', { fd, autoClose: true })) chunks.push(chunk as Buffer);

@@ -71,7 +71,7 @@ export class Program implements MovingProgram {
     };
   }
 
-  /** To init, which gives it to the program (native/init.c). */
+  /** To init, which gives it to the program (native/init/init.c). */
   signal(signo: number): void {
     try {
       process.kill(this.pod.initPid, signo);

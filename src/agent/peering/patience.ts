@@ -1,5 +1,5 @@
 /**
- * Connections of this host that are locked for minutes or hours, and TCP does not give them up (native/tcp_patience.h).
+ * Connections of this host that are locked for minutes or hours, and TCP does not give them up (native/tcp/user_timeout.h).
  *
  * The programs that have them run all the time: what they read waits, what they write goes into the send buffer and
  * then waits. Where a lock ends and nobody has resumed, its connection starts anew in place: with TCP's usual limits,

@@ -2,7 +2,7 @@
  * Rebind: connections of running programs get a new remote address, and a new local one where it was a loopback address,
  * while their programs stand still for a moment.
  *
- * Between lock and release, no thread that uses the sockets may run (native/tcp_state.h), so every process that has
+ * Between lock and release, no thread that uses the sockets may run (native/tcp/tcp.h), so every process that has
  * one of them open is stopped: a wrapped program by its freezer, which hides that from it, any other with ptrace.
  */
 
@@ -29,7 +29,7 @@ export interface Rebind extends Stopping {
   readonly remote: Endpoint;
   /** null: nobody has said. */
   readonly peerHas: number | null;
-  /** The other end has closed its window, whatever the socket says now (native/tcp_patience.h). */
+  /** The other end has closed its window, whatever the socket says now (native/tcp/user_timeout.h). */
   readonly windowIsShut?: boolean;
 }
 
@@ -80,7 +80,7 @@ export class Rebinder {
     }
   }
 
-  /** Of locked sockets (native/tcp_patience.h). */
+  /** Of locked sockets (native/tcp/user_timeout.h). */
   openWindows(sockets: readonly Stopping[]): Rebound[] {
     return this.whileStopped(sockets, (stopped) => {
       const opened = batched(stopped, (some) => {

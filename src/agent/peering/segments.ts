@@ -7,7 +7,7 @@
  * kernel has received, and acknowledges what is old there, which TCP ignores. It needs no socket to look at.
  *
  * On the addresses of a UDP conversation a message is a datagram that no kernel gives to a socket
- * (native/inband_datagram.h), and needs no numbers at all.
+ * (native/inband/packet.h), and needs no numbers at all.
  */
 
 import type { Logger } from 'pino';

@@ -13,7 +13,7 @@ export interface Member {
   readonly inode: number;
   /** Where its other end is now. */
   moved: Endpoint | null;
-  /** Of a hold: the program's own TCP_USER_TIMEOUT, and whether the window was closed (native/tcp_patience.h). */
+  /** Of a hold: the program's own TCP_USER_TIMEOUT, and whether the window was closed (native/tcp/user_timeout.h). */
   patience: { readonly userTimeout: number; readonly windowWasShut: boolean } | null;
 }
 
