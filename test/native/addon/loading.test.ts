@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-const repo = resolve(__dirname, '../..');
+const repo = resolve(__dirname, '../../..');
 
 /** The command line as it is where the native part was not built. */
 let folder: string;

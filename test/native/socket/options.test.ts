@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, Socket } from 'node:net';
-import { native, type SocketOption } from '../../src/native/index.js';
+import { native, type SocketOption } from '../../../src/native/index.js';
 
 const TCP = 6;
 const TCP_NODELAY = 1;

@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { type AddressInfo, connect as dial, createServer, type Server, type Socket } from 'node:net';
-import { native } from '../../src/native/index.js';
-import type { Connection } from '../../src/vocabulary/endpoint.js';
-import { compile } from './support/compile';
+import { native } from '../../../src/native/index.js';
+import type { Connection } from '../../../src/vocabulary/endpoint.js';
+import { compile } from '../support/compile';
 
 const TCP_ESTABLISHED = 1;
 const open: { server: Server; ends: Socket[] }[] = [];

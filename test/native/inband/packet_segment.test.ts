@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { compile } from './support/compile.js';
+import { compile } from '../support/compile.js';
 
 const program = compile(
-  ['test/native/fuzz_inband.c', 'native/inband/packet.c', 'native/socket/address.c', 'native/socket/headers.c'],
+  ['test/native/programs/fuzz_inband.c', 'native/inband/packet.c', 'native/socket/address.c',
+    'native/socket/headers.c'],
   ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
 );
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { native } from '../../src/native/index.js';
+import { native } from '../../../src/native/index.js';
 
 const HOLD_MS = 7_200_000;
 /** TCP's usual patience: tcp_retries2 = 15. */

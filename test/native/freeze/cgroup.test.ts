@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { native } from '../../src/native/index.js';
-import { compile } from './support/compile.js';
-import { Target } from './support/target.js';
+import { native } from '../../../src/native/index.js';
+import { compile } from '../support/compile.js';
+import { Target } from '../support/target.js';
 
 const mount = existsSync('/sys/fs/cgroup/unified/cgroup.procs') ? '/sys/fs/cgroup/unified' : '/sys/fs/cgroup';
 const group = join(mount, `mgn_${process.pid}`);

@@ -1,6 +1,6 @@
 /* inband_parse_datagram() and inband_build_datagram(), by support/fuzz_packets.h. Arguments: number of inputs, seed. */
 #include "inband/packet.h"
-#include "support/fuzz_packets.h"
+#include "../support/fuzz_packets.h"
 #include "socket/headers.h"
 
 enum { IP_HEADER = 20 };

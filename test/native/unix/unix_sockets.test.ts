@@ -1,6 +1,6 @@
 /** What waits in the queues of UNIX sockets, as a program that stands still has it. */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import { native } from '../../src/native/index.js';
+import { native } from '../../../src/native/index.js';
 
 let ends: [number, number];
 

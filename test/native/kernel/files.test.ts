@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readSync, writeSync } from 'node:fs';
-import { native } from '../../src/native/index.js';
+import { native } from '../../../src/native/index.js';
 
 const flags = (fd: number) =>
   Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))![1]!, 8);

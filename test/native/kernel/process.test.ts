@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { openSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { native } from '../../src/native/index.js';
+import { native } from '../../../src/native/index.js';
 
 const failure = (code: string, syscall: string) => expect.objectContaining({ code, syscall }) as Error;
 
@@ -14,7 +14,7 @@ function shell(script: string) {
   return { child, line: async () => ((await lines.next()) as { value: string }).value };
 }
 
-const root = join(__dirname, '..', '..');
+const root = join(__dirname, '..', '..', '..');
 const load = "const native = require('node-gyp-build')(process.cwd());";
 
 /** Runs a script with the addon in a process of its own: one that is a subreaper, or ends with open watches. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { native, type ProgramSocket, type SavedSocket } from '../../src/native/index.js';
-import type { Connection } from '../../src/vocabulary/endpoint.js';
+import { native, type ProgramSocket, type SavedSocket } from '../../../src/native/index.js';
+import type { Connection } from '../../../src/vocabulary/endpoint.js';
 
 // Both ends are this process's own sockets: between two native calls nothing of it runs.
 
