@@ -36,7 +36,7 @@ static int take_one(int listener, struct queued_socket *taken) {
 
     if (fd < 0) return -errno;
     result = socket_describe(fd, &taken->socket);
-    taken->socket.remote = remote; /* which getpeername(2) does not say of one that was reset */
+    taken->socket.remote = remote; /* getpeername(2) does not say it of one that was reset */
     if (result == 0) result = socket_get(fd, SOL_SOCKET, SO_RCVBUF, &taken->receive_buffer);
     if (result < 0) close(fd);
     return result;
@@ -63,7 +63,7 @@ int accept_queue_take(int listener, struct queued_socket **taken, size_t *count)
     return result;
 }
 
-/* What came before the reset is read before its error (tcp_recvmsg_locked). */
+/* TCP gives what came before a reset before it tells of the reset (tcp_recvmsg_locked). */
 static int read_all(int fd, uint8_t **bytes, uint32_t *length) {
     int unread;
     ssize_t got;
@@ -103,7 +103,7 @@ int accept_queue_save_reset(int fd, const union socket_address *remote, struct t
 
 /* Filling: a handshake for each connection. */
 
-/* Not in the C library's header. */
+/* The C library's header has not got these. */
 #ifndef TH_ECE
 #define TH_ECE 0x40
 #define TH_CWR 0x80
@@ -111,7 +111,7 @@ int accept_queue_save_reset(int fd, const union socket_address *remote, struct t
 
 #define NEGOTIATED (TCPI_OPT_TIMESTAMPS | TCPI_OPT_SACK | TCPI_OPT_WSCALE)
 #define MSS_DEFAULT 536       /* TCP_MAXSEG of a listening socket whose program did not set it */
-#define TIMESTAMP_OPTION 12   /* what it takes of each segment (TCPOLEN_TSTAMP_ALIGNED) */
+#define TIMESTAMP_OPTION 12   /* the room that it takes in each segment (TCPOLEN_TSTAMP_ALIGNED) */
 #define WINDOW_MAX (1u << 30) /* RFC 7323, 2.3 */
 #define UNSCALED_WINDOW 65535u
 
@@ -163,7 +163,7 @@ static int read_facts(const struct entry *entry, struct diag_facts *facts) {
     return diag_connection_facts(&ends, facts);
 }
 
-/* 1: yes; 0: not yet. */
+/* Returns 1 when it is so, 0 when it is not so yet; and so does is_received. */
 static int is_requested(const struct entry *entry) {
     struct diag_facts facts;
     int result = read_facts(entry, &facts);
@@ -300,7 +300,7 @@ static int check_agreement(const struct entry *entry) {
     return facts.snd_wscale == saved->snd_wscale && facts.rcv_wscale == saved->rcv_wscale ? 0 : -EPROTO;
 }
 
-/* 1: nobody finds it any more. Where it was reset, it stays in the queue. */
+/* Returns 1 when a look-up does not find it any more. A connection that was reset stays in the queue. */
 static int is_closed(const struct entry *entry) {
     struct diag_facts facts;
     int result = read_facts(entry, &facts);
@@ -319,7 +319,7 @@ static int check_room(int listener) {
     int result = socket_tcp_info(listener, &info);
 
     if (result < 0) return result;
-    /* tcp_get_info() in net/ipv4/tcp.c: of a listening socket these are its queue and its backlog. */
+    /* Of a listening socket these are its queue and its backlog (tcp_get_info() in net/ipv4/tcp.c). */
     if (info.tcpi_state != TCP_LISTEN) return -EINVAL;
     return info.tcpi_unacked > info.tcpi_sacked ? -ENOSPC : 0;
 }
@@ -363,7 +363,7 @@ static int read_settings(int listener, struct settings *settings) {
     return result;
 }
 
-/* TCP_DEFER_ACCEPT would leave a connection without data out of the queue. */
+/* With TCP_DEFER_ACCEPT a connection without data would stay out of the queue. */
 static int fill_one(const struct waiting_connection *waiting, struct gate *gate, const char **step) {
     const struct tcp_saved *saved = waiting->saved;
     struct entry entry = {

@@ -77,7 +77,7 @@ static const struct bpf_insn no_resets[] = {
 
 #define COUNT(code) (sizeof(code) / sizeof *(code))
 
-/* Loads the program and attaches it. The link or -errno. */
+/* Loads the program and attaches it. Returns the link or -errno. */
 static int attach(enum bpf_prog_type type, enum bpf_attach_type where, const char *name, const struct bpf_insn *code,
                   size_t count, int cgroup) {
     int link, program = bpf_program_load(type, where, name, code, count);

@@ -1,7 +1,7 @@
 /*
  * A gate around a pod: nothing that the sockets of its cgroup say leaves this host, and nothing reaches them but what
- * this process sends them with GATE_PASS. Behind it a handshake can be played to a listening socket (accept/accept_queue.h)
- * without the world hearing the answers, or being heard.
+ * this process sends them with GATE_PASS. Behind it a handshake can be played to a listening socket
+ * (accept/accept_queue.h) without the world hearing the answers, or being heard.
  *
  * It is eBPF, attached to the cgroup: a socket belongs to the one that it was made in, a SYN that is being answered and
  * a connection that was not accepted yet to the one of its listener. The links are closed with the gate or with this
@@ -31,8 +31,10 @@ struct gate {
  */
 int gate_shut(struct gate *gate, const char *pod, const char *own);
 
-/** The receive window that the pod's listeners offer in the handshakes from now on, in full segments; 0: the kernel's
- * choice. */
+/**
+ * Sets the receive window that the pod's listeners offer in the handshakes from now on, in full segments; 0 leaves it
+ * to the kernel.
+ */
 int gate_offer(const struct gate *gate, uint32_t segments);
 
 /** Leads a SYN between these ports to this listening socket, whichever of an SO_REUSEPORT group its addresses would
@@ -42,7 +44,7 @@ int gate_steer(struct gate *gate, int listener, uint16_t local_port, uint16_t re
 void gate_open(struct gate *gate);
 
 /**
- * The lock against resets (socket/lock.h) of a whole pod, for those of its connections that nobody has a descriptor of: no RST
- * reaches its sockets until the link that is returned is closed. It or -errno.
+ * Locks a whole pod against resets (socket/lock.h), for those of its connections that nobody has a descriptor of: no
+ * RST reaches its sockets until the link is closed. Returns the link or -errno.
  */
 int gate_drop_resets(const char *pod);

@@ -15,7 +15,7 @@ struct peer_segments {
     union socket_address from, to; /* no mapped address */
 };
 
-/* One segment. `tcp_options` is what stands behind the header, a multiple of 4 bytes. */
+/* One segment. `options` is what stands behind the header, a multiple of 4 bytes. */
 struct peer_segment {
     uint32_t seq, ack;
     uint8_t flags; /* TH_* of netinet/tcp.h */
@@ -26,17 +26,18 @@ struct peer_segment {
     size_t body_length; /* at most PEER_BODY_MAX */
 };
 
-/* Well within an IPv4 packet and the loopback's MTU. */
+/* This is well within an IPv4 packet and the loopback's MTU. */
 enum { PEER_BODY_MAX = 32768 };
 
 /**
- * For segments from `remote` to `local`, which is an address of this host; mapped addresses are sent as IPv4. The
- * packets have this SO_PRIORITY. The caller closes. 0 or -errno: EPERM without CAP_NET_RAW and CAP_NET_ADMIN.
+ * Opens a way for segments from `remote` to `local`, which is an address of this host; mapped addresses are sent as
+ * IPv4. The packets have this SO_PRIORITY. The caller closes. 0 or -errno: EPERM without CAP_NET_RAW and CAP_NET_ADMIN.
  */
 int peer_segments_open(struct peer_segments *segments, const union socket_address *local,
                        const union socket_address *remote, int priority);
 
-/** 0 or -errno. Mostly TCP has taken it when this returns, but nothing says so: see what became of it. */
+/** Sends one. Mostly TCP has taken it when this returns, but nothing says so: the caller sees what became of it. 0 or
+ * -errno. */
 int peer_segments_send(const struct peer_segments *segments, const struct peer_segment *segment);
 
 void peer_segments_close(struct peer_segments *segments);

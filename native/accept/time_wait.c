@@ -8,9 +8,10 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* tcp_timewait_state_process(): isn = tw_snd_nxt + 65535 + 2 */
+/* How far the answer's number lies after the last one sent: isn = tw_snd_nxt + 65535 + 2
+ * (tcp_timewait_state_process()). */
 #define ISN_DISTANCE 65537u
-/* The SYN must lie after what was received (ibid.). */
+/* The SYN must lie after what was received (in the same function). */
 #define PEER_DISTANCE 65536u
 #define ARRIVAL_MS 1000
 
@@ -26,7 +27,7 @@ static int connect_in_repair(int fd, const union socket_address *local, const un
     return result;
 }
 
-/* With the send queue selected in repair mode what is sent counts as sent, and is not (tcp_write_xmit). */
+/* In repair mode, with the send queue selected, TCP counts a FIN as sent without sending it (tcp_write_xmit). */
 static int finish_silently(int fd) {
     if (shutdown(fd, SHUT_WR)) return -errno;
     return socket_set(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
@@ -62,7 +63,7 @@ int time_wait_make(const union socket_address *local, const union socket_address
     if (result == 0) result = finish_silently(fd);
     if (result == 0) result = peer_segments_send(segments, &fin);
     if (result == 0) result = await_close(fd);
-    /* After a failure no FIN and no RST tells anybody. */
+    /* Closed in repair, it sends no FIN and no RST after a failure. */
     if (result < 0) socket_set(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON);
     close(fd);
     return result;

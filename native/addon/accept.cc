@@ -1,4 +1,4 @@
-/* NativeAccept of src/native/tcp.ts: conversion only, the mechanics are in the C files. */
+/* NativeAccept of src/native/tcp.ts: conversion only, the mechanics are in native/accept/. */
 
 #include "register.h"
 #include "socket_values.h"

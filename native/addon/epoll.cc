@@ -1,4 +1,4 @@
-/* NativeEpoll of src/native/epoll.ts: conversion only. */
+/* NativeEpoll of src/native/epoll.ts: conversion only, the mechanics are in native/epoll/. */
 
 #include <algorithm>
 #include <memory>

@@ -31,7 +31,7 @@ static Napi::Value begin_calls_again(const Napi::CallbackInfo &info) {
     return Napi::Number::New(info.Env(), count);
 }
 
-/* Released once: by release(), else with the last reference to it. */
+/* The handle releases once: by release(), else with the last reference to it. */
 static Napi::Value freeze_by_ptrace(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     std::vector<int> pids = to_integers(info[0]);

@@ -98,7 +98,7 @@ static int64_t to_int64(const Napi::Value &value) {
     return value.As<Napi::BigInt>().Int64Value(&lossless);
 }
 
-/* Nanoseconds are BigInts. */
+/* Times are BigInts of nanoseconds. */
 static void change_timer(const Napi::CallbackInfo &info) {
     Napi::Object given = info[1].As<Napi::Object>();
     struct timer_setting setting = {};

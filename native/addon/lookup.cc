@@ -14,7 +14,7 @@ extern "C" {
 #include "lookup/owners.h"
 }
 
-/* nullptr: all. */
+/* Where `inodes` or `among` is nullptr, all are meant. */
 static std::vector<struct owner> find_owners(Napi::Env env, const std::vector<uint32_t> *inodes,
                                              const std::vector<pid_t> *among) {
     struct owner *found = nullptr;
@@ -44,7 +44,7 @@ template <typename Iterator> static Napi::Value from_owners(Napi::Env env, Itera
     return array;
 }
 
-/* Of processes; undefined: all. */
+/* The processes that are named; nullptr where the value is undefined, for all. */
 static std::unique_ptr<std::vector<pid_t>> to_among(const Napi::Value &pids) {
     if (pids.IsUndefined()) return nullptr;
     return std::make_unique<std::vector<pid_t>>(to_integers(pids));

@@ -40,7 +40,7 @@ static int flush(Poller &poller, Queue &queue) {
     return 0;
 }
 
-/* Hands on what has come. 0; or a negative value: no more will come. */
+/* Hands on what has come. Returns 0, or a negative value where no more will come. */
 static int receive(Poller &poller, uint8_t *buffer, const Callback &on_message) {
     for (int i = 0; i < kBatch && poller.fd() >= 0; i++) {
         ssize_t length = ::recv(poller.fd(), buffer, kMessageMax, MSG_TRUNC | MSG_DONTWAIT);

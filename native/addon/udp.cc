@@ -1,4 +1,4 @@
-/* NativeUdp of src/native/udp.ts: conversion only, the mechanics are in the C files. */
+/* NativeUdp of src/native/udp.ts: conversion only, the mechanics are in native/udp/. */
 
 #include "register.h"
 #include "values.h"
@@ -15,7 +15,7 @@ extern "C" {
 
 namespace {
 
-/* Saved sockets, freed with it. */
+/* Saved sockets, which are freed with this object. */
 struct Saved {
     std::vector<struct udp_saved> items;
 
@@ -26,7 +26,7 @@ struct Saved {
     }
 };
 
-/* calloc'd, as udp_saved_clear() frees it. */
+/* Memory that udp_saved_clear() frees. */
 template <typename Item> Item *allocate(Napi::Env env, size_t count) {
     if (count == 0) return nullptr;
     auto *items = static_cast<Item *>(calloc(count, sizeof(Item)));

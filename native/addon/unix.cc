@@ -1,4 +1,4 @@
-/* NativeUnix of src/native/unix.ts: conversion only. */
+/* NativeUnix of src/native/unix.ts: conversion only, the mechanics are in native/unix/. */
 
 #include <string>
 #include <vector>

@@ -13,10 +13,10 @@ extern "C" {
 /** Throws an Error with `code` (an errno name) and `syscall`; `error` is a negative errno. */
 [[noreturn]] void fail(Napi::Env env, int error, const char *syscall);
 
-/** A result that is 0 or more, else the error that it stands for. */
+/** Returns a result that is 0 or more; throws the error that another one stands for. */
 int check(Napi::Env env, int result, const char *syscall);
 
-/** The same of a call that takes many: the error also says in `index` which one it was. */
+/** The same for a call that takes many: the error also says in `index` which one it was. */
 void check(Napi::Env env, int result, const struct failure &failure);
 
 /** Members of an object, and values, of one kind; throw a TypeError where they are of another. */
@@ -27,10 +27,10 @@ Napi::Object object(const Napi::Value &value, const char *name);
 Napi::Array array(const Napi::Value &value, const char *name);
 Napi::Buffer<uint8_t> buffer(const Napi::Object &object, const char *name);
 
-/** An Endpoint; throws EINVAL for a text that is no address and a number that is no port. */
+/** Reads an Endpoint; throws EINVAL for a text that is no address and a number that is no port. */
 union socket_address to_address(Napi::Value endpoint);
 
-/** For a socket of this family: IPv4 text becomes a mapped address for an IPv6 one. */
+/** The same for a socket of this family: IPv4 text becomes a mapped address for an IPv6 one. */
 union socket_address to_address_of(int family, const Napi::Value &endpoint);
 Napi::Object from_address(Napi::Env env, const union socket_address &address);
 

@@ -13,7 +13,7 @@
 
 #define ANYTHING (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP)
 #define ROOM (EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)
-/* EP_PRIVATE_BITS in fs/eventpoll.c: what is left of a one-shot item that has been told of. */
+/* What is left of a one-shot item's events when the program was told of it (EP_PRIVATE_BITS in fs/eventpoll.c). */
 #define PRIVATE (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
 
 struct job {
@@ -23,10 +23,10 @@ struct job {
     const struct epoll_still *still;
     bool is_restored;
     int (*work)(struct job *job);
-    /* Of each item: */
+    /* One for each item. */
     struct epoll_note *notes;
     struct pollfd *polls;
-    /* Room for what there is to tell. */
+    /* Room for what the set has to tell. */
     struct epoll_event *events;
 };
 
@@ -57,7 +57,7 @@ static bool is_disarmed(const struct epoll_item *item) {
     return (item->events & EPOLLONESHOT) && !(item->events & ~PRIVATE);
 }
 
-/* As they were, and what they have to tell is told anew; all of them, whatever becomes of one. */
+/* Puts items back as they were, so that what they have to tell is told anew; all of them, whatever becomes of one. */
 static int put_back(const struct job *job, struct group group) {
     int result = 0;
 
@@ -70,7 +70,10 @@ static int put_back(const struct job *job, struct group group) {
     return result;
 }
 
-/* A call gives all that there is to tell, each once: ep_send_events() goes through the ready list as it finds it. */
+/*
+ * Takes all that the set has to tell: one call gives each once, for ep_send_events() goes through the ready list as it
+ * is.
+ */
 static int take_told(const struct job *job) {
     int result = epoll_wait(job->set.fd, job->events, (int)job->count, 0);
 
@@ -91,7 +94,10 @@ static bool is_eventfd(const struct job *job, const struct epoll_item *item) {
     return readlink(path, target, sizeof target) == sizeof name - 1 && memcmp(target, name, sizeof name - 1) == 0;
 }
 
-/* Sockets and anonymous files have inode numbers of one counter (get_next_ino() in fs/inode.c). */
+/*
+ * Which events of an item may stay silent. Sockets and anonymous files have inode numbers of one counter
+ * (get_next_ino() in fs/inode.c).
+ */
 static uint32_t still_of(const struct job *job, const struct epoll_item *item) {
     const struct epoll_still *still = job->still;
 
@@ -101,7 +107,7 @@ static uint32_t still_of(const struct job *job, const struct epoll_item *item) {
     return is_eventfd(job, item) ? INT16_MAX : ROOM;
 }
 
-/* What its file has now; our descriptors of all stay open until the task ends. */
+/* Asks poll(2) what the items' files have now. Our descriptors of all of them stay open until the task ends. */
 static int poll_items(const struct job *job, bool (*is_wanted)(const struct job *job, size_t i), uint32_t also) {
     for (size_t i = 0; i < job->count; i++) {
         int own = is_wanted(job, i) ? process_take_fd(job->set.pidfd, job->items[i].fd) : -1;
@@ -135,7 +141,7 @@ static int look(struct job *job) {
 
 static bool was_disarmed(const struct job *job, size_t i) { return job->notes[i].is_disarmed; }
 
-/* Has them told of what they have, which is taken then. */
+/* Has the items tell what they have, and takes it. */
 static int disarm(const struct job *job) {
     int result = poll_items(job, was_disarmed, ANYTHING);
 
@@ -176,7 +182,7 @@ static int run_on_set(struct job job, struct epoll_place place) {
     int result = fd;
 
     if (fd >= 0) {
-        /* The task writes the numbers of its own table over these. */
+        /* The task changes these to the numbers of its own table. */
         job.set = (struct epoll_set){place.pid, pidfd, fd};
         result = process_run_with_own_descriptors(work_on_set, &job);
         close(fd);
@@ -200,7 +206,9 @@ static int compare_notes(const void *a, const void *b) {
     return ((const struct epoll_note *)a)->fd - ((const struct epoll_note *)b)->fd;
 }
 
-/* Two items of one number are of two files, and cannot be told apart by it. */
+/*
+ * Whether a number is that of one item only: two items of one number are of two files, and it does not tell them apart.
+ */
 static bool are_distinct(const struct epoll_item *items, struct epoll_note *room, size_t count) {
     for (size_t i = 0; i < count; i++) room[i].fd = items[i].fd;
     qsort(room, count, sizeof(*room), compare_notes);

@@ -19,7 +19,7 @@ static int compare_data(const void *a, const void *b) {
 }
 
 static int append(struct epoll_item **items, size_t *count, struct epoll_item item) {
-    /* At powers of two. */
+    /* There is room up to the next power of two. */
     if ((*count & (*count - 1)) == 0) {
         struct epoll_item *larger = realloc(*items, (*count ? 2 * *count : 1) * sizeof(*larger));
 
@@ -30,7 +30,7 @@ static int append(struct epoll_item **items, size_t *count, struct epoll_item it
     return 0;
 }
 
-/* The number behind a label; false: it is not there. sscanf(3) would take most of the time. */
+/* Reads the number behind a label; false where that is not there. sscanf(3) would take most of the time. */
 static bool read_number(const char **at, const char *label, int base, uint64_t *value) {
     size_t length = strlen(label);
     char *end;
@@ -70,7 +70,7 @@ int epoll_items_read(pid_t pid, int fd, struct epoll_item **items, size_t *count
 
         if (read_item(line, &item)) result = append(items, count, item);
     }
-    /* The process ends: what is missing is nobody's any more. */
+    /* The process is ending: what is missing is nobody's any more. */
     if (!result && ferror(info)) result = -ENOENT;
     fclose(info);
     if (result) {
@@ -83,7 +83,7 @@ int epoll_items_read(pid_t pid, int fd, struct epoll_item **items, size_t *count
     return result;
 }
 
-/* Not below `number`. */
+/* Moves a descriptor to a number that is not below this one. */
 static int move_above(int *fd, int number) {
     int moved = fcntl(*fd, F_DUPFD_CLOEXEC, number);
 
@@ -110,15 +110,15 @@ static int control(const struct epoll_set *set, int operation, const struct epol
 
 static int modify(const struct epoll_set *set, const struct epoll_item *item, uint32_t events) {
     if (!(item->events & EPOLLEXCLUSIVE)) return control(set, EPOLL_CTL_MOD, item, events);
-    /* Those cannot be modified (do_epoll_ctl). */
+    /* An item with EPOLLEXCLUSIVE cannot be modified (do_epoll_ctl). */
     int result = control(set, EPOLL_CTL_DEL, item, 0);
 
     return result ? result : control(set, EPOLL_CTL_ADD, item, events);
 }
 
 /*
- * With what the process has at this descriptor as the item's file. -ENOENT: it is another one, which may be one that no
- * set can have (-EPERM), or the set itself (-EINVAL).
+ * Modifies it with what the process has at this descriptor as its file. -ENOENT: that is another file, which may be one
+ * that no set can have (-EPERM), or the set itself (-EINVAL).
  */
 static int modify_as(const struct epoll_set *set, int descriptor, const struct epoll_item *item, uint32_t events) {
     int own = process_take_fd(set->pidfd, descriptor), result = 0;

@@ -36,7 +36,7 @@ static int write_freeze(const char *path, const char *value) {
     return result;
 }
 
-/* 1, 0 or -errno. A read also re-arms poll(2) on the file (kernfs_generic_poll). */
+/* Returns 1, 0 or -errno. A read also re-arms poll(2) on the file (kernfs_generic_poll). */
 static int read_frozen(int events) {
     static const char key[] = "frozen ";
     char text[256];

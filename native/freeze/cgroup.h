@@ -1,4 +1,4 @@
-/* Freezing everything in a cgroup v2, as Documentation/admin-guide/cgroup-v2.rst has it.
+/* Freezing everything in a cgroup v2 (Documentation/admin-guide/cgroup-v2.rst).
  *
  * `path` is the cgroup's directory. Both return 0 or -errno. */
 #pragma once
@@ -8,6 +8,6 @@
  * fails after the freeze was asked for, the cgroup is left thawed. */
 int cgroup_freeze(const char *path, int timeout_ms);
 
-/** Thaws it. Nothing to wait for: the kernel marks it not frozen within the write (cgroup_do_freeze calls
+/** Thaws it. There is nothing to wait for: the kernel marks it not frozen within the write (cgroup_do_freeze calls
  * cgroup_update_frozen), and its tasks run as soon as the scheduler takes them. */
 int cgroup_thaw(const char *path);

@@ -25,7 +25,9 @@ int ptrace_take_stop(pid_t tid, int *signal) {
     siginfo_t info = {0};
 
     if (waitid(P_PID, (id_t)tid, &info, WSTOPPED | WNOHANG | __WALL) < 0 || info.si_code != CLD_TRAPPED) return 0;
-    /* Above the low byte: a ptrace event (PTRACE_EVENT_STOP here); else a signal is being delivered. */
+    /*
+     * A ptrace event (PTRACE_EVENT_STOP here) is above the low byte; where there is none, a signal is being delivered.
+     */
     *signal = info.si_status >> 8 ? 0 : info.si_status;
     return 1;
 }
@@ -74,7 +76,7 @@ static struct tracee *add_tracee(struct ptrace_freeze *freeze, pid_t tid) {
     return tracee;
 }
 
-/* Ended but not reaped; so it stays listed as a thread. */
+/* Whether it has ended: until it is reaped it stays listed as a thread. */
 static bool has_ended(pid_t tid) {
     char path[32], line[512];
     size_t length = 0;
@@ -89,26 +91,26 @@ static bool has_ended(pid_t tid) {
     return !state || strlen(state) < 3 || state[2] == 'Z' || state[2] == 'X';
 }
 
-static bool is_held(pid_t tid) {
+static bool is_stopped(pid_t tid) {
     unsigned long message;
 
     return ptrace(PTRACE_GETEVENTMSG, tid, NULL, &message) == 0;
 }
 
-/* Asks one thread to stop. 1: asked. 0: it is stopped already or gone. */
+/* Asks one thread to stop. Returns 0 where it is stopped already, or gone; else 1. */
 static int interrupt(struct ptrace_freeze *freeze, pid_t tid) {
-    if (find_tracee(freeze, tid) && is_held(tid)) return 0;
+    if (find_tracee(freeze, tid) && is_stopped(tid)) return 0;
     if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) < 0) {
         if (errno == ESRCH) return 0;
         if (errno != EPERM) return -errno;
         if (has_ended(tid)) return 0;
-        /* Somebody else's; or ours, having taken over the thread id of its process by execve(2). */
+        /* It is somebody else's tracee; or ours, having taken over the thread id of its process by execve(2). */
     }
     if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) < 0) return has_ended(tid) ? 0 : -EPERM;
     return add_tracee(freeze, tid) ? 1 : -ENOMEM;
 }
 
-/* One pass over the threads of a process. 1: some were asked to stop. */
+/* Makes one pass over the threads of a process. Returns 1 where some were asked to stop. */
 static int interrupt_threads(struct ptrace_freeze *freeze, pid_t pid) {
     char path[32];
     int result = 0;
@@ -126,7 +128,7 @@ static int interrupt_threads(struct ptrace_freeze *freeze, pid_t pid) {
 }
 
 /* Waits until the thread has stopped or ended, and takes the stop. An end is passed on by the tracer's end
- * (__ptrace_detach). The one place where the tracer can be cancelled. */
+ * (__ptrace_detach). This is the one place where the tracer can be cancelled. */
 static int wait_stop(struct tracee *tracee) {
     int result;
 
@@ -138,7 +140,7 @@ static int wait_stop(struct tracee *tracee) {
     return 0;
 }
 
-/* A thread that runs may make others: until a pass finds none that has to be stopped. */
+/* A thread that runs may make others, so this goes on until a pass finds none that has to be stopped. */
 static int stop_all(struct ptrace_freeze *freeze) {
     int asked = 1;
 
@@ -169,7 +171,7 @@ static void detach_stopped(void *argument) {
 }
 
 /* Tells the result, and waits for the release if there is something to release. */
-static void hold(struct ptrace_freeze *freeze, int result) {
+static void tell_and_wait(struct ptrace_freeze *freeze, int result) {
     pthread_mutex_lock(&freeze->mutex);
     freeze->result = result;
     freeze->decided = true;
@@ -183,7 +185,7 @@ static void *trace(void *argument) {
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     pthread_cleanup_push(detach_stopped, freeze);
-    hold(freeze, stop_all(freeze));
+    tell_and_wait(freeze, stop_all(freeze));
     pthread_cleanup_pop(1);
     return NULL;
 }
@@ -195,7 +197,7 @@ static void destroy(struct ptrace_freeze *freeze) {
     free(freeze);
 }
 
-/* All signals blocked in it: the process's signals are for its other threads. */
+/* The tracer blocks all signals: the process's signals are for its other threads. */
 static int start_tracer(struct ptrace_freeze *freeze) {
     sigset_t all, before;
     int error;
@@ -207,7 +209,7 @@ static int start_tracer(struct ptrace_freeze *freeze) {
     return -error;
 }
 
-static int wait_held(struct ptrace_freeze *freeze, int timeout_ms) {
+static int await_result(struct ptrace_freeze *freeze, int timeout_ms) {
     struct timespec deadline;
     int error = 0, result;
 
@@ -250,7 +252,7 @@ int ptrace_freeze(const pid_t *pids, size_t count, int timeout_ms, struct ptrace
 
     result = start_tracer(freeze);
     if (result < 0) goto fail;
-    result = wait_held(freeze, timeout_ms);
+    result = await_result(freeze, timeout_ms);
     if (result == 0) {
         *out = freeze;
         return 0;

@@ -35,8 +35,8 @@ void ptrace_release(struct ptrace_freeze *freeze);
 int ptrace_await_stop(pid_t tid);
 
 /**
- * Takes a stop that is there: a waitpid(2) of this process's own for a child of its own would take it for an end. An
- * end is left to be seen by whoever the thread's parent is. 1, and *signal: what PTRACE_DETACH has to deliver, the
- * signal whose delivery was interrupted, or 0. 0: it has not stopped, but ended.
+ * Takes a stop that is there, which waitpid(2) would take for an end where the thread is of a child of this process. An
+ * end is left to be seen by whoever the thread's parent is. Returns 1, with *signal for PTRACE_DETACH to deliver (the
+ * signal whose delivery was interrupted, or 0); or 0 where it has not stopped, but ended.
  */
 int ptrace_take_stop(pid_t tid, int *signal);

@@ -23,7 +23,7 @@ static bool has_failed(const registers *own, long number) {
     return (long)own->rax == -EINTR && (long)own->orig_rax == number;
 }
 
-/* Onto the SYSCALL instruction, as arch_do_signal_or_restart() in arch/x86/kernel/signal.c does it. */
+/* Sets it back onto the SYSCALL instruction, as arch_do_signal_or_restart() in arch/x86/kernel/signal.c does. */
 static void begin_again(registers *own, long number, uint64_t first) {
     (void)first;
     own->rax = (unsigned long)number;
@@ -39,7 +39,7 @@ static bool has_failed(const registers *own, long number) {
     return (long)own->regs[0] == -EINTR && (long)own->regs[8] == number;
 }
 
-/* Onto the SVC instruction. The first argument is where the result is. */
+/* Sets it back onto the SVC instruction. The result stands where the first argument was. */
 static void begin_again(registers *own, long number, uint64_t first) {
     (void)number;
     own->regs[0] = first;
@@ -69,7 +69,7 @@ static size_t read_file(pid_t tid, const char *name, char *text, size_t room) {
     return length;
 }
 
-/* The call that the thread is in, and its first argument; -1: in none. */
+/* The call that the thread is in, and its first argument; -1: it is in none. */
 static long call_of(pid_t tid, uint64_t *first) {
     char text[256];
     long number;
@@ -84,7 +84,7 @@ static uint64_t mask_in(const char *status, const char *label) {
     return at ? strtoull(at + strlen(label), NULL, 16) : 0;
 }
 
-/* Then EINTR may be what the program wants to be told. */
+/* Whether a signal waits for it: then EINTR may be what the program wants to be told. */
 static bool has_signal(pid_t tid) {
     char status[4096];
 
@@ -102,7 +102,7 @@ static bool change(pid_t tid, long number, uint64_t first) {
     return ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &all) == 0;
 }
 
-/* 1: begun again. 0: there is nothing to begin again, or somebody else has the thread, or it is gone. */
+/* Returns 1 where a call begins again; 0 where there is none, or somebody else has the thread, or it is gone. */
 static int restart(pid_t tid) {
     uint64_t first;
     long number = call_of(tid, &first);

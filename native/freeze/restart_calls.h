@@ -12,8 +12,9 @@
 #include <sys/types.h>
 
 /**
- * read(2), readv(2), write(2) and writev(2) of all threads of these processes, which are frozen by a cgroup and may
- * come out of that state for a moment, in the kernel (cgroup_freeze() waits until they are back). A call stays
- * interrupted where a signal waits for its thread, or a debugger has that. How many were begun again, or -errno.
+ * Begins again read(2), readv(2), write(2) and writev(2) of all threads of these processes, which are frozen by a
+ * cgroup and may come out of that state for a moment, in the kernel (cgroup_freeze() waits until they are back). A call
+ * stays interrupted where a signal waits for its thread, or a debugger has that thread. Returns how many were begun
+ * again, or -errno.
  */
 int restart_calls(const pid_t *pids, size_t count);

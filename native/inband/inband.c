@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 enum {
-    /* Several thousand messages: one for each connection of a busy host. */
+    /* Room for several thousand messages: one for each connection of a busy host. */
     RECEIVE_BUFFER = 8 * 1024 * 1024,
-    /* Header words (of 4 bytes) of a TCP header that has room for our option's head. */
+    /* The least number of words (of 4 bytes) in a TCP header that has room for our option's head. */
     MIN_OFFSET = 7,
     ALL = 0x40000,
 };
@@ -33,7 +33,7 @@ static struct sock_filter filter_v4[] = {BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
 
 static struct sock_filter datagrams_v4[] = {BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), PASS_OUR_DATAGRAM};
 
-/* A raw IPv6 socket's begin with the TCP or UDP header. */
+/* A raw IPv6 socket's packets begin with the TCP or UDP header. */
 static struct sock_filter filter_v6[] = {BPF_STMT(BPF_LDX | BPF_IMM, 0), PASS_OUR_OPTION};
 static struct sock_filter datagrams_v6[] = {BPF_STMT(BPF_LDX | BPF_IMM, 0), PASS_OUR_DATAGRAM};
 
@@ -49,7 +49,7 @@ static int set_up(int fd, int family, int protocol) {
     struct sock_fprog program = program_for(family, protocol);
 
     if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0) return -errno;
-    /* Without CAP_NET_ADMIN in the first user namespace: as much as net.core.rmem_max allows. */
+    /* Without CAP_NET_ADMIN in the first user namespace it gets as much as net.core.rmem_max allows. */
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0 &&
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) < 0)
         return -errno;

@@ -15,8 +15,10 @@
 /* What inband_receive() needs as a buffer. */
 enum { INBAND_PACKET_MAX = 65535 };
 
-/** The socket of AF_INET or AF_INET6, non-blocking, close-on-exec, or -errno. What is queued between socket(2) and the
- * filter is any packet of the protocol: inband_receive() passes over it. */
+/**
+ * Opens the socket of AF_INET or AF_INET6, non-blocking, close-on-exec. Returns it or -errno. A packet that comes
+ * between socket(2) and the filter may be any of the protocol: inband_receive() passes over it.
+ */
 int inband_open(int family, int protocol);
 
 /**
@@ -27,6 +29,8 @@ int inband_open(int family, int protocol);
  */
 int inband_send(int fd, int protocol, const struct inband_segment *segment);
 
-/** Takes one packet. 1: *segment is filled in and points into buffer. 0: it was none of ours, or an error that the
- * network reported. -EAGAIN: nothing more is here. */
+/**
+ * Takes one packet. Returns 1 where it is ours: *segment is filled in, and points into buffer. 0: it was none of ours,
+ * or an error that the network reported. -EAGAIN: nothing more is here.
+ */
 int inband_receive(int fd, int family, int protocol, uint8_t *buffer, struct inband_segment *segment);

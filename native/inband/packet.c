@@ -7,7 +7,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-/* Narrows packet and length to what the IPv4 header is before, and takes the addresses. */
+/* Narrows packet and length to what follows the IPv4 header, and takes the addresses from that. */
 static int skip_ipv4(int protocol, const uint8_t **packet, size_t *length, struct inband_segment *segment) {
     struct iphdr ip;
 
@@ -15,7 +15,7 @@ static int skip_ipv4(int protocol, const uint8_t **packet, size_t *length, struc
     memcpy(&ip, *packet, sizeof ip);
     size_t header = (size_t)ip.ihl * 4, total = ntohs(ip.tot_len);
     if (ip.version != 4 || header < sizeof ip || total < header || total > *length) return -EBADMSG;
-    /* More-fragments flag and offset: a raw socket gets whole packets only. */
+    /* A raw socket gets whole packets only: there are no more fragments, and there is no offset. */
     if (ntohs(ip.frag_off) & (IP_MF | IP_OFFMASK) || ip.protocol != protocol) return -EBADMSG;
     segment->source = (union socket_address){.v4 = {.sin_family = AF_INET, .sin_addr = {ip.saddr}}};
     segment->destination = (union socket_address){.v4 = {.sin_family = AF_INET, .sin_addr = {ip.daddr}}};
@@ -80,7 +80,7 @@ int inband_build(const struct inband_segment *segment, uint8_t *out, size_t capa
 }
 
 enum {
-    /* By so much a datagram claims to be longer than it is. */
+    /* How much longer than it is a datagram claims to be. */
     EXCESS = 1,
     /* What follows the UDP header: ExID and the option part's length. */
     HEAD = 5,

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* As libbpf's PROG_LOAD_ATTEMPTS. */
+/* libbpf's own number (PROG_LOAD_ATTEMPTS). */
 #define LOAD_ATTEMPTS 5
 
 static int bpf(enum bpf_cmd command, union bpf_attr *attributes) {
@@ -79,7 +79,7 @@ int bpf_program_run(int program, void *packet, uint32_t length, unsigned interfa
     return bpf(BPF_PROG_TEST_RUN, &attributes);
 }
 
-/* A map with these keys; its values say nothing. A descriptor or -errno. */
+/* Makes a map with these keys; its values say nothing. Returns a descriptor or -errno. */
 static int make_set(const uint64_t *keys, size_t count) {
     union bpf_attr map = {
         .map_type = BPF_MAP_TYPE_HASH, .key_size = sizeof *keys, .value_size = 1, .max_entries = (uint32_t)count};

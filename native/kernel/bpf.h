@@ -50,31 +50,37 @@
 #define BPF_CALL_HELPER(id) ((struct bpf_insn){.code = BPF_JMP | BPF_CALL, .imm = (id)})
 #define BPF_RETURN() ((struct bpf_insn){.code = BPF_JMP | BPF_EXIT})
 
-/** BPF_PROG_LOAD; `attach` is where it will be attached, 0 where it is not or the type says it. A descriptor that the
- * caller closes, or -errno (EPERM without CAP_BPF or CAP_SYS_ADMIN). */
+/**
+ * Loads a program. `attach` is where it will be attached; 0: nowhere, or the type says it. Returns a descriptor that
+ * the caller closes, or -errno (EPERM without CAP_BPF or CAP_SYS_ADMIN).
+ */
 int bpf_program_load(enum bpf_prog_type type, enum bpf_attach_type attach, const char *name,
                      const struct bpf_insn *code, size_t count);
 
-/** BPF_LINK_CREATE: attaches a program to a cgroup or a network namespace until the link is closed, by whomever or by
- * the end of this process. The link's descriptor or -errno. */
+/** Attaches a program to a cgroup or a network namespace until the link is closed, by whomever or by
+ * the end of this process. Returns the link's descriptor or -errno. */
 int bpf_program_link(int program, int target, enum bpf_attach_type attach);
 
-/** A map with one value of `size` bytes, zeros at first. A descriptor that the caller closes, or -errno. */
+/**
+ * Makes a map with one value of `size` bytes, zeros at first. Returns a descriptor that the caller closes, or -errno.
+ */
 int bpf_value_create(const char *name, uint32_t size);
 
-/** The same with a socket for a value: bpf_value_set() takes the descriptor of one. */
+/** Makes a map whose one value is a socket: bpf_value_set() takes the descriptor of one. */
 int bpf_socket_create(const char *name);
 
-/** Sets it. 0 or -errno. */
+/** Sets the value of such a map. 0 or -errno. */
 int bpf_value_set(int map, const void *value);
 
 /**
- * BPF_PROG_TEST_RUN once over `packet` (at least 14 bytes), which the program may change in place, as if it came over
- * this interface (0: the loopback). 0 or -errno.
+ * Runs a program once (BPF_PROG_TEST_RUN) over `packet` (at least 14 bytes), which the program may change in place, as
+ * if it came over this interface (0: the loopback). 0 or -errno.
  */
 int bpf_program_run(int program, void *packet, uint32_t length, unsigned interface);
 
-/** Notes keys with a program, in a map that lives as long: others can find out what it is for. 0 or -errno. */
+/**
+ * Notes keys with a program, in a map that lives as long, so that other processes find out what it is for. 0 or -errno.
+ */
 int bpf_program_note(int program, const uint64_t *keys, size_t count);
 
 /** Whether any loaded program of the system that has this name has noted this key. */

@@ -25,7 +25,7 @@ int open_pty(uint16_t rows, uint16_t columns, int *master, int *slave) {
 
     if (first < 0) return -errno;
     if (ioctl(first, TIOCSPTLCK, &locked) < 0) goto fail;
-    /* Opened through the master: right also where /dev/pts is another instance than the master's. */
+    /* The master opens it, which is right also where /dev/pts is another instance than the master's. */
     other = ioctl(first, TIOCGPTPEER, flags);
     if (other < 0) goto fail;
     result = set_window_size(first, rows, columns);
@@ -49,7 +49,7 @@ int set_window_size(int fd, uint16_t rows, uint16_t columns) {
     return ioctl(fd, TIOCSWINSZ, &size) < 0 ? -errno : 0;
 }
 
-/* include/uapi/linux/timerfd.h, which does not go together with <sys/timerfd.h>. */
+/* From <linux/timerfd.h>, which cannot be included together with <sys/timerfd.h>. */
 #define TFD_IOC_SET_TICKS _IOW('T', 0, __u64)
 
 enum { SECOND = 1000000000 };
@@ -63,7 +63,7 @@ int set_timer(int fd, const struct timer_setting *setting) {
                               .it_interval = timespec_of(setting->interval_ns)};
 
     if (timerfd_settime(fd, setting->flags, &time, NULL)) return -errno;
-    /* Setting a timer forgets them; the kernel takes no 0. */
+    /* Setting a timer forgets its expirations. The kernel takes no 0 for them. */
     if (setting->expirations > 0 && ioctl(fd, TFD_IOC_SET_TICKS, &setting->expirations)) return -errno;
     return 0;
 }

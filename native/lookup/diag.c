@@ -70,7 +70,7 @@ const void *diag_attribute(const struct nlmsghdr *message, size_t body, unsigned
     return NULL;
 }
 
-/* 1: the dump goes on. 0: it is complete. */
+/* Returns 1 while the dump goes on, 0 when it is complete. */
 static int take_messages(const void *reply, size_t size, int (*take)(const struct nlmsghdr *, void *), void *context) {
     const struct nlmsghdr *message = reply;
 
@@ -115,7 +115,7 @@ enum {
 struct request {
     struct nlmsghdr header;
     struct inet_diag_req_v2 body;
-    /* Only where a cgroup is asked for: a program of one instruction. */
+    /* A program of one instruction, sent only where a cgroup is asked for. */
     struct nlattr bytecode;
     struct inet_diag_bc_op condition;
     uint64_t cgroup;
@@ -148,7 +148,7 @@ static struct request request_for(int family, uint16_t flags, const struct inet_
                  .idiag_states = question->states,
                  .id = *id},
         .bytecode = {.nla_len = (uint16_t)(sizeof(struct nlattr) + program), .nla_type = INET_DIAG_REQ_BYTECODE},
-        /* Past the end is yes, four bytes further is no (inet_diag_bc_run in net/ipv4/inet_diag.c). */
+        /* To jump to the end means yes, to four bytes behind it no (inet_diag_bc_run in net/ipv4/inet_diag.c). */
         .condition = {.code = INET_DIAG_BC_CGROUP_COND, .yes = (uint8_t)program, .no = (uint16_t)(program + 4)},
         .cgroup = question->cgroup,
     };
@@ -181,7 +181,7 @@ static void fill_id(const union socket_address *endpoint, __be32 *address, __be1
     }
 }
 
-/* An attribute of the message, of at least `size` bytes; NULL: not there. */
+/* An attribute of the message, of at least `size` bytes; NULL: it is not there. */
 static const void *attribute_of(const struct nlmsghdr *message, unsigned short type, size_t size) {
     size_t length = 0;
     const void *attribute = diag_attribute(message, sizeof(struct inet_diag_msg), type, &length);
@@ -222,7 +222,7 @@ struct search {
     struct if_nameindex *devices;
 };
 
-/* A socket that is bound to a device is found by that alone. */
+/* A socket that is bound to a device is found only where that is named. */
 static int look_up_on_devices(struct search *search, int family, struct inet_diag_sockid id, bool info,
                               struct diag_facts *facts) {
     int result = -ENOENT;
@@ -350,6 +350,6 @@ int diag_ends_open(void) {
 void diag_ends_take(int fd) {
     char ignored[4096];
 
-    /* ENOBUFS: there were more than fit; that says as much. */
+    /* ENOBUFS says that more came than fit, and so that some came. */
     while (recv(fd, ignored, sizeof ignored, MSG_TRUNC) >= 0 || errno == ENOBUFS || errno == EINTR) continue;
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 struct search {
-    /* Ascending. NULL: all. */
+    /* Ascending; NULL: all are sought. */
     uint32_t *inodes;
     size_t inode_count;
     struct owner *found;
@@ -58,7 +58,7 @@ static int search_process(struct search *search, int proc, const char *pid) {
     if (folder < 0) return 0;
     DIR *entries = fdopendir(folder);
     if (!entries) {
-        /* It looks at the folder first, which is gone where the process ended just now (proc_fd_getattr). */
+        /* fdopendir(3) looks at the folder first, which is gone where the process ended just now (proc_fd_getattr). */
         result = errno == ENOMEM ? -ENOMEM : 0;
         close(folder);
         return result;

@@ -27,7 +27,7 @@ static int describe_tcp(int fd, struct program_socket *socket) {
 
     if (result < 0) return result;
     socket->state = info.tcpi_state;
-    /* tcp_get_info() in net/ipv4/tcp.c: of a listening socket these are of the accept queue. */
+    /* Of a listening socket these two describe the accept queue (tcp_get_info() in net/ipv4/tcp.c). */
     if (socket->state == TCP_LISTEN) {
         socket->backlog = info.tcpi_unacked;
         socket->backlog_limit = info.tcpi_sacked;
@@ -106,7 +106,7 @@ static struct program_socket *next_place(struct collection *collection) {
     return &collection->sockets[collection->count];
 }
 
-/* One descriptor of a process. Sockets of other families are skipped. */
+/* Takes one descriptor of a process. Sockets of other families are skipped. */
 static int take(struct collection *collection, int pidfd, pid_t pid, int pfd) {
     struct program_socket *place = next_place(collection);
     int fd, result;
@@ -125,7 +125,7 @@ static int take(struct collection *collection, int pidfd, pid_t pid, int pfd) {
     return 0;
 }
 
-/* 1: the link names a socket whose inode was not seen before. */
+/* Returns 1 where the link names a socket whose inode was not seen before. */
 static int is_new_socket(struct collection *collection, int directory, const char *name) {
     unsigned long inode;
     char target[64];

@@ -23,15 +23,15 @@ struct program_socket {
 };
 
 /**
- * Every AF_INET and AF_INET6 socket of these processes, each object once, in the order of `pids` and
- * of descriptors. Of processes that are not frozen some may be missed; what ends or closes meanwhile has none.
+ * Takes every AF_INET and AF_INET6 socket of these processes, each object once, in the order of `pids` and
+ * of descriptors. Of a process that is not frozen some may be missed, and one that ends meanwhile has none.
  * *sockets is malloc'd; the caller frees it and closes every fd in it.
  * 0 or -errno (with failure->index into pids): EPERM without CAP_SYS_PTRACE.
  */
 int socket_collect(const pid_t *pids, size_t count, struct program_socket **sockets, size_t *found,
                    struct failure *failure);
 
-/** The field `state` of each, and nothing else of them. 0 or -errno. */
+/** Reads the field `state` of each, and nothing else. 0 or -errno. */
 int socket_tcp_states(const int *fds, size_t count, int *states, struct failure *failure);
 
 /** Describes one descriptor of ours. 0 or -errno: EAFNOSUPPORT for a socket that is not inet, ENOTSOCK. */

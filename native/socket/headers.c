@@ -8,7 +8,7 @@ static uint64_t sum16(const void *bytes, size_t length) {
     return length ? sum + ((uint64_t)at[0] << 8) : sum;
 }
 
-/* Of the pseudo header's addresses. */
+/* The part of the sum that the pseudo header's addresses make. */
 static uint64_t sum_addresses(const union socket_address *source, const union socket_address *destination) {
     if (source->any.sa_family == AF_INET6)
         return sum16(&source->v6.sin6_addr, 16) + sum16(&destination->v6.sin6_addr, 16);

@@ -36,8 +36,10 @@ static inline void put32(uint8_t *bytes, uint32_t value) {
     put16(bytes + 2, (uint16_t)value);
 }
 
-/** The complement sum over pseudo header and segment, both addresses of one family, ports not looked at: what the
- * checksum field is to have where it is 0; 0 for a segment with a right checksum. */
+/**
+ * The checksum of a segment between two addresses of one family, ports not looked at, whose checksum field is 0. Of one
+ * whose checksum field is right already it is 0.
+ */
 uint16_t tcp_checksum(const union socket_address *source, const union socket_address *destination, const uint8_t *tcp,
                       size_t length);
 

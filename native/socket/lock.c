@@ -90,7 +90,7 @@ static int attach(int fd, const struct sock_filter *code, uint16_t length) {
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) ? -errno : 0;
 }
 
-/* The program's own filter is behind the lock. */
+/* Attaches a lock with the program's own filter behind it. */
 static int attach_classic(int fd, enum lock_kind kind, const struct own_filter *own) {
     uint16_t prefix = classic[kind].length;
     struct sock_filter code[BPF_MAXINSNS];
@@ -121,8 +121,8 @@ static enum lock_kind classic_kind(const struct sock_filter *code, uint16_t leng
 }
 
 /*
- * What is attached: which lock, and the program's own filter (`own`, whose code the caller frees) as far as it can be
- * read. -EBUSY for an eBPF filter that is not a lease.
+ * Tells what is attached: which lock, and the program's own filter (`own`, whose code the caller frees) as far as it
+ * can be read. -EBUSY for an eBPF filter that is not a lease.
  */
 static int identify(int fd, enum lock_kind *kind, struct own_filter *own) {
     struct sock_filter code[BPF_MAXINSNS];

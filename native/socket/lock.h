@@ -50,10 +50,10 @@ int socket_lock_record(int fd, struct socket_record **record);
 /** Makes the socket's lock the `resets` one. 0 or -errno. */
 int socket_lock_resets(int fd, struct socket_record *record);
 
-/** Makes it the `local` one. 0 or -errno. */
+/** Makes the socket's lock the `local` one. 0 or -errno. */
 int socket_lock_local(int fd, struct socket_record *record);
 
-/** One socket of socket_unlock; the record stays. 0 or -errno. */
+/** Does for one socket what socket_unlock does, and leaves its record. 0 or -errno. */
 int socket_unlock_one(int fd, struct socket_record *record);
 
 /** Whether this process has locked it, and the lock's lease has not ended. */

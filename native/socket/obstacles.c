@@ -32,14 +32,14 @@ static bool has_bytes(int fd, int level, int option) {
     return getsockopt(fd, level, option, bytes, &length) == 0 && length > 0;
 }
 
-/* ENOENT: no keys. EINVAL: the answer is longer than an int, so there are some. */
+/* ENOENT says that there are no keys; EINVAL, that the answer is longer than an int, so that there are some. */
 static bool has_authentication(int fd) {
     int ignored, result = socket_get(fd, IPPROTO_TCP, TCP_AO_INFO, &ignored);
 
     return result == 0 || result == -EINVAL;
 }
 
-/* POLLPRI until the byte is read (tcp_poll in net/ipv4/tcp.c), the mark until it is passed. */
+/* poll(2) says so until the byte is read (tcp_poll in net/ipv4/tcp.c); the mark stays until it is passed. */
 static bool has_urgent_data(int fd, short events) {
     int at_mark = 0;
 
@@ -88,7 +88,8 @@ static uint32_t tcp_obstacles(int fd, int state, short events) {
     return found | bit(has_option(fd, SOL_SOCKET, SO_ZEROCOPY) && has_unacknowledged(fd), OBSTACLE_ZEROCOPY);
 }
 
-/* Errors that wait are lost, as ICMP messages may be; but who sends without copying waits for its notifications. */
+/* Errors that wait are lost, as ICMP messages may be; but a program that sends without copying waits for its
+ * notifications. */
 static uint32_t udp_obstacles(int fd, short events) {
     uint32_t found = bit(has_option(fd, IPPROTO_UDP, UDP_CORK), OBSTACLE_CORKED);
 

@@ -1,8 +1,9 @@
 /*
  * What an inet socket has that nobody can carry to another host: the kernel lets no one read it, or it belongs to this
- * host. Looked for without changing anything: the program may be running.
+ * host. Looking for it changes nothing: the program may be running.
  *
- * What cannot be seen from outside at all, the shim notes (preload/options.c); but for membership in a BPF sockmap.
+ * Some of it cannot be seen from outside: what the shim notes instead (preload/options.c), and membership in a BPF
+ * sockmap, which nobody does.
  */
 #pragma once
 
@@ -28,5 +29,5 @@ enum socket_obstacle {
     OBSTACLES,
 };
 
-/** A bit for each. `state`: TCP_ESTABLISHED ..., 0 where not TCP. */
+/** Returns a bit for each that the socket has. `state`: TCP_ESTABLISHED ..., 0 where not TCP. */
 uint32_t socket_obstacles(int fd, int state);

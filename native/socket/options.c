@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Newer than some C library's headers; the numbers are the kernel's. */
+/* Some C library's headers are older than these options; the numbers are the kernel's. */
 #ifndef SO_RCVMARK
 #define SO_RCVMARK 75
 #endif
@@ -169,7 +169,7 @@ static const struct known_option {
 
 _Static_assert(KNOWN <= SOCKET_OPTIONS_MAX, "room for all of them");
 
-/* Which of them this socket has: a bit for each. */
+/* A bit for each `when` that is now, on this socket. */
 static unsigned now_of(int fd) {
     struct sockaddr_storage peer;
     struct tcp_info info;
@@ -284,7 +284,7 @@ static bool is_among(const struct known_option *one, const struct socket_option 
     return false;
 }
 
-/* CRIU leaves some behind that it needed itself: SO_REUSEPORT on every connection (open_inet_sk, criu/sk-inet.c). */
+/* CRIU leaves options behind that it needed itself: SO_REUSEPORT on every connection (open_inet_sk, criu/sk-inet.c). */
 static int reset_others(int fd, struct untouched_sockets *untouched, const struct socket_option *options,
                         size_t count) {
     const struct untouched_socket *as_new;
@@ -297,13 +297,13 @@ static int reset_others(int fd, struct untouched_sockets *untouched, const struc
 
         if (!(now & 1u << known[i].when) || !as_new->has[i] || is_among(&known[i], options, count)) continue;
         if (!get(fd, &known[i], &found) || is_same(wanted, &found)) continue;
-        /* Where that fails, it is one that only tells what the socket is doing. */
+        /* An option that cannot be set only tells what the socket is doing. */
         setsockopt(fd, known[i].level, known[i].name, wanted->value, wanted->length);
     }
     return result;
 }
 
-/* What the kernel says where only the moment is wrong: not bound yet, or not connected. */
+/* The kernel says so where only the moment is wrong: the socket is not bound yet, or not connected. */
 static bool is_too_early(int error) { return error == EINVAL || error == ENOTCONN; }
 
 int socket_write_options(int fd, struct untouched_sockets *untouched, const struct socket_option *options, size_t count,

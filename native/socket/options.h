@@ -7,8 +7,8 @@
  *
  * Not among them: the sizes of buffers, which CRIU carries with their locks (SO_BUF_LOCK), so that the kernel goes on
  * tuning those that the program did not set; filters (socket/lock.h); what names an interface or a program of this host
- * (socket/obstacles.h); what only tells what the socket is doing. TCP_REPAIR changes SO_REUSEADDR: it is to be read
- * before.
+ * (socket/obstacles.h); what only tells what the socket is doing. TCP_REPAIR changes SO_REUSEADDR, which
+ * therefore is to be read before.
  *
  * What a new socket has is asked once for each kind of socket: a program may have many thousand of one.
  *
@@ -44,7 +44,10 @@ struct untouched_sockets {
 
 void untouched_sockets_free(struct untouched_sockets *untouched);
 
-/** Room for SOCKET_OPTIONS_MAX. In the order in which they are to be written. */
+/**
+ * Reads the options that differ from a new socket's, in the order in which they are to be written; `options` has room
+ * for SOCKET_OPTIONS_MAX.
+ */
 int socket_read_options(int fd, struct untouched_sockets *untouched, struct socket_option *options, size_t *count);
 
 /**
@@ -56,11 +59,15 @@ int socket_read_options(int fd, struct untouched_sockets *untouched, struct sock
 int socket_write_options(int fd, struct untouched_sockets *untouched, const struct socket_option *options, size_t count,
                          bool early, const char **refused);
 
-/** Tries options on a new socket. *refused: the name of the first that this kernel does not take; NULL: it takes all. */
+/**
+ * Tries options on a new socket. *refused: the name of the first that this kernel does not take; NULL: it takes all.
+ */
 int socket_refused_option(int family, int type, int protocol, const struct socket_option *options, size_t count,
                           const char **refused);
 
-/** Binds a new TCP socket with these options for a moment, and listens on it. *reason: the -errno of what does not go; 0: it
- * goes. */
+/**
+ * Binds a new TCP socket with these options for a moment, and listens on it. *reason: the -errno of what does not go;
+ * 0: it goes.
+ */
 int socket_why_not_bound(int family, const struct socket_option *options, size_t count,
                          const union socket_address *local, bool listens, int *reason);

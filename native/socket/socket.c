@@ -42,7 +42,7 @@ int socket_former_remote(int fd, int family, union socket_address *address) {
 
     memset(address, 0, sizeof *address);
     address->any.sa_family = (sa_family_t)family;
-    length = socket_address_length(address); /* EINVAL for more (sk_getsockopt in net/core/sock.c) */
+    length = socket_address_length(address); /* the kernel refuses more (sk_getsockopt in net/core/sock.c) */
     if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, address, &length) == 0) return 0;
     return errno == ENOTCONN ? 0 : -errno;
 }
@@ -64,7 +64,7 @@ uint32_t socket_flow(int fd) {
     return remote.v6.sin6_flowinfo;
 }
 
-/* As CRIU does it: what was bound before the connections were there needed no SO_REUSEADDR then (open_inet_sk). */
+/* With SO_REUSEADDR, as CRIU does it (open_inet_sk): what was bound before its connections were there needed none. */
 int socket_bind(int fd, const union socket_address *local, int backlog, const char **step) {
     int reuse, result, put_back;
 

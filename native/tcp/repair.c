@@ -158,13 +158,13 @@ int tcp_send_queue_read(int fd, uint8_t **queue, uint32_t length) {
     return 0;
 }
 
-/* A socket buffer made large enough for a while. */
+/* A socket buffer that was made large enough for a while. */
 struct widened {
     bool done;
     int force, size, locks;
 };
 
-/* option: SO_RCVBUF or SO_SNDBUF; force: its *FORCE twin, which knows no limit. */
+/* `option` is SO_RCVBUF or SO_SNDBUF, `force` its twin that knows no limit (SO_RCVBUFFORCE, SO_SNDBUFFORCE). */
 static int widen(int fd, int option, int force, uint32_t length, struct widened *widened) {
     uint64_t need = (uint64_t)length * MEMORY_PER_BYTE;
     int result = socket_get(fd, SOL_SOCKET, option, &widened->size);
@@ -178,7 +178,7 @@ static int widen(int fd, int option, int force, uint32_t length, struct widened 
     return socket_set(fd, SOL_SOCKET, force, need > INT_MAX ? INT_MAX / 2 : (int)(need / 2 + 1));
 }
 
-/* The size as it was, and the kernel free to tune it again where it was. */
+/* Gives the buffer its size back, and leaves the kernel free to tune it where it was. */
 static int narrow(int fd, const struct widened *widened) {
     int result;
 

@@ -21,25 +21,26 @@ int tcp_queue_end(int fd, int queue, uint32_t *sequence);
 /** Selects a queue and sets the sequence number at which it starts; closed sockets only. */
 int tcp_queue_start(int fd, int queue, uint32_t sequence);
 
-/** Back to a socket that was never connected: no packet in repair, and the same struct file. */
+/** Makes it a socket that was never connected. In repair no packet leaves, and the struct file stays the same. */
 int tcp_disconnect(int fd);
 
 /**
- * bind(2). Where a disconnect left the port bound (SOCK_BINDPORT_LOCK), it can be neither bound again nor given up: if
- * it is the wanted one, connect() finds the address by itself. EADDRNOTAVAIL: it is another one.
+ * Calls bind(2). Where a disconnect left the port bound (SOCK_BINDPORT_LOCK), it can be neither bound again nor given
+ * up: if it is the wanted one, connect() finds the address by itself. EADDRNOTAVAIL: it is another one.
  */
 int tcp_bind(int fd, const union socket_address *local);
 
+/** TCP_REPAIR_WINDOW. */
 int tcp_window_get(int fd, struct tcp_repair_window *window);
 int tcp_window_set(int fd, const struct tcp_repair_window *window);
 
 /**
- * All bytes received and not yet read, without taking them. *queue is malloc'd (NULL where empty).
+ * Reads all bytes received and not yet taken by the program, and takes none. *queue is malloc'd (NULL where empty).
  * EOPNOTSUPP: there is urgent data among them, whose mark nobody could set again.
  */
 int tcp_receive_queue_read(int fd, uint8_t **queue, uint32_t *length);
 
-/** The last `length` bytes written: what is not acknowledged. *queue is malloc'd (NULL where empty). */
+/** Reads the last `length` bytes written: what is not acknowledged. *queue is malloc'd (NULL where empty). */
 int tcp_send_queue_read(int fd, uint8_t **queue, uint32_t length);
 
 /** Appends to the receive queue, however small the receive buffer is; rcv_nxt moves on. */

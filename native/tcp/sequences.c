@@ -64,7 +64,7 @@ static const struct bpf_insn lookup[] = {
 
 static int program = -1; /* loaded once, for the life of the process */
 
-/* As a packet that arrives at the connection has them: from remote to local. */
+/* Fills the question in with the addresses of a packet that arrives at the connection: from remote to local. */
 static void ask(struct question *question, const union socket_address *local, const union socket_address *remote) {
     union socket_address source = socket_address_plain(remote), destination = socket_address_plain(local);
     struct bpf_sock_tuple *tuple = &question->tuple;
@@ -97,7 +97,7 @@ static int look_up(const union socket_address *local, const union socket_address
     return 0;
 }
 
-/* A socket that is bound to a device is found by what comes over that alone. */
+/* A socket that is bound to a device is found only by a packet that comes over that. */
 static int look_up_everywhere(const union socket_address *local, const union socket_address *remote,
                               struct tcp_sequences *sequences) {
     struct if_nameindex *interfaces = if_nameindex();

@@ -1,5 +1,5 @@
 /*
- * A live connection's sequence numbers, without touching its socket or knowing its process.
+ * The sequence numbers of a live connection, read without touching its socket or knowing its process.
  *
  * An eBPF program looks the connection up (bpf_sk_lookup_tcp) and reads its struct tcp_sock. It is
  * attached to nothing: BPF_PROG_TEST_RUN runs it in the caller's own context, over a packet that is
@@ -19,7 +19,7 @@ struct tcp_sequences {
 };
 
 /**
- * An IPv4-mapped connection is found as the IPv4 one it is; one that is bound to a device as well.
+ * Finds an IPv4-mapped connection as the IPv4 one that it is, and one that is bound to a device too. Returns
  * 0, -ENOENT (no such connection, or it is in TIME_WAIT or listening) or another -errno.
  */
 int tcp_sequences(const union socket_address *local, const union socket_address *remote,

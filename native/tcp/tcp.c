@@ -12,7 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Saving */
+/* Saving. */
 
 #define IN(state) (1u << (state))
 #define FIN_RECEIVED (IN(TCP_CLOSE_WAIT) | IN(TCP_CLOSING) | IN(TCP_LAST_ACK))
@@ -77,7 +77,7 @@ static int read_parameters(int fd, struct tcp_saved *saved) {
     return 0;
 }
 
-/* The end of both queues as the kernel counts them: with the FINs. Leaves no queue selected. */
+/* Reads the end of both queues as the kernel counts them, with the FINs. Leaves no queue selected. */
 static int read_ends(int fd, uint32_t *send_end, uint32_t *receive_end, uint32_t *not_acknowledged) {
     int length, result = tcp_queue_end(fd, TCP_SEND_QUEUE, send_end);
 
@@ -140,7 +140,7 @@ static int save_one(int fd, struct tcp_saved *saved, const char **step) {
 
 /*
  * A segment that passed the filter just before the lock may still have been on its way through
- * another processor while its socket was read. 1: the socket is not as it was saved.
+ * another processor while its socket was read. Returns 1 where the socket is not as it was saved.
  */
 static int has_changed(int fd, const struct tcp_saved *saved, const char **step) {
     uint32_t send_end, receive_end, not_acknowledged;
@@ -206,7 +206,7 @@ void tcp_saved_clear(struct tcp_saved *saved) {
     memset(saved, 0, sizeof *saved);
 }
 
-/* Reviving */
+/* Reviving. */
 
 /* linux/tcp.h has these, but cannot be included together with netinet/tcp.h. */
 #ifndef TCP_RTO_MIN_US
@@ -390,11 +390,11 @@ int tcp_revive(int fd, const struct tcp_saved *saved, const union socket_address
     return put_options_back(fd, &noted);
 }
 
-/* Releasing */
+/* Releasing. */
 
 /*
- * The window as it was saved, unless the peer has told a newer one since the revive: its segments
- * are received already.
+ * Opens the window as far as it was when it was saved, unless the peer has told a newer one since the revive: what it
+ * sends is received already.
  */
 static int open_window(int fd, const struct socket_record *record) {
     struct tcp_repair_window window;
@@ -458,13 +458,13 @@ void tcp_close_silently(const int *fds, size_t count) {
         uint64_t cookie;
 
         if (socket_cookie(fds[i], &cookie) == 0) socket_record_drop(cookie);
-        /* Fails for UDP and listening sockets, which close without a packet anyway. */
+        /* This fails for UDP and listening sockets, which close without a packet anyway. */
         socket_set(fds[i], IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON);
         close(fds[i]);
     }
 }
 
-/* Connecting again */
+/* Connecting again. */
 
 static int is_closed(int fd) {
     struct tcp_info info;

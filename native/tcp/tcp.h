@@ -17,14 +17,14 @@
  *
  * Who owns what
  *
- *   Descriptors are the caller's, before and after, but for tcp_close_silently, which closes them. A struct tcp_saved is the
- *   caller's; tcp_save puts malloc'd queues into it, and tcp_saved_clear frees them. tcp_revive only reads it: the queues
- *   may be anybody's memory, and are not needed once it returns.
+ *   Descriptors are the caller's, before and after, but for tcp_close_silently, which closes them. A struct tcp_saved
+ *   is the caller's; tcp_save puts malloc'd queues into it, and tcp_saved_clear frees them. tcp_revive only reads it:
+ *   the queues may be anybody's memory, and are not needed once it returns.
  *
  * What must hold
  *
- *   No thread that uses the socket runs from the save to the release: what a reader takes or a writer adds in between is
- *   lost, and a blocked call would see EPIPE.
+ *   No thread that uses the socket runs from the save to the release: what a reader takes or a writer adds in between
+ *   is lost, and a blocked call would see EPIPE.
  *   Both ends of a connection are revived, and each is told how far the other has received (`peer_has`).
  *   All calls come from one thread, of a process with CAP_NET_ADMIN; locking needs CAP_BPF too.
  *

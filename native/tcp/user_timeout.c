@@ -8,7 +8,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-/* What tcp_retries2 = 15 stands for, by tcp_model_timeout() in net/ipv4/tcp_timer.c. */
+/* The time that tcp_retries2 = 15 stands for (tcp_model_timeout() in net/ipv4/tcp_timer.c). */
 #define USUAL_TIMEOUT_MS 924600u
 #define LONGEST_TIMEOUT_MS INT32_MAX
 

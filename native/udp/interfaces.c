@@ -76,7 +76,7 @@ static int level_of(const union socket_address *group) {
     return group->any.sa_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
 }
 
-/* 1: the socket is a member, and `filter` its filter. */
+/* Returns 1 where the socket is a member, with its filter. */
 static int ask(int fd, unsigned interface, const union socket_address *group, union filter *filter) {
     socklen_t length = sizeof *filter;
 

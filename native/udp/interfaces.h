@@ -38,20 +38,22 @@ struct udp_membership {
     union socket_address sources[MEMBERSHIP_SOURCES_MAX];
 };
 
-/** The interfaces that options and groups name; not what the socket is bound to. *names is the caller's to free(3). */
+/**
+ * Reads which interfaces options and groups name; not what the socket is bound to. *names is the caller's to free(3).
+ */
 int udp_interfaces(int fd, char (**names)[IF_NAMESIZE], size_t *count);
 
 /** Whether this network namespace has an interface of that name. */
 bool udp_has_interface(const char *name);
 
-/** The options that are set. */
+/** Reads the options that are set. */
 int udp_interfaces_read(int fd, struct udp_interface interfaces[UDP_INTERFACES_MAX], size_t *count);
 
-/** EINVAL for an option that is none of these, ENODEV where an interface is not here. */
+/** Sets them again: EINVAL for an option that is none of these, ENODEV where an interface is not here. */
 int udp_interfaces_set(int fd, const struct udp_interface *interfaces, size_t count);
 
-/** *memberships is the caller's to free(3). E2BIG where one has more sources than fit. */
+/** Reads the groups. *memberships is the caller's to free(3). E2BIG where one has more sources than fit. */
 int udp_memberships_read(int fd, int family, struct udp_membership **memberships, size_t *count);
 
-/** Joins again. ENODEV where the interface is not here. */
+/** Joins them again: ENODEV where the interface is not here. */
 int udp_memberships_join(int fd, const struct udp_membership *memberships, size_t count);

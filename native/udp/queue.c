@@ -22,7 +22,7 @@ enum {
     /* More than the largest datagram, and than what UDP_GRO makes of several (GRO_LEGACY_MAX_SIZE in
      * include/linux/netdevice.h). */
     DATAGRAM_MAX = 128 * 1024,
-    /* Besides ours, whatever the program wants to be arrival. */
+    /* Room for what we ask, and whatever else the program wants to be told. */
     CONTROL_MAX = 2048,
     DEFAULT_HOP_LIMIT = 64,
     /* ICMP errors may go on coming while the queue is read; more than that is something else. */
@@ -122,7 +122,7 @@ static int append(struct reading *reading, const union socket_address *source, c
     return 0;
 }
 
-/* 1: one more. 0: that was all. Several datagrams that UDP_GRO made one are several again. */
+/* Returns 1 for one more, 0 when that was all. Several datagrams that UDP_GRO made one are several again. */
 static int read_one(struct reading *reading) {
     _Alignas(struct cmsghdr) uint8_t control[CONTROL_MAX];
     union socket_address source = {0};
@@ -138,7 +138,7 @@ static int read_one(struct reading *reading) {
     int result;
 
     if (length < 0 && errno == EAGAIN) return 0;
-    /* An ICMP error comes before the queue, and once (sock_error() in __skb_recv_udp(), net/ipv4/udp.c). */
+    /* An ICMP error is told of before the queue, and once (sock_error() in __skb_recv_udp(), net/ipv4/udp.c). */
     if (length < 0) return reading->errors++ < ERRORS_MAX ? 1 : -errno;
     arrival = read_control(&message);
     if (arrival.segment <= 0 || arrival.segment >= length) {
@@ -155,7 +155,7 @@ static int read_one(struct reading *reading) {
     return 1;
 }
 
-/* `was` is what the program had set; -1 for what is not asked of this family. */
+/* Sets the options; `was` is what the program had set, -1 for what a socket of this family has not got. */
 static int ask(const struct reading *reading, int was[QUESTIONS]) {
     int result = 0;
 
@@ -209,7 +209,7 @@ int udp_queue_read(int fd, struct udp_saved *saved) {
 /* Filling. */
 
 enum {
-    /* The loopback interface delivers at once, unless the host is out of breath. */
+    /* The loopback interface delivers at once, unless the host has no CPU to spare. */
     ARRIVAL_TIMEOUT_MS = 1000,
     PACKET_MAX = 65535,
 };
@@ -304,7 +304,7 @@ static int connect_to(struct filling *filling, const union socket_address *sourc
     int result;
 
     if (filling->is_connected && socket_address_equal(&filling->connected, source)) return 0;
-    result = disconnect(filling); /* or its own address would stay that of the route to the last one */
+    result = disconnect(filling); /* else its own address stays that of the route to the last one */
     if (result < 0) return result;
     if (connect(filling->fd, &source->any, socket_address_length(source))) return -errno;
     filling->connected = *source;
@@ -322,7 +322,9 @@ static int queued(int fd, uint32_t *memory) {
     return 0;
 }
 
-/* Mostly it is there when sendmsg() returns: the sender's own processor delivers it. 1: there. 0: it does not come. */
+/*
+ * Mostly it is there when sendmsg() returns: the sender's own processor delivers it. Returns 0 where it does not come.
+ */
 static int await_arrival(int fd, uint32_t before) {
     struct epoll_event event = {.events = EPOLLIN | EPOLLET};
     int epoll = -1, result, woken = 1;
@@ -342,13 +344,13 @@ static int await_arrival(int fd, uint32_t before) {
     return result < 0 ? result : now > before;
 }
 
-/* 1: it is in the queue. 0: it is lost. */
+/* Returns 1 when it is in the queue, 0 when it is lost. */
 static int put(struct filling *filling, const struct udp_datagram *datagram) {
     union socket_address local;
     uint32_t before = 0;
     int result;
 
-    /* Sent to a group, it would reach every member on this host; sent to us, it would say so. */
+    /* Sent to its group, it would reach every member on this host; sent to us, it would show that to the program. */
     if (filling->destination_shows && is_group(&datagram->destination)) return 0;
     if (connect_to(filling, &datagram->source) < 0) return 0; /* no route from here */
     result = socket_local(filling->fd, &local);

@@ -111,7 +111,7 @@ static int prepare(const struct udp_revival *revival, struct settings *settings,
     if ((result = note_settings(fd, settings)) < 0) return result;
     *step = "SO_REUSEADDR";
     if ((result = socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1)) < 0)
-        return result; /* as each may have had it at its bind */
+        return result; /* each may have had it when it was bound */
     *step = "bind";
     return is_multicast(&revival->local) ? 0 : bind_local(revival);
 }
@@ -191,7 +191,7 @@ static void forget(const struct udp_revival *revivals, size_t count) {
     }
 }
 
-/* In two rounds: a port may be shared by sockets of which not each has SO_REUSEADDR any more. */
+/* There are two rounds, for a port may be shared by sockets of which not each has SO_REUSEADDR any more. */
 int udp_revive(struct udp_revival *revivals, size_t count, struct failure *failure) {
     struct settings *settings = calloc(count ? count : 1, sizeof *settings);
     int result = settings ? 0 : -ENOMEM;

@@ -68,13 +68,16 @@ struct udp_revival {
     size_t lost;                 /* out: datagrams that are not in its queue */
 };
 
-/** All of a program's at once: they may share ports. After a failure they are what they are, and to be closed. */
+/**
+ * Revives all of a program's sockets at once, for they may share ports. After a failure they are only good to be
+ * closed.
+ */
 int udp_revive(struct udp_revival *revivals, size_t count, struct failure *failure);
 
 /**
  * Waits until the kernel has nothing of these sockets left to send, which takes as long as the network device is busy.
- * 1: so it is. 0: it is not, and sockets[*index] is one that has: it sends a datagram in parts (MSG_MORE) and holds the
- * first.
+ * Returns 1 when that is so; or 0, and fds[*index] is a socket that has: it sends a datagram in parts (MSG_MORE), and
+ * keeps the first.
  */
 int udp_await_sent(const int *fds, size_t count, int timeout_ms, size_t *index);
 

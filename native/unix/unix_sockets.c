@@ -45,7 +45,7 @@ static int describe(const struct nlmsghdr *message, void *context) {
     shut = attribute(message, UNIX_DIAG_SHUTDOWN, &length);
     if (shut && length >= sizeof *shut) socket.shutdown = *shut;
     queues = attribute(message, UNIX_DIAG_RQLEN, &length);
-    /* Of a listening socket it is the backlog (sk_diag_show_rqlen in net/unix/diag.c). */
+    /* Of a listening socket udiag_wqueue is the backlog (sk_diag_show_rqlen in net/unix/diag.c). */
     if (queues && length >= sizeof *queues && socket.state != TCP_LISTEN) socket.unreceived = queues->udiag_wqueue;
     socket.name = attribute(message, UNIX_DIAG_NAME, &socket.name_length);
     socket.waiting = attribute(message, UNIX_DIAG_ICONS, &length);
@@ -91,8 +91,9 @@ static int add_descriptors(struct unix_queue *queue, const struct cmsghdr *heade
 }
 
 /*
- * 1: there was one. 0: there are no more. With SO_PASSCRED a message has credentials, and the end of a sequence of them
- * has not; a stream's end has them (unix_stream_read_generic in net/unix/af_unix.c), but no stream has empty messages.
+ * Returns 1 where there was one, 0 where there are no more. With SO_PASSCRED a message has credentials, and the end of
+ * a sequence of them has not; a stream's end has them (unix_stream_read_generic in net/unix/af_unix.c), but no stream
+ * has empty messages.
  */
 static int look_at_next(int fd, bool keeps_apart, void *bytes, struct unix_queue *queue) {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(MOST_FDS * sizeof(int)) + 512];
@@ -118,7 +119,7 @@ static int look_at_next(int fd, bool keeps_apart, void *bytes, struct unix_queue
 
 /*
  * Whether something is in a queue that a look found empty: that can only be empty messages that somebody has looked at
- * before. Of a queue's end poll(2) says something else.
+ * before. At a stream's end poll(2) says POLLRDHUP too.
  */
 static bool has_unseen(int fd) {
     struct pollfd asked = {.fd = fd, .events = POLLIN | POLLRDHUP};

@@ -1,6 +1,6 @@
 /**
- * What the native addon offers: a file here for each room of native/. The addon throws Error objects with `code` (an errno
- * name such as 'EPERM') and `syscall`.
+ * What the native addon offers: a file here for each room of native/. The addon throws Error objects with `code` (an
+ * errno name such as 'EPERM') and `syscall`.
  *
  * A function has the name of its C function: native.tcpSave is tcp_save() of native/tcp/tcp.h, which is its manual. The
  * exceptions have no C function: closeFd is close(2), and what waits on Node's event loop is the addon's own (watch...,

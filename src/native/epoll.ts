@@ -19,9 +19,9 @@ export interface EdgeNote {
 /** Both throw ENOENT, ESRCH or EBADF where the process or the set is gone. */
 export interface NativeEpoll {
   /**
-   * Is called before something makes every edge of the set a fresh one. Notes what the program was told of sockets with these
-   * inodes, which are locked; with `isWhole`, also of what else nobody but the program changes. Only of items of which it
-   * was told anything.
+   * Is called before something makes every edge of the set a fresh one. Notes what the program was told of sockets with
+   * these inodes, which are locked; with `isWhole`, also of what else nobody but the program changes. Only of items of
+   * which it was told anything.
    */
   epollLook(set: EpollPlace, inodes: readonly number[], isWhole: boolean): EdgeNote[];
   /** Is called after that, so that what was told is not told again. `isRestored`: the set is a new one. */

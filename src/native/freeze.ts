@@ -6,6 +6,9 @@ export interface NativeFreeze {
   cgroupThaw(path: string): void;
   /** PTRACE_SEIZE + INTERRUPT of every thread of these processes. */
   ptraceFreeze(pids: readonly number[]): { release(): void };
-  /** Begins again what the freeze of these processes, by a cgroup, made fail with EINTR (native/freeze/restart_calls.h). Gives how many calls. */
+  /**
+   * Begins again what the freeze of these processes, by a cgroup, made fail with EINTR (native/freeze/restart_calls.h).
+   * Gives how many calls.
+   */
   restartCalls(pids: readonly number[]): number;
 }

@@ -32,7 +32,9 @@ export interface NativeKernel {
   closeFd(fd: number): void;
   pipePair(): [number, number];
   seqpacketPair(): [number, number];
-  /** Message-wise reading and writing of a SOCK_SEQPACKET descriptor, which it takes over. onClose once at EOF or error. */
+  /**
+   * Message-wise reading and writing of a SOCK_SEQPACKET descriptor, which it takes over. onClose once at EOF or error.
+   */
   openMessageSocket(fd: number, onMessage: (message: Buffer) => void, onClose: () => void): MessageSocket;
   openPty(rows: number, columns: number): { master: number; slave: number };
   setWindowSize(fd: number, rows: number, columns: number): void;

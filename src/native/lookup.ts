@@ -44,7 +44,9 @@ export interface NativeLookup {
   diagTcpConnections(): DiagSocket[];
   /** All UDP sockets that are bound. */
   diagUdpSockets(): DiagSocket[];
-  /** The TCP sockets of a cgroup (its folder's inode number), in these states; also those whose program has closed them. */
+  /**
+   * The TCP sockets of a cgroup (its folder's inode number), in these states; also those whose program has closed them.
+   */
   diagTcpOfCgroup(cgroup: bigint, states: readonly number[]): DiagSocket[];
   /** Calls back when any TCP connection has ended, and needs no acknowledgement any more. */
   watchTcpEnds(onEnd: () => void): Watch;

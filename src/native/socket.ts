@@ -56,19 +56,24 @@ export interface SocketOption {
 
 /** What takes many sockets is one call; its error says in `index` at which one it stopped. */
 export interface NativeSocket {
-  /** Every inet socket of these processes, each object once; where they are not frozen, of those that are still there. */
+  /**
+   * Every inet socket of these processes, each object once; where they are not frozen, of those that are still there.
+   */
   socketCollect(pids: readonly number[]): ProgramSocket[];
   /** One descriptor of ours described, without `pid`/`pfd` (both -1). */
   socketDescribe(fd: number): ProgramSocket;
   /** The `state` of each, and nothing else of them. */
   socketTcpStates(fds: readonly number[]): number[];
   /**
-   * Drops everything that arrives at these sockets, until it is unlocked, or leaseMs have passed (0: no lease). Locking a
-   * locked socket renews. A program's own filter is put back with the unlock.
+   * Drops everything that arrives at these sockets, until it is unlocked, or leaseMs have passed (0: no lease). Locking
+   * a locked socket renews. A program's own filter is put back with the unlock.
    */
   socketLock(fds: readonly number[], leaseMs: number): void;
   socketUnlock(fds: readonly number[]): void;
-  /** Gives a restored socket a local address, and makes it listen where there is a backlog; also where only connections have the port. */
+  /**
+   * Gives a restored socket a local address, and makes it listen where there is a backlog; also where only connections
+   * have the port.
+   */
   socketBind(fd: number, family: number, local: Endpoint, backlog: number | null): void;
   /** A TCP port of an address of this host that no socket of it has; it is nobody's yet. */
   socketFreePort(address: string): number;
@@ -77,13 +82,16 @@ export interface NativeSocket {
   /** Of each socket what differs from a new one's, in the order in which it is to be written. */
   socketReadOptions(fds: readonly number[]): SocketOption[][];
   /**
-   * Sets what the sockets have not got yet, for each its options. `early`: they will be bound or connected later, and this
-   * be called again; whatever is not among them becomes as on a new socket. The error is of the first option that the
-   * kernel does not take; its `syscall` is the option's name.
+   * Sets what the sockets have not got yet, for each its options. `early`: they will be bound or connected later, and
+   * this be called again; whatever is not among them becomes as on a new socket. The error is of the first option that
+   * the kernel does not take; its `syscall` is the option's name.
    */
   socketWriteOptions(fds: readonly number[], options: readonly (readonly SocketOption[])[], early: boolean): void;
   /** Tries them on a new socket: the name of the first that this kernel does not take, or null. */
   socketRefusedOption(family: number, type: number, protocol: number, options: readonly SocketOption[]): string | null;
-  /** Binds a new TCP socket with these options for a moment, and listens on it: the errno name of what does not go, or null. */
+  /**
+   * Binds a new TCP socket with these options for a moment, and listens on it: the errno name of what does not go, or
+   * null.
+   */
   socketWhyNotBound(family: number, options: readonly SocketOption[], local: Endpoint, listens: boolean): string | null;
 }

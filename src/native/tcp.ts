@@ -1,6 +1,6 @@
 /**
- * TCP connections: saved from one socket, revived in another (native/tcp/tcp.h is the manual), and put into accept queues
- * (native/accept/accept_queue.h).
+ * TCP connections: saved from one socket, revived in another (native/tcp/tcp.h is the manual), and put into accept
+ * queues (native/accept/accept_queue.h).
  */
 import type { Connection, Endpoint } from '../vocabulary/endpoint';
 import type { ProgramSocket } from './socket';
@@ -64,15 +64,24 @@ export interface NativeTcp {
   tcpRelease(fds: readonly number[]): void;
   /** Puts sockets in repair mode and closes our descriptors: where we have the last reference, no FIN and no RST. */
   tcpCloseSilently(fds: readonly number[]): void;
-  /** Starts a connect again that was in progress, from a closed socket and without waiting. Throws what connect(2) refuses. */
+  /**
+   * Starts a connect again that was in progress, from a closed socket and without waiting. Throws what connect(2)
+   * refuses.
+   */
   tcpConnectAgain(fd: number, family: number, connection: Connection): void;
-  /** Live sequence numbers of a connection of this network namespace, without touching the socket (native/tcp/sequences.h). null: no such connection. */
+  /**
+   * Live sequence numbers of a connection of this network namespace, without touching the socket
+   * (native/tcp/sequences.h). null: no such connection.
+   */
   tcpSequences(connection: Connection): Sequences | null;
 
   /** TCP_USER_TIMEOUT of each, in milliseconds; 0: not set (native/tcp/user_timeout.h). */
   tcpUserTimeouts(fds: readonly number[]): number[];
   tcpSetUserTimeouts(fds: readonly number[], timeouts: readonly number[]): void;
-  /** Locked sockets live as long as the lease, and then as long as TCP would have waited. `own`: the program's TCP_USER_TIMEOUTs. */
+  /**
+   * Locked sockets live as long as the lease, and then as long as TCP would have waited. `own`: the program's
+   * TCP_USER_TIMEOUTs.
+   */
   tcpExtendUserTimeouts(fds: readonly number[], own: readonly number[], leaseMs: number): void;
   /** Whether the other end of a connection has closed its window. */
   tcpIsWindowShut(fd: number): boolean;
@@ -99,7 +108,10 @@ export interface WaitingRequest {
 }
 
 export interface NativeAccept {
-  /** What waits in a listening socket's accept queue, taken out of it in order, as far as there are descriptors for it. Nobody else may accept. */
+  /**
+   * What waits in a listening socket's accept queue, taken out of it in order, as far as there are descriptors for it.
+   * Nobody else may accept.
+   */
   acceptQueueTake(listener: number): QueuedSocket[];
   /** The state of a taken connection that its other end had reset meanwhile (TCP_CLOSE). */
   acceptQueueSaveReset(fd: number, remote: Endpoint): SavedSocket;
@@ -109,8 +121,8 @@ export interface NativeAccept {
    */
   acceptQueueFill(requests: readonly WaitingRequest[], pod: string, own: string): void;
   /**
-   * Lets no reset reach a socket of this cgroup until the descriptor that is returned is closed: the lock of connections
-   * that have no descriptor (native/accept/gate.h).
+   * Lets no reset reach a socket of this cgroup until the descriptor that is returned is closed: the lock of
+   * connections that have no descriptor (native/accept/gate.h).
    */
   gateDropResets(pod: string): number;
 }

@@ -54,12 +54,18 @@ export interface NativeUdp {
   udpHasInterface(name: string): boolean;
   /** The interfaces that a socket's options and multicast groups name. */
   udpInterfaces(fd: number): string[];
-  /** Waits until the kernel has sent all that these sockets gave it. Gives the index of one that holds a datagram back, or null. */
+  /**
+   * Waits until the kernel has sent all that these sockets gave it. Gives the index of one that holds a datagram back,
+   * or null.
+   */
   udpAwaitSent(fds: readonly number[], timeoutMs: number): number | null;
   /** Connects a connected socket to another address; its program may be running. */
   udpReconnect(fd: number, remote: Endpoint): void;
   /** The sockets' program stands still; they stay as they are. */
   udpSave(fds: readonly number[]): SavedUdp[];
-  /** All of a program's at once. From then on they take what comes. Gives how many datagrams of each did not come into its queue. */
+  /**
+   * All of a program's at once. From then on they take what comes. Gives how many datagrams of each did not come into
+   * its queue.
+   */
   udpRevive(requests: readonly ReviveUdpRequest[]): number[];
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 const native = join(__dirname, '..', '..', 'native');
 const read = (...path: string[]) => readFileSync(join(native, ...path), 'utf8');
-/** In the order of native/README.md: what a room includes stands above it. */
+/** The rooms in the order of native/README.md: what a room includes stands above it. */
 const rooms = [...read('README.md').matchAll(/^ {4}(\w+) +\S/gm)].map((match) => match[1]!);
 
 /** What the files of a room include in quotation marks. */

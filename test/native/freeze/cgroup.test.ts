@@ -51,7 +51,7 @@ describe('cgroupFreeze', () => {
 
   test('a process that does not freeze in time: ETIMEDOUT, and the cgroup is thawed', async () => {
     const target = await start('recv');
-    // More running threads than processors: not all can have seen it at once.
+    // There are more running threads than processors, so not all can have seen the freeze at once.
     for (let i = 0; i < availableParallelism(); i++) await start('threads');
     expect(() => native.cgroupFreeze(group, 0)).toThrow(
       expect.objectContaining({ code: 'ETIMEDOUT', syscall: 'cgroup.freeze' }),

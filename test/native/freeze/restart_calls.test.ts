@@ -13,7 +13,7 @@ const group = join(mount, `mgr_${process.pid}`);
 const program = compile(['test/native/programs/freeze_target.c']);
 const targets: Target[] = [];
 
-/** Resolves when it waits for a line. */
+/** Resolves when the target waits for a line. */
 async function start(mode: string): Promise<Target> {
   const target = new Target(program.path, [mode]);
   targets.push(target);
@@ -26,7 +26,7 @@ async function start(mode: string): Promise<Target> {
 const untilReading = ({ pid }: Target) =>
   until(() => readFileSync(`/proc/${pid}/syscall`, 'latin1').split(' ')[0] === SYS_READ);
 
-/** Freezes it, and begins its calls again; gives how many. */
+/** Freezes the target and begins its calls again; returns how many. */
 function frozen(target: Target, meanwhile: () => void = () => undefined): number {
   native.cgroupFreeze(group, FREEZE_MS);
   meanwhile();

@@ -65,7 +65,7 @@ static void watch_as(struct set *set, int fd, uint32_t events, uint64_t data) {
 
 static void watch(struct set *set, int fd, uint32_t events) { watch_as(set, fd, events, (uint64_t)fd); }
 
-/* What the set tells of this item, and of nothing else. 0: nothing at all. */
+/* What the set tells of this item; it fails where the set tells of another one. 0: it tells nothing at all. */
 static uint32_t told(const struct set *set, uint64_t data) {
     struct epoll_event events[ITEMS];
     int count = need(epoll_wait(set->fd, events, ITEMS, 0));
@@ -153,7 +153,7 @@ static void new_is_told(void) {
     expect(told(&set, (uint64_t)ends[0]) == (EPOLLIN | EPOLLOUT));
 }
 
-/* Of room that was not there: who waits for it is not told again by the kernel. */
+/* A set tells of room that was not there: the kernel itself does not tell again whoever waits for it. */
 static void new_room_is_told(void) {
     static char bytes[1 << 20];
     struct set set = set_make();
@@ -222,7 +222,7 @@ static void others_are_told_again(void) {
     expect(told(&set, (uint64_t)ends[0]) == EPOLLOUT);
 }
 
-/* Of what a program has for itself: eventfds and room; not data, which may be new. */
+/* What only the program changes stays silent, eventfds and room; data does not, for it may be new. */
 static void whole_programs(void) {
     struct itimerspec soon = {.it_value.tv_nsec = 1};
     struct set set = set_make();
@@ -251,7 +251,7 @@ static void whole_programs(void) {
     expect(told(&set, (uint64_t)ends[0]) == EPOLLIN);
 }
 
-/* Nobody can tell them apart: if one of them has anything new, so have all. */
+/* Nobody can tell these items apart: if one of them has anything new, so have all. */
 static void one_data_for_all(void) {
     struct set set = set_make();
     int ends[2], other[2];
@@ -274,7 +274,7 @@ static void one_data_for_all(void) {
     expect((events[0].events | events[1].events) & EPOLLIN);
 }
 
-/* Its file is open at another number, and another file at its number. */
+/* The item's file is open at another number, and another file at its number. */
 static void number_of_another_file(void) {
     struct set set = set_make();
     int ends[2], moved;
@@ -302,7 +302,7 @@ static void two_of_one_number(void) {
     expect(need(epoll_wait(set.fd, events, ITEMS, 0)) == 2);
 }
 
-/* In a new set, which is as CRIU makes it: added with what is left of its events. */
+/* The set is a new one, as CRIU makes it: the item is added with what is left of its events. */
 static void disarmed_stays_disarmed(void) {
     struct set set = set_make();
     int ends[2];

@@ -1,4 +1,4 @@
-/* inband_parse() and inband_build(), by support/fuzz_packets.h. Arguments: number of inputs, seed. */
+/* Feeds inband_parse() and inband_build() with what support/fuzz_packets.h makes. Arguments: number of inputs, seed. */
 #include "../support/fuzz_packets.h"
 
 /* A whole packet: options of different lengths, with and without body, with and without IP options. */

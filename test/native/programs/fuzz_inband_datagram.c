@@ -1,4 +1,7 @@
-/* inband_parse_datagram() and inband_build_datagram(), by support/fuzz_packets.h. Arguments: number of inputs, seed. */
+/*
+ * Feeds inband_parse_datagram() and inband_build_datagram() with what support/fuzz_packets.h makes. Arguments: number
+ * of inputs, seed.
+ */
 #include "inband/packet.h"
 #include "../support/fuzz_packets.h"
 #include "socket/headers.h"

@@ -16,7 +16,7 @@ struct variant {
     int passes;
     /* Bytes of options in the IPv4 header. */
     int ip_options;
-    /* The TCP header's length; then what is in it and after it from byte 20 on. */
+    /* The TCP header's length, and what is in it and after it from byte 20 on. */
     int header;
     uint8_t rest[20];
 };

@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { native } from '../../../src/native/index.js';
 
 const HOLD_MS = 7_200_000;
-/** TCP's usual patience: tcp_retries2 = 15. */
+/** How long TCP usually goes on: tcp_retries2 = 15. */
 const USUAL_MS = 924_600;
 
 const opened: { destroy(): void }[] = [];

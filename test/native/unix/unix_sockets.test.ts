@@ -1,4 +1,4 @@
-/** What waits in the queues of UNIX sockets, as a program that stands still has it. */
+/** What waits in the queues of UNIX sockets whose program stands still. */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { native } from '../../../src/native/index.js';
 

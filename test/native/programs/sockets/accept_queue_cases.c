@@ -46,7 +46,7 @@ static void open_queue(enum kind kind, int backlog) {
     need(listen(queue.listener, backlog));
 }
 
-/* A client, and what it says at once. */
+/* Connects a client, which says this at once. */
 static void join(size_t bytes) {
     union socket_address address;
     size_t i = queue.count++;
@@ -78,7 +78,7 @@ static void take_all(void) {
     tcp_close_silently(fds, count);
 }
 
-/* Into the same queue, or, with the clients following, into that of address `number`. */
+/* Puts all back into the same queue, or, with the clients following, into that of address `number`. */
 static int fill(int number) {
     struct waiting_connection waiting[CLIENTS_MAX];
 
@@ -103,7 +103,7 @@ static void let_go(void) {
     free(queue.taken);
 }
 
-/* The next one is that of client i, with all that it said, and both go on. */
+/* The next connection is that of client i, with all that it said, and both ends go on. */
 static void serve(size_t i) {
     struct stream *there = &queue.there[i], back = {.to = queue.clients[i]};
     union socket_address client, seen;
@@ -137,7 +137,7 @@ static void put_back_v4(void) { put_back(V4); }
 static void put_back_v6(void) { put_back(V6); }
 static void put_back_mapped(void) { put_back(MAPPED); }
 
-/* Twice: what was put into the queue can be taken out of it again. */
+/* It is done twice: what was put into the queue can be taken out of it again. */
 static void put_back_again(void) {
     open_queue(V4, 10);
     join(0);
@@ -234,7 +234,7 @@ static void resets_dropped_mapped(void) { resets_dropped(MAPPED); }
 
 static void lock_clients(void) { returns(tcp_save(queue.clients, queue.count, queue.peers, &failure), 0); }
 
-/* The clients follow, as an agent has them. */
+/* The clients follow to another address, as an agent makes them. */
 static void follow(int number) {
     for (size_t i = 0; i < queue.count; i++) {
         struct tcp_saved *peer = &queue.peers[i];
@@ -293,7 +293,9 @@ static void edge_is_seen(void) {
     serve(0);
 }
 
-/* Whichever of a group its addresses choose: another host's kernel chooses another one. */
+/*
+ * A connection comes back to the socket that it was taken from, whichever of a group its addresses would choose here.
+ */
 static void one_of_a_group(void) {
     union socket_address address = address_of(V4, 1, 0);
     int group[4], waiting_at[4][40], one = 1;
@@ -377,7 +379,7 @@ static int option(int level, int name) {
     return value;
 }
 
-/* What the program has set of its listening socket decides about new connections, and is as it was. */
+/* What the program has set on its listening socket decides about new connections, and is as it was afterwards. */
 static void settings_stay(void) {
     int size, locks, after;
 
@@ -402,7 +404,9 @@ static void settings_stay(void) {
     expect(after == locks, "SO_BUF_LOCK %d of the accepted one", after);
 }
 
-/* The scale that was agreed on stays, whatever this host would choose now; the window's right edge does not come back. */
+/*
+ * The scale that was agreed on stays, whatever this host would choose now; the window's right edge does not come back.
+ */
 static void window_stays(void) {
     static const int sizes[] = {2048, 65536, 1 << 20, 16 << 20};
 

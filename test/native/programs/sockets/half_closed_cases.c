@@ -38,7 +38,10 @@ struct end {
     int state;
 };
 
-/* Both ends as told, data in both queues, moved; all bytes cross, then each end that was said. */
+/*
+ * Both ends are shut as the case says, with data in both queues, and moved; all bytes cross, then each end that was
+ * said.
+ */
 static void move(enum kind kind, struct end a, struct end b) {
     struct pair pair = pair_open(kind);
     struct stream there = {.from = pair.a, .to = pair.b}, back = {.from = pair.b, .to = pair.a};
@@ -86,7 +89,7 @@ static void both_not_received(void) {
     move(V4, (struct end){true, true, TCP_FIN_WAIT1}, (struct end){true, true, TCP_FIN_WAIT1});
 }
 
-/* a's FIN was received and its acknowledgement lost; b has said its end too. */
+/* b has received a's FIN, whose acknowledgement was lost, and has sent its own. */
 static void last_ack(void) {
     move(V4, (struct end){true, true, TCP_FIN_WAIT1}, (struct end){true, false, TCP_LAST_ACK});
 }
@@ -107,7 +110,7 @@ static void closing(void) {
     expect_end(&back);
 }
 
-/* A FIN that the reader has not come to, behind unread data, and an end that the reader has seen. */
+/* One FIN lies behind data that is not read yet, another the reader has seen. */
 static void end_was_read(void) {
     struct pair pair = pair_open(V4);
     struct stream there = {.from = pair.a, .to = pair.b}, back = {.from = pair.b, .to = pair.a};

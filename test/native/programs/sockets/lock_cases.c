@@ -100,7 +100,7 @@ static void own_filter_acts_while_held(void) {
     stream_drain(&there, 5000);
 }
 
-/* As a process that knows nothing of the lock: its record is gone. */
+/* Makes this process one that knows nothing of the lock: its record is gone. */
 static void forget(int fd) {
     uint64_t cookie;
 

@@ -24,7 +24,7 @@ struct option {
 
 static const int levels[] = {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6};
 
-/* State, not options: what a socket is doing. */
+/* These are no options, but tell what a socket is doing. */
 static const struct {
     int level, option;
 } states[] = {
@@ -137,7 +137,7 @@ static void options_stay(void) {
     for (enum kind kind = V4; kind < KINDS; kind++) options_stay_over(kind);
 }
 
-/* The addresses of a connection that is bound to a device are found as any other's. */
+/* A connection that is bound to a device is found like any other. */
 static void bound_to_device(void) {
     struct pair pair = pair_open(V4);
     struct tcp_sequences found;

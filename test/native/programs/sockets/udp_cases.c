@@ -53,7 +53,7 @@ static union socket_address any_of(enum kind kind, uint16_t port) {
     return address;
 }
 
-/* The socket's datagrams, and what it is, in a new one, which takes its descriptor. */
+/* Moves the socket: a new one gets its datagrams and all that it is, and takes its descriptor. */
 static size_t move(int *fd, enum kind kind, const union socket_address *local, const union socket_address *remote) {
     struct udp_saved saved;
     struct udp_revival revival;
@@ -67,7 +67,7 @@ static size_t move(int *fd, enum kind kind, const union socket_address *local, c
     return revival.lost;
 }
 
-/* The number-th of the datagrams that the cases send: what it has, and how much. */
+/* The content and the length of the number-th of the datagrams that the cases send. */
 static size_t pattern(int number, uint8_t *bytes) {
     size_t size = number % 4 == 1 ? 0 : number == 6 ? LARGEST : (size_t)(number * 100);
 
@@ -191,7 +191,7 @@ static void connected_moves(void) {
     }
 }
 
-/* Each of a group has its own queue, though the port is one. */
+/* Each socket of a group has its own queue, though the port is one. */
 static void group_moves(void) {
     enum { MEMBERS = 4 };
     union socket_address any = any_of(V4, 5000), none = nowhere(V4), local = address_of(V4, 2, 5000);
@@ -230,7 +230,7 @@ static void group_moves(void) {
     }
 }
 
-/* Bound while both had SO_REUSEADDR, of which one took it back. */
+/* Both had SO_REUSEADDR when they were bound, and one took it back. */
 static void shared_port_moves(void) {
     union socket_address any = any_of(V4, 5000), none = nowhere(V4);
     struct udp_saved saved[2];
@@ -315,7 +315,7 @@ static void memberships_move(void) {
     free(memberships);
 }
 
-/* Bound to a group: its queue is filled before it is. Another member on the host is told nothing twice. */
+/* A socket that is bound to a group gets its queue before that. Another member on the host gets nothing twice. */
 static void group_bound_moves(void) {
     union socket_address group = group_of(V4), none = nowhere(V4);
     int members[2], senders[SENDERS];
@@ -337,7 +337,7 @@ static void group_bound_moves(void) {
     expect_empty(members[1]);
 }
 
-/* What would say that it was sent to us is not put back where it was sent to a group. */
+/* A datagram that was sent to a group is not put back where the program would be shown that it was sent to us. */
 static void destination_that_shows(void) {
     union socket_address group = group_of(V4), any = any_of(V4, 5000), none = nowhere(V4),
                          local = address_of(V4, 2, 5000);
@@ -363,7 +363,7 @@ static void destination_that_shows(void) {
     udp_saved_clear(&saved);
 }
 
-/* The program's own filter has seen them before, and is there again after. */
+/* The program's own filter has seen the datagrams already, and is there again afterwards. */
 static void own_filter_moves(void) {
     struct sock_filter none_shall_pass = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog filter = {1, &none_shall_pass};
