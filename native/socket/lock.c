@@ -274,13 +274,14 @@ int socket_unlock_one(int fd, struct socket_record *record) {
     return 0;
 }
 
-static int unlock_one(int fd) {
+static int unlock_one(int fd, const char **step) {
     struct socket_record *record;
     struct own_filter own;
     enum lock_kind kind;
     uint64_t cookie;
     int result = socket_cookie(fd, &cookie);
 
+    *step = "SO_DETACH_FILTER";
     if (result < 0) return result;
     record = socket_record_find(cookie);
     if (record && record->locked) {
@@ -297,14 +298,5 @@ static int unlock_one(int fd) {
 }
 
 int socket_unlock(const int *fds, size_t count, struct failure *failure) {
-    int first = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        int result = unlock_one(fds[i]);
-
-        if (result == 0 || first) continue;
-        first = result;
-        *failure = (struct failure){.index = i, .step = "SO_DETACH_FILTER"};
-    }
-    return first;
+    return socket_each(fds, count, unlock_one, failure);
 }

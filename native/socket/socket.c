@@ -7,6 +7,20 @@
 /* UDP's discard port; connect(2) needs some port and sends nothing to it. */
 enum { DISCARD_PORT = 9 };
 
+int socket_each(const int *fds, size_t count, int (*one)(int fd, const char **step), struct failure *failure) {
+    int first = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *step;
+        int result = one(fds[i], &step);
+
+        if (result == 0 || first) continue;
+        first = result;
+        *failure = (struct failure){.index = i, .step = step};
+    }
+    return first;
+}
+
 int socket_get(int fd, int level, int option, int *value) {
     socklen_t length = sizeof *value;
 

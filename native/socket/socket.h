@@ -18,6 +18,9 @@ struct failure {
     const char *step; /* the kernel call or option that refused; static storage */
 };
 
+/** Does `one` to each socket, goes on after a failure, and returns the first; `one` sets *step. */
+int socket_each(const int *fds, size_t count, int (*one)(int fd, const char **step), struct failure *failure);
+
 /** A socket option of int size. */
 int socket_get(int fd, int level, int option, int *value);
 int socket_set(int fd, int level, int option, int value);

@@ -155,11 +155,12 @@ static int has_changed(int fd, const struct tcp_saved *saved, const char **step)
            not_acknowledged != saved->send_length + (is_in(saved, FIN_NOT_ACKNOWLEDGED) ? 1 : 0);
 }
 
-static int unsave_one(int fd) {
+static int unsave_one(int fd, const char **step) {
     struct socket_record *record;
     uint64_t cookie;
     int result = socket_cookie(fd, &cookie);
 
+    *step = "TCP_REPAIR";
     if (result < 0) return result;
     record = socket_record_find(cookie);
     return record && record->in_repair ? tcp_repair_off(fd, TCP_REPAIR_OFF_NO_WP, record) : 0;
@@ -181,23 +182,16 @@ int tcp_save(const int *fds, size_t count, struct tcp_saved *saved, struct failu
     if (result == 0) return 0;
     failure->index = i - 1;
     for (size_t undo = 0; undo < done; undo++) {
-        unsave_one(fds[undo]);
+        const char *ignored;
+
+        unsave_one(fds[undo], &ignored);
         tcp_saved_clear(&saved[undo]);
     }
     return result;
 }
 
 int tcp_unsave(const int *fds, size_t count, struct failure *failure) {
-    int first = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        int result = unsave_one(fds[i]);
-
-        if (result == 0 || first) continue;
-        first = result;
-        *failure = (struct failure){.index = i, .step = "TCP_REPAIR"};
-    }
-    return first;
+    return socket_each(fds, count, unsave_one, failure);
 }
 
 void tcp_saved_clear(struct tcp_saved *saved) {
@@ -440,17 +434,7 @@ static int release_one(int fd, const char **step) {
 }
 
 int tcp_release(const int *fds, size_t count, struct failure *failure) {
-    int first = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        const char *step;
-        int result = release_one(fds[i], &step);
-
-        if (result == 0 || first) continue;
-        first = result;
-        *failure = (struct failure){.index = i, .step = step};
-    }
-    return first;
+    return socket_each(fds, count, release_one, failure);
 }
 
 void tcp_close_silently(const int *fds, size_t count) {
