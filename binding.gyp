@@ -1,6 +1,6 @@
 {
   "target_defaults": {
-    "cflags_c": ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"],
+    "cflags_c": ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Werror"],
     "cflags_c!": ["-Wno-unused-parameter"],
     "cflags_cc": ["-std=c++17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra"],
     "cflags_cc!": ["-fno-exceptions", "-std=gnu++17"],
@@ -9,7 +9,7 @@
   "targets": [
     {
       "target_name": "migrun",
-      "sources": ["<!@(ls native/*.c native/addon/*.cc | grep -v native/init.c)"],
+      "sources": ["<!@(ls native/*/*.c native/addon/*.cc | grep -v native/init/)"],
       "include_dirs": [
         "<!@(node -p \"require('node-addon-api').include_dir\")",
         "native",
@@ -33,7 +33,7 @@
     {
       "target_name": "migrun-init",
       "type": "executable",
-      "sources": ["native/init.c"],
+      "sources": ["native/init/init.c"],
       "include_dirs": ["native", "preload"],
       # Its memory and its mappings are dumped, sent and restored in every move's pause.
       "cflags": ["-fno-pie"],

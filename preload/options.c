@@ -229,7 +229,7 @@ static handler handler_of(int level, int name) {
     }
 }
 
-/* Groups that a datagram socket joins are carried (native/udp_memberships.h). */
+/* Groups that a datagram socket joins are carried (native/udp/interfaces.h). */
 static bool is_join(int name) {
     return name == MCAST_JOIN_GROUP || name == MCAST_JOIN_SOURCE_GROUP || name == IP_ADD_SOURCE_MEMBERSHIP;
 }
@@ -251,7 +251,7 @@ static uint64_t hidden_by(int level, int name) {
     }
 }
 
-/* What waits on such a socket fails where it is interrupted, libc's own calls too (native/restart_calls.h). */
+/* What waits on such a socket fails where it is interrupted, libc's own calls too (native/freeze/restart_calls.h). */
 static bool is_timeout(int level, int name) {
     return level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO);
 }

@@ -21,7 +21,7 @@
  * it. So a program with few sockets has a small mapping, whatever it does with its memory (mlockall(2), RLIMIT_AS).
  *
  * References count (process, descriptor) pairs as well as a library can: a process that is killed drops nothing.
- * The kernel is the truth about which sockets exist, and registry_sweep (native/registry.h) applies it.
+ * The kernel is the truth about which sockets exist, and registry_sweep (native/registry/registry.h) applies it.
  */
 #ifndef MIGRUN_REGISTRY_H
 #define MIGRUN_REGISTRY_H

@@ -111,7 +111,7 @@ void table_copy(int from, int to);
 uint64_t table_remove(int fd);
 void table_bury(uint64_t entry);
 void table_restore(int fd, uint64_t entry);
-void table_forget_range(unsigned int first, unsigned int last);
+void table_forget_range(unsigned int from, unsigned int to);
 /* The record, valid as long as the descriptor is open; NULL: not a socket we know. */
 struct registry_record *table_record(int fd);
 /* References that fork takes for the child, and that an exec or an exit gives back. */

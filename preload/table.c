@@ -178,10 +178,10 @@ void table_restore(int fd, uint64_t entry) {
     if (entry && !exchange(fd, &none, entry)) table_bury(entry);
 }
 
-void table_forget_range(unsigned int first, unsigned int last) {
+void table_forget_range(unsigned int from, unsigned int to) {
     int high = atomic_load(&highest);
 
-    for (unsigned int fd = first; high >= 0 && fd <= last && fd <= (unsigned int)high; fd++)
+    for (unsigned int fd = from; high >= 0 && fd <= to && fd <= (unsigned int)high; fd++)
         table_bury(table_remove((int)fd));
 }
 

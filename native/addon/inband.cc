@@ -1,15 +1,15 @@
-/* openInband: the in-band endpoint (native/inband.h) on the event loop. */
+/* openInband: the in-band endpoint (native/inband/inband.h) on the event loop. */
 
 #include <cerrno>
 #include <memory>
 #include <vector>
 
-#include "host_parts.h"
 #include "poller.h"
+#include "register.h"
 #include "values.h"
 
 extern "C" {
-#include "inband.h"
+#include "inband/inband.h"
 }
 
 /* Packets for one turn of the event loop; what is left wakes it again. */
@@ -73,6 +73,4 @@ static Napi::Value open_inband(const Napi::CallbackInfo &info) {
     return endpoint;
 }
 
-void register_inband(Napi::Env env, Napi::Object exports) {
-    exports.Set("openInband", Napi::Function::New(env, open_inband, "openInband"));
-}
+void register_inband(Napi::Env, Napi::Object exports) { add(exports, "openInband", open_inband); }

@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
-#include "host_parts.h"
 #include "poller.h"
+#include "register.h"
 #include "values.h"
 
 /* The longest message, and how many are read in one turn of the event loop. */
@@ -40,7 +40,7 @@ static int flush(Poller &poller, Queue &queue) {
     return 0;
 }
 
-/* Hands on what has come. 0; or a negative value: no more will come. */
+/* Hands on what has come. Returns 0, or a negative value where no more will come. */
 static int receive(Poller &poller, uint8_t *buffer, const Callback &on_message) {
     for (int i = 0; i < kBatch && poller.fd() >= 0; i++) {
         ssize_t length = ::recv(poller.fd(), buffer, kMessageMax, MSG_TRUNC | MSG_DONTWAIT);
@@ -96,6 +96,6 @@ static Napi::Value open_message_socket(const Napi::CallbackInfo &info) {
     return socket;
 }
 
-void register_message_socket(Napi::Env env, Napi::Object exports) {
-    exports.Set("openMessageSocket", Napi::Function::New(env, open_message_socket, "openMessageSocket"));
+void register_message_socket(Napi::Env, Napi::Object exports) {
+    add(exports, "openMessageSocket", open_message_socket);
 }

@@ -3,14 +3,17 @@
 #include "register.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
-    register_sockets(env, exports);
-    register_accept_queue(env, exports);
+    register_socket(env, exports);
+    register_tcp(env, exports);
     register_udp(env, exports);
     register_unix(env, exports);
-    register_patience(env, exports);
-    register_options(env, exports);
-    register_host(env, exports);
-    register_epoll_edges(env, exports);
+    register_accept(env, exports);
+    register_inband(env, exports);
+    register_lookup(env, exports);
+    register_freeze(env, exports);
+    register_epoll(env, exports);
+    register_kernel(env, exports);
+    register_message_socket(env, exports);
     register_registry(env, exports);
     return exports;
 }

@@ -8,7 +8,7 @@
 #include <initializer_list>
 #include <memory>
 
-/** A JavaScript function to be called from the event loop; what it throws becomes an uncaughtException. */
+/** A JavaScript function that is called from the event loop; what it throws becomes an uncaughtException. */
 class Callback {
   public:
     Callback(Napi::Value function, const char *resource);
@@ -52,7 +52,7 @@ class Poller : public std::enable_shared_from_this<Poller> {
     std::shared_ptr<Ready> ready_;
     uv_poll_t handle_{};
     napi_async_cleanup_hook_handle hook_ = nullptr;
-    /* Until libuv is through with the handle. */
+    /* Keeps this object until libuv is through with the handle. */
     std::shared_ptr<Poller> self_;
 };
 

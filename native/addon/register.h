@@ -3,21 +3,20 @@
 
 #include <napi.h>
 
-/** NativeSockets (sockets.cc). */
-void register_sockets(Napi::Env env, Napi::Object exports);
-/** NativeAcceptQueues (accept_queue.cc). */
-void register_accept_queue(Napi::Env env, Napi::Object exports);
-/** NativeUdp (udp.cc). */
+void register_socket(Napi::Env env, Napi::Object exports);
+void register_tcp(Napi::Env env, Napi::Object exports);
 void register_udp(Napi::Env env, Napi::Object exports);
-/** NativeUnix (unix.cc). */
 void register_unix(Napi::Env env, Napi::Object exports);
-/** NativePatience (patience.cc). */
-void register_patience(Napi::Env env, Napi::Object exports);
-/** NativeOptions (options.cc). */
-void register_options(Napi::Env env, Napi::Object exports);
-/** NativeHost (host.cc). */
-void register_host(Napi::Env env, Napi::Object exports);
-/** NativeEdges (epoll_edges.cc). */
-void register_epoll_edges(Napi::Env env, Napi::Object exports);
-/** NativeRegistry (registry.cc). */
+void register_accept(Napi::Env env, Napi::Object exports);
+void register_inband(Napi::Env env, Napi::Object exports);
+void register_lookup(Napi::Env env, Napi::Object exports);
+void register_freeze(Napi::Env env, Napi::Object exports);
+void register_epoll(Napi::Env env, Napi::Object exports);
+void register_kernel(Napi::Env env, Napi::Object exports);
+void register_message_socket(Napi::Env env, Napi::Object exports);
 void register_registry(Napi::Env env, Napi::Object exports);
+
+/** Adds one function. */
+template <typename Function> void add(Napi::Object &exports, const char *name, Function function) {
+    exports.Set(name, Napi::Function::New(exports.Env(), function, name));
+}

@@ -10,7 +10,7 @@
 #include "values.h"
 
 extern "C" {
-#include "registry.h"
+#include "registry/registry.h"
 }
 
 /* Unmapped by close(), else with the last of the object's functions. */

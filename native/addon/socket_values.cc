@@ -3,18 +3,7 @@
 #include <string>
 
 extern "C" {
-#include "socket_obstacles.h"
-}
-
-uint32_t number(const Napi::Object &object, const char *name) {
-    Napi::Value value = object.Get(name);
-    if (!value.IsNumber()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a number");
-    return value.As<Napi::Number>().Uint32Value();
-}
-
-Napi::Object object(const Napi::Value &value, const char *name) {
-    if (!value.IsObject()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be an object");
-    return value.As<Napi::Object>();
+#include "socket/obstacles.h"
 }
 
 static const char *const obstacle_names[] = {
@@ -31,11 +20,10 @@ static Napi::Array from_obstacles(Napi::Env env, uint32_t obstacles) {
     return out;
 }
 
-Napi::Object from_held(Napi::Env env, const struct held_socket &socket) {
+Napi::Object from_program_socket(Napi::Env env, const struct program_socket &socket) {
     Napi::Object out = Napi::Object::New(env);
     out.Set("fd", Napi::Number::New(env, socket.fd));
     out.Set("inode", Napi::Number::New(env, double(socket.inode)));
-    out.Set("cookie", Napi::BigInt::New(env, socket.cookie));
     out.Set("pid", Napi::Number::New(env, socket.pid));
     out.Set("pfd", Napi::Number::New(env, socket.pfd));
     out.Set("family", Napi::Number::New(env, socket.family));
@@ -90,15 +78,11 @@ Napi::Object from_saved(Napi::Env env, struct tcp_saved &saved) {
 }
 
 static void to_queue(const Napi::Object &object, const char *name, uint8_t *&queue, uint32_t &length) {
-    Napi::Value value = object.Get(name);
-    if (!value.IsBuffer()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a Buffer");
-    Napi::Buffer<uint8_t> buffer = value.As<Napi::Buffer<uint8_t>>();
-    if (buffer.Length() > INT32_MAX) throw Napi::RangeError::New(object.Env(), std::string(name) + " is too long");
-    queue = buffer.Data();
-    length = uint32_t(buffer.Length());
+    Napi::Buffer<uint8_t> bytes = buffer(object, name);
+    if (bytes.Length() > INT32_MAX) throw Napi::RangeError::New(object.Env(), std::string(name) + " is too long");
+    queue = bytes.Data();
+    length = uint32_t(bytes.Length());
 }
-
-bool flag(const Napi::Object &object, const char *name) { return object.Get(name).ToBoolean(); }
 
 struct tcp_saved to_saved(const Napi::Object &from) {
     struct tcp_saved saved = {};

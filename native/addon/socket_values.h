@@ -6,16 +6,11 @@
 #include "values.h"
 
 extern "C" {
-#include "sockets_collect.h"
-#include "tcp_state.h"
+#include "socket/collect.h"
+#include "tcp/tcp.h"
 }
 
-/** Members of an object; throw a TypeError where they are of another kind. */
-uint32_t number(const Napi::Object &object, const char *name);
-bool flag(const Napi::Object &object, const char *name);
-Napi::Object object(const Napi::Value &value, const char *name);
-
-Napi::Object from_held(Napi::Env env, const struct held_socket &socket);
+Napi::Object from_program_socket(Napi::Env env, const struct program_socket &socket);
 
 /** Takes the queues out of `saved`: Buffers own them then. */
 Napi::Object from_saved(Napi::Env env, struct tcp_saved &saved);

@@ -1,6 +1,5 @@
-/* NativeUdp of src/native/contract.ts: conversion only, the mechanics are in the C files. */
+/* NativeUdp of src/native/udp.ts: conversion only, the mechanics are in native/udp/. */
 
-#include "batch.h"
 #include "register.h"
 #include "values.h"
 
@@ -11,13 +10,12 @@
 #include <vector>
 
 extern "C" {
-#include "udp_nature.h"
-#include "udp_state.h"
+#include "udp/udp.h"
 }
 
 namespace {
 
-/* Saved sockets, freed with it. */
+/* Saved sockets, which are freed with this object. */
 struct Saved {
     std::vector<struct udp_saved> items;
 
@@ -28,7 +26,7 @@ struct Saved {
     }
 };
 
-/* calloc'd, as udp_saved_clear() frees it. */
+/* Memory that udp_saved_clear() frees. */
 template <typename Item> Item *allocate(Napi::Env env, size_t count) {
     if (count == 0) return nullptr;
     auto *items = static_cast<Item *>(calloc(count, sizeof(Item)));
@@ -37,28 +35,6 @@ template <typename Item> Item *allocate(Napi::Env env, size_t count) {
 }
 
 void put(Napi::Object &into, const char *name, double value) { into.Set(name, Napi::Number::New(into.Env(), value)); }
-
-Napi::Object object(const Napi::Value &value, const char *name) {
-    if (!value.IsObject()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be an object");
-    return value.As<Napi::Object>();
-}
-
-Napi::Array array(const Napi::Value &value, const char *name) {
-    if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be an array");
-    return value.As<Napi::Array>();
-}
-
-int32_t integer(const Napi::Object &object, const char *name) {
-    Napi::Value value = object.Get(name);
-    if (!value.IsNumber()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a number");
-    return value.As<Napi::Number>().Int32Value();
-}
-
-Napi::Buffer<uint8_t> buffer(const Napi::Object &object, const char *name) {
-    Napi::Value value = object.Get(name);
-    if (!value.IsBuffer()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a Buffer");
-    return value.As<Napi::Buffer<uint8_t>>();
-}
 
 Napi::Array from_interfaces(Napi::Env env, const struct udp_saved &saved) {
     Napi::Array out = Napi::Array::New(env, saved.interface_count);
@@ -124,14 +100,6 @@ Napi::Object from_saved(Napi::Env env, struct udp_saved &saved) {
     return out;
 }
 
-/* An address without a port, as it is on the wire. */
-union socket_address plain_address(const Napi::Value &text) {
-    Napi::Object endpoint = Napi::Object::New(text.Env());
-    endpoint.Set("address", text);
-    endpoint.Set("port", Napi::Number::New(text.Env(), 0));
-    return to_address(endpoint);
-}
-
 void to_interface_name(const Napi::Object &from, char name[IF_NAMESIZE]) {
     std::string text = from.Get("interface").ToString();
     if (text.size() >= IF_NAMESIZE) throw Napi::RangeError::New(from.Env(), "an interface's name is too long");
@@ -148,17 +116,17 @@ void to_membership(const Napi::Object &from, struct udp_membership &membership) 
     Napi::Array sources = array(from.Get("sources"), "sources");
     if (sources.Length() > MEMBERSHIP_SOURCES_MAX) throw Napi::RangeError::New(from.Env(), "too many sources");
     to_interface_name(from, membership.interface);
-    membership.group = plain_address(from.Get("group"));
+    membership.group = to_plain_address(from.Get("group"));
     membership.mode = from.Get("excludes").ToBoolean() ? MCAST_EXCLUDE : MCAST_INCLUDE;
     membership.source_count = sources.Length();
-    for (uint32_t i = 0; i < sources.Length(); i++) membership.sources[i] = plain_address(sources.Get(i));
+    for (uint32_t i = 0; i < sources.Length(); i++) membership.sources[i] = to_plain_address(sources.Get(i));
 }
 
 void to_datagram(const Napi::Object &from, int family, struct udp_datagram &datagram) {
     Napi::Buffer<uint8_t> bytes = buffer(from, "bytes");
     if (bytes.Length() > UINT16_MAX) throw Napi::RangeError::New(from.Env(), "a datagram is too long");
     datagram.source = to_address_of(family, from.Get("source"));
-    datagram.destination = plain_address(from.Get("destination"));
+    datagram.destination = to_plain_address(from.Get("destination"));
     datagram.hop_limit = uint8_t(integer(from, "hopLimit"));
     datagram.traffic_class = uint8_t(integer(from, "trafficClass"));
     datagram.length = uint32_t(bytes.Length());
@@ -173,7 +141,7 @@ void to_saved(const Napi::Object &from, struct udp_saved &saved) {
     Napi::Array datagrams = array(from.Get("datagrams"), "datagrams");
 
     saved.family = integer(from, "family");
-    saved.multicast_interface = plain_address(from.Get("multicastInterface")).v4.sin_addr;
+    saved.multicast_interface = to_plain_address(from.Get("multicastInterface")).v4.sin_addr;
     if (interfaces.Length() > UDP_INTERFACES_MAX) throw Napi::RangeError::New(env, "too many interfaces");
     saved.interface_count = interfaces.Length();
     for (uint32_t i = 0; i < interfaces.Length(); i++)
@@ -194,7 +162,7 @@ Napi::Value save(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     Saved saved(fds.size());
     struct failure failure = {};
-    check(info.Env(), udp_save_all(fds.data(), fds.size(), saved.items.data(), &failure), failure);
+    check(info.Env(), udp_save(fds.data(), fds.size(), saved.items.data(), &failure), failure);
     Napi::Array out = Napi::Array::New(info.Env(), fds.size());
     for (size_t i = 0; i < fds.size(); i++) out.Set(uint32_t(i), from_saved(info.Env(), saved.items[i]));
     return out;
@@ -214,7 +182,7 @@ Napi::Value revive(const Napi::CallbackInfo &info) {
         revivals[i].local = to_address_of(saved.items[i].family, request.Get("local"));
         revivals[i].remote = to_address_of(saved.items[i].family, request.Get("remote"));
     }
-    check(info.Env(), udp_revive_all(revivals.data(), revivals.size(), &failure), failure);
+    check(info.Env(), udp_revive(revivals.data(), revivals.size(), &failure), failure);
     Napi::Array out = Napi::Array::New(info.Env(), revivals.size());
     for (uint32_t i = 0; i < revivals.size(); i++) out.Set(i, Napi::Number::New(info.Env(), double(revivals[i].lost)));
     return out;
@@ -224,7 +192,7 @@ Napi::Value interfaces(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     char(*names)[IF_NAMESIZE] = nullptr;
     size_t count = 0;
-    check(env, udp_interfaces_named(info[0].ToNumber().Int32Value(), &names, &count), "getsockopt");
+    check(env, udp_interfaces(info[0].ToNumber().Int32Value(), &names, &count), "getsockopt");
     std::unique_ptr<char[][IF_NAMESIZE], decltype(&free)> owner(names, free);
     Napi::Array out = Napi::Array::New(env, count);
     for (uint32_t i = 0; i < count; i++) out.Set(i, Napi::String::New(env, names[i]));
@@ -241,25 +209,23 @@ Napi::Value await_sent(const Napi::CallbackInfo &info) {
 
 void reconnect(const Napi::CallbackInfo &info) {
     int fd = info[0].ToNumber().Int32Value(), family = AF_UNSPEC;
-    socklen_t length = sizeof family;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length)) fail(info.Env(), -errno, "getsockopt");
+    check(info.Env(), socket_get(fd, SOL_SOCKET, SO_DOMAIN, &family), "getsockopt");
     union socket_address remote = to_address_of(family, info[1]);
-    if (family == AF_INET6) remote.v6.sin6_flowinfo = socket_flow(fd);
-    if (connect(fd, &remote.any, socket_address_length(&remote))) fail(info.Env(), -errno, "connect");
+    check(info.Env(), udp_reconnect(fd, &remote), "connect");
 }
 
 Napi::Value has_interface(const Napi::CallbackInfo &info) {
     std::string name = info[0].ToString();
-    return Napi::Boolean::New(info.Env(), if_nametoindex(name.c_str()) != 0);
+    return Napi::Boolean::New(info.Env(), udp_has_interface(name.c_str()));
 }
 
 } // namespace
 
-void register_udp(Napi::Env env, Napi::Object exports) {
-    exports.Set("hasInterface", Napi::Function::New(env, has_interface, "hasInterface"));
-    exports.Set("udpInterfaces", Napi::Function::New(env, interfaces, "udpInterfaces"));
-    exports.Set("udpAwaitSent", Napi::Function::New(env, await_sent, "udpAwaitSent"));
-    exports.Set("reconnectUdp", Napi::Function::New(env, reconnect, "reconnectUdp"));
-    exports.Set("saveUdp", Napi::Function::New(env, save, "saveUdp"));
-    exports.Set("reviveUdp", Napi::Function::New(env, revive, "reviveUdp"));
+void register_udp(Napi::Env, Napi::Object exports) {
+    add(exports, "udpHasInterface", has_interface);
+    add(exports, "udpInterfaces", interfaces);
+    add(exports, "udpAwaitSent", await_sent);
+    add(exports, "udpReconnect", reconnect);
+    add(exports, "udpSave", save);
+    add(exports, "udpRevive", revive);
 }

@@ -1,8 +1,5 @@
-/* NativeUnix of src/native/contract.ts: conversion only. */
+/* NativeUnix of src/native/unix.ts: conversion only, the mechanics are in native/unix/. */
 
-#include <poll.h>
-
-#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -10,19 +7,18 @@
 #include "values.h"
 
 extern "C" {
-#include "unix_diag.h"
-#include "unix_queue.h"
+#include "unix/unix_sockets.h"
 }
 
 namespace {
 
 struct Found {
-    unix_diag_socket socket;
+    unix_socket socket;
     std::string name;
     std::vector<uint32_t> waiting;
 };
 
-void keep(const unix_diag_socket *socket, void *context) {
+void add_found(const unix_socket *socket, void *context) {
     Found found{*socket, {}, {socket->waiting, socket->waiting + socket->waiting_count}};
     if (socket->name_length > 0) found.name.assign(socket->name, socket->name_length);
     static_cast<std::vector<Found> *>(context)->push_back(std::move(found));
@@ -35,10 +31,10 @@ Napi::Value name_of(Napi::Env env, const Found &found) {
     return Napi::String::New(env, found.name.substr(0, found.name.find('\0')));
 }
 
-Napi::Value unix_sockets(const Napi::CallbackInfo &info) {
+Napi::Value all_sockets(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     std::vector<Found> all;
-    check(env, unix_diag_each(keep, &all), "sock_diag");
+    check(env, ::unix_sockets(add_found, &all), "sock_diag");
     Napi::Array out = Napi::Array::New(env, all.size());
     for (size_t i = 0; i < all.size(); i++) {
         const Found &found = all[i];
@@ -50,10 +46,7 @@ Napi::Value unix_sockets(const Napi::CallbackInfo &info) {
         one.Set("peer", Napi::Number::New(env, found.socket.peer));
         one.Set("unreceived", Napi::Number::New(env, found.socket.unreceived));
         one.Set("name", name_of(env, found));
-        Napi::Array waiting = Napi::Array::New(env, found.waiting.size());
-        for (size_t at = 0; at < found.waiting.size(); at++)
-            waiting.Set(uint32_t(at), Napi::Number::New(env, found.waiting[at]));
-        one.Set("waiting", waiting);
+        one.Set("waiting", from_numbers(env, found.waiting));
         out.Set(uint32_t(i), one);
     }
     return out;
@@ -62,7 +55,7 @@ Napi::Value unix_sockets(const Napi::CallbackInfo &info) {
 Napi::Value look_at_queue(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     struct unix_queue queue;
-    int result = unix_queue_look(info[0].As<Napi::Number>().Int32Value(), &queue);
+    int result = unix_look_at_queue(info[0].As<Napi::Number>().Int32Value(), &queue);
     if (result < 0) {
         unix_queue_clear(&queue);
         fail(env, result, "recvmsg");
@@ -77,17 +70,9 @@ Napi::Value look_at_queue(const Napi::CallbackInfo &info) {
     return out;
 }
 
-Napi::Value events_of(const Napi::CallbackInfo &info) {
-    struct pollfd one = {info[0].As<Napi::Number>().Int32Value(), POLLIN | POLLOUT, 0};
-    int result = poll(&one, 1, 0);
-    if (result < 0) fail(info.Env(), -errno, "poll");
-    return Napi::Number::New(info.Env(), one.revents);
-}
-
 } // namespace
 
-void register_unix(Napi::Env env, Napi::Object exports) {
-    exports.Set("unixSockets", Napi::Function::New(env, unix_sockets, "unixSockets"));
-    exports.Set("lookAtUnixQueue", Napi::Function::New(env, look_at_queue, "lookAtUnixQueue"));
-    exports.Set("eventsOf", Napi::Function::New(env, events_of, "eventsOf"));
+void register_unix(Napi::Env, Napi::Object exports) {
+    add(exports, "unixSockets", all_sockets);
+    add(exports, "unixLookAtQueue", look_at_queue);
 }

@@ -18,6 +18,43 @@ int check(Napi::Env env, int result, const char *syscall) {
     return result;
 }
 
+void check(Napi::Env env, int result, const struct failure &failure) {
+    try {
+        check(env, result, failure.step);
+    } catch (Napi::Error &error) {
+        error.Set("index", Napi::Number::New(env, double(failure.index)));
+        throw;
+    }
+}
+
+static Napi::Number number_of(const Napi::Object &object, const char *name) {
+    Napi::Value value = object.Get(name);
+    if (!value.IsNumber()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a number");
+    return value.As<Napi::Number>();
+}
+
+uint32_t number(const Napi::Object &object, const char *name) { return number_of(object, name).Uint32Value(); }
+
+int32_t integer(const Napi::Object &object, const char *name) { return number_of(object, name).Int32Value(); }
+
+bool flag(const Napi::Object &object, const char *name) { return object.Get(name).ToBoolean(); }
+
+Napi::Object object(const Napi::Value &value, const char *name) {
+    if (!value.IsObject()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be an object");
+    return value.As<Napi::Object>();
+}
+
+Napi::Array array(const Napi::Value &value, const char *name) {
+    if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), std::string(name) + " must be an array");
+    return value.As<Napi::Array>();
+}
+
+Napi::Buffer<uint8_t> buffer(const Napi::Object &object, const char *name) {
+    Napi::Value value = object.Get(name);
+    if (!value.IsBuffer()) throw Napi::TypeError::New(object.Env(), std::string(name) + " must be a Buffer");
+    return value.As<Napi::Buffer<uint8_t>>();
+}
+
 union socket_address to_address(Napi::Value endpoint) {
     Napi::Object object = endpoint.As<Napi::Object>();
     std::string text = object.Get("address").As<Napi::String>();
@@ -42,6 +79,13 @@ union socket_address to_address_of(int family, const Napi::Value &endpoint) {
     return address;
 }
 
+union socket_address to_plain_address(const Napi::Value &text) {
+    Napi::Object endpoint = Napi::Object::New(text.Env());
+    endpoint.Set("address", text);
+    endpoint.Set("port", Napi::Number::New(text.Env(), 0));
+    return to_address(endpoint);
+}
+
 Napi::String address_text(Napi::Env env, const union socket_address &address) {
     char text[INET6_ADDRSTRLEN];
 
@@ -61,4 +105,9 @@ std::vector<uint32_t> to_numbers(Napi::Value array) {
     std::vector<uint32_t> numbers(values.Length());
     for (uint32_t i = 0; i < values.Length(); i++) numbers[i] = values.Get(i).As<Napi::Number>().Uint32Value();
     return numbers;
+}
+
+std::vector<int> to_integers(const Napi::Value &array) {
+    std::vector<uint32_t> numbers = to_numbers(array);
+    return std::vector<int>(numbers.begin(), numbers.end());
 }

@@ -12,7 +12,7 @@ export class Entrusted {
   /** They replace those of this program that were entrusted before; nobody hears of the end of these. */
   entrust(program: string, pid: number, connections: readonly EntrustedConnection[]): void {
     const taken = takeConnections(pid, connections);
-    native.closeSilently(this.of(program).map(({ fd }) => fd));
+    native.tcpCloseSilently(this.of(program).map(({ fd }) => fd));
     if (taken.length > 0) this.byProgram.set(program, taken);
     else this.byProgram.delete(program);
   }

@@ -52,7 +52,7 @@ function find(programs: Programs, id: string): NonNullable<ReturnType<Programs['
 
 /** The program's connections to other hosts. One that is just being made, or stays on this host, needs no holding. */
 function connectionsOf(cgroup: string): Connection[] {
-  const held = native.collectSockets(pidsOf(cgroup));
+  const held = native.socketCollect(pidsOf(cgroup));
   for (const { fd } of held) native.closeFd(fd);
   return held.filter((socket) => isConnection(socket) && !isLocal(socket)).map(({ local, remote }) => ({
     local,

@@ -53,7 +53,7 @@ export async function nameDraft(draft: string, file: string, log: Logger, rename
 
 function renameNew(draft: string, file: string): void {
   try {
-    native.renameNew(draft, file);
+    native.renameExclusive(draft, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
     renameUnseen(draft, file);

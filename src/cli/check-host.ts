@@ -51,7 +51,7 @@ function checkCgroup(): Finding {
 /** Tries TCP_REPAIR and eBPF: a kernel's version does not tell. */
 function checkRepair(): Finding {
   try {
-    native.sequences({ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 1 } });
+    native.tcpSequences({ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 1 } });
     return { state: 'ok', what: 'TCP repair, eBPF', is: 'work' };
   } catch (error) {
     return {

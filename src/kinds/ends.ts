@@ -73,7 +73,7 @@ export function judgeRoutes(remotes: readonly string[], { from }: NewAddresses):
   const isSameHost = [...from].every((address) => ours.includes(address));
   const isCommon = (address: string): boolean => from.has(address) && ours.includes(address);
   const common = isSameHost ? [] : addresses.filter((address) => isCommon(plainAddress(address)));
-  const unreached = addresses.filter((address) => native.routeSource(address) === null);
+  const unreached = addresses.filter((address) => native.socketRouteSource(address) === null);
   return [...common.map((address) => ({
     code: 'E_LOCAL_CONNECTION',
     message: `the other end of a connection stays at ${address}, which is an address of the target too`,
@@ -123,7 +123,7 @@ export class EndsHere {
   }
 
   private sourceTowards(remote: string): string {
-    const known = this.sources.get(remote) ?? native.routeSource(remote);
+    const known = this.sources.get(remote) ?? native.socketRouteSource(remote);
     if (known === null)
       throw new MigrunError('E_NO_ROUTE', `no route to the peer ${remote}`, { hint: 'does this host reach it?' });
     this.sources.set(remote, known);

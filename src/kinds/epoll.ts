@@ -1,6 +1,6 @@
 /**
  * Epoll sets: CRIU makes them anew, and so every edge in them a fresh one. What the program was told of edge-triggered
- * descriptors is found at the source and settled at the target (native/epoll_edges.h); and where the program stays, since
+ * descriptors is found at the source and settled at the target (native/epoll/edges.h); and where the program stays, since
  * the accept queues were emptied and filled again.
  */
 import { z } from 'zod';
@@ -37,7 +37,7 @@ export const epoll = defineTravellingKind({
         const pids = new Map([...innerPids].map(([pid, innerPid]) => [innerPid, pid]));
         for (const { innerPid, fd, notes } of sets) {
           const pid = pids.get(innerPid);
-          if (pid !== undefined) unlessGone(() => native.settleEdges({ pid, fd }, notes, false));
+          if (pid !== undefined) unlessGone(() => native.epollSettle({ pid, fd }, notes, false));
         }
       },
     };
@@ -47,7 +47,7 @@ export const epoll = defineTravellingKind({
     settle(saved, { descriptors }) {
       for (const set of saved) {
         const pid = descriptors.pidOf(set);
-        if (pid !== undefined) native.settleEdges({ pid, fd: set.fd }, set.notes, true);
+        if (pid !== undefined) native.epollSettle({ pid, fd: set.fd }, set.notes, true);
       }
     },
   }),
@@ -55,8 +55,8 @@ export const epoll = defineTravellingKind({
 
 function lookAtEdges({ innerPids, sockets }: Frozen): MovingSet[] {
   const tcp = sockets.filter(isTcp).map(({ inode }) => inode);
-  return native.findOwners([EPOLL_INODE], [...innerPids.keys()]).flatMap(({ pid, fd }): MovingSet[] => {
-    const notes = unlessGone(() => native.lookAtEdges({ pid, fd }, tcp, true)) ?? [];
+  return native.ownersFind([EPOLL_INODE], [...innerPids.keys()]).flatMap(({ pid, fd }): MovingSet[] => {
+    const notes = unlessGone(() => native.epollLook({ pid, fd }, tcp, true)) ?? [];
     return notes.length === 0 ? [] : [{ innerPid: innerPids.get(pid) as number, fd, notes }];
   });
 }

@@ -37,7 +37,7 @@
  */
 import type { z } from 'zod';
 import type { Logger } from '../log';
-import type { HeldSocket, Registry, TakenSocket } from '../native/index';
+import type { ProgramSocket, QueuedSocket, Registry } from '../native/index';
 import type { ProgramFacts } from '../program/facts';
 import type { RestoredDescriptors } from '../program/restored-descriptors';
 import type { StdioEnds, Terminal } from '../program/stdio-ends';
@@ -66,8 +66,8 @@ export interface Facts extends ProgramFacts {
 
 /** A completed connection that the program had not accepted, taken out of the accept queue of a listening socket. */
 export interface Waiting {
-  readonly socket: TakenSocket;
-  readonly listener: HeldSocket;
+  readonly socket: QueuedSocket;
+  readonly listener: ProgramSocket;
 }
 
 /** A program that stands still, its sockets locked. The descriptors in it are ours. */
@@ -76,10 +76,10 @@ export interface Frozen {
   /** Of its processes: the pid in its own namespace by the pid that we see. */
   readonly innerPids: ReadonlyMap<number, number>;
   /** Its inet sockets. */
-  readonly sockets: readonly HeldSocket[];
+  readonly sockets: readonly ProgramSocket[];
   /** Filled by the kind that empties the accept queues. */
   waiting: readonly Waiting[];
-  placeOf(socket: HeldSocket): Place;
+  placeOf(socket: ProgramSocket): Place;
   /** These descriptors are locked from now on as the others are, until `unlock`. */
   lock(fds: readonly number[]): void;
   unlock(fds: readonly number[]): void;

@@ -4,9 +4,6 @@ import type { Native } from './contract.js';
 
 export type * from './contract.js';
 export { EPOLL_INODE } from './contract.js';
-export type * from './edges-contract.js';
-export type * from './udp-contract.js';
-export type * from './unix-contract.js';
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const nodeGypBuild = require('node-gyp-build') as (folder: string) => Native;

@@ -94,7 +94,7 @@ function detailsIn(info: string): Record<string, string> {
 
 function eventsOf(own: number): number {
   try {
-    return native.eventsOf(own);
+    return native.pollEvents(own);
   } finally {
     native.closeFd(own);
   }

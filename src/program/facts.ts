@@ -2,7 +2,7 @@
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { type DiagSocket, type HeldSocket, native, type Registry, type SocketOption,
+import { type DiagSocket, native, type ProgramSocket, type Registry, type SocketOption,
   type UnixSocket } from '../native/index';
 import { isLinkLocal, isLoopback, plainAddress } from '../vocabulary/addresses';
 import type { Connection } from '../vocabulary/endpoint';
@@ -27,7 +27,7 @@ export interface ProcessFact {
   readonly tracer: number;
 }
 
-export interface SocketFact extends Omit<HeldSocket, 'fd' | 'cookie'> {
+export interface SocketFact extends Omit<ProgramSocket, 'fd'> {
   readonly innerPid: number;
   readonly options: readonly SocketOption[];
   /** That it names, but for the one that it is bound to; UDP sockets only. */
@@ -67,7 +67,7 @@ export function gatherFacts(cgroup: string, registry?: Registry): ProgramFacts {
 }
 
 function tcpOf(cgroup: string): DiagSocket[] {
-  return native.tcpOfCgroup(statSync(cgroup, { bigint: true }).ino, STATES_OF_SOCKETS);
+  return native.diagTcpOfCgroup(statSync(cgroup, { bigint: true }).ino, STATES_OF_SOCKETS);
 }
 
 /** Inodes of the TCP sockets that sign their segments (RFC 2385), but for those that neither listen nor are connected. */
@@ -138,10 +138,10 @@ function describeWaiting(known: readonly DiagSocket[]): WaitingFact[] {
 
 function describeSockets(processes: readonly ProcessFact[], signed: ReadonlySet<number>): SocketFact[] {
   const innerPids = new Map(processes.map((process) => [process.pid, process.innerPid]));
-  const held = native.collectSockets([...innerPids.keys()]);
+  const held = native.socketCollect([...innerPids.keys()]);
   try {
-    const options = native.readOptions(held.map(({ fd }) => fd));
-    return held.map(({ fd, cookie: _cookie, ...fact }, index) => ({
+    const options = native.socketReadOptions(held.map(({ fd }) => fd));
+    return held.map(({ fd, ...fact }, index) => ({
       ...fact,
       innerPid: innerPids.get(fact.pid) as number,
       obstacles: signed.has(fact.inode) ? [...fact.obstacles, 'authentication'] : fact.obstacles,

@@ -1,8 +1,8 @@
 /** What only the shim saw: options of sockets that the kernel shows to nobody (preload/options.c). */
-import type { HeldSocket, HiddenOption, Registry, SocketObstacle } from '../native/index';
+import type { HiddenOption, ProgramSocket, Registry, SocketObstacle } from '../native/index';
 import { IPPROTO_TCP, IPPROTO_UDP, TCP_CLOSE, TCP_LISTEN } from '../vocabulary/sockets';
 
-type Socket = Pick<HeldSocket, 'inode' | 'protocol' | 'state' | 'local' | 'obstacles'>;
+type Socket = Pick<ProgramSocket, 'inode' | 'protocol' | 'state' | 'local' | 'obstacles'>;
 
 /** The sockets, with these options among their obstacles. `signed` gives the inodes of those that sign their segments, as far as inet_diag shows it; it is asked where there may be any. */
 export function withHidden<Seen extends Socket>(

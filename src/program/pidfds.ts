@@ -5,11 +5,11 @@ export class Pidfds {
   private readonly open = new Map<number, number>();
 
   /** Peering hands in its host's. */
-  constructor(private readonly native: Pick<Native, 'pidfdOpen' | 'pidfdGetfd' | 'closeFd'> = ofThisProcess) {}
+  constructor(private readonly native: Pick<Native, 'processOpen' | 'processTakeFd' | 'closeFd'> = ofThisProcess) {}
 
   /** Our own descriptor of it. Throws what pidfd_open(2) and pidfd_getfd(2) do. */
   take(pid: number, fd: number): number {
-    return this.native.pidfdGetfd(this.of(pid), fd);
+    return this.native.processTakeFd(this.of(pid), fd);
   }
 
   close(): void {
@@ -18,7 +18,7 @@ export class Pidfds {
   }
 
   private of(pid: number): number {
-    const pidfd = this.open.get(pid) ?? this.native.pidfdOpen(pid);
+    const pidfd = this.open.get(pid) ?? this.native.processOpen(pid);
     this.open.set(pid, pidfd);
     return pidfd;
   }

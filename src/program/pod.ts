@@ -1,5 +1,5 @@
 /**
- * A pod: a program's cgroup v2 and PID namespace, with migrun-init as PID 1 (native/init.c).
+ * A pod: a program's cgroup v2 and PID namespace, with migrun-init as PID 1 (native/init/init.c).
  *
  * One is made by `createPod` for a new program, and by CRIU on the target of a migration, where `adoptPod` takes it.
  */
@@ -16,7 +16,7 @@ import { native } from '../native/index';
 import { makeInitDirectory, removeInitDirectory } from './init-directory';
 import { openStdio, type StdioEnds } from './stdio-ends';
 
-/** SIGRTMAX: asks init to close its end of the program's stdin (native/init_report.h). */
+/** SIGRTMAX: asks init to close its end of the program's stdin (native/init/init.h). */
 export const INIT_SIGNAL_CLOSE_STDIN = 64;
 
 /** A process that was killed is gone long before this. */
@@ -111,7 +111,7 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
   const far: number[] = [];
   try {
     const stdio = openStdio(request.terminal, near, far);
-    const [reportRead, reportWrite] = native.pipe();
+    const [reportRead, reportWrite] = native.pipePair();
     const flags = stdio.kind === 'terminal' ? ['--terminal'] : [];
     const places = ['--cgroup', cgroup, '--directory', makeInitDirectory(request.id), '--preload', config.shim];
     const child = spawn(config.init, [...places, ...flags, '--', ...request.command], {
@@ -140,7 +140,7 @@ export async function createPod(config: Config, request: PodRequest): Promise<Po
   }
 }
 
-/** struct init_report, native/init_report.h: pid, step, error, each int32. The pipe ends when the program runs. */
+/** struct init_report, native/init/init.h: pid, step, error, each int32. The pipe ends when the program runs. */
 async function readReports(fd: number, command: string): Promise<number> {
   const chunks: Buffer[] = [];
   for await (const chunk of createReadStream('', { fd, autoClose: true })) chunks.push(chunk as Buffer);

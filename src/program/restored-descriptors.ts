@@ -48,7 +48,7 @@ export class RestoredDescriptors {
 
   /** Where we hold the last references, nobody hears of the sockets' end. */
   closeSilently(): void {
-    native.closeSilently([...this.taken.values()]);
+    native.tcpCloseSilently([...this.taken.values()]);
     this.taken.clear();
     this.close();
   }

@@ -1,13 +1,13 @@
 /**
  * The two ends of a program's stdin, stdout and stderr: pipes, or one pseudo-terminal. The program has the near ends.
  * The far ends of pipes are the supervisor's, and init has them too, for whoever supervises the program next
- * (native/init.c); a terminal's far end, its master, is the supervisor's alone.
+ * (native/init/init.c); a terminal's far end, its master, is the supervisor's alone.
  */
 import { existsSync, readlinkSync, statSync } from 'node:fs';
 import { native } from '../native/index';
 import { takeDescriptor } from './pidfds';
 
-/** Init's descriptors of the far ends (native/init.c). */
+/** Init's descriptors of the far ends (native/init/init.c). */
 const INIT_STDIN_WRITE = 4;
 const INIT_STDOUT_READ = 5;
 const INIT_STDERR_READ = 6;
@@ -41,9 +41,9 @@ export function openStdio(
     far.push(opened.terminal.master);
     return { kind: 'terminal', terminal: opened.terminal };
   }
-  const [stdinRead, stdin] = native.pipe();
-  const [stdout, stdoutWrite] = native.pipe();
-  const [stderr, stderrWrite] = native.pipe();
+  const [stdinRead, stdin] = native.pipePair();
+  const [stdout, stdoutWrite] = native.pipePair();
+  const [stderr, stderrWrite] = native.pipePair();
   near.push(stdinRead, stdoutWrite, stderrWrite);
   far.push(stdin, stdout, stderr);
   return { kind: 'pipes', stdin, stdout, stderr };

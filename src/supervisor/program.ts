@@ -47,7 +47,7 @@ export class Program implements MovingProgram {
     private readonly log: Logger,
     onExit: (status: number) => void,
   ) {
-    this.pidfd = native.pidfdOpen(pod.initPid);
+    this.pidfd = native.processOpen(pod.initPid);
     this.watches.push(watchEnd(this.pidfd, onExit));
     this.stdio = new Stdio(pod.stdio, stdioState, () => this.signal(INIT_SIGNAL_CLOSE_STDIN));
     this.console = new ConsoleServer(this.stdio, identity.token, (signo) => this.signal(signo));
@@ -76,7 +76,7 @@ export class Program implements MovingProgram {
     };
   }
 
-  /** Sends a signal to init, which gives it to the program (native/init.c). */
+  /** Sends a signal to init, which gives it to the program (native/init/init.c). */
   signal(signo: number): void {
     try {
       process.kill(this.pod.initPid, signo);
@@ -113,7 +113,7 @@ export class Program implements MovingProgram {
 
   /** Looks at every descriptor of the program, which takes 20 us a connection. */
   countConnections(): void {
-    const sockets = native.collectSockets(pidsOf(this.pod.cgroup));
+    const sockets = native.socketCollect(pidsOf(this.pod.cgroup));
     for (const { fd } of sockets) native.closeFd(fd);
     this.connections = sockets.filter(({ remote }) => remote.port !== 0).length;
   }

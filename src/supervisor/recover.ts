@@ -108,7 +108,7 @@ function death(pid: number): Promise<void> {
   return new Promise((resolve) => {
     let pidfd: number;
     try {
-      pidfd = native.pidfdOpen(pid);
+      pidfd = native.processOpen(pid);
     } catch {
       return resolve(); // it is dead
     }

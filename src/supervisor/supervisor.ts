@@ -125,7 +125,7 @@ export class Supervisor implements ArrivalHome, RequestHome {
 
   private async take(): Promise<void> {
     this.supervision = await Supervision.take(this.id);
-    native.becomeSubreaper();
+    native.processBecomeSubreaper();
   }
 
   private async serve(): Promise<void> {

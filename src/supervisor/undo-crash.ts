@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../log';
-import { type HeldSocket, native, type Registry } from '../native/index';
+import { native, type ProgramSocket, type Registry } from '../native/index';
 import { thawProgram } from '../program/freeze';
 import { pidsOf } from '../program/pod';
 import { isConnecting, isConnection } from '../vocabulary/sockets';
@@ -18,18 +18,18 @@ export function isFrozen(cgroup: string): boolean {
  * socket that was not locked stays as it is.
  */
 export function unlockAndThaw(cgroup: string, registry: Registry | undefined, log: Logger): void {
-  const sockets = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];
-  const fdsOf = (which: (socket: HeldSocket) => boolean): number[] => sockets.filter(which).map(({ fd }) => fd);
-  attempt(log, () => native.release(fdsOf(isConnection)));
-  attempt(log, () => native.unlock(fdsOf((socket) => isConnecting(socket) || socket.state === TCP_LISTEN)));
+  const sockets = attempt(log, () => native.socketCollect(pidsOf(cgroup))) ?? [];
+  const fdsOf = (which: (socket: ProgramSocket) => boolean): number[] => sockets.filter(which).map(({ fd }) => fd);
+  attempt(log, () => native.tcpRelease(fdsOf(isConnection)));
+  attempt(log, () => native.socketUnlock(fdsOf((socket) => isConnecting(socket) || socket.state === TCP_LISTEN)));
   for (const { fd } of sockets) native.closeFd(fd);
   thawProgram(cgroup, registry);
 }
 
 /** To be called before the processes of a cgroup are killed: their connections end without a FIN or RST. */
 export function closeSilently(cgroup: string, log: Logger): void {
-  const sockets = attempt(log, () => native.collectSockets(pidsOf(cgroup))) ?? [];
-  native.closeSilently(sockets.map(({ fd }) => fd));
+  const sockets = attempt(log, () => native.socketCollect(pidsOf(cgroup))) ?? [];
+  native.tcpCloseSilently(sockets.map(({ fd }) => fd));
 }
 
 /** The program must run again, or be gone, so a step that fails does not keep the others from being done. */

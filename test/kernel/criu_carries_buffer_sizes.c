@@ -2,7 +2,7 @@
  *
  * Source: CRIU 4.2, dump_socket_opts() and restore_socket_opts() in criu/sockets.c: SO_SNDBUFFORCE, SO_RCVBUFFORCE, and then
  * SO_BUF_LOCK.
- * Relied on by: the options that a move carries (native/socket_options.h) leave buffers out; a stream is as fast after it. */
+ * Relied on by: the options that a move carries (native/socket/options.h) leave buffers out; a stream is as fast after it. */
 #include "harness/bulk.h"
 #include "harness/criu.h"
 #include "harness/hosts.h"

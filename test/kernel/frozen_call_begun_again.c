@@ -3,7 +3,7 @@
  * Source: sock_intr_errno() in include/net/sock.h; the result stands in the registers before get_signal() in kernel/signal.c
  * comes to do_freezer_trap(), which a stop for ptrace(2) interrupts (JOBCTL_TRAP_STOP) and nothing else of the thread runs.
  * /proc/<pid>/syscall names the call as long (proc_pid_syscall() in fs/proc/base.c).
- * Relied on by: the freeze of a program whose stdio reads or writes such sockets (native/restart_calls.c). */
+ * Relied on by: the freeze of a program whose stdio reads or writes such sockets (native/freeze/restart_calls.c). */
 #include "harness/result.h"
 #include "harness/task.h"
 

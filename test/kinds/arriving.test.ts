@@ -9,8 +9,9 @@ import { at, HOST } from './facts';
 /** The kernel is left out: what else is called of the addon is a mistake. */
 jest.mock('../../src/native/index', () => ({
   native: Object.fromEntries(
-    ['bindSocket', 'revive', 'reviveUdp', 'writeOptions', 'fillQueues', 'dropResets', 'closeFd', 'unlock', 'lock',
-      'release', 'unsave', 'connectionInodes', 'routeSource', 'describeSocket'].map((name) => [name, jest.fn()]),
+    ['socketBind', 'tcpRevive', 'udpRevive', 'socketWriteOptions', 'acceptQueueFill', 'gateDropResets', 'closeFd',
+      'socketUnlock', 'socketLock', 'tcpRelease', 'tcpUnsave', 'diagConnectionInodes', 'socketRouteSource',
+      'socketDescribe'].map((name) => [name, jest.fn()]),
   ),
 }));
 const kernel = jest.mocked(native);
@@ -21,17 +22,17 @@ let calls: string[];
 beforeEach(() => {
   jest.resetAllMocks();
   calls = [];
-  for (const name of ['bindSocket', 'revive', 'writeOptions', 'fillQueues'] as const)
+  for (const name of ['socketBind', 'tcpRevive', 'socketWriteOptions', 'acceptQueueFill'] as const)
     kernel[name].mockImplementation(() => void calls.push(name));
-  kernel.reviveUdp.mockImplementation((requests) => {
-    calls.push('reviveUdp');
+  kernel.udpRevive.mockImplementation((requests) => {
+    calls.push('udpRevive');
     return requests.map(() => 0);
   });
-  kernel.dropResets.mockReturnValue(RESETS_DROPPED);
-  kernel.connectionInodes.mockImplementation((connections) => connections.map(() => null));
+  kernel.gateDropResets.mockReturnValue(RESETS_DROPPED);
+  kernel.diagConnectionInodes.mockImplementation((connections) => connections.map(() => null));
   // Every way leads out of an address of its own.
-  kernel.routeSource.mockImplementation((remote) => remote.replace(/^10\.0\.9\./, '10.9.9.'));
-  kernel.describeSocket.mockImplementation((fd) => ({ fd, local: localOf(fd), state: 1 }) as never);
+  kernel.socketRouteSource.mockImplementation((remote) => remote.replace(/^10\.0\.9\./, '10.9.9.'));
+  kernel.socketDescribe.mockImplementation((fd) => ({ fd, local: localOf(fd), state: 1 }) as never);
 });
 
 /** Where the kernel would have it. */
@@ -83,7 +84,8 @@ test('so it is after a crash, and of those that were killed meanwhile there is n
 
 test('sockets get what must be there before they are bound, then their names, the rest, and last what waits in queues', () => {
   new ArrivingKinds().revive(SAVED, arriving());
-  expect(calls).toEqual(['writeOptions', 'bindSocket', 'revive', 'reviveUdp', 'writeOptions', 'fillQueues']);
+  expect(calls).toEqual(['socketWriteOptions', 'socketBind', 'tcpRevive', 'udpRevive', 'socketWriteOptions',
+    'acceptQueueFill']);
 });
 
 test('what was revived is there until it is released, that of a late peer longer', () => {
@@ -92,8 +94,8 @@ test('what was revived is there until it is released, that of a late peer longer
   expect(kinds.hasUnreleased()).toBe(true);
   const late = new Set(['10.0.0.1:4884 - 10.0.9.13:50000']);
   kinds.release(arriving(), { names: late, leaseMs: 1000 });
-  expect(kernel.release).toHaveBeenCalledWith([11, 12]);
-  expect(kernel.lock).toHaveBeenCalledWith([13], 1000);
+  expect(kernel.tcpRelease).toHaveBeenCalledWith([11, 12]);
+  expect(kernel.socketLock).toHaveBeenCalledWith([13], 1000);
   expect(kinds.hasUnreleased()).toBe(true);
   kinds.giveUp(arriving());
   expect(kinds.hasUnreleased()).toBe(false);
@@ -109,7 +111,7 @@ test('resets are dropped until no peer is late', () => {
 });
 
 test('the same reason of two kinds is told once', async () => {
-  kernel.routeSource.mockReturnValue(null);
+  kernel.socketRouteSource.mockReturnValue(null);
   const [local, remote] = [at('10.0.0.1', 1), at('10.9.8.7', 9)];
   const needs = modestNeeds({
     connecting: { outward: [{ local, remote }], inside: [] },

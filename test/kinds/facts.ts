@@ -125,5 +125,5 @@ export async function judged(kind: Kind, wanted: unknown, from: readonly string[
 }
 
 export function addressesHere(from: readonly string[]): NewAddresses {
-  return new NewAddresses(new Set(from), (address) => native.routeSource(address));
+  return new NewAddresses(new Set(from), (address) => native.socketRouteSource(address));
 }

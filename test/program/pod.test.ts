@@ -67,9 +67,9 @@ describe('createPod', () => {
       const { createPod, removeCgroup } = require(dist + '/program/pod');
       const { removeInitDirectory } = require(dist + '/program/init-directory');
       const config = { ...require(dist + '/config').loadConfig(), init };
-      native.becomeSubreaper();
+      native.processBecomeSubreaper();
       createPod(config, { id, command: ['sh', '-c', 'echo hi; echo no >&2; exit 3'] }).then((pod) => {
-        const pidfd = native.pidfdOpen(pod.initPid);
+        const pidfd = native.processOpen(pod.initPid);
         native.watchExit(pidfd, async (status) => {
           const read = (fd) => { const bytes = Buffer.alloc(100); return bytes.toString('utf8', 0, require('fs').readSync(fd, bytes)); };
           const said = { status, stdout: read(pod.stdio.stdout), stderr: read(pod.stdio.stderr) };

@@ -109,8 +109,8 @@ describe("the supervisor's view of the registry", () => {
   });
 
   test('hears of changes', async () => {
-    const pidfd = native.pidfdOpen(pid);
-    const eventfd = native.pidfdGetfd(pidfd, EVENT_FD);
+    const pidfd = native.processOpen(pid);
+    const eventfd = native.processTakeFd(pidfd, EVENT_FD);
     closeSync(pidfd);
     const heard: number[] = [];
     const watch = native.watchEvents(eventfd, () => heard.push(1));

@@ -19,9 +19,9 @@ export class PipedProgram {
   private readonly spy: number;
 
   constructor(state: StdioState = freshStdioState()) {
-    const [stdinRead, stdin] = native.pipe();
-    const [stdout, stdoutWrite] = native.pipe();
-    const [stderr, stderrWrite] = native.pipe();
+    const [stdinRead, stdin] = native.pipePair();
+    const [stdout, stdoutWrite] = native.pipePair();
+    const [stderr, stderrWrite] = native.pipePair();
     this.stdin = openNonBlocking(stdinRead);
     closeSync(stdinRead);
     this.outputs = { stdout: stdoutWrite, stderr: stderrWrite };

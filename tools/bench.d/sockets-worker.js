@@ -20,7 +20,7 @@ async function openPair() {
   await once(server, 'listening');
   const client = connect(server.address().port, '127.0.0.1');
   const [[accepted]] = await Promise.all([once(server, 'connection'), once(client, 'connect')]);
-  const held = native.collectSockets([process.pid]).find(({ local, remote }) =>
+  const held = native.socketCollect([process.pid]).find(({ local, remote }) =>
     local.port === client.localPort && remote.port === client.remotePort
   );
   return { fd: held.fd, close: () => [server.close(), client.destroy(), accepted.destroy()] };
@@ -28,12 +28,12 @@ async function openPair() {
 
 function measure(fd) {
   const start = performance.now();
-  native.lock([fd], 0);
-  const [saved] = native.save([fd]);
+  native.socketLock([fd], 0);
+  const [saved] = native.tcpSave([fd]);
   const between = performance.now();
   // Nothing is under way, so the other end has all that was ever sent.
-  native.revive([{ fd, saved, local: saved.local, remote: saved.remote, peerHas: saved.sndUna }], true);
-  native.release([fd]);
+  native.tcpRevive([{ fd, saved, local: saved.local, remote: saved.remote, peerHas: saved.sndUna }], true);
+  native.tcpRelease([fd]);
   return { suspend: between - start, restart: performance.now() - between };
 }
 

@@ -43,14 +43,14 @@ async function trial(peering, { fd, connection, group }) {
   const [locked] = await peering.lock({ ...request, round: 1 });
   must('locked', locked);
   const answered = performance.now();
-  native.lock([fd], 0);
-  const [saved] = native.save([fd]);
+  native.socketLock([fd], 0);
+  const [saved] = native.tcpSave([fd]);
   const stored = performance.now();
   // Renewed, as while a program is dumped: the answer comes when the agent has done what it does after the first.
   await peering.lock({ ...request, round: 2 });
   const { local, remote, rcvNxt } = saved;
   const back = performance.now();
-  native.revive([{ fd, saved, local, remote, peerHas: locked.rcvNxt }], true);
+  native.tcpRevive([{ fd, saved, local, remote, peerHas: locked.rcvNxt }], true);
   const revived = performance.now();
   const [resumed] = await peering.resume({
     migration,
@@ -61,7 +61,7 @@ async function trial(peering, { fd, connection, group }) {
   });
   must('resumed', resumed);
   const told = performance.now();
-  native.release([fd]);
+  native.tcpRelease([fd]);
   const end = performance.now();
   return { suspend: stored - begin, save: stored - answered, resume: end - back, revive: revived - back + end - told };
 }
@@ -75,7 +75,7 @@ async function main() {
     log: pino({ level: 'silent' }),
     programs,
   });
-  const held = native.collectSockets(pidsOf(cgroup)).find(({ local, remote }) =>
+  const held = native.socketCollect(pidsOf(cgroup)).find(({ local, remote }) =>
     local.port === Number(port) && remote.port !== 0
   );
   const { fd, local, remote } = held;

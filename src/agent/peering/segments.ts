@@ -7,7 +7,7 @@
  * kernel has received, and acknowledges what is old there, which TCP ignores. It needs no socket to look at.
  *
  * On the addresses of a UDP conversation a message is a datagram that no kernel gives to a socket
- * (native/inband_datagram.h), and needs no numbers at all.
+ * (native/inband/packet.h), and needs no numbers at all.
  */
 
 import type { InbandEndpoint, InbandSegment, Sequences } from '../../native/contract';
@@ -92,7 +92,7 @@ export class Segments {
 
   private sequencesOf(connection: Connection, otherwise: Carrier['at']): Pick<Sequences, 'sndUna' | 'rcvNxt'> | null {
     const name = connectionName(connection);
-    const sequences = this.host.native.sequences(connection);
+    const sequences = this.host.native.tcpSequences(connection);
     if (sequences === null) return otherwise ?? this.lastSequences.get(name) ?? null;
     this.lastSequences.set(name, sequences);
     return sequences;

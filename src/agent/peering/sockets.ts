@@ -1,7 +1,7 @@
 /** Other processes' sockets of this host: where a connection's is, and a descriptor of ours for it. */
 
 import { readFileSync, readlinkSync } from 'node:fs';
-import type { HeldSocket, LookAround } from '../../native/contract';
+import type { LookAround, ProgramSocket } from '../../native/contract';
 import { Pidfds } from '../../program/pidfds';
 import type { Status } from '../../protocol/inband';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';
@@ -36,7 +36,7 @@ export class Sockets {
 
   /** At most one look at all processes, for any number of connections; none where the last one found them. */
   locate(wanted: readonly Wanted[]): (Location | Status)[] {
-    const inodes = this.host.native.connectionInodes(wanted.map(({ connection }) => connection));
+    const inodes = this.host.native.diagConnectionInodes(wanted.map(({ connection }) => connection));
     const found = new Map<number, Location>();
     wanted.forEach(({ location }, index) => {
       const inode = inodes[index]!;
@@ -45,7 +45,7 @@ export class Sockets {
     const missing = (): number[] => inodes.filter((inode): inode is number => inode !== null && !found.has(inode));
     this.addSeen(found, missing());
     if (missing().length > 0) {
-      this.seen = this.host.native.lookAround();
+      this.seen = this.host.native.ownersLookAround();
       this.addSeen(found, missing());
     }
     const refusals = new Refusals(this.host.programs);
@@ -81,14 +81,14 @@ export class Sockets {
 
   /** What the program's kernel has received of a locked connection, a FIN not counted. null: the connection ended. */
   received(connection: Connection): number | null {
-    const sequences = this.host.native.sequences(connection);
+    const sequences = this.host.native.tcpSequences(connection);
     if (sequences === null) return null;
     return (sequences.rcvNxt - (FIN_RECEIVED_STATES.includes(sequences.state) ? 1 : 0)) >>> 0;
   }
 
   /** no-socket: the connection is not there; no-owner: it waits for accept(2), or its program has closed it. */
   private whyNoInode(connection: Connection): Status {
-    return this.host.native.sequences(connection) === null ? 'no-socket' : 'no-owner';
+    return this.host.native.tcpSequences(connection) === null ? 'no-socket' : 'no-owner';
   }
 
   private addSeen(found: Map<number, Location>, inodes: readonly number[]): void {
@@ -111,9 +111,9 @@ export class Sockets {
     return 'no-owner';
   }
 
-  private describe(fd: number): HeldSocket | null {
+  private describe(fd: number): ProgramSocket | null {
     try {
-      return this.host.native.describeSocket(fd);
+      return this.host.native.socketDescribe(fd);
     } catch {
       return null; // not a socket
     }

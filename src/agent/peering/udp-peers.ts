@@ -57,7 +57,7 @@ export class UdpPeers {
       return peer === undefined ? [] : [{ token, remote, peer }];
     });
     if (known.some(({ peer }) => peer.movedTo === null)) {
-      const byName = byConnection(this.host.native.udpSockets().filter(isConnected));
+      const byName = byConnection(this.host.native.diagUdpSockets().filter(isConnected));
       const socketsOf = ({ connection }: UdpPeer): number[] => byName.get(connectionName(connection)) ?? [];
       const owners = this.ownersOf(known.flatMap(({ peer }) => socketsOf(peer)));
       for (const { peer, remote } of known) {
@@ -89,7 +89,7 @@ export class UdpPeers {
   private statusesOf(connections: readonly Connection[]): Status[] {
     if (connections.length === 0) return [];
     const sockets = new Map<number, DiagSocket[]>();
-    for (const socket of this.host.native.udpSockets()) {
+    for (const socket of this.host.native.diagUdpSockets()) {
       const { port } = socket.connection.local;
       sockets.set(port, [...(sockets.get(port) ?? []), socket]);
     }
@@ -114,9 +114,9 @@ export class UdpPeers {
     let pidfd = -1;
     let own = -1;
     try {
-      pidfd = this.host.native.pidfdOpen(pid);
-      own = this.host.native.pidfdGetfd(pidfd, fd);
-      this.host.native.reconnectUdp(own, endpointOfFamily(remote, this.host.native.describeSocket(own).family));
+      pidfd = this.host.native.processOpen(pid);
+      own = this.host.native.processTakeFd(pidfd, fd);
+      this.host.native.udpReconnect(own, endpointOfFamily(remote, this.host.native.socketDescribe(own).family));
       return true;
     } catch (error) {
       const { code } = error as { code?: unknown };
@@ -132,7 +132,8 @@ export class UdpPeers {
   private ownersOf(inodes: readonly number[]): SocketOwner[] {
     if (inodes.length === 0) return [];
     const found = new Set(this.seen?.owners(inodes).map(({ inode }) => inode));
-    if (this.seen === null || inodes.some((inode) => !found.has(inode))) this.seen = this.host.native.lookAround();
+    if (this.seen === null || inodes.some((inode) => !found.has(inode)))
+      this.seen = this.host.native.ownersLookAround();
     return this.seen.owners(inodes).filter(({ pid }) => pid !== process.pid);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * UNIX sockets in whose queues a message of no bytes was found. Only the first look shows it (native/unix_queue.h), and a
+ * UNIX sockets in whose queues a message of no bytes was found. Only the first look shows it (native/unix/unix_sockets.h), and a
  * move that was refused for it may be tried again: so it is taken to be there until its queue is empty.
  */
 import { POLLIN } from '../../vocabulary/files';

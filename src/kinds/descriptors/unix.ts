@@ -87,8 +87,8 @@ function reasonsOfQueue(
   const reasons: Reason[] = [];
   const which = `the UNIX socket of descriptor ${fd}`;
   try {
-    const { fds, ...look } = native.lookAtUnixQueue(own);
-    if (emptyMessages.has(inode, look, native.eventsOf(own))) {
+    const { fds, ...look } = native.unixLookAtQueue(own);
+    if (emptyMessages.has(inode, look, native.pollEvents(own))) {
       const message = `a message of no bytes waits in ${which}; try again when it is received`;
       reasons.push({ code: 'E_UNIX_SOCKET', message });
     }

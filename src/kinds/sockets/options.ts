@@ -1,5 +1,5 @@
 /**
- * The options that programs set on inet sockets (native: socket/options.h): read from sockets that stand still, and written
+ * The options that programs set on inet sockets (native/socket/options.h): read from sockets that stand still, and written
  * to what CRIU has made of them, in part before the sockets are bound or connected, in part after.
  */
 import { z } from 'zod';
@@ -33,7 +33,7 @@ export const socketOptions = defineTravellingKind({
     /** By setting them for a moment: a device or a module may be missing, or the kernel be an older one. */
     judge(wanted: Combination[]): Reason[] {
       const refused = wanted.map(({ family, type, protocol, options }) =>
-        native.refusedOption(family, type, protocol, options)
+        native.socketRefusedOption(family, type, protocol, options)
       );
       return [...new Set(refused.filter((name) => name !== null))].map((name) => ({
         code: 'E_SOCKET_OPTION',
@@ -50,7 +50,7 @@ export const socketOptions = defineTravellingKind({
   leave: () => {
     let read: SocketOption[][] = [];
     return {
-      read: ({ sockets }) => void (read = native.readOptions(sockets.map(({ fd }) => fd))),
+      read: ({ sockets }) => void (read = native.socketReadOptions(sockets.map(({ fd }) => fd))),
       state: (frozen): Socket[] =>
         frozen.sockets.map((one, index) => ({ ...frozen.placeOf(one), options: read[index] ?? [] })),
     };
@@ -65,7 +65,7 @@ export const socketOptions = defineTravellingKind({
 function write(saved: readonly Socket[], { descriptors }: ArrivingProgram, early: boolean): void {
   const fds = saved.map((at) => descriptors.at(at));
   try {
-    native.writeOptions(fds, saved.map(({ options }) => options), early);
+    native.socketWriteOptions(fds, saved.map(({ options }) => options), early);
   } catch (cause) {
     const option = (cause as { syscall?: string }).syscall ?? 'option';
     throw new MigrunError('E_SOCKET_OPTION', `a socket's ${option} cannot be set here`, { cause });

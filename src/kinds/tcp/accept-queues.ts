@@ -1,13 +1,13 @@
 /**
  * Connections that the kernel has completed and the program has not accepted. Once it is frozen they are taken out of the
  * accept queues and move like the others, into the queues of the copy; where the move is undone they go back into those
- * that they were in (native: accept/queue.h).
+ * that they were in (native/accept/accept_queue.h).
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { MigrunError } from '../../errors';
 import type { Logger } from '../../log';
-import { type HeldSocket, native, type SavedSocket, type SocketObstacle } from '../../native/index';
+import { native, type ProgramSocket, type SavedSocket, type SocketObstacle } from '../../native/index';
 import { endpoint } from '../../protocol/control/index';
 import { type Connection, connectionName, endpointText } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
@@ -122,7 +122,7 @@ export const acceptQueues = defineTravellingKind({
         return taken.map(({ socket }) => socket.fd).filter((fd) => !armed.has(fd));
       },
       unsave() {
-        if (saved.length > 0) native.unsave(taken.map(({ socket }) => socket.fd));
+        if (saved.length > 0) native.tcpUnsave(taken.map(({ socket }) => socket.fd));
         saved = [];
       },
       /** Their peers are locked still. Throws where one is lost; the others are not. */
@@ -130,7 +130,7 @@ export const acceptQueues = defineTravellingKind({
         const { waiting: all } = frozen;
         if (all.length === 0) return;
         const waiting = all.map(({ socket, listener }) => ({ socket, listener: listener.fd }));
-        native.lock(connectedOf(all), 0);
+        native.socketLock(connectedOf(all), 0);
         frozen.waiting = [];
         await putBackIntoQueues(waiting, program.cgroup, () => trust.end(log));
       },
@@ -160,13 +160,13 @@ export const acceptQueues = defineTravellingKind({
         if (saved.length > 0) {
           const { failure } = fillQueues(requests, program.cgroup);
           if (failure !== undefined) throw failure;
-          resetsDropped = native.dropResets(program.cgroup);
+          resetsDropped = native.gateDropResets(program.cgroup);
         }
         return localsOf(saved, ends);
       },
       /** They stand in the accept queues since before the commit, and no descriptor is theirs. */
       pickUp(saved, program) {
-        if (saved.length > 0) resetsDropped = native.dropResets(program.cgroup);
+        if (saved.length > 0) resetsDropped = native.gateDropResets(program.cgroup);
         return localsOf(saved, endsHere(saved, program));
       },
       release: (_program, { names }) => letPassUnlessLate(names),
@@ -231,15 +231,18 @@ function localsOf(saved: readonly WaitingConnection[], ends: readonly Connection
 /** Throws E_ACCEPT_QUEUE where some stay: they would be lost. What was taken until then is put back like all else. */
 function emptyQueues(frozen: Frozen): void {
   for (const listener of frozen.sockets.filter(({ state }) => state === TCP_LISTEN)) {
-    const sockets = native.takeWaiting(listener.fd).map((socket) => ({ ...socket, obstacles: obstaclesOf(socket) }));
+    const sockets = native.acceptQueueTake(listener.fd).map((socket) => ({
+      ...socket,
+      obstacles: obstaclesOf(socket),
+    }));
     frozen.waiting = [...frozen.waiting, ...sockets.map((socket) => ({ socket, listener }))];
-    if (native.describeSocket(listener.fd).backlog === 0) continue;
+    if (native.socketDescribe(listener.fd).backlog === 0) continue;
     const message = `not all connections that wait at ${endpointText(listener.local)} could be taken out of its queue`;
     throw new MigrunError('E_ACCEPT_QUEUE', message, { hint: 'try again' });
   }
   frozen.lock(connectedOf(frozen.waiting));
   // What arrived before the lock may have ended one.
-  const states = native.tcpStates(frozen.waiting.map(({ socket }) => socket.fd));
+  const states = native.socketTcpStates(frozen.waiting.map(({ socket }) => socket.fd));
   frozen.waiting = frozen.waiting.map(({ socket, listener }, index) => ({
     socket: { ...socket, state: states[index] ?? socket.state },
     listener,
@@ -251,7 +254,7 @@ function connectedOf(waiting: readonly Waiting[]): number[] {
 }
 
 /** A connection that was reset is made again as that, with all that is in it. Each begins with a SYN, which may be read. */
-function obstaclesOf({ state, obstacles }: HeldSocket): SocketObstacle[] {
+function obstaclesOf({ state, obstacles }: ProgramSocket): SocketObstacle[] {
   const carried = state === TCP_CLOSE ? ['error-queue', 'ended'] : ['saved-syn'];
   return obstacles.filter((obstacle) => !carried.includes(obstacle));
 }

@@ -4,7 +4,7 @@
  * (criu/files-image.ts), and they get the new one here.
  */
 import { z } from 'zod';
-import { type HeldSocket, native } from '../../native/index';
+import { native, type ProgramSocket } from '../../native/index';
 import { endpoint, socketOption } from '../../protocol/control/index';
 import { isAnyAddress, isLoopback } from '../../vocabulary/addresses';
 import { type Endpoint, endpointText } from '../../vocabulary/endpoint';
@@ -62,7 +62,7 @@ export const bound = defineTravellingKind({
         const here = addresses.local(withoutRemote(family, local));
         if (here === null)
           return [{ code: 'E_NO_ROUTE', message: `the target has no address in place of ${local.address}` }];
-        const why = native.whyNotBound(family, options, here, listens);
+        const why = native.socketWhyNotBound(family, options, here, listens);
         if (why === null) return [];
         const what = listens ? 'listen on' : 'bind a socket to';
         return [{ code: 'E_PORT', message: `cannot ${what} ${endpointText(here)} there: ${why}` }];
@@ -102,15 +102,15 @@ export const bound = defineTravellingKind({
       revive(saved, { descriptors, addresses }) {
         listening = saved.listening;
         for (const { family, local, backlog, ...at } of saved.nameless)
-          native.bindSocket(descriptors.at(at), family, nameHere(family, local, addresses), backlog);
+          native.socketBind(descriptors.at(at), family, nameHere(family, local, addresses), backlog);
       },
       pickUp: (saved) => void (listening = saved.listening),
-      release: ({ descriptors }) => native.unlock(listening.flatMap((at) => descriptors.find(at) ?? [])),
+      release: ({ descriptors }) => native.socketUnlock(listening.flatMap((at) => descriptors.find(at) ?? [])),
     };
   },
 });
 
-type BoundSocket = Pick<HeldSocket, 'type' | 'protocol' | 'state' | 'ended' | 'local'>;
+type BoundSocket = Pick<ProgramSocket, 'type' | 'protocol' | 'state' | 'ended' | 'local'>;
 
 function isBound(socket: BoundSocket): boolean {
   if (!isTcp(socket) || (socket.state !== TCP_LISTEN && (socket.state !== TCP_CLOSE || socket.ended))) return false;

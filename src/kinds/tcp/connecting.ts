@@ -87,11 +87,11 @@ export const connecting = defineTravellingKind({
         for (const { family, local, remote: old, inside, ...at } of connects) {
           const fd = descriptors.find(at);
           const remote = inside ? (addresses.inside(old, family) ?? old) : old;
-          const address = native.routeSource(remote.address);
+          const address = native.socketRouteSource(remote.address);
           if (fd === undefined || address === null) continue;
           try {
-            native.unlock([fd]);
-            native.connectAgain(fd, family, { local: { address, port: local.port }, remote });
+            native.socketUnlock([fd]);
+            native.tcpConnectAgain(fd, family, { local: { address, port: local.port }, remote });
           } catch (error) {
             log.warn({ err: error, remote }, 'a connect that was in progress failed'); // the program is told when it asks
           }

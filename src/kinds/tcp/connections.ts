@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { MigrunError } from '../../errors';
-import { type HeldSocket, native, type SavedSocket } from '../../native/index';
+import { native, type ProgramSocket, type SavedSocket } from '../../native/index';
 import { freezeProgram, thawProgram } from '../../program/freeze';
 import { connection, sequence } from '../../protocol/control/index';
 import { isLinkLocal } from '../../vocabulary/addresses';
@@ -78,7 +78,7 @@ export const connections = defineTravellingKind({
   },
 
   leave: ({ tools }) => {
-    let taken: readonly HeldSocket[] = [];
+    let taken: readonly ProgramSocket[] = [];
     let saved: readonly SavedSocket[] = [];
     let moving: readonly MovingConnection[] = [];
     let armed: ReadonlySet<number> = new Set();
@@ -94,18 +94,18 @@ export const connections = defineTravellingKind({
         );
         moving = saved.map((one, index) => {
           const { has, inside } = otherEndHas(one, received);
-          const at = frozen.placeOf(taken[index] as HeldSocket);
+          const at = frozen.placeOf(taken[index] as ProgramSocket);
           return { ...at, saved: one, peerHas: has, inside, keepsPort: inside || listening.has(one.local.port) };
         });
         return [...moving];
       },
       armResets(lost) {
-        const all = moving.map((one, index) => ({ ...one, fd: (taken[index] as HeldSocket).fd }));
+        const all = moving.map((one, index) => ({ ...one, fd: (taken[index] as ProgramSocket).fd }));
         armed = armResets(all, lost, tools.log);
       },
       leave: () => taken.map(({ fd }) => fd).filter((fd) => !armed.has(fd)),
       unsave() {
-        if (saved.length > 0) native.unsave(taken.map(({ fd }) => fd));
+        if (saved.length > 0) native.tcpUnsave(taken.map(({ fd }) => fd));
       },
     } satisfies Leaving;
   },
@@ -135,13 +135,13 @@ export const connections = defineTravellingKind({
           peerHas,
         }));
         locked = requests.map(({ fd, saved }) => ({ fd, name: connectionName(tcp(saved)) }));
-        native.revive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
+        native.tcpRevive(requests, true); // from here on only resets are dropped: what a peer sends that followed is received
         return ends.filter((_end, index) => saved[index]?.inside !== true).map(({ local }) => local);
       },
       pickUp(saved, { descriptors }) {
         const found = saved.map((one) => {
           const fd = descriptors.find(one);
-          return fd === undefined ? null : { ...one, socket: native.describeSocket(fd) };
+          return fd === undefined ? null : { ...one, socket: native.socketDescribe(fd) };
         });
         const there = found.filter((one) => one !== null);
         locked = there.map(({ saved, socket: { fd } }) => ({ fd, name: connectionName(tcp(saved)) }));
@@ -151,9 +151,9 @@ export const connections = defineTravellingKind({
       release(_program, { names, leaseMs }) {
         for (const revive of owingFin) revive();
         const [kept, free] = split(names);
-        native.release(free);
-        native.unsave(kept);
-        native.lock(kept, leaseMs);
+        native.tcpRelease(free);
+        native.tcpUnsave(kept);
+        native.socketLock(kept, leaseMs);
       },
       /** Where the program does not stand still for it, nothing has changed. */
       releaseLate({ cgroup }, { names }, registry) {
@@ -168,7 +168,7 @@ export const connections = defineTravellingKind({
           throw error;
         }
         try {
-          native.release(free);
+          native.tcpRelease(free);
         } finally {
           thawProgram(cgroup, registry);
         }
@@ -225,19 +225,19 @@ export function summaryOf({ state, local, remote, sendQueue, receiveQueue }: Sav
 
 interface PickedUp {
   readonly saved: SavedSocket;
-  readonly socket: HeldSocket;
+  readonly socket: ProgramSocket;
 }
 
-/** The side that had sent a FIN is revived without it, and only the process that revived it knew (native: tcp/tcp.h). */
+/** The side that had sent a FIN is revived without it, and only the process that revived it knew (native/tcp/tcp.h). */
 function owesFin({ saved, socket: { state } }: PickedUp): boolean {
   return saved.finSent && (state === TCP_ESTABLISHED || state === TCP_CLOSE_WAIT);
 }
 
 function reviveWithFin({ saved, socket: { fd, local, remote } }: PickedUp): void {
-  native.lock([fd], 0);
-  const [now] = native.save([fd]);
+  native.socketLock([fd], 0);
+  const [now] = native.tcpSave([fd]);
   if (now === undefined) return;
   // The revive had shut the window; the one that it was saved with counts until the peer tells another.
   const window = now.window.sndWnd === 0 ? { ...now.window, sndWnd: saved.window.sndWnd } : now.window;
-  native.revive([{ fd, saved: { ...now, window, finSent: true }, local, remote, peerHas: now.sndUna }], true);
+  native.tcpRevive([{ fd, saved: { ...now, window, finSent: true }, local, remote, peerHas: now.sndUna }], true);
 }

@@ -1,7 +1,7 @@
 /** Connections go into the queue of a listening socket: at the target, or where they came from. */
 import { ownCgroup } from '../../config';
 import { MigrunError } from '../../errors';
-import { native, type SavedSocket, type TakenSocket } from '../../native/index';
+import { native, type QueuedSocket, type SavedSocket } from '../../native/index';
 import { type Connection, connectionName, endpointText } from '../../vocabulary/endpoint';
 import { isConnection } from '../../vocabulary/sockets';
 
@@ -25,7 +25,7 @@ const HINTS: Record<string, string> = {
 /** In order, up to the first that fails, with E_ACCEPT_QUEUE. `pod` is the cgroup of the listening sockets. */
 export function fillQueues(entries: readonly QueueEntry[], pod: string): { count: number; failure?: MigrunError } {
   try {
-    native.fillQueues(
+    native.acceptQueueFill(
       entries.map(({ ends, saved, listener, receiveBuffer, peerStays }) => {
         const { local, remote } = ends ?? saved;
         return { listener, saved, local, remote, receiveBuffer, peerStays };
@@ -45,7 +45,7 @@ export function fillQueues(entries: readonly QueueEntry[], pod: string): { count
 
 /** A connection that was taken out of the queue of this listening socket, ours both. */
 export interface TakenOut {
-  readonly socket: TakenSocket;
+  readonly socket: QueuedSocket;
   readonly listener: number;
 }
 
@@ -72,7 +72,7 @@ export async function putBackIntoQueues(
   await endTrust();
   const returning = new Set(entries.map(({ saved: { local, remote } }) => connectionName({ local, remote })));
   for (const { socket: { fd, local, remote } } of waiting) {
-    if (returning.has(connectionName({ local, remote }))) native.closeSilently([fd]);
+    if (returning.has(connectionName({ local, remote }))) native.tcpCloseSilently([fd]);
     else native.closeFd(fd);
   }
   while (entries.length > 0) {
@@ -85,8 +85,8 @@ export async function putBackIntoQueues(
 }
 
 /** Leaves them in TCP_REPAIR. One that was reset meanwhile has no state to be read; it is made again as that. */
-export function saveTaken(sockets: readonly TakenSocket[]): SavedSocket[] {
+export function saveTaken(sockets: readonly QueuedSocket[]): SavedSocket[] {
   const fds = sockets.filter(isConnection).map(({ fd }) => fd);
-  const saved = new Map(native.save(fds).map((one, index) => [fds[index], one]));
-  return sockets.map(({ fd, remote }) => saved.get(fd) ?? native.saveReset(fd, remote));
+  const saved = new Map(native.tcpSave(fds).map((one, index) => [fds[index], one]));
+  return sockets.map(({ fd, remote }) => saved.get(fd) ?? native.acceptQueueSaveReset(fd, remote));
 }

@@ -7,7 +7,7 @@ import type { Connection } from '../../vocabulary/endpoint';
 
 /** The ends where they can be; `mayChange` of their indices. */
 export function withFreePorts(ends: readonly Connection[], mayChange: (index: number) => boolean): Connection[] {
-  const inodes = native.connectionInodes(ends);
+  const inodes = native.diagConnectionInodes(ends);
   const given = new Set<number>();
   return ends.map((end, index) => {
     if (inodes[index] === null || !mayChange(index)) return end;
@@ -16,8 +16,8 @@ export function withFreePorts(ends: readonly Connection[], mayChange: (index: nu
 }
 
 function freePort(address: string, given: Set<number>): number {
-  let port = native.freePort(address);
-  while (given.has(port)) port = native.freePort(address);
+  let port = native.socketFreePort(address);
+  while (given.has(port)) port = native.socketFreePort(address);
   given.add(port);
   return port;
 }

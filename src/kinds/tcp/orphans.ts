@@ -24,7 +24,7 @@ export const orphans = defineKind({
 });
 
 function orphansOf(cgroup: bigint): DiagSocket[] {
-  return native.tcpOfCgroup(cgroup, CLOSING_STATES).filter(({ inode, unacknowledged }) =>
+  return native.diagTcpOfCgroup(cgroup, CLOSING_STATES).filter(({ inode, unacknowledged }) =>
     inode === 0 && unacknowledged > 0
   );
 }

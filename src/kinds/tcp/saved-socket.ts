@@ -1,7 +1,7 @@
 /** A TCP connection's state on the wire (SavedSocket of src/native), and how it is read. */
 import { z } from 'zod';
 import type { Logger } from '../../log';
-import { type HeldSocket, native, type SavedSocket } from '../../native/index';
+import { native, type ProgramSocket, type SavedSocket } from '../../native/index';
 import { bytesSchema } from '../../protocol/channel/index';
 import { endpoint, sequence } from '../../protocol/control/index';
 import { connectionName, connectionText } from '../../vocabulary/endpoint';
@@ -59,9 +59,9 @@ export const practiceSocket: SavedSocket = {
 };
 
 /** Leaves these in TCP_REPAIR. Where urgent data came too late for the preflight to see it, only this finds it: throws E_URGENT_DATA. */
-export function saveConnections(connections: readonly HeldSocket[]): SavedSocket[] {
+export function saveConnections(connections: readonly ProgramSocket[]): SavedSocket[] {
   try {
-    return native.save(connections.map(({ fd }) => fd));
+    return native.tcpSave(connections.map(({ fd }) => fd));
   } catch (error) {
     const { code, index } = error as { code?: string; index?: number };
     const connection = connections[index ?? 0];
@@ -90,7 +90,7 @@ export function armResets(all: readonly LeavingConnection[], lost: ReadonlySet<s
     if (!lost.has(connectionName({ local, remote }))) continue;
     const unread = { sendQueue: Buffer.alloc(0), receiveQueue: Buffer.alloc(1), finSent: false };
     try {
-      native.revive([{ fd, saved: { ...saved, ...unread, sndUna: peerHas }, local, remote, peerHas }], false);
+      native.tcpRevive([{ fd, saved: { ...saved, ...unread, sndUna: peerHas }, local, remote, peerHas }], false);
       armed.add(fd);
     } catch (error) {
       log.warn({ err: error }, 'a peer that is lost is not told');

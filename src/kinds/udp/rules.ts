@@ -1,13 +1,13 @@
 /** Which UDP sockets cannot move, and which have a peer that must follow. There is no I/O here. */
-import type { HeldSocket } from '../../native/index';
+import type { ProgramSocket } from '../../native/index';
 import { isAnyAddress, isGroup, isLinkLocal, isLoopback, plainAddress } from '../../vocabulary/addresses';
 import { connectionText, type Endpoint, endpointText, isReceivedAt } from '../../vocabulary/endpoint';
 import type { Reason } from '../../vocabulary/reason';
 import { isUdp } from '../../vocabulary/sockets';
 
-export type UdpSocket = Pick<HeldSocket, 'type' | 'protocol' | 'local' | 'remote'>;
+export type UdpSocket = Pick<ProgramSocket, 'type' | 'protocol' | 'local' | 'remote'>;
 
-export function isBound({ local }: Pick<HeldSocket, 'local'>): boolean {
+export function isBound({ local }: Pick<ProgramSocket, 'local'>): boolean {
   return local.port !== 0;
 }
 

@@ -1,7 +1,8 @@
-/** UDP sockets: CRIU makes them unbound, with their options; addresses and queues come from here (native: udp/udp.h). */
+/** UDP sockets: CRIU makes them unbound, with their options; addresses and queues come from here (native/udp/udp.h). */
 import { createSocket } from 'node:dgram';
 import { z } from 'zod';
-import { type HeldSocket, native, type ReviveUdpRequest, type SavedUdp, type SocketOption } from '../../native/index';
+import { native, type ProgramSocket, type ReviveUdpRequest, type SavedUdp,
+  type SocketOption } from '../../native/index';
 import { endpoint } from '../../protocol/control/index';
 import { type Connection, type Endpoint, endpointText } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
@@ -84,7 +85,7 @@ export const udp = defineTravellingKind({
     return {
       refuse: ({ sockets }) => reasonsOfUnsent(sockets.filter(isUdp)),
       nameless: ({ sockets }) => sockets.filter((socket) => isUdp(socket) && isBound(socket)).map(({ inode }) => inode),
-      save: ({ sockets }) => void (saved = native.saveUdp(sockets.filter(isUdp).map(({ fd }) => fd))),
+      save: ({ sockets }) => void (saved = native.udpSave(sockets.filter(isUdp).map(({ fd }) => fd))),
       state(frozen: Frozen): MovingUdp[] {
         const sockets = frozen.sockets.filter(isUdp);
         const locals = sockets.map(({ local }) => local);
@@ -101,14 +102,14 @@ export const udp = defineTravellingKind({
     revive(saved, { descriptors, addresses, log }) {
       const locals = saved.map((one) => one.saved.local);
       const requests = saved.map(({ saved, ...at }) => reviveRequest(saved, descriptors.at(at), addresses, locals));
-      const lost = native.reviveUdp(requests).reduce((sum, count) => sum + count, 0);
+      const lost = native.udpRevive(requests).reduce((sum, count) => sum + count, 0);
       if (lost > 0) log.warn({ lost }, 'datagrams that waited to be received did not come through');
-      return saved.filter(({ hasPeer }) => hasPeer).map((at) => native.describeSocket(descriptors.at(at)).local);
+      return saved.filter(({ hasPeer }) => hasPeer).map((at) => native.socketDescribe(descriptors.at(at)).local);
     },
     pickUp(saved, { descriptors }) {
       return saved.filter(({ hasPeer }) => hasPeer).map((at) => {
         const fd = descriptors.find(at);
-        return fd === undefined ? null : native.describeSocket(fd).local;
+        return fd === undefined ? null : native.socketDescribe(fd).local;
       });
     },
   }),
@@ -130,10 +131,10 @@ function isV6only({ level, name, value }: SocketOption): boolean {
 }
 
 /** What a socket has begun and not sent, when the program stands still, is a datagram in parts (MSG_MORE). */
-function reasonsOfUnsent(sockets: readonly HeldSocket[]): Reason[] {
+function reasonsOfUnsent(sockets: readonly ProgramSocket[]): Reason[] {
   const index = native.udpAwaitSent(sockets.map(({ fd }) => fd), SENT_TIMEOUT_MS);
   if (index === null) return [];
-  const who = `the UDP socket at ${endpointText((sockets[index] as HeldSocket).local)}`;
+  const who = `the UDP socket at ${endpointText((sockets[index] as ProgramSocket).local)}`;
   return [{ code: 'E_SOCKET_OPTION', message: `${who} has begun a datagram (MSG_MORE) and not sent it; try again` }];
 }
 
@@ -162,7 +163,7 @@ function reviveRequest(
 
 async function judge({ sockets, peers }: Wanted, addresses: NewAddresses): Promise<Reason[]> {
   const names = [...new Set(sockets.flatMap(({ interfaces }) => interfaces))];
-  const reasons: Reason[] = names.filter((name) => !native.hasInterface(name)).map((name) => ({
+  const reasons: Reason[] = names.filter((name) => !native.udpHasInterface(name)).map((name) => ({
     code: 'E_INTERFACE',
     message: `there is no network interface ${name}, which a UDP socket uses`,
   }));

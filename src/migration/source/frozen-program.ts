@@ -1,7 +1,7 @@
 /** The program that is to leave, from its freeze on: it stands still, and nothing reaches its sockets. */
 import type { Frozen, Waiting } from '../../kinds/kind';
 import type { MovingProgram } from '../../kinds/program';
-import { type HeldSocket, native } from '../../native/index';
+import { native, type ProgramSocket } from '../../native/index';
 import { freezeProgram, thawProgram } from '../../program/freeze';
 import { innerPids, pidsOf } from '../../program/pod';
 import type { Place } from '../../vocabulary/place';
@@ -11,7 +11,7 @@ const FREEZE_TIMEOUT_MS = 2_000;
 
 export class FrozenProgram implements Frozen {
   innerPids: ReadonlyMap<number, number> = new Map();
-  sockets: readonly HeldSocket[] = [];
+  sockets: readonly ProgramSocket[] = [];
   waiting: readonly Waiting[] = [];
   /** Of performance.now(). */
   frozenAt = 0;
@@ -42,7 +42,7 @@ export class FrozenProgram implements Frozen {
 
   /** Gets hold of its inet sockets: from here on nothing reaches them, for this long where the lease is not renewed. */
   takeSockets(leaseMs: number): void {
-    this.sockets = native.collectSockets(pidsOf(this.cgroup));
+    this.sockets = native.socketCollect(pidsOf(this.cgroup));
     this.innerPids = innerPids(this.cgroup);
     this.leaseMs = leaseMs;
     this.isLeased = true;
@@ -51,18 +51,18 @@ export class FrozenProgram implements Frozen {
     this.unlock(this.sockets.filter((socket) => this.locked.has(socket.fd) && !isReached(socket)).map(({ fd }) => fd));
   }
 
-  placeOf({ pid, pfd }: HeldSocket): Place {
+  placeOf({ pid, pfd }: ProgramSocket): Place {
     return { innerPid: this.innerPids.get(pid) ?? 0, fd: pfd };
   }
 
   lock(fds: readonly number[]): void {
     for (const fd of fds) this.locked.add(fd);
-    native.lock(fds, this.isLeased ? this.leaseMs : 0);
+    native.socketLock(fds, this.isLeased ? this.leaseMs : 0);
   }
 
   unlock(fds: readonly number[]): void {
     for (const fd of fds) this.locked.delete(fd);
-    native.unlock(fds);
+    native.socketUnlock(fds);
   }
 
   /** Our locks end by themselves again. */
@@ -72,7 +72,7 @@ export class FrozenProgram implements Frozen {
   }
 
   renew(): void {
-    if (this.isLeased) native.lock([...this.locked], this.leaseMs);
+    if (this.isLeased) native.socketLock([...this.locked], this.leaseMs);
   }
 
   /** Our locks end with their leases, where they are not undone before. */
@@ -83,14 +83,14 @@ export class FrozenProgram implements Frozen {
   /** Our locks last until somebody unlocks. */
   endLease(): void {
     this.isLeased = false;
-    native.lock([...this.locked], 0);
+    native.socketLock([...this.locked], 0);
   }
 
   /** Undo of `takeSockets`. */
   putBack(): void {
     const fds = this.sockets.map(({ fd }) => fd);
     try {
-      native.unlock(fds.filter((fd) => this.locked.has(fd)));
+      native.socketUnlock(fds.filter((fd) => this.locked.has(fd)));
     } finally {
       for (const fd of fds) native.closeFd(fd);
       this.locked.clear();
@@ -100,23 +100,23 @@ export class FrozenProgram implements Frozen {
 
   /** Closes our descriptors of all that it has, these without a word. */
   close(silent: ReadonlySet<number>): void {
-    native.closeSilently([...silent]);
+    native.tcpCloseSilently([...silent]);
     const all = [...this.sockets, ...this.waiting.map(({ socket }) => socket)];
     for (const { fd } of all) if (!silent.has(fd)) native.closeFd(fd);
   }
 }
 
 /** A segment can change what it is. */
-function isReached(socket: HeldSocket): boolean {
+function isReached(socket: ProgramSocket): boolean {
   return isConnection(socket) || isConnecting(socket) || socket.state === TCP_LISTEN;
 }
 
 /** What arrived between the look and the lock may have opened or ended a connection. */
-function asLocked(sockets: readonly HeldSocket[]): HeldSocket[] {
-  const states = native.tcpStates(sockets.map(({ fd }) => fd));
+function asLocked(sockets: readonly ProgramSocket[]): ProgramSocket[] {
+  const states = native.socketTcpStates(sockets.map(({ fd }) => fd));
   return sockets.map((socket, index) => {
     if (states[index] === socket.state) return socket;
     const { pid, pfd } = socket;
-    return { ...native.describeSocket(socket.fd), pid, pfd };
+    return { ...native.socketDescribe(socket.fd), pid, pfd };
   });
 }

@@ -13,7 +13,7 @@ export async function judgeArrival({ addresses: from, needs }: Arrival, config: 
 
 /** This host's in place of another's. */
 export function addressesHere(from: readonly string[]): NewAddresses {
-  return new NewAddresses(new Set(from), (address) => native.routeSource(address));
+  return new NewAddresses(new Set(from), (address) => native.socketRouteSource(address));
 }
 
 function judgeCriu({ criu }: Config): Reason[] {

@@ -78,7 +78,7 @@ describe('lock', () => {
     const locked = await world.lock(1, 60_000);
     expect(statuses(locked)).toEqual(all(200, 'ok'));
     expect(locked.every(({ rcvNxt }) => rcvNxt === 7000)).toBe(true);
-    expect(world.peer.calls).toEqual(['lock 200']);
+    expect(world.peer.calls).toEqual(['socketLock 200']);
     expect(world.peer.held.size).toBe(200);
     expect(world.agents.peer.facts().locks).toMatchObject([{ state: 'active', locked: 200 }]);
   });
@@ -116,7 +116,7 @@ describe('lock', () => {
   test('one that cannot be locked does not keep the others', async () => {
     const world = new World(3);
     await world.introduce();
-    world.peer.failing.set('lock', { code: 'EPERM', inode: world.clients[1]!.inode });
+    world.peer.failing.set('socketLock', { code: 'EPERM', inode: world.clients[1]!.inode });
     expect(statuses(await world.lock())).toEqual(['ok', 'not-permitted', 'ok']);
     expect(world.peer.held.size).toBe(2);
   });
@@ -166,9 +166,9 @@ describe('cancel', () => {
     const straggler = world.source.sent.at(-1)!;
     world.hosts.set(PEER, world.peer);
     await world.settled(world.agents.source.cancel({ migration: MIGRATION, deadlineMs: 1000 }));
-    const locks = world.peer.calls.filter((call) => call.startsWith('lock'));
+    const locks = world.peer.calls.filter((call) => call.startsWith('socketLock'));
     world.peer.deliver(straggler, false);
-    expect(world.peer.calls.filter((call) => call.startsWith('lock'))).toEqual(locks);
+    expect(world.peer.calls.filter((call) => call.startsWith('socketLock'))).toEqual(locks);
     world.expectNothingLeft();
   });
 });
@@ -180,7 +180,7 @@ describe('resume', () => {
     await world.lock(1, 60_000);
     for (const answer of await world.resume('source', 'target')) expect(statuses(answer)).toEqual(all(300, 'ok'));
     expect(world.clients.every(({ connection }) => connection.remote.address === TARGET)).toBe(true);
-    expect(world.peer.calls.filter((call) => call === 'revive 1')).toHaveLength(300);
+    expect(world.peer.calls.filter((call) => call === 'tcpRevive 1')).toHaveLength(300);
     expect(world.agents.peer.facts().registered).toBe(0);
     world.expectNothingLeft();
   });
@@ -215,7 +215,7 @@ describe('resume', () => {
     const world = new World(3);
     await world.introduce();
     await world.lock();
-    world.peer.failing.set('revive', { code: 'EADDRNOTAVAIL', inode: world.clients[1]!.inode });
+    world.peer.failing.set('tcpRevive', { code: 'EADDRNOTAVAIL', inode: world.clients[1]!.inode });
     expect(statuses((await world.resume('source'))[0]!)).toEqual(['ok', 'failed', 'ok']);
     world.expectNothingLeft();
     world.peer.failing.clear();
@@ -226,7 +226,7 @@ describe('resume', () => {
     const world = new World(2);
     await world.introduce();
     await world.lock();
-    world.peer.failing.set('save', { code: 'EOPNOTSUPP', inode: world.clients[0]!.inode });
+    world.peer.failing.set('tcpSave', { code: 'EOPNOTSUPP', inode: world.clients[0]!.inode });
     expect(statuses((await world.resume('source'))[0]!)).toEqual(['failed', 'ok']);
     expect(world.clients[0]!.connection.remote.address).toBe(SOURCE);
     world.expectNothingLeft();

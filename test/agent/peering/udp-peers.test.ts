@@ -29,12 +29,14 @@ function setUp() {
     isSuspended: () => false,
   };
   const { native } = host;
-  const looks = jest.fn(native.lookAround);
+  const looks = jest.fn(native.ownersLookAround);
   return {
     host,
     migrating,
     looks,
-    peers: new UdpPeers(host.inside({ clock, keyring: agent(), native: { ...native, lookAround: looks }, programs })),
+    peers: new UdpPeers(
+      host.inside({ clock, keyring: agent(), native: { ...native, ownersLookAround: looks }, programs }),
+    ),
   };
 }
 
@@ -128,7 +130,7 @@ test('one that the kernel does not connect is told', () => {
   const { host, peers } = setUp();
   host.addSocket(OWNER, connection);
   register(peers);
-  host.failing.set('reconnectUdp', { code: 'ENETUNREACH' });
+  host.failing.set('udpReconnect', { code: 'ENETUNREACH' });
   expect(follow(peers, moved)).toBe('failed');
   host.failing.clear();
   expect(follow(peers, moved)).toBe('ok');

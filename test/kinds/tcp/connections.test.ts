@@ -97,7 +97,7 @@ describe('what the target must reach', () => {
     const from = ['10.255.255.1', 'fd00:dead::1'];
     expect(await judged(connections, { connections: [], inside: ['127.0.0.1', '::1'] }, from)).toEqual([]);
     const reasons = await judged(connections, { connections: [], inside: from }, from);
-    const unreached = from.filter((address) => native.routeSource(address) === null);
+    const unreached = from.filter((address) => native.socketRouteSource(address) === null);
     expect(reasons).toEqual(
       unreached.map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no address in place of ${address}` })),
     );

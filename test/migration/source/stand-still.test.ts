@@ -8,7 +8,7 @@ import { connected } from '../../kinds/facts';
 /** The kernel is left out. */
 jest.mock('../../../src/native/index', () => ({
   native: Object.fromEntries(
-    ['collectSockets', 'lock', 'unlock', 'closeFd', 'tcpStates'].map((name) => [name, jest.fn()]),
+    ['socketCollect', 'socketLock', 'socketUnlock', 'closeFd', 'socketTcpStates'].map((name) => [name, jest.fn()]),
   ),
 }));
 jest.mock('../../../src/program/pod', () => ({ pidsOf: () => [502], innerPids: () => new Map([[502, 2]]) }));
@@ -27,17 +27,17 @@ beforeEach(() => {
   putBack = jest.fn();
   frozen = new FrozenProgram({ cgroup: '', registry: undefined });
   const held = [{ ...connected(), fd: CONNECTION, cookie: 1n }, { ...connected({ state: 7 }), fd: BOUND, cookie: 2n }];
-  kernel.collectSockets.mockReturnValue(held);
-  kernel.tcpStates.mockReturnValue(held.map(({ state }) => state));
+  kernel.socketCollect.mockReturnValue(held);
+  kernel.socketTcpStates.mockReturnValue(held.map(({ state }) => state));
 });
 
 test('when all kinds are put back, the locks are taken away and our descriptors closed', async () => {
   frozen.takeSockets(1_000);
-  expect(kernel.lock).toHaveBeenCalledWith([CONNECTION], 1_000);
+  expect(kernel.socketLock).toHaveBeenCalledWith([CONNECTION], 1_000);
   putBack.mockImplementation(() => expect(closed()).toEqual([]));
   await undone();
   expect(putBack).toHaveBeenCalled();
-  expect(kernel.unlock).toHaveBeenLastCalledWith([CONNECTION]);
+  expect(kernel.socketUnlock).toHaveBeenLastCalledWith([CONNECTION]);
   expect(closed()).toEqual([CONNECTION, BOUND]);
 });
 
@@ -49,7 +49,7 @@ test('our descriptors are closed where a kind cannot be put back', async () => {
 });
 
 test('our descriptors are closed where a socket cannot be locked, and what the program closes then ends', async () => {
-  kernel.lock.mockImplementation(() => {
+  kernel.socketLock.mockImplementation(() => {
     throw Object.assign(new Error('EPERM'), { code: 'EPERM' }); // SO_LOCK_FILTER, since the preflight
   });
   expect(() => frozen.takeSockets(1_000)).toThrow('EPERM');

@@ -2,7 +2,7 @@
  *
  * The program that waits on the set is this process. `renewed` stands for what a move does to a set: every edge is a
  * fresh one. */
-#include "epoll_edges.h"
+#include "epoll/edges.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +65,7 @@ static void watch_as(struct set *set, int fd, uint32_t events, uint64_t data) {
 
 static void watch(struct set *set, int fd, uint32_t events) { watch_as(set, fd, events, (uint64_t)fd); }
 
-/* What the set tells of this item, and of nothing else. 0: nothing at all. */
+/* What the set tells of this item; it fails where the set tells of another one. 0: it tells nothing at all. */
 static uint32_t told(const struct set *set, uint64_t data) {
     struct epoll_event events[ITEMS];
     int count = need(epoll_wait(set->fd, events, ITEMS, 0));
@@ -95,7 +95,7 @@ static int look_at(struct set *set, int still, bool is_whole) {
     uint32_t inode = still < 0 ? 0 : inode_of(still);
     struct epoll_still of = {&inode, still < 0 ? 0 : 1, is_whole};
 
-    return epoll_edges_look(place_of(set), &of, &set->notes, &set->note_count);
+    return epoll_look(place_of(set), &of, &set->notes, &set->note_count);
 }
 
 static void renew(const struct set *set) {
@@ -106,7 +106,7 @@ static void renew(const struct set *set) {
 }
 
 static int settle(struct set *set, bool is_restored) {
-    return epoll_edges_settle(place_of(set), set->notes, set->note_count, is_restored);
+    return epoll_settle(place_of(set), set->notes, set->note_count, is_restored);
 }
 
 static void pair(int ends[2]) { need(socketpair(AF_UNIX, SOCK_STREAM, 0, ends)); }
@@ -153,7 +153,7 @@ static void new_is_told(void) {
     expect(told(&set, (uint64_t)ends[0]) == (EPOLLIN | EPOLLOUT));
 }
 
-/* Of room that was not there: who waits for it is not told again by the kernel. */
+/* A set tells of room that was not there: the kernel itself does not tell again whoever waits for it. */
 static void new_room_is_told(void) {
     static char bytes[1 << 20];
     struct set set = set_make();
@@ -222,7 +222,7 @@ static void others_are_told_again(void) {
     expect(told(&set, (uint64_t)ends[0]) == EPOLLOUT);
 }
 
-/* Of what a program has for itself: eventfds and room; not data, which may be new. */
+/* What only the program changes stays silent, eventfds and room; data does not, for it may be new. */
 static void whole_programs(void) {
     struct itimerspec soon = {.it_value.tv_nsec = 1};
     struct set set = set_make();
@@ -251,7 +251,7 @@ static void whole_programs(void) {
     expect(told(&set, (uint64_t)ends[0]) == EPOLLIN);
 }
 
-/* Nobody can tell them apart: if one of them has anything new, so have all. */
+/* Nobody can tell these items apart: if one of them has anything new, so have all. */
 static void one_data_for_all(void) {
     struct set set = set_make();
     int ends[2], other[2];
@@ -274,7 +274,7 @@ static void one_data_for_all(void) {
     expect((events[0].events | events[1].events) & EPOLLIN);
 }
 
-/* Its file is open at another number, and another file at its number. */
+/* The item's file is open at another number, and another file at its number. */
 static void number_of_another_file(void) {
     struct set set = set_make();
     int ends[2], moved;
@@ -302,7 +302,7 @@ static void two_of_one_number(void) {
     expect(need(epoll_wait(set.fd, events, ITEMS, 0)) == 2);
 }
 
-/* In a new set, which is as CRIU makes it: added with what is left of its events. */
+/* The set is a new one, as CRIU makes it: the item is added with what is left of its events. */
 static void disarmed_stays_disarmed(void) {
     struct set set = set_make();
     int ends[2];
@@ -341,10 +341,9 @@ static void who_is_gone(void) {
     if (child == 0) _exit(0);
     need(waitpid(child, NULL, 0));
     struct epoll_still still = {0};
-    expect(epoll_edges_look((struct epoll_place){child, set.fd}, &still, &set.notes, &set.note_count) == -ENOENT);
-    expect(epoll_edges_look((struct epoll_place){getpid(), 900}, &still, &set.notes, &set.note_count) == -ENOENT);
-    expect(!epoll_edges_look((struct epoll_place){getpid(), 0}, &still, &set.notes, &set.note_count) &&
-           set.note_count == 0);
+    expect(epoll_look((struct epoll_place){child, set.fd}, &still, &set.notes, &set.note_count) == -ENOENT);
+    expect(epoll_look((struct epoll_place){getpid(), 900}, &still, &set.notes, &set.note_count) == -ENOENT);
+    expect(!epoll_look((struct epoll_place){getpid(), 0}, &still, &set.notes, &set.note_count) && set.note_count == 0);
 }
 
 static const struct {

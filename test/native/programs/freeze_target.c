@@ -82,7 +82,7 @@ static int run_threads(void) {
 
 static unsigned long sent;
 
-/* EAGAIN: as many wait as may. */
+/* It ends with EAGAIN, when as many signals wait as may. */
 static void *send_signals(void *argument) {
     while (running)
         if (pthread_sigqueue(*(pthread_t *)argument, SIGRTMIN, (union sigval){0}) == 0) sent++;

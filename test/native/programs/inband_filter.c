@@ -9,14 +9,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "inband.h"
+#include "inband/inband.h"
 
 struct variant {
     const char *name;
     int passes;
     /* Bytes of options in the IPv4 header. */
     int ip_options;
-    /* The TCP header's length; then what is in it and after it from byte 20 on. */
+    /* The TCP header's length, and what is in it and after it from byte 20 on. */
     int header;
     uint8_t rest[20];
 };

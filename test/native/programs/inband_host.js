@@ -57,13 +57,13 @@ const calls = {
   },
   // Resolves when all is in the kernel's hands.
   write: (bytes) => new Promise((resolve) => connection.write(bytes, () => resolve())),
-  // The stream's first `length` bytes as a hash, when they are here.
+  // Resolves to a hash of the stream's first `length` bytes, when they are here.
   async digest(length) {
     while (received < length) await once(connection, 'data');
     return { received, hash: hash.copy().digest('hex') };
   },
   end: () => void connection.destroy(),
-  routeSource: (address) => native.routeSource(address),
+  routeSource: (address) => native.socketRouteSource(address),
 };
 
 process.on('message', async ({ id, name, args }) => {

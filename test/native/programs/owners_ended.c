@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "owners.h"
+#include "lookup/owners.h"
 
 static pid_t victim;
 

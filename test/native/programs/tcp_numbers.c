@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "process.h"
+#include "kernel/process.h"
 
 static void set(int fd, int option, int value) {
     if (setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value) == 0) return;

@@ -1,18 +1,25 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(__dirname, '..', '..', '..');
 const native = join(root, 'native');
 
+/** The files of a source that is named by its path, or all of a room (native/tcp/). */
+function filesOf(source: string): string[] {
+  if (!source.endsWith('/')) return [join(root, source)];
+  return readdirSync(join(root, source)).filter((name) => name.endsWith('.c')).map((name) => join(root, source, name));
+}
+
 /** A C program of the tests made ready in a folder of its own; remove() takes both away. */
 export function compile(sources: readonly string[], flags: readonly string[] = []): { path: string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'mgn_'));
   const path = join(folder, 'program');
   const remove = () => rmSync(folder, { recursive: true });
-  const fixed = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-g', '-O1', '-pthread', `-I${native}`];
-  const files = sources.map((source) => join(root, source));
+  const fixed = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Wshadow', '-Werror', '-g', '-O1', '-pthread',
+    `-I${native}`];
+  const files = sources.flatMap(filesOf);
   try {
     execFileSync('cc', [...fixed, ...flags, '-o', path, ...files], { stdio: 'inherit' });
   } catch (error) {

@@ -1,10 +1,12 @@
-/* Feeding a parser of packets with mutated ones: bounded, and the same at every run.
+/*
+ * Feeding a parser of packets with mutated ones: bounded, and the same at every run.
  *
- * Each input lies in memory of exactly its length, so that the sanitizers see every byte too many that is read. Of what is
- * accepted, all must lie within the input and come out again from its builder. */
+ * Each input lies in memory of exactly its length, so that the sanitizers see every byte too many that is read. Of what
+ * is accepted, all must lie within the input and come out again from its builder.
+ */
 #pragma once
 
-#include "inband_segment.h"
+#include "inband/packet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,14 +21,17 @@ struct packet {
 };
 
 struct subject {
-    /* A whole packet; of 0 to SEEDS - 1 each another. All are accepted. */
+    /* Makes a whole packet, another one for each number from 0 to SEEDS - 1. All are accepted. */
     struct packet (*seed)(int number);
-    /* Values that mean something in its headers. */
+    /* Values that mean something in a packet's headers. */
     const uint8_t *edges;
     size_t edge_count;
-    /* Where the lengths are: most changes are made before that. */
+    /* Most changes are made before this offset: that is where the lengths are. */
     uint32_t header_end;
-    /* Most mutants fail at lengths or checksum alone: half of them get right ones, where there is a header. */
+    /*
+     * Puts lengths and checksum right, where there is a header: half of the mutants get that, as most fail at these
+     * alone.
+     */
     void (*correct)(struct packet *packet);
     int (*parse)(int family, const uint8_t *packet, size_t length, struct inband_segment *segment);
     int (*build)(const struct inband_segment *segment, uint8_t *out, size_t capacity);
@@ -61,7 +66,7 @@ static struct inband_segment addressed(int family) {
     };
 }
 
-/* What an IPv4 packet has before its TCP or UDP header. */
+/* Writes what an IPv4 packet has before its TCP or UDP header. */
 static void put_ip_header(struct packet *packet, size_t length, uint8_t protocol,
                           const struct inband_segment *segment) {
     packet->bytes[0] = (uint8_t)(0x40 | length / 4);
@@ -112,7 +117,7 @@ static void check_accepted(const struct subject *subject, const struct inband_se
     require(memcmp(again.body, segment->body, again.body_length) == 0, "same body");
 }
 
-/* 1: it was accepted. */
+/* Returns 1 where it was accepted. */
 static int feed(const struct subject *subject, const struct packet *packet) {
     struct inband_segment segment = addressed(packet->family);
     uint8_t *exact = malloc(packet->length ? packet->length : 1);

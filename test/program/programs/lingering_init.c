@@ -1,7 +1,7 @@
 /* migrun-init, whose first process, the parent of init, closes its descriptors and ends only later, as on a host that has no
  * CPU to spare between the two (do_exit() in kernel/exit.c). */
 #define main init_main
-#include "../../../native/init.c"
+#include "../../../native/init/init.c"
 #undef main
 
 int main(int argc, char **argv) {

@@ -93,7 +93,7 @@ export class HelloAnswerer {
   }
 
   private sequences(connection: Connection) {
-    return this.host.native.sequences(connection);
+    return this.host.native.tcpSequences(connection);
   }
 
   private register(): void {

@@ -138,7 +138,7 @@ export class HelloAsker {
     const acquaintances = connections.map((connection) => this.acquaint(group, onTheWire(connection)));
     const named = connections.flatMap((connection, index) => {
       const ends = onTheWire(connection);
-      const sequences = this.host.native.sequences(ends);
+      const sequences = this.host.native.tcpSequences(ends);
       return sequences === null ? [] : [{ connection: ends, token: acquaintances[index]!.token, sequences }];
     });
     const here = new Set(named.map(({ token }) => token));
@@ -165,7 +165,7 @@ export class HelloAsker {
     const acquaintance = this.acquaint(group, ends);
     const { token } = acquaintance;
     if (this.closed) return { connection, status: 'no-agent', agent: '', token };
-    if (ends.udp !== true && this.host.native.sequences(ends) === null)
+    if (ends.udp !== true && this.host.native.tcpSequences(ends) === null)
       return { connection, status: 'no-socket', agent: '', token };
     const hello = { type: 'hello', group, token, nonce: randomBytes(4).readUInt32BE() } as const;
     const introduction = new Introduction({

@@ -70,7 +70,7 @@ export class Registrations {
 
   /** Forgets connections that have ended, so that what strangers can make us keep is bounded by this host's connections. */
   private sweep(): void {
-    const alive = new Set(this.host.native.tcpConnections().map(({ connection }) => connectionName(connection)));
+    const alive = new Set(this.host.native.diagTcpConnections().map(({ connection }) => connectionName(connection)));
     for (const [name, registration] of this.byConnection) if (!alive.has(name)) this.remove(registration);
     this.nextSweep = Math.max(FIRST_SWEEP, 2 * this.size);
   }

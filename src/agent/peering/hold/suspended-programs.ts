@@ -189,7 +189,7 @@ export class SuspendedPrograms {
     const program: SuspendedProgram = { migration, group, tickets, ends, until, callOff: () => undefined };
     log.info({ group, left, connections: ends.length }, 'a suspended program was taken up');
     if (left <= 0) return this.lapse(program);
-    native.lock(fdsOf(ends), left);
+    native.socketLock(fdsOf(ends), left);
     this.begin(program);
   }
 
@@ -203,7 +203,7 @@ export class SuspendedPrograms {
     const ends = taken.map((one, index) => (typeof one === 'string' ? one : ourEnd(connections[index]!, one)));
     const found = ends.filter((one) => typeof one !== 'string');
     const locked = batched(found, (some) => {
-      this.host.native.lock(fdsOf(some), leaseMs);
+      this.host.native.socketLock(fdsOf(some), leaseMs);
       return some;
     });
     const failed = new Set(found.filter((_end, index) => locked[index] instanceof Failure));

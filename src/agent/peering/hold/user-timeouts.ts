@@ -25,7 +25,7 @@ export class UserTimeouts {
     this.noteOwn(connections.filter((each) => !isHeld(each)));
     const held = connections.filter(isHeld);
     batched(held, (some) => {
-      this.host.native.givePatience(fdsOf(some), ownTimeoutsOf(some), leaseMs);
+      this.host.native.tcpExtendUserTimeouts(fdsOf(some), ownTimeoutsOf(some), leaseMs);
       return some;
     });
     this.openWindows(held);
@@ -45,7 +45,7 @@ export class UserTimeouts {
   giveBack(connections: readonly LockedConnection[]): void {
     const held = connections.filter(hasDescriptor).filter(isHeld);
     const given = batched(held, (some) => {
-      this.host.native.setUserTimeouts(fdsOf(some), ownTimeoutsOf(some));
+      this.host.native.tcpSetUserTimeouts(fdsOf(some), ownTimeoutsOf(some));
       return some;
     });
     for (const result of given)
@@ -57,8 +57,11 @@ export class UserTimeouts {
   private noteOwn(connections: readonly Open[]): void {
     const { native, log } = this.host;
     const noted = batched(connections, (some) => {
-      const timeouts = native.userTimeouts(fdsOf(some));
-      return some.map(({ fd }, index) => ({ userTimeout: timeouts[index]!, windowWasShut: native.isWindowShut(fd) }));
+      const timeouts = native.tcpUserTimeouts(fdsOf(some));
+      return some.map(({ fd }, index) => ({
+        userTimeout: timeouts[index]!,
+        windowWasShut: native.tcpIsWindowShut(fd),
+      }));
     });
     connections.forEach((connection, index) => {
       const one = noted[index]!;
@@ -69,7 +72,7 @@ export class UserTimeouts {
 
   private openWindows(held: readonly Open[]): void {
     const { native, log } = this.host;
-    const shut = held.filter(({ hold, fd }) => hold?.windowWasShut === true && native.isWindowShut(fd));
+    const shut = held.filter(({ hold, fd }) => hold?.windowWasShut === true && native.tcpIsWindowShut(fd));
     if (shut.length === 0) return;
     const failed = this.rebinder.openWindows(shut).filter((result) => result !== 'ok');
     if (failed.length > 0) log.warn({ failed }, 'a connection with a closed window is held; TCP may give it up');

@@ -66,7 +66,7 @@ export function rebindOf(
 /** Unlocks those that we have descriptors of. */
 export function unlock({ native, log }: Host, connections: readonly LockedConnection[]): void {
   const unlocked = batched(connections.filter(hasDescriptor), (some) => {
-    native.unlock(fdsOf(some));
+    native.socketUnlock(fdsOf(some));
     return some;
   });
   for (const one of unlocked)

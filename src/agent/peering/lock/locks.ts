@@ -186,7 +186,7 @@ export class Locks {
     const { clock, native } = this.host;
     const connections = [...lock.connections.values()].filter(hasDescriptor);
     const locked = batched(connections, (some) => {
-      native.lock(fdsOf(some), leaseMs);
+      native.socketLock(fdsOf(some), leaseMs);
       return some;
     });
     const entries = connections.map((connection, index) => this.entryOf(connection, locked[index]!));

@@ -29,7 +29,7 @@ export class Owners {
   note(inodes: readonly number[]): void {
     // The pids come first: a process that comes after them is new at the rebind, and looked at then.
     const pids = allPids();
-    if (inodes.length > 0) this.remember(inodes, pids, this.host.native.lookAround());
+    if (inodes.length > 0) this.remember(inodes, pids, this.host.native.ownersLookAround());
   }
 
   /** Looks once more at who had any of them, and at who is new, before a rebind in many pieces. */
@@ -41,7 +41,7 @@ export class Owners {
       this.remember(
         inodes,
         pids,
-        this.host.native.lookAround([...new Set([...known.flatMap(({ owners }) => owners), ...newcomers])]),
+        this.host.native.ownersLookAround([...new Set([...known.flatMap(({ owners }) => owners), ...newcomers])]),
       );
   }
 
@@ -59,7 +59,7 @@ export class Owners {
       else alike.push(inode);
     }
     return [...byNote].flatMap(
-      ([note, some]) => (note === undefined ? this.host.native.findOwners(some) : this.findNoted(note, some)),
+      ([note, some]) => (note === undefined ? this.host.native.ownersFind(some) : this.findNoted(note, some)),
     );
   }
 
@@ -68,7 +68,7 @@ export class Owners {
     const note = inodes.map((inode) => this.notes.get(inode)).find((one) => one !== undefined);
     const others = pids.filter((pid) => note?.pids.has(pid) !== true);
     return [...(note?.look.sets(pids) ?? []),
-      ...(others.length === 0 ? [] : this.host.native.findOwners([EPOLL_INODE], others))];
+      ...(others.length === 0 ? [] : this.host.native.ownersFind([EPOLL_INODE], others))];
   }
 
   private findNoted({ look, pids }: Note, inodes: readonly number[]): SocketOwner[] {
@@ -76,8 +76,8 @@ export class Owners {
     const unchanged = new Set(found.map(({ inode }) => inode));
     const changed = inodes.filter((inode) => !unchanged.has(inode));
     const newcomers = allPids().filter((pid) => !pids.has(pid));
-    return [...found, ...this.host.native.findOwners([...unchanged], newcomers),
-      ...(changed.length === 0 ? [] : this.host.native.findOwners(changed))];
+    return [...found, ...this.host.native.ownersFind([...unchanged], newcomers),
+      ...(changed.length === 0 ? [] : this.host.native.ownersFind(changed))];
   }
 
   private remember(inodes: readonly number[], pids: readonly number[], look: LookAround): void {

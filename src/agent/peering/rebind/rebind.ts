@@ -2,7 +2,7 @@
  * Rebind: connections of running programs get a new remote address, and a new local one where it was a loopback address,
  * while their programs stand still for a moment.
  *
- * Between lock and release, no thread that uses the sockets may run (native/tcp_state.h), so every process that has
+ * Between lock and release, no thread that uses the sockets may run (native/tcp/tcp.h), so every process that has
  * one of them open is stopped: a wrapped program by its freezer, which hides that from it, any other with ptrace.
  */
 
@@ -81,7 +81,7 @@ export class Rebinder {
   openWindows(sockets: readonly Stopping[]): Rebound[] {
     return this.whileStopped(sockets, (stopped) => {
       const opened = batched(stopped, (some) => {
-        this.host.native.openWindows(some.map(({ fd }) => fd));
+        this.host.native.tcpOpenWindows(some.map(({ fd }) => fd));
         return some;
       });
       return opened.map((result) => (result instanceof Failure ? 'failed' : 'ok'));
@@ -131,12 +131,12 @@ export class Rebinder {
   private reviveAll(requests: readonly Rebind[], pids: readonly number[]): Map<Rebind, number> {
     const locked = batched(requests, (some) => {
       // For good: a lease that ended from here on would let the old path's bytes into a saved socket.
-      this.host.native.lock(some.map(({ fd }) => fd), 0);
+      this.host.native.socketLock(some.map(({ fd }) => fd), 0);
       return some;
     });
     const able = requests.filter((_, index) => !(locked[index] instanceof Failure));
     const settleEdges = this.lookAtEdges(pids, able);
-    const results = batched(able, (some) => this.host.native.save(some.map(({ fd }) => fd)));
+    const results = batched(able, (some) => this.host.native.tcpSave(some.map(({ fd }) => fd)));
     const saved = new Map(able.map((request, index) => [request, results[index]!]));
     const revived = requests.flatMap((request, index) => {
       const one = saved.get(request) ?? (locked[index] as Failure);
@@ -157,12 +157,12 @@ export class Rebinder {
     this.attempt(() => {
       looked = this.owners.sets(inodes, pids).map(({ pid, fd }) => ({
         set: { pid, fd },
-        notes: native.lookAtEdges({ pid, fd }, inodes, false),
+        notes: native.epollLook({ pid, fd }, inodes, false),
       }));
     });
     return () => {
       for (const { set, notes } of looked)
-        if (notes.some(({ told }) => told !== 0)) native.settleEdges(set, notes, false);
+        if (notes.some(({ told }) => told !== 0)) native.epollSettle(set, notes, false);
     };
   }
 
@@ -170,7 +170,7 @@ export class Rebinder {
   private releaseAll(revived: Map<Rebind, number>): void {
     const requests = [...revived.keys()];
     const released = batched(requests, (some) => {
-      this.host.native.release(some.map(({ fd }) => fd));
+      this.host.native.tcpRelease(some.map(({ fd }) => fd));
       return some;
     });
     requests.forEach((request, index) => {
@@ -181,13 +181,13 @@ export class Rebinder {
   private revive({ fd, local, remote, peerHas, windowIsShut }: Rebind, found: SavedSocket | Failure): boolean {
     if (found instanceof Failure) {
       this.host.log.error({ err: found.error, remote }, 'a peer could not be saved');
-      this.attempt(() => this.host.native.unlock([fd]));
+      this.attempt(() => this.host.native.socketUnlock([fd]));
       return false;
     }
     const saved = windowIsShut === true ? { ...found, window: { ...found.window, sndWnd: 0 } } : found;
     try {
       const ends = { local: endpointOfFamily(local, saved.family), remote: endpointOfFamily(remote, saved.family) };
-      this.host.native.revive([{ fd, saved, ...ends, peerHas: peerHas ?? saved.sndUna }], true);
+      this.host.native.tcpRevive([{ fd, saved, ...ends, peerHas: peerHas ?? saved.sndUna }], true);
       return true;
     } catch (error) {
       this.host.log.error({ err: error, remote }, 'a peer could not be rebound');
@@ -200,13 +200,13 @@ export class Rebinder {
   private putBack(fd: number, saved: SavedSocket): void {
     const { local, remote, sndUna } = saved;
     const isBack = this.attempt(() => {
-      this.host.native.revive([{ fd, saved, local, remote, peerHas: sndUna }], true);
-      this.host.native.release([fd]);
+      this.host.native.tcpRevive([{ fd, saved, local, remote, peerHas: sndUna }], true);
+      this.host.native.tcpRelease([fd]);
     });
     if (isBack) return;
     // The connection is lost; its program is to see that, not to wait for ever.
-    this.attempt(() => this.host.native.unsave([fd]));
-    this.attempt(() => this.host.native.unlock([fd]));
+    this.attempt(() => this.host.native.tcpUnsave([fd]));
+    this.attempt(() => this.host.native.socketUnlock([fd]));
   }
 
   private attempt(step: () => void): boolean {

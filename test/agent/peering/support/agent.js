@@ -19,11 +19,11 @@ let frozen;
 
 /** Descriptors of ours for these connections of this process. */
 function take(pid, connections) {
-  const inodes = native.connectionInodes(connections);
-  const owners = new Map(native.findOwners(inodes).map((owner) => [owner.inode, owner]));
-  const pidfd = native.pidfdOpen(pid);
+  const inodes = native.diagConnectionInodes(connections);
+  const owners = new Map(native.ownersFind(inodes).map((owner) => [owner.inode, owner]));
+  const pidfd = native.processOpen(pid);
   try {
-    return inodes.map((inode) => native.pidfdGetfd(pidfd, owners.get(inode).fd));
+    return inodes.map((inode) => native.processTakeFd(pidfd, owners.get(inode).fd));
   } finally {
     native.closeFd(pidfd);
   }
@@ -50,27 +50,27 @@ serve({
   facts: () => peering.facts(),
   setMigrating: (pid, on) => void (on ? migrating.add(pid) : migrating.delete(pid)),
   /** TCP_USER_TIMEOUT of connections of this process. */
-  userTimeouts: (pid, connections) => looking(pid, connections, (fds) => native.userTimeouts(fds)),
-  isWindowShut: (pid, connection) => looking(pid, [connection], ([fd]) => native.isWindowShut(fd)),
+  userTimeouts: (pid, connections) => looking(pid, connections, (fds) => native.tcpUserTimeouts(fds)),
+  isWindowShut: (pid, connection) => looking(pid, [connection], ([fd]) => native.tcpIsWindowShut(fd)),
   descriptors: () => require('node:fs').readdirSync('/proc/self/fd').length,
 
   /** The source: its program stands still from here on. */
   save(pid, connections) {
     frozen = native.ptraceFreeze([pid]);
     const fds = take(pid, connections);
-    native.lock(fds, 0);
-    return { fds, saved: native.save(fds) };
+    native.socketLock(fds, 0);
+    return { fds, saved: native.tcpSave(fds) };
   },
   /** The source, after commit: its program was moved. */
   leave(pid, fds) {
     process.kill(pid, 'SIGKILL');
     frozen.release();
-    native.closeSilently(fds);
+    native.tcpCloseSilently(fds);
   },
   /** The source, where nothing was moved. */
   stay(fds) {
-    native.unsave(fds);
-    native.unlock(fds);
+    native.tcpUnsave(fds);
+    native.socketUnlock(fds);
     frozen.release();
     for (const fd of fds) native.closeFd(fd);
   },
@@ -78,13 +78,13 @@ serve({
   revive(pid, connections, requests) {
     frozen = native.ptraceFreeze([pid]);
     const fds = take(pid, connections);
-    native.lock(fds, 0);
-    native.save(fds);
-    native.revive(requests.map((request, index) => ({ ...request, fd: fds[index] })), true);
+    native.socketLock(fds, 0);
+    native.tcpSave(fds);
+    native.tcpRevive(requests.map((request, index) => ({ ...request, fd: fds[index] })), true);
     return fds;
   },
   release(fds) {
-    native.release(fds);
+    native.tcpRelease(fds);
     frozen.release();
     for (const fd of fds) native.closeFd(fd);
   },

@@ -76,7 +76,7 @@ export class FakeHost {
           close: () => (this[receiver] = () => undefined),
         };
       },
-      udpSockets: () =>
+      diagUdpSockets: () =>
         this.all().filter(({ connection }) => connection.udp === true).map(
           ({ inode, state, connection: { local, remote } }) => ({
             inode,
@@ -86,20 +86,20 @@ export class FakeHost {
             hasKeys: false,
           }),
         ),
-      reconnectUdp: (fd, remote) => {
+      udpReconnect: (fd, remote) => {
         const socket = this.socket(fd);
-        if (this.failing.has('reconnectUdp')) throw failure(this.failing.get('reconnectUdp')!.code);
+        if (this.failing.has('udpReconnect')) throw failure(this.failing.get('udpReconnect')!.code);
         this.calls.push(`reconnect ${socket.inode}`);
         socket.connection = { ...socket.connection, remote };
       },
-      sequences: (connection) => {
+      tcpSequences: (connection) => {
         const socket = this.find(connection);
         return socket === undefined
           ? null
           : { sndNxt: socket.sndNxt, sndUna: socket.sndUna, rcvNxt: socket.rcvNxt, state: socket.state };
       },
-      connectionInodes: (connections) => connections.map((connection) => this.find(connection)?.inode ?? null),
-      tcpConnections: () =>
+      diagConnectionInodes: (connections) => connections.map((connection) => this.find(connection)?.inode ?? null),
+      diagTcpConnections: () =>
         this.all().map(({ inode, state, connection }) => ({
           inode,
           state,
@@ -107,11 +107,11 @@ export class FakeHost {
           unacknowledged: 0,
           hasKeys: false,
         })),
-      findOwners: (inodes) => {
-        if (this.failing.has('findOwners')) throw failure(this.failing.get('findOwners')!.code);
+      ownersFind: (inodes) => {
+        if (this.failing.has('ownersFind')) throw failure(this.failing.get('ownersFind')!.code);
         return this.owners().filter(({ inode }) => inodes.includes(inode));
       },
-      lookAround: () => {
+      ownersLookAround: () => {
         const seen = this.owners();
         const isSo = ({ inode, pid, fd }: SocketOwner) => this.processes.get(pid)?.get(fd)?.inode === inode;
         return {
@@ -123,12 +123,12 @@ export class FakeHost {
           pids: (inodes) => [...new Set(seen.filter(({ inode }) => inodes.includes(inode)).map(({ pid }) => pid))],
         };
       },
-      pidfdOpen: (pid) => this.hold(this.processes.has(pid) ? null : undefined, pid),
-      pidfdGetfd: (pidfd, fd) => this.hold(this.processes.get(this.pids.get(pidfd)!)?.get(fd)),
+      processOpen: (pid) => this.hold(this.processes.has(pid) ? null : undefined, pid),
+      processTakeFd: (pidfd, fd) => this.hold(this.processes.get(this.pids.get(pidfd)!)?.get(fd)),
       closeFd: (fd) => void this.held.delete(fd),
-      describeSocket: (fd) => {
+      socketDescribe: (fd) => {
         const { inode, state, connection } = this.socket(fd);
-        return { fd, inode, state, ...connection } as ReturnType<Native['describeSocket']>;
+        return { fd, inode, state, ...connection } as ReturnType<Native['socketDescribe']>;
       },
       ...this.socketCalls(),
       ptraceFreeze: (pids) => {
@@ -150,24 +150,25 @@ export class FakeHost {
 
   private socketCalls(): Partial<Native> {
     return {
-      lock: (fds, leaseMs) => this.each('lock', fds, (socket) => Object.assign(socket, { locked: true, leaseMs })),
-      unlock: (fds) => this.each('unlock', fds, (socket) => Object.assign(socket, { locked: false })),
-      save: (fds) => {
-        this.each('save', fds, (socket) => {
+      socketLock: (fds, leaseMs) =>
+        this.each('socketLock', fds, (socket) => Object.assign(socket, { locked: true, leaseMs })),
+      socketUnlock: (fds) => this.each('socketUnlock', fds, (socket) => Object.assign(socket, { locked: false })),
+      tcpSave: (fds) => {
+        this.each('tcpSave', fds, (socket) => {
           if (!socket.locked) throw failure('EINVAL');
           socket.inRepair = true;
         });
         return fds.map((fd) => this.saved(this.socket(fd)));
       },
-      revive: (requests) =>
-        this.each('revive', requests.map(({ fd }) => fd), (socket) => {
+      tcpRevive: (requests) =>
+        this.each('tcpRevive', requests.map(({ fd }) => fd), (socket) => {
           const request = requests.find(({ fd }) => this.socket(fd) === socket) as ReviveRequest;
           if (!socket.inRepair || this.frozen === 0) throw failure('EINVAL');
           socket.connection = { local: request.local, remote: request.remote };
         }),
-      unsave: (fds) => this.each('unsave', fds, (socket) => Object.assign(socket, { inRepair: false })),
-      release: (fds) =>
-        this.each('release', fds, (socket) => Object.assign(socket, { locked: false, inRepair: false })),
+      tcpUnsave: (fds) => this.each('tcpUnsave', fds, (socket) => Object.assign(socket, { inRepair: false })),
+      tcpRelease: (fds) =>
+        this.each('tcpRelease', fds, (socket) => Object.assign(socket, { locked: false, inRepair: false })),
     };
   }
 

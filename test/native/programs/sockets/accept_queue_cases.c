@@ -1,12 +1,12 @@
-#include "accept_queue.h"
+#include "accept/accept_queue.h"
 #include "cases.h"
-#include "gate.h"
-#include "lock.h"
-#include "peer_segments.h"
+#include "accept/gate.h"
+#include "socket/lock.h"
+#include "accept/peer_segments.h"
 #include "pair.h"
 #include "pod.h"
-#include "sequences.h"
-#include "tcp_repair.h"
+#include "tcp/sequences.h"
+#include "socket/socket.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -28,7 +28,7 @@ struct queue {
     size_t count;
     struct stream there[CLIENTS_MAX]; /* what each client sends */
     bool ended[CLIENTS_MAX];          /* and whether that is all */
-    struct taken_connection *taken;
+    struct queued_socket *taken;
     struct tcp_saved saved[CLIENTS_MAX], peers[CLIENTS_MAX];
 };
 
@@ -46,7 +46,7 @@ static void open_queue(enum kind kind, int backlog) {
     need(listen(queue.listener, backlog));
 }
 
-/* A client, and what it says at once. */
+/* Connects a client, which says this at once. */
 static void join(size_t bytes) {
     union socket_address address;
     size_t i = queue.count++;
@@ -68,17 +68,17 @@ static void take_all(void) {
     int fds[CLIENTS_MAX];
     size_t count;
 
-    returns(socket_lock_all(&queue.listener, 1, 0, &failure), 0);
+    returns(socket_lock(&queue.listener, 1, 0, &failure), 0);
     returns(accept_queue_take(queue.listener, &queue.taken, &count), 0);
     expect(count == queue.count, "%zu of %zu were taken", count, queue.count);
     for (size_t i = 0; i < count; i++) fds[i] = queue.taken[i].socket.fd;
-    returns(socket_lock_all(fds, count, 0, &failure), 0);
-    returns(socket_lock_all(queue.clients, count, 0, &failure), 0);
-    returns(tcp_save_all(fds, count, queue.saved, &failure), 0);
+    returns(socket_lock(fds, count, 0, &failure), 0);
+    returns(socket_lock(queue.clients, count, 0, &failure), 0);
+    returns(tcp_save(fds, count, queue.saved, &failure), 0);
     tcp_close_silently(fds, count);
 }
 
-/* Into the same queue, or, with the clients following, into that of address `number`. */
+/* Puts all back into the same queue, or, with the clients following, into that of address `number`. */
 static int fill(int number) {
     struct waiting_connection waiting[CLIENTS_MAX];
 
@@ -97,13 +97,13 @@ static int fill(int number) {
 }
 
 static void let_go(void) {
-    returns(socket_unlock_all(&queue.listener, 1, &failure), 0);
-    returns(socket_unlock_all(queue.clients, queue.count, &failure), 0);
+    returns(socket_unlock(&queue.listener, 1, &failure), 0);
+    returns(socket_unlock(queue.clients, queue.count, &failure), 0);
     for (size_t i = 0; i < queue.count; i++) tcp_saved_clear(&queue.saved[i]);
     free(queue.taken);
 }
 
-/* The next one is that of client i, with all that it said, and both go on. */
+/* The next connection is that of client i, with all that it said, and both ends go on. */
 static void serve(size_t i) {
     struct stream *there = &queue.there[i], back = {.to = queue.clients[i]};
     union socket_address client, seen;
@@ -137,7 +137,7 @@ static void put_back_v4(void) { put_back(V4); }
 static void put_back_v6(void) { put_back(V6); }
 static void put_back_mapped(void) { put_back(MAPPED); }
 
-/* Twice: what was put into the queue can be taken out of it again. */
+/* It is done twice: what was put into the queue can be taken out of it again. */
 static void put_back_again(void) {
     open_queue(V4, 10);
     join(0);
@@ -178,7 +178,7 @@ static void put_back_reset(void) {
     join(7000);
     need(setsockopt(queue.clients[0], SOL_SOCKET, SO_LINGER, &now, sizeof now));
     close(queue.clients[0]);
-    returns(socket_lock_all(&queue.listener, 1, 0, &failure), 0);
+    returns(socket_lock(&queue.listener, 1, 0, &failure), 0);
     returns(accept_queue_take(queue.listener, &queue.taken, &count), 0);
     expect(count == 1 && queue.taken[0].socket.state == TCP_CLOSE, "state %d", queue.taken[0].socket.state);
     returns(accept_queue_save_reset(queue.taken[0].socket.fd, &queue.taken[0].socket.remote, &saved), 0);
@@ -208,7 +208,7 @@ static void resets_dropped(enum kind kind) {
 
     open_queue(kind, 10);
     join(0);
-    link = (int)need(gate_resets(pod_path()));
+    link = (int)need(gate_drop_resets(pod_path()));
     need(socket_local(queue.listener, &near));
     need(socket_local(queue.clients[0], &far));
     returns(tcp_sequences(&near, &far, &numbers), 0);
@@ -232,9 +232,9 @@ static void resets_dropped_v4(void) { resets_dropped(V4); }
 static void resets_dropped_v6(void) { resets_dropped(V6); }
 static void resets_dropped_mapped(void) { resets_dropped(MAPPED); }
 
-static void lock_clients(void) { returns(tcp_save_all(queue.clients, queue.count, queue.peers, &failure), 0); }
+static void lock_clients(void) { returns(tcp_save(queue.clients, queue.count, queue.peers, &failure), 0); }
 
-/* The clients follow, as an agent has them. */
+/* The clients follow to another address, as an agent makes them. */
 static void follow(int number) {
     for (size_t i = 0; i < queue.count; i++) {
         struct tcp_saved *peer = &queue.peers[i];
@@ -242,7 +242,7 @@ static void follow(int number) {
 
         returns(tcp_revive(queue.clients[i], peer, &peer->local, &remote, queue.saved[i].rcv_nxt, &failure), 0);
     }
-    returns(tcp_release_all(queue.clients, queue.count, &failure), 0);
+    returns(tcp_release(queue.clients, queue.count, &failure), 0);
 }
 
 static void move_on(enum kind kind) {
@@ -264,7 +264,7 @@ static void move_on(enum kind kind) {
     need(listen(other, 10));
     close(queue.listener);
     queue.listener = other;
-    returns(socket_lock_all(&other, 1, 0, &failure), 0);
+    returns(socket_lock(&other, 1, 0, &failure), 0);
     returns(fill(2), 0);
     follow(2);
     let_go();
@@ -293,7 +293,9 @@ static void edge_is_seen(void) {
     serve(0);
 }
 
-/* Whichever of a group its addresses choose: another host's kernel chooses another one. */
+/*
+ * A connection comes back to the socket that it was taken from, whichever of a group its addresses would choose here.
+ */
 static void one_of_a_group(void) {
     union socket_address address = address_of(V4, 1, 0);
     int group[4], waiting_at[4][40], one = 1;
@@ -313,17 +315,17 @@ static void one_of_a_group(void) {
     close(queue.listener);
     queue.listener = group[0];
     for (int i = 0; i < 40; i++) join(10);
-    returns(socket_lock_all(group, 4, 0, &failure), 0);
-    returns(socket_lock_all(queue.clients, queue.count, 0, &failure), 0);
+    returns(socket_lock(group, 4, 0, &failure), 0);
+    returns(socket_lock(queue.clients, queue.count, 0, &failure), 0);
     for (int i = 0; i < 4; i++) {
-        struct taken_connection *taken;
+        struct queued_socket *taken;
         size_t count;
 
         returns(accept_queue_take(group[i], &taken, &count), 0);
         waiting_at[i][0] = (int)count;
         for (size_t k = 0; k < count; k++, total++) {
-            returns(socket_lock_all(&taken[k].socket.fd, 1, 0, &failure), 0);
-            returns(tcp_save_all(&taken[k].socket.fd, 1, &queue.saved[total], &failure), 0);
+            returns(socket_lock(&taken[k].socket.fd, 1, 0, &failure), 0);
+            returns(tcp_save(&taken[k].socket.fd, 1, &queue.saved[total], &failure), 0);
             waiting[total] = (struct waiting_connection){.listener = group[3 - i],
                                                          .saved = &queue.saved[total],
                                                          .local = queue.saved[total].local,
@@ -377,7 +379,7 @@ static int option(int level, int name) {
     return value;
 }
 
-/* What the program has set of its listening socket decides about new connections, and is as it was. */
+/* What the program has set on its listening socket decides about new connections, and is as it was afterwards. */
 static void settings_stay(void) {
     int size, locks, after;
 
@@ -402,7 +404,9 @@ static void settings_stay(void) {
     expect(after == locks, "SO_BUF_LOCK %d of the accepted one", after);
 }
 
-/* The scale that was agreed on stays, whatever this host would choose now; the window's right edge does not come back. */
+/*
+ * The scale that was agreed on stays, whatever this host would choose now; the window's right edge does not come back.
+ */
 static void window_stays(void) {
     static const int sizes[] = {2048, 65536, 1 << 20, 16 << 20};
 
@@ -420,8 +424,8 @@ static void window_stays(void) {
         struct tcp_saved now;
         int moved;
 
-        returns(socket_lock_all(&fd, 1, 0, &failure), 0);
-        returns(tcp_save_all(&fd, 1, &now, &failure), 0);
+        returns(socket_lock(&fd, 1, 0, &failure), 0);
+        returns(tcp_save(&fd, 1, &now, &failure), 0);
         expect(now.rcv_wscale == queue.saved[i].rcv_wscale, "scale %d, not %d", now.rcv_wscale,
                queue.saved[i].rcv_wscale);
         expect(now.snd_wscale == queue.saved[i].snd_wscale, "scale %d, not %d", now.snd_wscale,

@@ -10,7 +10,7 @@ struct test_case {
     void (*run)(void);
 };
 
-/* One table a file; each ends with an empty name. */
+/* Each file has one table, which ends with an empty name. */
 extern const struct test_case lock_cases[], move_cases[], half_closed_cases[], socket_cases[], udp_cases[],
     accept_queue_cases[];
 

@@ -1,5 +1,5 @@
 #include "cases.h"
-#include "lock.h"
+#include "socket/lock.h"
 #include "pair.h"
 
 #include <errno.h>
@@ -38,15 +38,18 @@ struct end {
     int state;
 };
 
-/* Both ends as told, data in both queues, moved; all bytes cross, then each end that was said. */
+/*
+ * Both ends are shut as the case says, with data in both queues, and moved; all bytes cross, then each end that was
+ * said.
+ */
 static void move(enum kind kind, struct end a, struct end b) {
     struct pair pair = pair_open(kind);
     struct stream there = {.from = pair.a, .to = pair.b}, back = {.from = pair.b, .to = pair.a};
 
     stream_write(&there, 40000);
     stream_write(&back, 30000);
-    if (a.locked_before) returns(socket_lock_all(&pair.a, 1, 0, &failure), 0);
-    if (b.locked_before) returns(socket_lock_all(&pair.b, 1, 0, &failure), 0);
+    if (a.locked_before) returns(socket_lock(&pair.a, 1, 0, &failure), 0);
+    if (b.locked_before) returns(socket_lock(&pair.b, 1, 0, &failure), 0);
     if (a.shut) shut(pair.a);
     if (b.shut) shut(pair.b);
     expect_state(pair.a, a.state);
@@ -86,7 +89,7 @@ static void both_not_received(void) {
     move(V4, (struct end){true, true, TCP_FIN_WAIT1}, (struct end){true, true, TCP_FIN_WAIT1});
 }
 
-/* a's FIN was received and its acknowledgement lost; b has said its end too. */
+/* b has received a's FIN, whose acknowledgement was lost, and has sent its own. */
 static void last_ack(void) {
     move(V4, (struct end){true, true, TCP_FIN_WAIT1}, (struct end){true, false, TCP_LAST_ACK});
 }
@@ -96,9 +99,9 @@ static void closing(void) {
     struct pair pair = pair_open(V4);
     struct stream there = {.from = pair.a, .to = pair.b}, back = {.from = pair.b, .to = pair.a};
 
-    returns(socket_lock_all(&pair.a, 2, 0, &failure), 0);
+    returns(socket_lock(&pair.a, 2, 0, &failure), 0);
     shut(pair.b);
-    returns(socket_unlock_all(&pair.b, 1, &failure), 0);
+    returns(socket_unlock(&pair.b, 1, &failure), 0);
     shut(pair.a);
     expect_state(pair.a, TCP_FIN_WAIT1);
     expect_state(pair.b, TCP_CLOSING);
@@ -107,7 +110,7 @@ static void closing(void) {
     expect_end(&back);
 }
 
-/* A FIN that the reader has not come to, behind unread data, and an end that the reader has seen. */
+/* One FIN lies behind data that is not read yet, another the reader has seen. */
 static void end_was_read(void) {
     struct pair pair = pair_open(V4);
     struct stream there = {.from = pair.a, .to = pair.b}, back = {.from = pair.b, .to = pair.a};
@@ -139,12 +142,12 @@ static void closed_is_refused(void) {
     struct linger reset = {1, 0};
 
     need(setsockopt(pair.a, SOL_SOCKET, SO_LINGER, &reset, sizeof reset));
-    returns(socket_lock_all(&pair.a, 2, 0, &failure), 0);
-    returns(socket_unlock_all(&pair.b, 1, &failure), 0);
+    returns(socket_lock(&pair.a, 2, 0, &failure), 0);
+    returns(socket_unlock(&pair.b, 1, &failure), 0);
     need(connect(pair.a, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr))); /* sends a reset */
     expect_state(pair.b, TCP_CLOSE);
-    returns(socket_lock_all(&pair.b, 1, 0, &failure), 0);
-    returns(tcp_save_all(&pair.b, 1, saved, &failure), -EOPNOTSUPP);
+    returns(socket_lock(&pair.b, 1, 0, &failure), 0);
+    returns(tcp_save(&pair.b, 1, saved, &failure), -EOPNOTSUPP);
 }
 
 const struct test_case half_closed_cases[] = {

@@ -1,6 +1,6 @@
-#include "bpf_program.h"
+#include "kernel/bpf.h"
 #include "cases.h"
-#include "lock.h"
+#include "socket/lock.h"
 #include "pair.h"
 
 #include <errno.h>
@@ -43,7 +43,7 @@ static void lease_ends(void) {
     struct pair pair = pair_open(V4);
     struct stream stream = {.from = pair.a, .to = pair.b};
 
-    returns(socket_lock_all(&pair.b, 1, 150, &failure), 0);
+    returns(socket_lock(&pair.b, 1, 150, &failure), 0);
     stream_write(&stream, 10);
     expect(!poll_for(pair.b, POLLIN, QUIET_MS), "the lock let a segment through");
     stream_drain(&stream, 2000);
@@ -53,11 +53,11 @@ static void plain_stays(void) {
     struct pair pair = pair_open(V6);
     struct stream stream = {.from = pair.a, .to = pair.b};
 
-    returns(socket_lock_all(&pair.b, 1, 50, &failure), 0);
-    returns(socket_lock_all(&pair.b, 1, 0, &failure), 0);
+    returns(socket_lock(&pair.b, 1, 50, &failure), 0);
+    returns(socket_lock(&pair.b, 1, 0, &failure), 0);
     stream_write(&stream, 10);
     expect(!poll_for(pair.b, POLLIN, 500), "the lock let a segment through");
-    returns(socket_unlock_all(&pair.b, 1, &failure), 0);
+    returns(socket_unlock(&pair.b, 1, &failure), 0);
     expect_no_filter(pair.b);
     stream_drain(&stream, 2000);
 }
@@ -66,9 +66,9 @@ static void own_filter_comes_back(void) {
     struct pair pair = pair_open(V4);
 
     attach_own(pair.b);
-    returns(socket_lock_all(&pair.b, 1, 1000, &failure), 0);
-    returns(socket_lock_all(&pair.b, 1, 0, &failure), 0);
-    returns(socket_unlock_all(&pair.b, 1, &failure), 0);
+    returns(socket_lock(&pair.b, 1, 1000, &failure), 0);
+    returns(socket_lock(&pair.b, 1, 0, &failure), 0);
+    returns(socket_unlock(&pair.b, 1, &failure), 0);
     expect_own(pair.b);
 }
 
@@ -91,16 +91,16 @@ static void own_filter_acts_while_held(void) {
     need(setsockopt(pair.b, SOL_SOCKET, SO_ATTACH_FILTER, &deaf, sizeof deaf));
     pair_save(&pair, saved);
     pair_revive(&pair, saved);
-    returns(tcp_release_all(&pair.a, 1, &failure), 0);
+    returns(tcp_release(&pair.a, 1, &failure), 0);
     stream_write(&there, 10);
     expect(!poll_for(pair.b, POLLIN, QUIET_MS), "a segment passed the program's own filter");
-    returns(tcp_release_all(&pair.b, 1, &failure), 0);
+    returns(tcp_release(&pair.b, 1, &failure), 0);
     expect(!poll_for(pair.b, POLLIN, QUIET_MS), "a segment passed the program's own filter");
     need(setsockopt(pair.b, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int)));
     stream_drain(&there, 5000);
 }
 
-/* As a process that knows nothing of the lock: its record is gone. */
+/* Makes this process one that knows nothing of the lock: its record is gone. */
 static void forget(int fd) {
     uint64_t cookie;
 
@@ -112,19 +112,19 @@ static void own_filter_survives_a_crash(void) {
     struct pair pair = pair_open(V4);
 
     attach_own(pair.b);
-    returns(socket_lock_all(&pair.b, 1, 0, &failure), 0);
+    returns(socket_lock(&pair.b, 1, 0, &failure), 0);
     forget(pair.b);
-    returns(socket_unlock_all(&pair.b, 1, &failure), 0);
+    returns(socket_unlock(&pair.b, 1, &failure), 0);
     expect_own(pair.b);
 }
 
 static void crash_leaves_a_lock_that_renews(void) {
     struct pair pair = pair_open(V4);
 
-    returns(socket_lock_all(&pair.b, 1, 60000, &failure), 0);
+    returns(socket_lock(&pair.b, 1, 60000, &failure), 0);
     forget(pair.b);
-    returns(socket_lock_all(&pair.b, 1, 60000, &failure), 0);
-    returns(socket_unlock_all(&pair.b, 1, &failure), 0);
+    returns(socket_lock(&pair.b, 1, 60000, &failure), 0);
+    returns(socket_unlock(&pair.b, 1, &failure), 0);
     expect_no_filter(pair.b);
 }
 
@@ -132,7 +132,7 @@ static void unlock_leaves_a_programs_filter(void) {
     struct pair pair = pair_open(V4);
 
     attach_own(pair.b);
-    returns(socket_unlock_all(&pair.b, 1, &failure), 0);
+    returns(socket_unlock(&pair.b, 1, &failure), 0);
     expect_own(pair.b);
 }
 
@@ -148,9 +148,9 @@ static void attach_ebpf(int fd) {
 static void ebpf_filter_is_refused(void) {
     struct pair pair = pair_open(V4), other = pair_open(V4);
 
-    returns(socket_lock_all(&other.a, 2, 60000, &failure), 0);
+    returns(socket_lock(&other.a, 2, 60000, &failure), 0);
     attach_ebpf(pair.b);
-    returns(socket_lock_all(&pair.a, 2, 0, &failure), -EBUSY);
+    returns(socket_lock(&pair.a, 2, 0, &failure), -EBUSY);
     expect(failure.index == 1, "index %zu", failure.index);
     expect_no_filter(pair.a);
 }
@@ -160,7 +160,7 @@ static void fixed_filter_is_refused(void) {
     int one = 1;
 
     need(setsockopt(pair.b, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof one));
-    returns(socket_lock_all(&pair.a, 2, 1000, &failure), -EPERM);
+    returns(socket_lock(&pair.a, 2, 1000, &failure), -EPERM);
     expect(failure.index == 1, "index %zu", failure.index);
     expect_no_filter(pair.a);
 }
@@ -169,10 +169,10 @@ static void save_needs_a_lock(void) {
     struct pair pair = pair_open(V4);
     struct tcp_saved saved[2];
 
-    returns(tcp_save_all(&pair.a, 1, saved, &failure), -EINVAL);
-    returns(socket_lock_all(&pair.a, 1, 1, &failure), 0);
+    returns(tcp_save(&pair.a, 1, saved, &failure), -EINVAL);
+    returns(socket_lock(&pair.a, 1, 1, &failure), 0);
     usleep(2000); /* the lease's own time */
-    returns(tcp_save_all(&pair.a, 1, saved, &failure), -ETIME);
+    returns(tcp_save(&pair.a, 1, saved, &failure), -ETIME);
 }
 
 const struct test_case lock_cases[] = {

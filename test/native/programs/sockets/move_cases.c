@@ -1,5 +1,5 @@
 #include "cases.h"
-#include "lock.h"
+#include "socket/lock.h"
 #include "pair.h"
 
 #include <errno.h>
@@ -28,8 +28,8 @@ static void unsave_goes_on(void) {
            saved[1].send_length);
     tcp_saved_clear(&saved[0]);
     tcp_saved_clear(&saved[1]);
-    returns(tcp_unsave_all(&pair.a, 2, &failure), 0);
-    returns(socket_unlock_all(&pair.a, 2, &failure), 0);
+    returns(tcp_unsave(&pair.a, 2, &failure), 0);
+    returns(socket_unlock(&pair.a, 2, &failure), 0);
     need(getsockopt(pair.b, SOL_SOCKET, SO_REUSEADDR, &reuse, &(socklen_t){sizeof reuse}));
     expect(reuse == 1, "SO_REUSEADDR %d", reuse);
     stream_write(&there, 5000);
@@ -82,14 +82,14 @@ static void lost_acknowledgements(void) {
     struct stream there = {.from = pair.a, .to = pair.b};
     struct tcp_saved saved[2];
 
-    returns(socket_lock_all(&pair.a, 1, 0, &failure), 0); /* b's acknowledgements do not reach a */
+    returns(socket_lock(&pair.a, 1, 0, &failure), 0); /* b's acknowledgements do not reach a */
     stream_write(&there, 20000);
     expect(poll_for(pair.b, POLLIN, NO_TIMEOUT_MS), "nothing came");
     pair_save(&pair, saved);
     expect(saved[0].send_length == 20000, "%u bytes not acknowledged", saved[0].send_length);
     expect(saved[1].rcv_nxt - saved[0].snd_una > 0, "b has none of them");
     pair_revive(&pair, saved);
-    returns(tcp_release_all(&pair.a, 2, &failure), 0);
+    returns(tcp_release(&pair.a, 2, &failure), 0);
     stream_drain(&there, NO_TIMEOUT_MS);
     expect(!poll_for(pair.b, POLLIN, 50), "more came than was written");
 }
@@ -98,7 +98,7 @@ static void unsent_data(void) {
     struct pair pair = pair_open(V4);
     struct stream there = {.from = pair.a, .to = pair.b};
 
-    returns(socket_lock_all(&pair.b, 1, 0, &failure), 0); /* b has none of it */
+    returns(socket_lock(&pair.b, 1, 0, &failure), 0); /* b has none of it */
     stream_write(&there, 2 * MEGABYTE);
     pair_move(&pair);
     stream_drain(&there, NO_TIMEOUT_MS);
@@ -117,7 +117,7 @@ static void revive_is_silent(void) {
     pair_revive(&pair, saved);
     usleep(300000); /* longer than any timer of the kernel but the window probe's */
     expect(segments_sent() == before, "%ld segments left", segments_sent() - before);
-    returns(tcp_release_all(&pair.a, 2, &failure), 0);
+    returns(tcp_release(&pair.a, 2, &failure), 0);
     stream_drain(&there, NO_TIMEOUT_MS);
     stream_drain(&back, NO_TIMEOUT_MS);
 }
@@ -143,10 +143,10 @@ static void peer_released_first(void) {
     pair_save(&pair, saved);
     pair_revive(&pair, saved);
     again = segments_again();
-    returns(tcp_release_all(&pair.b, 1, &failure), 0);
+    returns(tcp_release(&pair.b, 1, &failure), 0);
     stream_write(&back, 3000);
     expect_acknowledged(pair.b);
-    returns(tcp_release_all(&pair.a, 1, &failure), 0);
+    returns(tcp_release(&pair.a, 1, &failure), 0);
     stream_drain(&back, NO_TIMEOUT_MS);
     stream_write(&there, 3000);
     stream_drain(&there, NO_TIMEOUT_MS);
@@ -159,7 +159,7 @@ static void window_updates_lost(void) {
     struct stream there = {.from = pair.a, .to = pair.b};
 
     stream_write(&there, 64 * MEGABYTE);
-    returns(socket_lock_all(&pair.a, 1, 0, &failure), 0);
+    returns(socket_lock(&pair.a, 1, 0, &failure), 0);
     stream_read(&there, 50000, NO_TIMEOUT_MS);
     pair_move(&pair);
     stream_drain(&there, NO_TIMEOUT_MS);
@@ -175,7 +175,7 @@ static void window_edge_stays(void) {
     pair_save(&pair, saved);
     memcpy(again, saved, sizeof again);
     pair_revive(&pair, saved);
-    returns(tcp_save_all(&pair.b, 1, &saved[1], &failure), 0);
+    returns(tcp_save(&pair.b, 1, &saved[1], &failure), 0);
     expect(
         saved[1].window.rcv_wup + saved[1].window.rcv_wnd == again[1].window.rcv_wup + again[1].window.rcv_wnd,
         "the right edge moved by %d",
@@ -227,8 +227,8 @@ static void wrong_peer_number(void) {
     pair_save(&pair, saved);
     returns(tcp_revive(pair.a, &saved[0], &saved[0].local, &saved[0].remote, saved[0].snd_una - 1, &failure), -EINVAL);
     returns(tcp_revive(pair.a, &saved[0], &saved[0].local, &saved[0].remote, saved[0].snd_una + 1, &failure), -EINVAL);
-    returns(tcp_unsave_all(&pair.a, 2, &failure), 0);
-    returns(socket_unlock_all(&pair.a, 2, &failure), 0);
+    returns(tcp_unsave(&pair.a, 2, &failure), 0);
+    returns(socket_unlock(&pair.a, 2, &failure), 0);
     stream_write(&there, 1000);
     stream_drain(&there, NO_TIMEOUT_MS);
 }
@@ -246,7 +246,7 @@ static void revive_after_failure(void) {
     returns(tcp_revive(pair.a, &saved[0], &elsewhere, &saved[0].remote, saved[1].rcv_nxt, &failure), -EADDRNOTAVAIL);
     expect(strcmp(failure.step, "bind") == 0, "%s", failure.step);
     pair_revive(&pair, saved);
-    returns(tcp_release_all(&pair.a, 2, &failure), 0);
+    returns(tcp_release(&pair.a, 2, &failure), 0);
     stream_write(&there, 1000);
     stream_drain(&there, NO_TIMEOUT_MS);
 }

@@ -1,7 +1,7 @@
 #include "pair.h"
 
 #include "cases.h"
-#include "lock.h"
+#include "socket/lock.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -77,8 +77,8 @@ void shut(int fd) { need(shutdown(fd, SHUT_WR)); }
 void pair_save(const struct pair *pair, struct tcp_saved saved[2]) {
     struct failure failure;
 
-    returns(socket_lock_all(&pair->a, 2, 0, &failure), 0);
-    returns(tcp_save_all(&pair->a, 2, saved, &failure), 0);
+    returns(socket_lock(&pair->a, 2, 0, &failure), 0);
+    returns(tcp_save(&pair->a, 2, saved, &failure), 0);
 }
 
 void pair_revive(const struct pair *pair, struct tcp_saved saved[2]) {
@@ -98,7 +98,7 @@ void pair_move(const struct pair *pair) {
 
     pair_save(pair, saved);
     pair_revive(pair, saved);
-    returns(tcp_release_all(&pair->a, 2, &failure), 0);
+    returns(tcp_release(&pair->a, 2, &failure), 0);
 }
 
 static uint8_t pattern(size_t offset) { return (uint8_t)(offset ^ (offset >> 8) ^ (offset >> 16) * 7); }

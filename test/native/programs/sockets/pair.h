@@ -1,15 +1,15 @@
 /* Both ends of a loopback connection, the byte pattern that crosses it, and moving it to other addresses. */
 #pragma once
 
-#include "sockets_address.h"
-#include "tcp_state.h"
+#include "socket/address.h"
+#include "tcp/tcp.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 enum kind { V4, V6, MAPPED, KINDS };
 
-/* a connected, b accepted; both non-blocking. */
+/* a has connected, b was accepted; both are non-blocking. */
 struct pair {
     enum kind kind;
     int a, b;
@@ -18,22 +18,23 @@ struct pair {
 /* Address `number` (1 to 3) of the namespace's loopback. */
 union socket_address address_of(enum kind kind, int number, uint16_t port);
 
-/* A new namespace, loopback up, with all these addresses. Once a process. */
+/* Makes a network namespace, loopback up, with all these addresses. A process may do it once. */
 void network_make(void);
 
-/* A connection at address 1. The listener stays open on b's port. */
+/* Makes a connection at address 1. The listener stays open on b's port. */
 struct pair pair_open(enum kind kind);
 
-/* The FIN of one end is sent, and received where the other is not locked. */
+/* Sends the FIN of one end, and waits until it is received where the other end is not locked. */
 void shut(int fd);
 
 /* Locks and saves both ends. */
 void pair_save(const struct pair *pair, struct tcp_saved saved[2]);
 
-/* Revives both, a at address 2 and b at address 3, the ports as they were; not released. Clears `saved`. */
+/* Revives both, a at address 2 and b at address 3, with the ports that they had, and does not release them. Clears
+ * `saved`. */
 void pair_revive(const struct pair *pair, struct tcp_saved saved[2]);
 
-/* All of it: lock, save, revive, release. */
+/* Does all of it: lock, save, revive, release. */
 void pair_move(const struct pair *pair);
 
 /* One direction of a connection: what was written and what was read of the pattern. */

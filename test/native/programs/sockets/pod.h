@@ -1,7 +1,7 @@
 /* Two cgroups v2, as a supervisor and its program have: sockets are made in one of them. They go with the process. */
 #pragma once
 
-/* Makes both; the process is in `own` then. */
+/* Makes both; from then on the process is in `own`. */
 void pod_make(void);
 
 /* Sockets made from now on belong to the pod, until pod_leave(). */

@@ -1,9 +1,9 @@
 /* Options, urgent data, collecting and live sequence numbers. */
 #include "cases.h"
-#include "lock.h"
+#include "socket/lock.h"
 #include "pair.h"
-#include "sequences.h"
-#include "sockets_collect.h"
+#include "tcp/sequences.h"
+#include "socket/collect.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -24,7 +24,7 @@ struct option {
 
 static const int levels[] = {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6};
 
-/* State, not options: what a socket is doing. */
+/* These are no options, but tell what a socket is doing. */
 static const struct {
     int level, option;
 } states[] = {
@@ -121,14 +121,14 @@ static void urgent_data(void) {
     stream_write(&there, 10);
     need(send(pair.a, "!", 1, MSG_OOB));
     need(send(pair.a, "after", 5, 0));
-    returns(socket_lock_all(&pair.a, 2, 0, &failure), 0);
-    returns(tcp_save_all(&pair.a, 2, saved, &failure), -EOPNOTSUPP);
+    returns(socket_lock(&pair.a, 2, 0, &failure), 0);
+    returns(tcp_save(&pair.a, 2, saved, &failure), -EOPNOTSUPP);
     expect(failure.index == 1, "index %zu", failure.index);
     need(recv(pair.b, &byte, 1, MSG_OOB)); /* also shows that it left repair */
-    returns(tcp_save_all(&pair.b, 1, saved, &failure), -EOPNOTSUPP);
+    returns(tcp_save(&pair.b, 1, saved, &failure), -EOPNOTSUPP);
     stream_drain(&there, 100);
     need(recv(pair.b, &byte, 1, 0)); /* passes the mark */
-    returns(tcp_save_all(&pair.b, 1, saved, &failure), 0);
+    returns(tcp_save(&pair.b, 1, saved, &failure), 0);
     expect(saved[0].receive_length == 4, "%u bytes", saved[0].receive_length);
     tcp_saved_clear(&saved[0]);
 }
@@ -137,7 +137,7 @@ static void options_stay(void) {
     for (enum kind kind = V4; kind < KINDS; kind++) options_stay_over(kind);
 }
 
-/* The addresses of a connection that is bound to a device are found as any other's. */
+/* A connection that is bound to a device is found like any other. */
 static void bound_to_device(void) {
     struct pair pair = pair_open(V4);
     struct tcp_sequences found;
@@ -187,7 +187,7 @@ static void sequences_after_setns(void) {
 static void collect(void) {
     int unix_pair[2], copy, udp = (int)need(socket(AF_INET6, SOCK_DGRAM, 0));
     struct pair pair = pair_open(V4);
-    struct held_socket *found;
+    struct program_socket *found;
     size_t count;
     pid_t child;
 
@@ -198,7 +198,7 @@ static void collect(void) {
         pause();
         _exit(0);
     }
-    returns(sockets_collect((pid_t[]){child, getpid()}, 2, &found, &count, &failure), 0);
+    returns(socket_collect((pid_t[]){child, getpid()}, 2, &found, &count, &failure), 0);
     expect(count == 4, "%zu sockets", count); /* the datagram one, the listener, both ends */
     expect(found[0].pid == child && found[0].pfd == udp && found[0].type == SOCK_DGRAM && found[0].state == 0, "udp");
     expect(found[1].state == TCP_LISTEN && found[1].backlog == 0, "listener: state %d", found[1].state);
@@ -208,7 +208,7 @@ static void collect(void) {
     need(kill(child, SIGKILL));
     need(waitpid(child, NULL, 0));
     /* A process that has ended, as one of a running program may at any time, has no sockets; it is no failure. */
-    returns(sockets_collect(&child, 1, &found, &count, &failure), 0);
+    returns(socket_collect(&child, 1, &found, &count, &failure), 0);
     expect(count == 0, "%zu sockets of a process that has ended", count);
     free(found);
 }

@@ -1,8 +1,8 @@
 /* UDP sockets: their queues, options, groups and ports, given to new sockets. */
 #include "cases.h"
 #include "pair.h"
-#include "tcp_repair.h"
-#include "udp_state.h"
+#include "socket/socket.h"
+#include "udp/udp.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -53,21 +53,21 @@ static union socket_address any_of(enum kind kind, uint16_t port) {
     return address;
 }
 
-/* The socket's datagrams, and what it is, in a new one, which takes its descriptor. */
+/* Moves the socket: a new one gets its datagrams and all that it is, and takes its descriptor. */
 static size_t move(int *fd, enum kind kind, const union socket_address *local, const union socket_address *remote) {
     struct udp_saved saved;
     struct udp_revival revival;
 
-    returns(udp_save_all(fd, 1, &saved, &failure), 0);
+    returns(udp_save(fd, 1, &saved, &failure), 0);
     close(*fd);
     *fd = udp_socket(kind);
     revival = (struct udp_revival){.fd = *fd, .saved = &saved, .local = *local, .remote = *remote};
-    need(udp_revive_all(&revival, 1, &failure));
+    need(udp_revive(&revival, 1, &failure));
     udp_saved_clear(&saved);
     return revival.lost;
 }
 
-/* The number-th of the datagrams that the cases send: what it has, and how much. */
+/* The content and the length of the number-th of the datagrams that the cases send. */
 static size_t pattern(int number, uint8_t *bytes) {
     size_t size = number % 4 == 1 ? 0 : number == 6 ? LARGEST : (size_t)(number * 100);
 
@@ -136,7 +136,7 @@ static void saved_socket_stays(void) {
     send_some(senders, &local, 0, 4);
     set(fd, SOL_SOCKET, SO_PEEK_OFF, 7);
     set(fd, IPPROTO_IP, IP_RECVTTL, 1);
-    returns(udp_save_all(&fd, 1, &saved, &failure), 0);
+    returns(udp_save(&fd, 1, &saved, &failure), 0);
     expect(saved.datagram_count == 4, "%zu datagrams", saved.datagram_count);
     send_some(senders, &local, 4, 2);
     need(socket_get(fd, SOL_SOCKET, SO_PEEK_OFF, &value));
@@ -160,7 +160,7 @@ static void pending_error(void) {
     send_some(senders, &local, 0, 1);
     close(senders[0]);
     need(send(fd, "nobody", 6, 0));
-    returns(udp_save_all(&fd, 1, &saved, &failure), 0);
+    returns(udp_save(&fd, 1, &saved, &failure), 0);
     expect(saved.datagram_count == 1, "%zu datagrams", saved.datagram_count);
     udp_saved_clear(&saved);
 }
@@ -191,7 +191,7 @@ static void connected_moves(void) {
     }
 }
 
-/* Each of a group has its own queue, though the port is one. */
+/* Each socket of a group has its own queue, though the port is one. */
 static void group_moves(void) {
     enum { MEMBERS = 4 };
     union socket_address any = any_of(V4, 5000), none = nowhere(V4), local = address_of(V4, 2, 5000);
@@ -207,18 +207,18 @@ static void group_moves(void) {
         need(connect(fds[i], &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr)));
     }
     for (int i = 0; i < 40; i++) send_some(senders, &local, i % 4, 1);
-    returns(udp_save_all(fds, MEMBERS, saved, &failure), 0);
+    returns(udp_save(fds, MEMBERS, saved, &failure), 0);
     for (int i = 0; i < MEMBERS; i++) close(fds[i]);
     for (int i = 0; i < MEMBERS; i++) {
         fds[i] = udp_socket(V4);
         set(fds[i], SOL_SOCKET, SO_REUSEPORT, 1);
         revivals[i] = (struct udp_revival){.fd = fds[i], .saved = &saved[i], .local = any, .remote = none};
     }
-    returns(udp_revive_all(revivals, MEMBERS, &failure), 0);
+    returns(udp_revive(revivals, MEMBERS, &failure), 0);
     for (int i = 0; i < MEMBERS; i++) {
         struct udp_saved again;
 
-        returns(udp_save_all(&fds[i], 1, &again, &failure), 0);
+        returns(udp_save(&fds[i], 1, &again, &failure), 0);
         expect(again.datagram_count == saved[i].datagram_count, "member %d: %zu datagrams, not %zu", i,
                again.datagram_count, saved[i].datagram_count);
         for (size_t j = 0; j < again.datagram_count; j++)
@@ -230,7 +230,7 @@ static void group_moves(void) {
     }
 }
 
-/* Bound while both had SO_REUSEADDR, of which one took it back. */
+/* Both had SO_REUSEADDR when they were bound, and one took it back. */
 static void shared_port_moves(void) {
     union socket_address any = any_of(V4, 5000), none = nowhere(V4);
     struct udp_saved saved[2];
@@ -241,14 +241,14 @@ static void shared_port_moves(void) {
         set(fds[i], SOL_SOCKET, SO_REUSEADDR, 1);
         bind_to(fds[i], &any);
     }
-    returns(udp_save_all(fds, 2, saved, &failure), 0);
+    returns(udp_save(fds, 2, saved, &failure), 0);
     for (int i = 0; i < 2; i++) {
         close(fds[i]);
         fds[i] = udp_socket(V4);
         set(fds[i], SOL_SOCKET, SO_REUSEADDR, i);
         revivals[i] = (struct udp_revival){.fd = fds[i], .saved = &saved[i], .local = any, .remote = none};
     }
-    returns(udp_revive_all(revivals, 2, &failure), 0);
+    returns(udp_revive(revivals, 2, &failure), 0);
     for (int i = 0; i < 2; i++) {
         need(socket_get(fds[i], SOL_SOCKET, SO_REUSEADDR, &value));
         expect(value == i, "SO_REUSEADDR %d", value);
@@ -315,7 +315,7 @@ static void memberships_move(void) {
     free(memberships);
 }
 
-/* Bound to a group: its queue is filled before it is. Another member on the host is told nothing twice. */
+/* A socket that is bound to a group gets its queue before that. Another member on the host gets nothing twice. */
 static void group_bound_moves(void) {
     union socket_address group = group_of(V4), none = nowhere(V4);
     int members[2], senders[SENDERS];
@@ -337,7 +337,7 @@ static void group_bound_moves(void) {
     expect_empty(members[1]);
 }
 
-/* What would say that it was sent to us is not put back where it was sent to a group. */
+/* A datagram that was sent to a group is not put back where the program would be shown that it was sent to us. */
 static void destination_that_shows(void) {
     union socket_address group = group_of(V4), any = any_of(V4, 5000), none = nowhere(V4),
                          local = address_of(V4, 2, 5000);
@@ -352,18 +352,18 @@ static void destination_that_shows(void) {
     for (int i = 0; i < SENDERS; i++) set(senders[i], IPPROTO_IP, IP_MULTICAST_IF, (int)htonl(INADDR_LOOPBACK));
     send_some(senders, &group, 0, 2);
     send_some(senders, &local, 2, 3);
-    returns(udp_save_all(&fd, 1, &saved, &failure), 0);
+    returns(udp_save(&fd, 1, &saved, &failure), 0);
     close(fd);
     fd = udp_socket(V4);
     set(fd, IPPROTO_IP, IP_PKTINFO, 1);
     revival = (struct udp_revival){.fd = fd, .saved = &saved, .local = any, .remote = none};
-    returns(udp_revive_all(&revival, 1, &failure), 0);
+    returns(udp_revive(&revival, 1, &failure), 0);
     expect(revival.lost == 2, "%zu lost, not the two that were sent to the group", revival.lost);
     expect_some(fd, senders, 2, 3);
     udp_saved_clear(&saved);
 }
 
-/* The program's own filter has seen them before, and is there again after. */
+/* The program's own filter has seen the datagrams already, and is there again afterwards. */
 static void own_filter_moves(void) {
     struct sock_filter none_shall_pass = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog filter = {1, &none_shall_pass};
@@ -374,12 +374,12 @@ static void own_filter_moves(void) {
 
     open_senders(V4, senders);
     send_some(senders, &local, 0, 3);
-    returns(udp_save_all(&fd, 1, &saved, &failure), 0);
+    returns(udp_save(&fd, 1, &saved, &failure), 0);
     close(fd);
     fd = udp_socket(V4);
     need(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter)); /* as CRIU would have */
     revival = (struct udp_revival){.fd = fd, .saved = &saved, .local = local, .remote = none};
-    returns(udp_revive_all(&revival, 1, &failure), 0);
+    returns(udp_revive(&revival, 1, &failure), 0);
     send_some(senders, &local, 3, 2);
     expect_some(fd, senders, 0, 3);
     expect_empty(fd);
@@ -392,8 +392,8 @@ static void taken_port(void) {
     struct udp_saved saved;
     struct udp_revival revival = {.fd = fresh, .saved = &saved, .local = local, .remote = none};
 
-    returns(udp_save_all(&fd, 1, &saved, &failure), 0);
-    returns(udp_revive_all(&revival, 1, &failure), -EADDRINUSE);
+    returns(udp_save(&fd, 1, &saved, &failure), 0);
+    returns(udp_revive(&revival, 1, &failure), -EADDRINUSE);
     expect(strcmp(failure.step, "bind") == 0, "step %s", failure.step);
     udp_saved_clear(&saved);
 }

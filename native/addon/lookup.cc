@@ -1,0 +1,202 @@
+/* NativeLookup of src/native/lookup.ts: conversion only, the mechanics are in native/lookup/. */
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "poller.h"
+#include "register.h"
+#include "values.h"
+
+extern "C" {
+#include "lookup/diag.h"
+#include "lookup/owners.h"
+}
+
+/* Where `inodes` or `among` is nullptr, all are meant. */
+static std::vector<struct owner> find_owners(Napi::Env env, const std::vector<uint32_t> *inodes,
+                                             const std::vector<pid_t> *among) {
+    struct owner *found = nullptr;
+    size_t count = 0;
+    static const uint32_t none = 0;
+    static const pid_t nobody = 0;
+
+    // An empty vector has no data to point to, and none are not all.
+    const uint32_t *wanted = !inodes ? nullptr : inodes->empty() ? &none : inodes->data();
+    const pid_t *pids = !among ? nullptr : among->empty() ? &nobody : among->data();
+    check(env, owners_find(wanted, inodes ? inodes->size() : 0, pids, among ? among->size() : 0, &found, &count),
+          "opendir");
+    std::unique_ptr<struct owner, decltype(&free)> owners(found, free);
+    return std::vector<struct owner>(found, found + count);
+}
+
+template <typename Iterator> static Napi::Value from_owners(Napi::Env env, Iterator from, Iterator to) {
+    Napi::Array array = Napi::Array::New(env, static_cast<size_t>(to - from));
+    for (uint32_t i = 0; from != to; ++from, ++i) {
+        Napi::HandleScope scope(env);
+        Napi::Object owner = Napi::Object::New(env);
+        owner.Set("inode", Napi::Number::New(env, from->inode));
+        owner.Set("pid", Napi::Number::New(env, from->pid));
+        owner.Set("fd", Napi::Number::New(env, from->fd));
+        array.Set(i, owner);
+    }
+    return array;
+}
+
+/* The processes that are named; nullptr where the value is undefined, for all. */
+static std::unique_ptr<std::vector<pid_t>> to_among(const Napi::Value &pids) {
+    if (pids.IsUndefined()) return nullptr;
+    return std::make_unique<std::vector<pid_t>>(to_integers(pids));
+}
+
+static Napi::Value owners_of(const Napi::CallbackInfo &info) {
+    std::vector<uint32_t> inodes = to_numbers(info[0]);
+    std::vector<struct owner> found = find_owners(info.Env(), &inodes, to_among(info[1]).get());
+    return from_owners(info.Env(), found.begin(), found.end());
+}
+
+using Owners = std::vector<struct owner>;
+
+/* `owners` are in the order of inodes. */
+static std::pair<Owners::const_iterator, Owners::const_iterator> range_of(const Owners &owners, uint32_t inode) {
+    auto by_inode = [](const struct owner &one, const struct owner &other) { return one.inode < other.inode; };
+    return std::equal_range(owners.begin(), owners.end(), owner{.inode = inode, .pid = 0, .fd = 0}, by_inode);
+}
+
+static Napi::Value unchanged_owners(Napi::Env env, const Owners &seen, const Napi::Value &inodes) {
+    Owners found;
+    for (uint32_t inode : to_numbers(inodes)) {
+        auto [from, to] = range_of(seen, inode);
+        if (std::all_of(from, to, [](const struct owner &one) { return owner_is(&one); }))
+            found.insert(found.end(), from, to);
+    }
+    return from_owners(env, found.begin(), found.end());
+}
+
+static Napi::Value owning_pids(Napi::Env env, const Owners &seen, const Napi::Value &inodes) {
+    std::set<pid_t> pids;
+    for (uint32_t inode : to_numbers(inodes)) {
+        auto [from, to] = range_of(seen, inode);
+        for (; from != to; ++from) pids.insert(from->pid);
+    }
+    return from_numbers(env, std::vector<pid_t>(pids.begin(), pids.end()));
+}
+
+static Napi::Value sets_of(Napi::Env env, const Owners &seen, const Napi::Value &processes) {
+    std::vector<uint32_t> pids = to_numbers(processes);
+    auto [from, to] = range_of(seen, OWNER_OF_EPOLL);
+    Owners found;
+
+    std::copy_if(from, to, std::back_inserter(found), [&pids](const struct owner &set) {
+        return std::find(pids.begin(), pids.end(), static_cast<uint32_t>(set.pid)) != pids.end() && owner_is(&set);
+    });
+    return from_owners(env, found.begin(), found.end());
+}
+
+static Napi::Value look_around(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    auto seen = std::make_shared<Owners>(find_owners(env, nullptr, to_among(info[0]).get()));
+    Napi::Object look = Napi::Object::New(env);
+
+    std::sort(seen->begin(), seen->end(),
+              [](const struct owner &one, const struct owner &other) { return one.inode < other.inode; });
+    look.Set("owners",
+             Napi::Function::New(
+                 env, [seen](const Napi::CallbackInfo &call) { return unchanged_owners(call.Env(), *seen, call[0]); },
+                 "owners"));
+    look.Set(
+        "pids",
+        Napi::Function::New(
+            env, [seen](const Napi::CallbackInfo &call) { return owning_pids(call.Env(), *seen, call[0]); }, "pids"));
+    look.Set("sets",
+             Napi::Function::New(
+                 env, [seen](const Napi::CallbackInfo &call) { return sets_of(call.Env(), *seen, call[0]); }, "sets"));
+    return look;
+}
+
+static Napi::Value connection_inodes(const Napi::CallbackInfo &info) {
+    Napi::Env env = info.Env();
+    Napi::Array connections = info[0].As<Napi::Array>();
+    std::vector<struct diag_ends> ends(connections.Length());
+    std::vector<uint32_t> inodes(ends.size());
+
+    for (uint32_t i = 0; i < ends.size(); i++) {
+        Napi::HandleScope scope(env);
+        Napi::Object connection = connections.Get(i).As<Napi::Object>();
+        ends[i] = {to_address(connection.Get("local")), to_address(connection.Get("remote"))};
+    }
+    check(env, diag_connection_inodes(ends.data(), ends.size(), inodes.data()), "sock_diag");
+    Napi::Array array = Napi::Array::New(env, inodes.size());
+    for (uint32_t i = 0; i < inodes.size(); i++)
+        array.Set(i, inodes[i] ? Napi::Number::New(env, inodes[i]) : env.Null());
+    return array;
+}
+
+using DiagList = std::unique_ptr<struct diag_connection, decltype(&free)>;
+
+static Napi::Value from_diag(Napi::Env env, const DiagList &list, size_t count) {
+    Napi::Array array = Napi::Array::New(env, count);
+    for (size_t i = 0; i < count; i++) {
+        Napi::HandleScope scope(env);
+        const struct diag_connection &one = list.get()[i];
+        Napi::Object connection = Napi::Object::New(env), item = Napi::Object::New(env);
+        connection.Set("local", from_address(env, one.local));
+        connection.Set("remote", from_address(env, one.remote));
+        item.Set("inode", Napi::Number::New(env, one.inode));
+        item.Set("state", Napi::Number::New(env, one.state));
+        item.Set("connection", connection);
+        item.Set("unacknowledged", Napi::Number::New(env, one.unacknowledged));
+        item.Set("hasKeys", Napi::Boolean::New(env, one.has_keys));
+        array.Set(static_cast<uint32_t>(i), item);
+    }
+    return array;
+}
+
+static Napi::Value tcp_connections(const Napi::CallbackInfo &info) {
+    struct diag_connection *list = nullptr;
+    size_t count = 0;
+
+    check(info.Env(), diag_tcp_connections(&list, &count), "sock_diag");
+    return from_diag(info.Env(), DiagList(list, free), count);
+}
+
+static Napi::Value udp_sockets(const Napi::CallbackInfo &info) {
+    struct diag_connection *list = nullptr;
+    size_t count = 0;
+
+    check(info.Env(), diag_udp_sockets(&list, &count), "sock_diag");
+    return from_diag(info.Env(), DiagList(list, free), count);
+}
+
+static Napi::Value tcp_of_cgroup(const Napi::CallbackInfo &info) {
+    struct diag_connection *list = nullptr;
+    size_t count = 0;
+    bool lossless;
+    uint64_t cgroup = info[0].As<Napi::BigInt>().Uint64Value(&lossless);
+    uint32_t states = 0;
+
+    for (uint32_t state : to_numbers(info[1])) states |= 1u << state;
+    check(info.Env(), diag_tcp_of_cgroup(cgroup, states, &list, &count), "sock_diag");
+    return from_diag(info.Env(), DiagList(list, free), count);
+}
+
+static Napi::Value watch_tcp_ends(const Napi::CallbackInfo &info) {
+    auto callback = std::make_shared<Callback>(info[0], "migrun.watchTcpEnds");
+    int fd = check(info.Env(), diag_ends_open(), "sock_diag");
+
+    return watch_object(Poller::open(info.Env(), fd, [callback](Poller &poller, int) {
+        diag_ends_take(poller.fd());
+        callback->call({});
+    }));
+}
+
+void register_lookup(Napi::Env, Napi::Object exports) {
+    add(exports, "ownersFind", owners_of);
+    add(exports, "ownersLookAround", look_around);
+    add(exports, "diagConnectionInodes", connection_inodes);
+    add(exports, "diagTcpConnections", tcp_connections);
+    add(exports, "diagUdpSockets", udp_sockets);
+    add(exports, "diagTcpOfCgroup", tcp_of_cgroup);
+    add(exports, "watchTcpEnds", watch_tcp_ends);
+}

@@ -1,0 +1,16 @@
+/* The datagrams in the queue of a UDP socket (udp/udp.h says how they get there). Both return 0 or -errno. */
+#pragma once
+
+#include "udp/udp.h"
+
+/**
+ * Reads them into `saved`, whose family is set; they stay in the queue. After a failure, too, what was read is there.
+ */
+int udp_queue_read(int fd, struct udp_saved *saved);
+
+/**
+ * Puts them into a socket that is not connected, and is bound or not; it is so again afterwards. It must let in what
+ * comes over the loopback interface (socket_lock_local), and be bound to no interface. `lost` counts those that did not
+ * come through.
+ */
+int udp_queue_fill(int fd, const struct udp_saved *saved, size_t *lost);
