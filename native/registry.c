@@ -2,14 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../preload/registry.h"
@@ -90,27 +87,6 @@ void registry_end_freeze(struct registry_mapping *mapping) {
     _Atomic uint32_t *generation = &mapping->view.first->signs.generation;
 
     atomic_store(generation, (atomic_load(generation) + 1) & ~1u);
-}
-
-static void set_frozen(const struct registry_view *view, uint32_t slot, bool frozen) {
-    _Atomic uint32_t *word = &registry_record_at(view, slot)->freeze, *count = &view->first->signs.frozen;
-
-    if (frozen) {
-        /* The count first: who looks at the word has seen that there is one to look at. */
-        atomic_fetch_add(count, 1);
-        if (atomic_exchange(word, 1)) atomic_fetch_sub(count, 1);
-    } else if (atomic_exchange(word, 0)) {
-        atomic_fetch_sub(count, 1);
-        syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-    }
-}
-
-bool registry_set_frozen(struct registry_mapping *mapping, uint64_t inode, bool frozen) {
-    const struct registry_view *view = view_of(mapping);
-    int32_t slot = registry_find(view, inode);
-
-    if (slot >= 0) set_frozen(view, (uint32_t)slot, frozen);
-    return slot >= 0;
 }
 
 /* 0 for a slot that is free, or just being taken. */
@@ -268,7 +244,6 @@ long registry_sweep(struct registry_mapping *mapping, const uint64_t *alive, siz
         uint64_t word = atomic_load(registry_word_at(view, slot));
 
         if (!references_of(view, slot) || bsearch(&inode, sorted, count, sizeof *sorted, compare)) continue;
-        set_frozen(view, slot, false);
         atomic_store(registry_word_at(view, slot), registry_word(registry_generation(word), 0));
         dropped++;
     }

@@ -65,9 +65,6 @@ void registry_unmap(struct registry_mapping *registry);
 void registry_begin_freeze(struct registry_mapping *registry);
 void registry_end_freeze(struct registry_mapping *registry);
 
-/* The freeze word of this socket; clearing it wakes what waits. False: the registry does not know the socket. */
-bool registry_set_frozen(struct registry_mapping *registry, uint64_t inode, bool frozen);
-
 /* Fills in at most `room` sockets and returns how many there are. `sockets` may be NULL with room 0. */
 size_t registry_list(struct registry_mapping *registry, struct registry_socket *sockets, size_t room);
 
@@ -80,7 +77,7 @@ bool registry_has_timeouts(struct registry_mapping *registry);
 /* As registry_list. A group whose sockets are closed without SO_DETACH_REUSEPORT_BPF stays among them. */
 size_t registry_list_groups(struct registry_mapping *registry, struct registry_group *groups, size_t room);
 
-/* Sockets got other inode numbers, as all do in a restore: names told and freeze words stay with them. All moves at
+/* Sockets got other inode numbers, as all do in a restore: names told stay with them. All moves at
  * once, since the old number of one may be the new one of another. Only while the program is frozen. 0 or -ENOMEM. */
 int registry_move_inodes(struct registry_mapping *registry, const struct registry_move *moves, size_t count);
 

@@ -38,7 +38,6 @@ int shim_accept(int fd, struct sockaddr *address, socklen_t *length) {
     socklen_t room = length ? *length : 0;
     int result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.accept(fd, address, length);
     while (result < 0 && attempt_again(&attempt));
     accepted(fd, result, address, room, length);
@@ -50,7 +49,6 @@ int shim_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
     socklen_t room = length ? *length : 0;
     int result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.accept4(fd, address, length, flags);
     while (result < 0 && attempt_again(&attempt));
     accepted(fd, result, address, room, length);
@@ -80,7 +78,6 @@ static int replace(int from, int to, int flags) {
         return -1;
     }
     if (from == to) return flags < 0 ? libc.dup2(from, to) : libc.dup3(from, to, flags);
-    hold(to, HOLD_ALWAYS);
     entry = table_remove(to);
     result = flags < 0 ? libc.dup2(from, to) : libc.dup3(from, to, flags);
     if (result < 0) {

@@ -88,18 +88,6 @@ CALL(ssize_t, splice, (int in, off_t *in_offset, int out, off_t *out_offset, siz
 CALL(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
 VARIANT(int, __poll, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
 CALL(int, __poll_chk, (struct pollfd * fds, nfds_t count, int timeout, size_t room), (fds, count, timeout, room))
-CALL(int, ppoll, (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
-     (fds, count, timeout, mask))
-CALL(int, __ppoll_chk,
-     (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room),
-     (fds, count, timeout, mask, room))
-CALL(int, select, (int count, fd_set *in, fd_set *out, fd_set *urgent, struct timeval *timeout),
-     (count, in, out, urgent, timeout))
-VARIANT(int, __select, select, (int count, fd_set *in, fd_set *out, fd_set *urgent, struct timeval *timeout),
-        (count, in, out, urgent, timeout))
-CALL(int, pselect,
-     (int count, fd_set *in, fd_set *out, fd_set *urgent, const struct timespec *timeout, const sigset_t *mask),
-     (count, in, out, urgent, timeout, mask))
 CALL(int, epoll_wait, (int fd, struct epoll_event *events, int room, int timeout), (fd, events, room, timeout))
 CALL(int, epoll_pwait, (int fd, struct epoll_event *events, int room, int timeout, const sigset_t *mask),
      (fd, events, room, timeout, mask))

@@ -24,8 +24,12 @@ int64_t deadline_left(const struct deadline *deadline) {
     return left > 0 ? left : 0;
 }
 
-struct timespec to_timespec(int64_t nanoseconds) {
-    return (struct timespec){.tv_sec = nanoseconds / SECOND, .tv_nsec = nanoseconds % SECOND};
+const struct timespec *deadline_rest(const struct deadline *deadline, struct timespec *rest) {
+    int64_t left = deadline_left(deadline);
+
+    if (left < 0) return NULL;
+    *rest = (struct timespec){.tv_sec = left / SECOND, .tv_nsec = left % SECOND};
+    return rest;
 }
 
 int64_t from_timespec(const struct timespec *time) {

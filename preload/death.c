@@ -11,7 +11,6 @@ int shim_close(int fd) {
         errno = EBADF;
         return -1;
     }
-    hold(fd, HOLD_ALWAYS);
     entry = table_remove(fd);
     result = libc.close(fd);
     /* After an error other than EBADF Linux has closed it all the same (close(2)). */
@@ -21,23 +20,13 @@ int shim_close(int fd) {
 
 int shim_fclose(FILE *stream) {
     int error = errno;
-    int fd = fileno(stream);
-    uint64_t entry = 0;
+    uint64_t entry = table_remove(fileno(stream));
     int result;
 
     errno = error;
-    if (fd >= 0) {
-        hold(fd, HOLD_ALWAYS);
-        entry = table_remove(fd);
-    }
     result = libc.fclose(stream);
     table_bury(entry);
     return result;
-}
-
-static void hold_range(unsigned int first, unsigned int last) {
-    if (!unlikely(atomic_load(&signs->frozen))) return;
-    for (unsigned int fd = first; fd <= last && fd < TABLE_SIZE; fd++) hold((int)fd, HOLD_ALWAYS);
 }
 
 /* Without the two descriptors of ours, in up to three pieces. */
@@ -57,10 +46,7 @@ static int close_around(unsigned int first, unsigned int last, int flags) {
 int shim_close_range(unsigned int first, unsigned int last, int flags) {
     if (!registry || first > last || (flags & ~(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE)))
         return libc.close_range(first, last, flags);
-    if (!(flags & CLOSE_RANGE_CLOEXEC)) {
-        hold_range(first, last);
-        table_forget_range(first, last);
-    }
+    if (!(flags & CLOSE_RANGE_CLOEXEC)) table_forget_range(first, last);
     return close_around(first, last, flags);
 }
 

@@ -52,3 +52,20 @@ int each_descriptor(int (*visit)(int fd, void *context), void *context) {
     syscall(SYS_close, folder);
     return result;
 }
+
+bool is_blocking(int fd, int flags) {
+    int error = errno;
+    bool blocking = !(flags & MSG_DONTWAIT) && !(libc.fcntl(fd, F_GETFL, NULL) & O_NONBLOCK);
+
+    errno = error;
+    return blocking;
+}
+
+int socket_option(int fd, int name, int otherwise) {
+    int value, error = errno;
+    socklen_t length = sizeof value;
+    int result = libc.getsockopt(fd, SOL_SOCKET, name, &value, &length);
+
+    errno = error;
+    return result == 0 ? value : otherwise;
+}

@@ -6,6 +6,7 @@
  * of the kernel. A value is looked at after the call only: before it, the pointer may be one that the kernel refuses.
  */
 #include "options.h"
+#include "descriptors.h"
 #include "shim.h"
 
 #include <netinet/in.h>
@@ -202,14 +203,10 @@ static int detach_program(struct registry_record *record, const struct setting *
 /* Notifications of MSG_ZEROCOPY are told apart by a count of such sends (sk_zckey), which only sends change. */
 void options_zerocopy(int fd) {
     struct registry_record *record = table_record(fd);
-    int error = errno, is_set = 0;
-    socklen_t length = sizeof is_set;
     bool was;
 
     if (!record || atomic_load(&record->hidden) & REGISTRY_ZEROCOPY) return;
-    if (libc.getsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &is_set, &length) == 0 && is_set)
-        note(record, REGISTRY_ZEROCOPY, &was);
-    errno = error;
+    if (socket_option(fd, SO_ZEROCOPY, 0)) note(record, REGISTRY_ZEROCOPY, &was);
 }
 
 /* the hooks */

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "descriptors.h"
 #include "shim.h"
 
 /* libc's own checks, for programs built with _FORTIFY_SOURCE: it never returns from a buffer too small. */
@@ -30,14 +31,10 @@ static bool is_stream(int fd) {
  * freeze is: all with MSG_WAITALL, else up to the low-water mark. A datagram is whole as it is. errno untouched.
  */
 static size_t promised(int fd, int flags, size_t size) {
-    int mark = 0, error = errno;
-    socklen_t length = sizeof mark;
-
     if (!is_stream(fd)) return 0;
     if (flags & MSG_WAITALL) return size;
-    libc.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, &length);
-    errno = error;
-    return (size_t)mark < size ? (size_t)mark : size;
+    size_t mark = (size_t)socket_option(fd, SO_RCVLOWAT, 0);
+    return mark < size ? mark : size;
 }
 
 /* Until `least` bytes are there. The new count. errno untouched. */
@@ -55,15 +52,7 @@ static size_t receive_rest(const struct attempt *attempt, int fd, char *buffer, 
 }
 
 /* Whether the next look at the bytes sees the same again: an offset goes on (SO_PEEK_OFF, socket(7)). errno untouched. */
-static bool looks_again(int fd, int flags) {
-    int offset = -1, error = errno;
-    socklen_t length = sizeof offset;
-
-    if (!(flags & MSG_PEEK)) return false;
-    libc.getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &length);
-    errno = error;
-    return offset < 0;
-}
+static bool looks_again(int fd, int flags) { return flags & MSG_PEEK && socket_option(fd, SO_PEEK_OFF, -1) < 0; }
 
 /* Looks at all once more, until `least` bytes are there or a whole wait brought none. The new count. errno untouched. */
 static size_t look_again(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, size_t least,
@@ -113,7 +102,6 @@ ssize_t shim_read(int fd, void *buffer, size_t size) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.read(fd, buffer, size);
     while (result < 0 && attempt_again(&attempt));
     return receive_whole(&attempt, fd, buffer, size, 0, result);
@@ -123,7 +111,6 @@ ssize_t shim_readv(int fd, const struct iovec *parts, int count) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.readv(fd, parts, count);
     while (result < 0 && attempt_again(&attempt));
     return receive_parts(&attempt, fd, parts, (size_t)count, 0, result);
@@ -133,7 +120,6 @@ ssize_t shim_preadv2(int fd, const struct iovec *parts, int count, off_t offset,
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0) < 0) return -1;
     do result = libc.preadv2(fd, parts, count, offset, flags);
     while (result < 0 && attempt_again(&attempt));
     return result;
@@ -143,7 +129,6 @@ ssize_t shim_recv(int fd, void *buffer, size_t size, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     do result = libc.recv(fd, buffer, size, flags);
     while (result < 0 && attempt_again(&attempt));
     return receive_whole(&attempt, fd, buffer, size, flags, result);
@@ -153,7 +138,6 @@ ssize_t shim_recvfrom(int fd, void *buffer, size_t size, int flags, struct socka
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     do result = libc.recvfrom(fd, buffer, size, flags, from, length);
     while (result < 0 && attempt_again(&attempt));
     return receive_whole(&attempt, fd, buffer, size, flags, result);
@@ -178,7 +162,6 @@ ssize_t shim_recvmsg(int fd, struct msghdr *message, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     do result = libc.recvmsg(fd, message, flags);
     while (result < 0 && attempt_again(&attempt));
     if (result >= 0) arrivals(message);
@@ -187,19 +170,15 @@ ssize_t shim_recvmsg(int fd, struct msghdr *message, int flags) {
 
 /* Something to receive, or nothing ever again. False: an error, which the next call is to find, a signal or the end of
  * SO_RCVTIMEO came first. errno untouched. */
-static bool await_message(const struct attempt *attempt, int fd) {
+static bool await_message(int fd) {
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
     struct timeval time = {0};
     socklen_t length = sizeof time;
     int error = errno, result;
 
     libc.getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, &length);
     struct timespec limit = {time.tv_sec, time.tv_usec * 1000};
-    struct deadline deadline = deadline_start(time.tv_sec || time.tv_usec ? from_timespec(&limit) : -1);
-    struct pollfd poller = {.fd = fd, .events = POLLIN};
-    do {
-        struct timespec rest = to_timespec(deadline_left(&deadline));
-        result = libc.ppoll(&poller, 1, deadline.budget < 0 ? NULL : &rest, NULL);
-    } while (result < 0 && attempt_again(attempt));
+    result = ppoll(&poller, 1, time.tv_sec || time.tv_usec ? &limit : NULL, NULL);
     errno = error;
     return result > 0 && !(poller.revents & POLLERR);
 }
@@ -216,7 +195,6 @@ int shim_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
     unsigned int done = 0;
     int result;
 
-    if (hold(fd, flags) < 0) return -1;
     do {
         do
             result = libc.recvmmsg(fd, messages + done, one_by_one ? 1 : count - done,
@@ -227,7 +205,7 @@ int shim_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
         struct mmsghdr *last = &messages[done - 1];
         last->msg_len = (unsigned int)receive_parts(&attempt, fd, last->msg_hdr.msg_iov, last->msg_hdr.msg_iovlen,
                                                     flags, (ssize_t)last->msg_len);
-    } while (all && done < count && !(timeout && !timeout->tv_sec && !timeout->tv_nsec) && await_message(&attempt, fd));
+    } while (all && done < count && !(timeout && !timeout->tv_sec && !timeout->tv_nsec) && await_message(fd));
     if (!done) return result;
     errno = attempt.error;
     return (int)done;
@@ -235,11 +213,9 @@ int shim_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
 
 /* What is in a pipe goes to a socket that blocks whole. */
 static bool splice_goes_on(const struct attempt *attempt, int in, int out) {
-    int type, error = errno;
-    int left = 0;
-    socklen_t length = sizeof type;
-    bool goes_on = attempt_frozen(attempt) && libc.getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
-                   ioctl(in, FIONREAD, &left) == 0 && left > 0 && is_blocking(out, 0);
+    int left = 0, error = errno;
+    bool goes_on = attempt_frozen(attempt) && socket_option(out, SO_TYPE, -1) >= 0 && ioctl(in, FIONREAD, &left) == 0 &&
+                   left > 0 && is_blocking(out, 0);
 
     errno = error;
     return goes_on;
@@ -251,7 +227,6 @@ ssize_t shim_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t
     size_t done = 0;
     ssize_t result;
 
-    if (hold(in, nowait) < 0 || hold(out, nowait) < 0) return -1;
     for (;;) {
         result = libc.splice(in, in_offset, out, out_offset, size - done, flags);
         if (result < 0 && attempt_again(&attempt)) continue;

@@ -1,6 +1,6 @@
 /*
  * The registry: what every process of a program knows about its sockets, in one memfd that all of them map and
- * that CRIU carries. The shim writes it, a supervisor reads it and sets freeze words.
+ * that CRIU carries. The shim writes it, a supervisor reads it.
  *
  * Theory of operation
  *
@@ -32,7 +32,7 @@
 #include <stdint.h>
 
 #define REGISTRY_MAGIC UINT64_C(0x314b434f5347494d) /* "MIGSOCK1" */
-#define REGISTRY_VERSION 3u
+#define REGISTRY_VERSION 4u
 
 /* memfd_create(2)'s name, by which a process whose environment was cleared finds the registry (in /proc/self/fd). The
  * eventfd's number is by rule one less than the memfd's. */
@@ -84,9 +84,7 @@ struct registry_name {
 };
 
 struct registry_record {
-    /* Not 0: frozen. A futex(2) word, shared. */
-    alignas(128) _Atomic uint32_t freeze;
-    _Atomic uint32_t state;
+    alignas(128) _Atomic uint32_t state;
     int32_t family;
     int32_t type;
     int32_t protocol;
@@ -107,8 +105,6 @@ enum registry_protocol { REGISTRY_TCP, REGISTRY_UDP, REGISTRY_PROTOCOLS };
 struct registry_signs {
     /* Odd from the start to the end of a freeze; each freeze adds two. */
     alignas(64) _Atomic uint32_t generation;
-    /* Records whose freeze word is set. */
-    _Atomic uint32_t frozen;
 };
 
 struct registry {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 
+#include "descriptors.h"
 #include "options.h"
 #include "shim.h"
 #include "told.h"
@@ -63,7 +64,6 @@ ssize_t shim_write(int fd, const void *buffer, size_t size) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.write(fd, buffer, size);
     while (result < 0 && attempt_again(&attempt));
     if (unlikely(result > 0 && (size_t)result < size))
@@ -75,7 +75,6 @@ ssize_t shim_writev(int fd, const struct iovec *parts, int count) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.writev(fd, parts, count);
     while (result < 0 && attempt_again(&attempt));
     if (unlikely(result > 0 && attempt_frozen(&attempt)))
@@ -88,7 +87,6 @@ ssize_t shim_pwritev2(int fd, const struct iovec *parts, int count, off_t offset
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0) < 0) return -1;
     do result = libc.pwritev2(fd, parts, count, offset, flags);
     while (result < 0 && attempt_again(&attempt));
     if (unlikely(result > 0 && offset == -1 && !(flags & RWF_NOWAIT) && attempt_frozen(&attempt)))
@@ -111,7 +109,6 @@ ssize_t shim_send(int fd, const void *buffer, size_t size, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     do result = libc.send(fd, buffer, size, flags);
     while (result < 0 && attempt_again(&attempt));
@@ -124,7 +121,6 @@ ssize_t shim_sendto(int fd, const void *buffer, size_t size, int flags, const st
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     do result = libc.sendto(fd, buffer, size, flags, to, length);
     while (result < 0 && attempt_again(&attempt));
@@ -139,7 +135,6 @@ ssize_t shim_sendmsg(int fd, const struct msghdr *message, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     do result = libc.sendmsg(fd, message, flags);
     while (result < 0 && attempt_again(&attempt));
@@ -156,7 +151,6 @@ int shim_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
     unsigned int sent = 0;
     int result;
 
-    if (hold(fd, flags) < 0) return -1;
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     for (;;) {
         do result = libc.sendmmsg(fd, messages + sent, count - sent, flags);
@@ -182,7 +176,6 @@ ssize_t shim_sendfile(int out, int in, off_t *offset, size_t count) {
     size_t sent = 0;
     ssize_t result;
 
-    if (hold(out, 0) < 0) return -1;
     for (;;) {
         result = libc.sendfile(out, in, offset, count - sent);
         if (result < 0 && attempt_again(&attempt)) continue;

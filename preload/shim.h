@@ -121,21 +121,6 @@ void table_child_failed(void);
 void table_detach(void);
 void table_attach(void);
 
-/* freeze.c. MSG_* flags of the call, or: the call waits whether the socket is non-blocking or not. */
-#define HOLD_ALWAYS (-1)
-struct deadline;
-int hold_frozen(int fd, int flags);
-bool is_frozen(int fd);
-int wait_thaw(int fd, const struct deadline *deadline);
-bool is_blocking(int fd, int flags);
-
-/* Waits while fd is a frozen socket. 0, or -1 with errno EAGAIN (non-blocking) or EINTR (a handler of the program ran).
- * With HOLD_ALWAYS it does not fail. */
-static inline int hold(int fd, int flags) {
-    if (!unlikely(atomic_load_explicit(&signs->frozen, memory_order_acquire))) return 0;
-    return hold_frozen(fd, flags);
-}
-
 /* signals.c: handlers of the program that ran in this thread. */
 extern __thread volatile uint32_t handlers_run __attribute__((tls_model("initial-exec")));
 void signals_child_born(void);
@@ -180,7 +165,8 @@ struct deadline {
 };
 int64_t coarse_now(void);
 int64_t deadline_left(const struct deadline *deadline);
-struct timespec to_timespec(int64_t nanoseconds);
+/* The same as calls take it, in *rest; NULL: no end. */
+const struct timespec *deadline_rest(const struct deadline *deadline, struct timespec *rest);
 /* Negative for NULL; saturated. What is not a valid time is 0: libc's own call then complains. */
 int64_t from_timespec(const struct timespec *time);
 

@@ -92,13 +92,11 @@ int shim_sigwaitinfo(const sigset_t *set, siginfo_t *info) {
 int shim_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_timespec(timeout));
+    struct timespec rest;
     int result = libc.sigtimedwait(set, info, timeout);
 
-    while (result < 0 && attempt_again(&attempt)) {
-        int64_t left = deadline_left(&deadline);
-        struct timespec rest = to_timespec(left);
-        result = libc.sigtimedwait(set, info, left < 0 ? NULL : &rest);
-    }
+    while (result < 0 && attempt_again(&attempt))
+        result = libc.sigtimedwait(set, info, deadline_rest(&deadline, &rest));
     return result;
 }
 
@@ -114,12 +112,10 @@ int shim_semop(int id, struct sembuf *operations, size_t count) {
 int shim_semtimedop(int id, struct sembuf *operations, size_t count, const struct timespec *timeout) {
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_timespec(timeout));
+    struct timespec rest;
     int result = libc.semtimedop(id, operations, count, timeout);
 
-    while (result < 0 && attempt_again(&attempt)) {
-        int64_t left = deadline_left(&deadline);
-        struct timespec rest = to_timespec(left);
-        result = libc.semtimedop(id, operations, count, left < 0 ? NULL : &rest);
-    }
+    while (result < 0 && attempt_again(&attempt))
+        result = libc.semtimedop(id, operations, count, deadline_rest(&deadline, &rest));
     return result;
 }

@@ -84,7 +84,6 @@ int32_t slot_birth(uint64_t inode, int family, int type, int protocol, uint64_t 
         return -1;
     }
     struct registry_record *record = registry_record_at(&view, (uint32_t)slot);
-    if (atomic_exchange(&record->freeze, 0)) atomic_fetch_sub(&registry->signs.frozen, 1);
     record->family = family;
     record->type = type;
     record->protocol = protocol;

@@ -12,7 +12,6 @@ static void set_state(int fd, enum registry_state state) {
 int shim_bind(int fd, const struct sockaddr *address, socklen_t length) {
     int result;
 
-    hold(fd, HOLD_ALWAYS);
     result = libc.bind(fd, address, length);
     if (result == 0) {
         set_state(fd, REGISTRY_BOUND);
@@ -24,7 +23,6 @@ int shim_bind(int fd, const struct sockaddr *address, socklen_t length) {
 int shim_listen(int fd, int backlog) {
     int result;
 
-    hold(fd, HOLD_ALWAYS);
     result = libc.listen(fd, backlog);
     if (result == 0) {
         set_state(fd, REGISTRY_LISTENING);
@@ -37,7 +35,6 @@ int shim_listen(int fd, int backlog) {
 int shim_shutdown(int fd, int how) {
     int result;
 
-    hold(fd, HOLD_ALWAYS);
     result = libc.shutdown(fd, how);
     if (result == 0) notify_if_inet(fd);
     return result;
@@ -64,7 +61,6 @@ int shim_connect(int fd, const struct sockaddr *address, socklen_t length) {
     struct attempt attempt = attempt_begin();
     int result, error;
 
-    hold(fd, HOLD_ALWAYS);
     do result = libc.connect(fd, address, length);
     while (result < 0 && attempt_again(&attempt));
     error = errno;

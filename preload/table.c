@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "descriptors.h"
 #include "shim.h"
 
 #define SLOT UINT64_C(0x1fffff)
@@ -107,24 +108,18 @@ void table_birth(int fd, int family, int type, int protocol, enum registry_state
     enter(fd, entry_of((uint32_t)slot, generation));
 }
 
-static int option(int fd, int name) {
-    int value = 0;
-    socklen_t length = sizeof value;
-
-    return libc.getsockopt(fd, SOL_SOCKET, name, &value, &length) == 0 ? value : 0;
-}
-
 static void introduce(int fd) {
     struct sockaddr_storage peer;
     socklen_t length = sizeof peer;
     enum registry_state state = REGISTRY_NEW;
     int error = errno;
 
-    if (option(fd, SO_ACCEPTCONN))
+    if (socket_option(fd, SO_ACCEPTCONN, 0))
         state = REGISTRY_LISTENING;
     else if (libc.getpeername(fd, (struct sockaddr *)&peer, &length) == 0)
         state = REGISTRY_CONNECTED;
-    table_birth(fd, option(fd, SO_DOMAIN), option(fd, SO_TYPE), option(fd, SO_PROTOCOL), state);
+    table_birth(fd, socket_option(fd, SO_DOMAIN, 0), socket_option(fd, SO_TYPE, 0), socket_option(fd, SO_PROTOCOL, 0),
+                state);
     errno = error;
 }
 

@@ -127,10 +127,6 @@ static Napi::Value map_registry(const Napi::CallbackInfo &info) {
         registry_end_freeze(registry);
         return call.Env().Undefined();
     });
-    offer("setFrozen", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
-        bool known = registry_set_frozen(registry, inode(call[0]), call[1].As<Napi::Boolean>());
-        return Napi::Boolean::New(call.Env(), known);
-    });
     offer("sockets", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         return sockets(call.Env(), registry);
     });

@@ -337,9 +337,7 @@ export interface Registry {
   /** Marks the start of a freeze; an EINTR or short count that a call returns across it is hidden by the shim. */
   beginFreeze(): void;
   endFreeze(): void;
-  /** Sets or clears the freeze word of the record of this socket inode; false: no such record. */
-  setFrozen(inode: number, frozen: boolean): boolean;
-  /** After a restore every socket has another inode. With the program still frozen, before `setFrozen`. */
+  /** After a restore every socket has another inode. With the program still frozen. */
   moveInodes(pairs: readonly (readonly [from: number, to: number])[]): void;
   /** Drops the records of sockets that are not among these: left by killed processes. Frozen only. Gives how many. */
   sweep(aliveInodes: readonly number[]): number;

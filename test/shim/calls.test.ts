@@ -1,7 +1,7 @@
 import { Programs, shim } from './harness.js';
 
-const underShim = ['births', 'deaths', 'protected', 'processes', 'threads', 'states', 'names', 'frozen', 'signals',
-  'many', 'options'] as const;
+const underShim = ['births', 'deaths', 'protected', 'processes', 'threads', 'states', 'names', 'signals', 'many',
+  'options'] as const;
 
 describe('the shim', () => {
   let programs: Programs;
@@ -27,7 +27,6 @@ describe('the shim', () => {
     ['threads', 'counts right where threads open, copy and close'],
     ['states', 'tells of listening sockets, connections and their end'],
     ['names', 'keeps the names that the program was told'],
-    ['frozen', 'holds calls on a frozen socket until its thaw'],
     ['many', 'knows more sockets than most programs have, and the highest descriptors'],
     ['signals', 'shows the program its own signal handlers'],
     ['options', 'notes what the kernel shows to nobody, as long as it is so'],

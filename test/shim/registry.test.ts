@@ -11,7 +11,6 @@ import { Programs, repository, shim } from './harness.js';
 /** preload/registry.h, as test/shim/programs/init.c places it. */
 const MEMORY_FD = 1023;
 const EVENT_FD = 1022;
-const SYS_FUTEX = '202 ';
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const native = require(join(repository, 'build', 'Release', 'migrun.node')) as Native;
@@ -53,10 +52,6 @@ describe("the supervisor's view of the registry", () => {
     if (holder.exitCode === null) await once(holder, 'exit');
   });
 
-  async function untilWaiting(): Promise<void> {
-    while (!readFileSync(`/proc/${pid}/syscall`, 'utf8').startsWith(SYS_FUTEX)) await setImmediate();
-  }
-
   const inodesOf = (sockets: ReturnType<Registry['sockets']>) => sockets.map((socket) => socket.inode).sort();
   /** Node's pipes to a child are sockets, too: of AF_UNIX. */
   const known = () => inodesOf(registry.sockets().filter((socket) => socket.family === 2));
@@ -74,30 +69,14 @@ describe("the supervisor's view of the registry", () => {
     expect(sockets.find((socket) => socket.inode === inodes[1])?.state).toBe('connected');
   });
 
-  test('freezes one socket, and its thaw wakes who waits', async () => {
-    expect(registry.setFrozen(inodes[1], true)).toBe(true);
-    holder.stdin.write('x');
-    await untilWaiting();
-    expect(registry.setFrozen(inodes[1], false)).toBe(true);
-    const [answer] = (await once(holder.stdout, 'data')) as [Buffer];
-    expect(answer.toString()).toBe('x');
-  });
-
-  test('says where it does not know a socket', () => {
-    expect(registry.setFrozen(1, true)).toBe(false);
-  });
-
   test('gives records new inode numbers, all at once', () => {
     const [listener, near, far] = inodes;
-    expect(registry.setFrozen(near, true)).toBe(true);
     registry.moveInodes([
       [near, far],
       [far, near],
       [listener, 7],
     ]);
     expect(known()).toEqual([7, near, far].sort());
-    expect(registry.setFrozen(listener, true)).toBe(false);
-    expect(registry.setFrozen(far, false)).toBe(true);
   });
 
   test('drops the records of sockets that are no more', () => {

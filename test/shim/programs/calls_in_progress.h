@@ -73,12 +73,19 @@ static long in_epoll_timeout(void) { return epoll_wait(epoll_of_near(), &got, 1,
 static long in_poll(void) { return poll(&(struct pollfd){.fd = near_end, .events = POLLIN}, 1, MINUTE); }
 static long in_poll_timeout(void) { return poll(&(struct pollfd){.fd = near_end, .events = POLLIN}, 1, SHORT_MS); }
 static long in_ppoll(void) { return ppoll(&(struct pollfd){.fd = near_end, .events = POLLIN}, 1, &minute, NULL); }
-static long in_select(void) {
-    fd_set set;
-    FD_ZERO(&set);
-    FD_SET(near_end, &set);
-    return select(near_end + 1, &set, NULL, NULL, &(struct timeval){.tv_sec = 60});
+static long in_ppoll_timeout(void) {
+    return ppoll(&(struct pollfd){.fd = near_end, .events = POLLIN}, 1, &short_time, NULL);
 }
+static fd_set *set_of_near(void) {
+    static fd_set set;
+    FD_SET(near_end, &set);
+    return &set;
+}
+static long in_select(void) { return select(near_end + 1, set_of_near(), NULL, NULL, &(struct timeval){.tv_sec = 60}); }
+static long in_select_timeout(void) {
+    return select(near_end + 1, set_of_near(), NULL, NULL, &(struct timeval){.tv_usec = SHORT_MS * 1000});
+}
+static long in_pselect(void) { return pselect(near_end + 1, set_of_near(), NULL, NULL, &minute, NULL); }
 static long in_read(void) { return read(near_end, small, 1); }
 static long in_recv(void) { return recv(near_end, small, 1, 0); }
 static long in_recvmsg(void) {
@@ -245,7 +252,10 @@ static const struct {
     {"poll", in_poll, by_byte},
     {"poll_timeout", in_poll_timeout, by_time},
     {"ppoll", in_ppoll, by_byte},
+    {"ppoll_timeout", in_ppoll_timeout, by_time},
     {"select", in_select, by_byte},
+    {"select_timeout", in_select_timeout, by_time},
+    {"pselect", in_pselect, by_byte},
     {"read", in_read, by_byte},
     {"recv", in_recv, by_byte},
     {"recvmsg", in_recvmsg, by_byte},

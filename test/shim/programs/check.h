@@ -106,19 +106,6 @@ static inline uint64_t events(void) {
     return syscall(SYS_read, event_fd, &count, sizeof count) < 0 ? 0 : count;
 }
 
-static inline void set_frozen(int fd, int frozen) {
-    struct registry_record *it = record(fd);
-
-    if (frozen) {
-        atomic_fetch_add(&registry->signs.frozen, 1);
-        atomic_store(&it->freeze, 1);
-    } else {
-        atomic_store(&it->freeze, 0);
-        atomic_fetch_sub(&registry->signs.frozen, 1);
-        syscall(SYS_futex, &it->freeze, 1 /* FUTEX_WAKE */, INT32_MAX, NULL, NULL, 0);
-    }
-}
-
 static inline struct sockaddr_in loopback(int port) {
     return (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
