@@ -1,7 +1,7 @@
 /* Calls that make descriptors. */
 #include "options.h"
 #include "shim.h"
-#include "told.h"
+#include "names.h"
 
 int shim_socket(int family, int type, int protocol) {
     int fd = libc.socket(family, type, protocol);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "shim.h"
-#include "told.h"
+#include "names.h"
 
 typedef int (*question)(int fd, struct sockaddr *address, socklen_t *length);
 

@@ -9,7 +9,7 @@
 #include "descriptors.h"
 #include "options.h"
 #include "shim.h"
-#include "told.h"
+#include "names.h"
 
 /* What is for the first part of a call only: its connect, and the one notification that the program counts. */
 #define ONCE (MSG_FASTOPEN | MSG_ZEROCOPY)

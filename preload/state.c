@@ -1,7 +1,7 @@
 /* Calls that change what a socket is. */
 #include "options.h"
 #include "shim.h"
-#include "told.h"
+#include "names.h"
 
 static void set_state(int fd, enum registry_state state) {
     struct registry_record *record = table_record(fd);

@@ -1,6 +1,6 @@
 /* What the program was told about a connection's addresses: names.c. */
-#ifndef MIGRUN_SHIM_TOLD_H
-#define MIGRUN_SHIM_TOLD_H
+#ifndef MIGRUN_SHIM_NAMES_H
+#define MIGRUN_SHIM_NAMES_H
 
 #include <sys/socket.h>
 
