@@ -1,21 +1,19 @@
 /* Calls that make descriptors. */
-#include "options.h"
-#include "shim.h"
+#include "attempt.h"
 #include "names.h"
+#include "options.h"
+#include "protected.h"
+#include "shim.h"
+#include "table.h"
 
 int shim_socket(int family, int type, int protocol) {
     int fd = libc.socket(family, type, protocol);
 
-    table_birth(fd, family, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), protocol, REGISTRY_NEW);
+    if (family == AF_INET || family == AF_INET6)
+        table_birth(fd, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), REGISTRY_NEW);
+    else
+        table_arrival(fd);
     return fd;
-}
-
-int shim_socketpair(int family, int type, int protocol, int pair[2]) {
-    int result = libc.socketpair(family, type, protocol, pair);
-
-    for (int i = 0; i < 2 && result == 0; i++)
-        table_birth(pair[i], family, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), protocol, REGISTRY_CONNECTED);
-    return result;
 }
 
 /* `room` is what the program said that its buffer holds; *length what the peer's address has. */
@@ -24,13 +22,13 @@ static void accepted(int listener, int fd, const struct sockaddr *address, sockl
 
     if (fd < 0) return;
     if (from) {
-        table_birth(fd, from->family, from->type, from->protocol, REGISTRY_CONNECTED);
+        table_birth(fd, from->type, REGISTRY_CONNECTED);
         options_inherit(from, fd);
     } else {
         table_arrival(fd);
     }
-    if (address && length && *length <= room) told_peer(fd, address, *length);
-    notify_if_inet(fd);
+    if (address && length && *length <= room) names_note_peer(fd, address, *length);
+    table_notify(fd);
 }
 
 int shim_accept(int fd, struct sockaddr *address, socklen_t *length) {

@@ -1,7 +1,7 @@
 /*
  * Every call that the shim wraps, in one table. It is included several times, and gives the pointers to libc's own
- * functions (libc.NAME, shim.h), our functions' declarations (shim_NAME), the exported functions (exported.c) and the
- * list of exports (exports.map, which a test holds against this).
+ * functions (libc.NAME, shim.h), our functions' declarations (shim_NAME), the exported functions (start.c) and the list of
+ * exports (exports.map, which a test holds against this).
  *
  *   CALL(result, name, parameters, arguments)           name calls shim_name; libc.name is libc's
  *   VARIANT(result, name, of, parameters, arguments)    another name of shim_of
@@ -12,7 +12,6 @@
 
 /* New descriptors: birth.c, receive.c. */
 CALL(int, socket, (int family, int type, int protocol), (family, type, protocol))
-CALL(int, socketpair, (int family, int type, int protocol, int pair[2]), (family, type, protocol, pair))
 CALL(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
 CALL(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags), (fd, address, length, flags))
 CALL(int, dup, (int fd), (fd))
@@ -84,7 +83,7 @@ VARIANT(ssize_t, sendfile64, sendfile, (int out, int in, off_t *offset, size_t c
 CALL(ssize_t, splice, (int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned int flags),
      (in, in_offset, out, out_offset, size, flags))
 
-/* Waiting for descriptors: wait.c. */
+/* Waiting for what a freeze or a restore ends with EINTR: wait.c. */
 CALL(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
 VARIANT(int, __poll, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
 CALL(int, __poll_chk, (struct pollfd * fds, nfds_t count, int timeout, size_t room), (fds, count, timeout, room))
@@ -94,8 +93,6 @@ CALL(int, epoll_pwait, (int fd, struct epoll_event *events, int room, int timeou
 CALL(int, epoll_pwait2,
      (int fd, struct epoll_event *events, int room, const struct timespec *timeout, const sigset_t *mask),
      (fd, events, room, timeout, mask))
-
-/* Waiting for anything else that a freeze or a restore ends with EINTR: sleep.c. */
 CALL(int, nanosleep, (const struct timespec *time, struct timespec *left), (time, left))
 VARIANT(int, __nanosleep, nanosleep, (const struct timespec *time, struct timespec *left), (time, left))
 CALL(int, clock_nanosleep, (clockid_t clock, int flags, const struct timespec *time, struct timespec *left),

@@ -1,7 +1,9 @@
-/* Calls that close descriptors. An entry goes before its descriptor does: theory in shim.h. */
+/* Calls that close descriptors. */
 #include <limits.h>
 
+#include "protected.h"
 #include "shim.h"
+#include "table.h"
 
 int shim_close(int fd) {
     uint64_t entry;

@@ -1,6 +1,6 @@
 #include "descriptors.h"
 
-#include <dirent.h>
+#include <limits.h>
 #include <sys/syscall.h>
 
 #include "shim.h"
@@ -21,7 +21,7 @@ static int number(const char *name) {
     int value = 0;
 
     for (; *name; name++) {
-        if (*name < '0' || *name > '9' || value > TABLE_SIZE) return -1;
+        if (*name < '0' || *name > '9' || value >= INT_MAX / 10) return -1;
         value = value * 10 + (*name - '0');
     }
     return value;

@@ -3,8 +3,6 @@
 
 #include <stdbool.h>
 
-#pragma GCC visibility push(hidden)
-
 /* Calls `visit` for each that is open, without allocating; stops when it returns other than 0, and returns that. Where there
  * is no /proc, those below 1024. */
 int each_descriptor(int (*visit)(int fd, void *context), void *context);
@@ -14,5 +12,3 @@ bool is_blocking(int fd, int flags);
 
 /* An option of SOL_SOCKET whose value is an int; `otherwise` where fd has none such. errno untouched. */
 int socket_option(int fd, int name, int otherwise);
-
-#pragma GCC visibility pop

@@ -1,5 +1,4 @@
-/* exec: this image gives all its references back, the next one counts the sockets that it finds open. What was told
- * about a socket stays in its slot meanwhile. */
+/* Calls that execute another program in this process. */
 #include <stdarg.h>
 
 #include "process.h"

@@ -1,18 +1,15 @@
-/* What the program was told about a connection's addresses: names.c. */
-#ifndef MIGRUN_SHIM_NAMES_H
-#define MIGRUN_SHIM_NAMES_H
+/*
+ * Names that stay as the program knows them. After a move a connection has another local address, and its peer may have;
+ * the program goes on being told what it was told before. Nothing is asked for that the program did not ask: a name is noted
+ * when it is told for the first time.
+ *
+ * Only where a name cannot change by itself: streams that are connected, or listen.
+ */
+#pragma once
 
 #include <sys/socket.h>
 
-#pragma GCC visibility push(hidden)
-
 /* The program knows this address as the peer of fd: from connect, accept or getpeername. */
-void told_peer(int fd, const struct sockaddr *address, socklen_t length);
+void names_note_peer(int fd, const struct sockaddr *address, socklen_t length);
 /* fd is no longer the connection that it was. */
-void told_forget(int fd);
-/* Tells the supervisor of a change of fd, where that can be a connection between hosts. */
-void notify_if_inet(int fd);
-
-#pragma GCC visibility pop
-
-#endif
+void names_forget(int fd);

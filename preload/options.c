@@ -1,13 +1,12 @@
 /*
- * Options that the kernel takes and shows to nobody: whoever sets one is seen here or not at all. What is set stays noted
- * in the registry, and keeps the program from moving (src/program/hidden.ts).
- *
- * It is noted before the call and taken back where that fails, because a freeze may stop a thread just where it comes out
- * of the kernel. A value is looked at after the call only: before it, the pointer may be one that the kernel refuses.
+ * An option is noted before the call and taken back where that fails, because a freeze may stop a thread just where it comes
+ * out of the kernel. A value is looked at after the call only: before it, the pointer may be one that the kernel refuses.
  */
 #include "options.h"
+
 #include "descriptors.h"
 #include "shim.h"
+#include "table.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -60,12 +59,12 @@ static bool takes_away(const struct setting *setting, uint64_t bit) {
     /* do_ipv6_setsockopt() takes that for 0, xfrm_user_policy() for no policy. */
     if (!setting->value) return true;
     switch (bit) {
-    case REGISTRY_MULTICAST_INDEX:
+    case HIDDEN(MULTICAST_INDEX):
         if (setting->length < sizeof interface) return true;
         memcpy(&interface, setting->value, sizeof interface);
         return interface.imr_ifindex == 0;
-    case REGISTRY_FRAGMENT_SIZE: memcpy(&size, setting->value, sizeof size); return size == 0;
-    case REGISTRY_PACKET_INFO: return memcmp(setting->value, &no_info, sizeof no_info) == 0;
+    case HIDDEN(FRAGMENT_SIZE): memcpy(&size, setting->value, sizeof size); return size == 0;
+    case HIDDEN(PACKET_INFO): return memcmp(setting->value, &no_info, sizeof no_info) == 0;
     default: return false;
     }
 }
@@ -117,9 +116,9 @@ static bool is_lease(struct registry_record *record, const struct setting *setti
     memcpy(&request, setting->value, sizeof request);
     if (request.flr_flags & IPV6_FL_F_REFLECT) {
         if (request.flr_action == IPV6_FL_A_GET)
-            note(record, REGISTRY_FLOW_REFLECTION, &was);
-        else if (!is_kept(record, REGISTRY_FLOW_REFLECTION))
-            forget(record, REGISTRY_FLOW_REFLECTION, before);
+            note(record, HIDDEN(FLOW_LABEL), &was);
+        else if (!is_kept(record, HIDDEN(FLOW_LABEL)))
+            forget(record, HIDDEN(FLOW_LABEL), before);
         return false;
     }
     if (request.flr_action == IPV6_FL_A_PUT) uncount(&record->flow_labels);
@@ -145,7 +144,6 @@ static uint16_t port_of_group(int fd, const struct registry_record *record) {
     socklen_t length = sizeof local;
     int error = errno;
 
-    if (record->family != AF_INET && record->family != AF_INET6) return 0;
     if (record->type == SOCK_STREAM && atomic_load(&record->state) != REGISTRY_LISTENING) return 0;
     if (libc.getsockname(fd, (struct sockaddr *)&local, &length) < 0) errno = error;
     return ntohs(local.sin6_port); /* sin_port is at the same place */
@@ -163,25 +161,25 @@ static void give_to_group(int fd, struct registry_record *record, uint64_t noted
 
     if (port == 0) return;
     atomic_fetch_or(programs_at(record, port), bit_of(port));
-    forget(record, REGISTRY_GROUP_PROGRAM, noted);
+    forget(record, HIDDEN(GROUP_PROGRAM), noted);
 }
 
 void options_joined(int fd) {
     struct registry_record *record = table_record(fd);
     uint64_t noted = record ? atomic_load(&record->hidden) : 0;
 
-    if (unlikely(noted & REGISTRY_GROUP_PROGRAM)) give_to_group(fd, record, noted);
+    if (unlikely(noted & HIDDEN(GROUP_PROGRAM))) give_to_group(fd, record, noted);
 }
 
 static int attach_program(struct registry_record *record, const struct setting *setting) {
     bool was;
-    uint64_t noted = note(record, REGISTRY_GROUP_PROGRAM, &was);
+    uint64_t noted = note(record, HIDDEN(GROUP_PROGRAM), &was);
     int result = pass(setting);
 
     if (result == 0)
         give_to_group(setting->fd, record, noted);
     else if (!was)
-        forget(record, REGISTRY_GROUP_PROGRAM, noted);
+        forget(record, HIDDEN(GROUP_PROGRAM), noted);
     return result;
 }
 
@@ -192,7 +190,7 @@ static int detach_program(struct registry_record *record, const struct setting *
     uint16_t port;
 
     if (result < 0 && errno != ENOENT) return result;
-    forget(record, REGISTRY_GROUP_PROGRAM, before);
+    forget(record, HIDDEN(GROUP_PROGRAM), before);
     port = port_of_group(setting->fd, record);
     if (port) atomic_fetch_and(programs_at(record, port), ~bit_of(port));
     return result;
@@ -205,8 +203,8 @@ void options_zerocopy(int fd) {
     struct registry_record *record = table_record(fd);
     bool was;
 
-    if (!record || atomic_load(&record->hidden) & REGISTRY_ZEROCOPY) return;
-    if (socket_option(fd, SO_ZEROCOPY, 0)) note(record, REGISTRY_ZEROCOPY, &was);
+    if (!record || atomic_load(&record->hidden) & HIDDEN(ZEROCOPY_NUMBERS)) return;
+    if (socket_option(fd, SO_ZEROCOPY, 0)) note(record, HIDDEN(ZEROCOPY_NUMBERS), &was);
 }
 
 /* the hooks */
@@ -235,15 +233,15 @@ static bool is_join(int name) {
 static uint64_t hidden_by(int level, int name) {
     switch (level) {
     case IPPROTO_IP:
-        if (name == IP_MULTICAST_IF) return REGISTRY_MULTICAST_INDEX;
-        if (name == IP_XFRM_POLICY_NUMBER || name == IP_IPSEC_POLICY_NUMBER) return REGISTRY_POLICY;
-        return is_join(name) ? REGISTRY_MULTICAST_STREAM : 0;
+        if (name == IP_MULTICAST_IF) return HIDDEN(MULTICAST_INDEX);
+        if (name == IP_XFRM_POLICY_NUMBER || name == IP_IPSEC_POLICY_NUMBER) return HIDDEN(POLICY);
+        return is_join(name) ? HIDDEN(MULTICAST_STREAM) : 0;
     case IPPROTO_IPV6:
-        if (name == IPV6_MTU) return REGISTRY_FRAGMENT_SIZE;
-        if (name == IPV6_PKTINFO) return REGISTRY_PACKET_INFO;
-        if (name == IPV6_XFRM_POLICY || name == IPV6_IPSEC_POLICY) return REGISTRY_POLICY;
-        return is_join(name) ? REGISTRY_MULTICAST_STREAM : 0;
-    case IPPROTO_TCP: return name == TCP_MD5SIG || name == TCP_MD5SIG_EXT ? REGISTRY_KEYS : 0;
+        if (name == IPV6_MTU) return HIDDEN(FRAGMENT_SIZE);
+        if (name == IPV6_PKTINFO) return HIDDEN(PACKET_INFO);
+        if (name == IPV6_XFRM_POLICY || name == IPV6_IPSEC_POLICY) return HIDDEN(POLICY);
+        return is_join(name) ? HIDDEN(MULTICAST_STREAM) : 0;
+    case IPPROTO_TCP: return name == TCP_MD5SIG || name == TCP_MD5SIG_EXT ? HIDDEN(KEYS) : 0;
     default: return 0;
     }
 }
@@ -260,7 +258,7 @@ int shim_setsockopt(int fd, int level, int name, const void *value, socklen_t le
     struct registry_record *record = unlikely(bit || handle) ? table_record(fd) : NULL;
 
     if (unlikely(registry && is_timeout(level, name))) atomic_store(&registry->timeouts, 1);
-    if (!record || (bit == REGISTRY_MULTICAST_STREAM && record->type != SOCK_STREAM)) return pass(&setting);
+    if (!record || (bit == HIDDEN(MULTICAST_STREAM) && record->type != SOCK_STREAM)) return pass(&setting);
     return handle ? handle(record, &setting) : set_noted(record, &setting, bit);
 }
 
@@ -271,7 +269,7 @@ int shim_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
     bool was;
 
     record = unlikely(level == IPPROTO_TCP && name == TCP_SAVED_SYN) && result == 0 ? table_record(fd) : NULL;
-    if (record) note(record, REGISTRY_SYN_READ, &was);
+    if (record) note(record, HIDDEN(SYN_READ), &was);
     return result;
 }
 

@@ -1,21 +1,11 @@
-/*
- * Processes.
- *
- * fork: the references of the child are taken before it exists, by handlers that libc runs in every fork, also in its
- * own (daemon, forkpty). _Fork runs no handlers, so it is wrapped.
- *
- * vfork is a fork: our child must not work on the parent's table, and a wrapper cannot return twice into a stack frame
- * that it shares. So the parent goes on at once, and its memory is not the child's.
- *
- * posix_spawn needs nothing: the child works inside libc, and the new image counts what it finds. The same holds for
- * system and popen, which use it.
- */
 #include "process.h"
 
 #include <pthread.h>
 #include <sched.h>
 
 #include "shim.h"
+#include "signals.h"
+#include "table.h"
 
 /* Whose memory this is. */
 static _Atomic pid_t owner;

@@ -1,8 +1,5 @@
-/*
- * The two descriptors behind the registry: its memfd, for the next exec and for the supervisor of another host, and the
- * eventfd. To the program they are numbers that are not open: close and fcntl say EBADF, closing a range goes around
- * them, and a dup2 onto one of them moves it out of the way first.
- */
+#include "protected.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +8,6 @@
 #include <sys/syscall.h>
 
 #include "descriptors.h"
-#include "shim.h"
 
 _Atomic int memory_fd = -1;
 _Atomic int event_fd = -1;
@@ -58,8 +54,6 @@ static int has_registry_name(int fd, void *found) {
     return 1;
 }
 
-/* Maps the registry that this process inherited. 0, or -ENOENT: none. The environment names it; where the program
- * changed that, or the numbers since, the memfd's name does. */
 int protected_find(struct registry **found) {
     int memory = -1, event = -1;
 
@@ -83,8 +77,6 @@ static int free_pair(int below) {
     return -1;
 }
 
-/* Gives `to`, the number of one of the two, up to the program, and stays inherited by the next exec at a new number.
- * False: no room. A notify in another thread in this very moment may miss; nothing but a look is lost. */
 bool protected_move_away(int to) {
     int memory = atomic_load(&memory_fd), event = atomic_load(&event_fd);
     int error = errno;

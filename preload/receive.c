@@ -2,8 +2,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "attempt.h"
 #include "descriptors.h"
 #include "shim.h"
+#include "table.h"
 
 /* libc's own checks, for programs built with _FORTIFY_SOURCE: it never returns from a buffer too small. */
 ssize_t shim___read_chk(int fd, void *buffer, size_t size, size_t room) {
@@ -20,11 +22,7 @@ ssize_t shim___recvfrom_chk(int fd, void *buffer, size_t size, size_t room, int 
                        : shim_recvfrom(fd, buffer, size, flags, from, length);
 }
 
-static bool is_stream(int fd) {
-    const struct registry_record *record = table_record(fd);
-
-    return record && record->type == SOCK_STREAM;
-}
+static bool is_stream(int fd) { return socket_option(fd, SO_TYPE, 0) == SOCK_STREAM; }
 
 /*
  * Of `size` bytes, how many a call that blocks promises unless a signal, an error or the end comes, none of which a

@@ -6,10 +6,12 @@
 #include <string.h>
 #include <sys/sendfile.h>
 
+#include "attempt.h"
 #include "descriptors.h"
+#include "names.h"
 #include "options.h"
 #include "shim.h"
-#include "names.h"
+#include "table.h"
 
 /* What is for the first part of a call only: its connect, and the one notification that the program counts. */
 #define ONCE (MSG_FASTOPEN | MSG_ZEROCOPY)
@@ -98,11 +100,11 @@ ssize_t shim_pwritev2(int fd, const struct iovec *parts, int count, off_t offset
 static void connected_by_send(int fd, const struct sockaddr *to, socklen_t length, ssize_t result) {
     struct registry_record *record = table_record(fd);
 
-    if (!record || (result < 0 && errno != EINPROGRESS) || atomic_load(&record->state) >= REGISTRY_CONNECTING) return;
-    told_forget(fd);
-    atomic_store(&record->state, REGISTRY_CONNECTING);
-    told_peer(fd, to, length);
-    notify_if_inet(fd);
+    if (!record || (result < 0 && errno != EINPROGRESS) || atomic_load(&record->state) == REGISTRY_CONNECTED) return;
+    names_forget(fd);
+    atomic_store(&record->state, REGISTRY_CONNECTED);
+    names_note_peer(fd, to, length);
+    table_notify(fd);
 }
 
 ssize_t shim_send(int fd, const void *buffer, size_t size, int flags) {

@@ -91,7 +91,7 @@ function moveInodes(registry: Registry | undefined, state: MovingState, sockets:
     const fd = sockets.find(socket);
     return fd === undefined ? [] : [[socket.inode, fstatSync(fd).ino]];
   });
-  const known = new Set(registry?.sockets().map(({ inode }) => inode));
+  const known = new Set(registry?.inodes());
   if (!moves.every(([, to]) => known.has(to))) registry?.moveInodes(moves);
 }
 

@@ -217,7 +217,7 @@ describe('init', () => {
     expect(readlinkSync(`/proc/${pod.initPid}/fd/${fds.event}`)).toBe('anon_inode:[eventfd]');
     const memory = takeFromInit(pod.initPid, fds.memory);
     const registry = native.mapRegistry(memory);
-    expect(registry.sockets()).toEqual([]);
+    expect(registry.inodes()).toEqual([]);
     registry.close();
     closeSync(memory);
   });

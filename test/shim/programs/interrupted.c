@@ -4,7 +4,7 @@
  *   interrupted SHIM CASE ptrace|cgroup|restore told|untold|handled
  *
  * This process freezes; its child, under the shim, is in the call. "restore" does with ptrace to the stopped call what
- * CRIU does (compel: a call with a restart block returns EINTR). "untold" leaves the registry's generation alone, which
+ * CRIU does (compel: a call with a restart block returns EINTR). "untold" leaves the registry's count of freezes alone, which
  * shows what the program would see without the shim; "handled" runs a handler of the program as well.
  *
  * Writes "RESULT ERRNO MILLISECONDS" of the call.
@@ -122,12 +122,12 @@ int main(int argc, char **argv) {
     CHECK(read(report[0], answer, 1) == 1);
     until_asleep(child);
 
-    if (told) atomic_fetch_add(&registry->signs.generation, 1);
+    if (told) atomic_fetch_add(&registry->freezes, 1);
     if (strcmp(argv[3], "cgroup") == 0)
         freeze_by_cgroup(child, handled);
     else
         freeze_by_ptrace(child, strcmp(argv[3], "restore") == 0, handled);
-    if (told) atomic_fetch_add(&registry->signs.generation, 1);
+    if (told) atomic_fetch_add(&registry->freezes, 1);
 
     /* Where the call goes on, it is to be ended; where it does not, the answer is there already. */
     while (task_state(child) != 'S' && task_state(child) != 'Z') sched_yield();

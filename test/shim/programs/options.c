@@ -64,13 +64,13 @@ static void each(void) {
     const struct xfrm_userpolicy_info policy = {.sel.family = AF_INET, .dir = XFRM_POLICY_OUT};
     const int size = 1400;
 
-    one(AF_INET6, IPPROTO_IPV6, IPV6_MTU, &size, &off, sizeof size, REGISTRY_FRAGMENT_SIZE);
-    one(AF_INET6, IPPROTO_IPV6, IPV6_PKTINFO, &info, &no_info, sizeof info, REGISTRY_PACKET_INFO);
-    one(AF_INET, IPPROTO_IP, IP_MULTICAST_IF, &index, &address, sizeof index, REGISTRY_MULTICAST_INDEX);
+    one(AF_INET6, IPPROTO_IPV6, IPV6_MTU, &size, &off, sizeof size, HIDDEN(FRAGMENT_SIZE));
+    one(AF_INET6, IPPROTO_IPV6, IPV6_PKTINFO, &info, &no_info, sizeof info, HIDDEN(PACKET_INFO));
+    one(AF_INET, IPPROTO_IP, IP_MULTICAST_IF, &index, &address, sizeof index, HIDDEN(MULTICAST_INDEX));
     /* The kernel has other errors for this one. */
     int fd = OK(socket(AF_INET, SOCK_DGRAM, 0));
     OK(SET(fd, IPPROTO_IP, IP_XFRM_POLICY, policy));
-    CHECK(hidden(fd) == REGISTRY_POLICY);
+    CHECK(hidden(fd) == HIDDEN(POLICY));
     OK(setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, NULL, 0));
     CHECK(hidden(fd) == 0);
     OK(close(fd));
@@ -84,10 +84,10 @@ static void two(void) {
     OK(SET(fd, IPPROTO_IPV6, IPV6_MTU, size));
     OK(SET(fd, IPPROTO_IPV6, IPV6_PKTINFO, info));
     OK(SET(fd, IPPROTO_IPV6, IPV6_MTU, off));
-    CHECK(hidden(fd) == REGISTRY_PACKET_INFO);
+    CHECK(hidden(fd) == HIDDEN(PACKET_INFO));
     OK(SET(fd, IPPROTO_IPV6, IPV6_MTU, size));
     OK(setsockopt(fd, IPPROTO_IPV6, IPV6_MTU, NULL, sizeof size));
-    CHECK(hidden(fd) == REGISTRY_PACKET_INFO);
+    CHECK(hidden(fd) == HIDDEN(PACKET_INFO));
     OK(close(fd));
 }
 
@@ -100,7 +100,7 @@ static void keys(void) {
     FAILS(setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &key, 1), EINVAL);
     CHECK(hidden(fd) == 0);
     OK(SET(fd, IPPROTO_TCP, TCP_MD5SIG, key));
-    CHECK(hidden(fd) == REGISTRY_KEYS);
+    CHECK(hidden(fd) == HIDDEN(KEYS));
     OK(close(fd));
 }
 
@@ -112,7 +112,7 @@ static void multicast(void) {
     memcpy(&join.gr_group, &group, sizeof group);
     OK(SET(datagrams, IPPROTO_IP, MCAST_JOIN_GROUP, join));
     OK(SET(stream, IPPROTO_IP, MCAST_JOIN_GROUP, join));
-    CHECK(hidden(datagrams) == 0 && hidden(stream) == REGISTRY_MULTICAST_STREAM);
+    CHECK(hidden(datagrams) == 0 && hidden(stream) == HIDDEN(MULTICAST_STREAM));
     OK(close(datagrams));
     OK(close(stream));
 }
@@ -155,7 +155,7 @@ static void flow_labels(void) {
     CHECK(atomic_load(&record(fd)->flow_labels) == 0);
     CHECK(system("echo 0 > /proc/sys/net/ipv6/flowlabel_consistency") == 0);
     OK(SET(stream, IPPROTO_IPV6, IPV6_FLOWLABEL_MGR, reflection));
-    CHECK(hidden(stream) == REGISTRY_FLOW_REFLECTION && atomic_load(&record(stream)->flow_labels) == 0);
+    CHECK(hidden(stream) == HIDDEN(FLOW_LABEL) && atomic_load(&record(stream)->flow_labels) == 0);
     reflection.flr_action = IPV6_FL_A_PUT;
     OK(SET(stream, IPPROTO_IPV6, IPV6_FLOWLABEL_MGR, reflection));
     CHECK(hidden(stream) == 0 && atomic_load(&record(stream)->flow_labels) == 0);
@@ -176,10 +176,10 @@ static void zerocopy(void) {
     OK(send(ends[0], "x", 1, 0));
     CHECK(hidden(ends[0]) == 0);
     OK(send(ends[0], "x", 1, MSG_ZEROCOPY));
-    CHECK(hidden(ends[0]) == REGISTRY_ZEROCOPY && hidden(ends[1]) == 0);
+    CHECK(hidden(ends[0]) == HIDDEN(ZEROCOPY_NUMBERS) && hidden(ends[1]) == 0);
     OK(SET(ends[1], SOL_SOCKET, SO_ZEROCOPY, on));
     OK(sendmsg(ends[1], &nothing, MSG_ZEROCOPY));
-    CHECK(hidden(ends[1]) == REGISTRY_ZEROCOPY);
+    CHECK(hidden(ends[1]) == HIDDEN(ZEROCOPY_NUMBERS));
     OK(close(ends[0]));
     OK(close(ends[1]));
 
@@ -187,7 +187,7 @@ static void zerocopy(void) {
     for (int i = 0; i < 2; i++) OK(SET(ends[i], SOL_SOCKET, SO_ZEROCOPY, on));
     OK(sendto(ends[0], "x", 1, MSG_ZEROCOPY, NULL, 0));
     OK(sendmmsg(ends[1], &message, 1, MSG_ZEROCOPY));
-    CHECK(hidden(ends[0]) == REGISTRY_ZEROCOPY && hidden(ends[1]) == REGISTRY_ZEROCOPY);
+    CHECK(hidden(ends[0]) == HIDDEN(ZEROCOPY_NUMBERS) && hidden(ends[1]) == HIDDEN(ZEROCOPY_NUMBERS));
     OK(close(ends[0]));
     OK(close(ends[1]));
 }
@@ -206,8 +206,7 @@ static void inherited(void) {
     OK(connect(client, (struct sockaddr *)&at, sizeof at));
     OK(SET(listener, IPPROTO_IPV6, IPV6_MTU, off));
     server = OK(accept(listener, NULL, NULL));
-    CHECK(hidden(listener) == REGISTRY_FRAGMENT_SIZE && hidden(server) == REGISTRY_FRAGMENT_SIZE &&
-          hidden(client) == 0);
+    CHECK(hidden(listener) == HIDDEN(FRAGMENT_SIZE) && hidden(server) == HIDDEN(FRAGMENT_SIZE) && hidden(client) == 0);
     OK(SET(server, IPPROTO_IPV6, IPV6_MTU, off));
     CHECK(hidden(server) == 0);
     OK(close(server));
@@ -243,7 +242,7 @@ static void syn_read(void) {
     CHECK(hidden(server) == 0);
     length = sizeof syn;
     OK(getsockopt(server, IPPROTO_TCP, TCP_SAVED_SYN, syn, &length));
-    CHECK(length > 0 && hidden(server) == REGISTRY_SYN_READ);
+    CHECK(length > 0 && hidden(server) == HIDDEN(SYN_READ));
     OK(close(server));
     OK(close(client));
     OK(close(listener));
@@ -293,7 +292,7 @@ static void group_to_be(void) {
     int stream = member(SOCK_STREAM, &at), datagrams = OK(socket(AF_INET, SOCK_DGRAM, 0));
 
     attach(stream);
-    CHECK(hidden(stream) == REGISTRY_GROUP_PROGRAM && !has_program(REGISTRY_TCP, at.sin_port));
+    CHECK(hidden(stream) == HIDDEN(GROUP_PROGRAM) && !has_program(REGISTRY_TCP, at.sin_port));
     OK(listen(stream, 1));
     CHECK(hidden(stream) == 0 && has_program(REGISTRY_TCP, at.sin_port));
     OK(SET(stream, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, off));
@@ -301,7 +300,7 @@ static void group_to_be(void) {
 
     OK(SET(datagrams, SOL_SOCKET, SO_REUSEPORT, on));
     attach(datagrams);
-    CHECK(hidden(datagrams) == REGISTRY_GROUP_PROGRAM);
+    CHECK(hidden(datagrams) == HIDDEN(GROUP_PROGRAM));
     OK(SET(datagrams, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, off));
     CHECK(hidden(datagrams) == 0);
     attach(datagrams);
@@ -337,7 +336,7 @@ static void shared(const char *self) {
         _exit(127);
     }
     succeeds(child);
-    CHECK(hidden(fd) == REGISTRY_FRAGMENT_SIZE);
+    CHECK(hidden(fd) == HIDDEN(FRAGMENT_SIZE));
     OK(close(fd));
 }
 
