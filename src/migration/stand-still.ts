@@ -12,6 +12,7 @@ import { signedSockets } from '../program/facts';
 import { freezeProgram, thawProgram } from '../program/freeze';
 import { withHidden } from '../program/hidden';
 import { clearInitDirectory } from '../program/init-directory';
+import { sweepRegistry } from '../program/registry';
 import { criuKeyOf } from '../program/terminal';
 import { connectionName } from '../vocabulary/endpoint';
 import { type Connection, connectionText } from '../vocabulary/endpoint';
@@ -91,6 +92,8 @@ async function lock(context: SourceContext): Promise<void> {
   );
   late.push(...reasonsOfNeighbours(connections, context.host));
   if (late.length > 0) throw refusal(late);
+  // None is on its way in a message then: these are all that the program has.
+  sweepRegistry(registry, context.held);
   await suspendNewcomers(context, connections);
 }
 
