@@ -16,7 +16,8 @@ int shim_socket(int family, int type, int protocol) {
     return fd;
 }
 
-/* `room` is what the program said that its buffer holds; *length what the peer's address has. */
+/* Takes note of a connection that was accepted. `room` is what the program said that its buffer holds, *length what the
+ * peer's address needs: where it was cut short, the program does not know it. */
 static void accepted(int listener, int fd, const struct sockaddr *address, socklen_t room, const socklen_t *length) {
     const struct registry_record *from = table_record(listener);
 
@@ -65,8 +66,8 @@ int shim_dup(int fd) {
     return result;
 }
 
-/* dup2 and dup3 close what `to` was in the same step. dup2 of a descriptor onto itself does nothing, and is told by
- * flags -1. */
+/* dup2 (which has flags -1 here) or dup3: they close what `to` was in the same step. dup2 of a descriptor onto itself does
+ * nothing. */
 static int replace(int from, int to, int flags) {
     uint64_t entry;
     int result;

@@ -15,7 +15,7 @@ int shim_close(int fd) {
     }
     entry = table_remove(fd);
     result = libc.close(fd);
-    /* After an error other than EBADF Linux has closed it all the same (close(2)). */
+    /* Linux has closed it whatever the error is, unless that is EBADF (close(2)). */
     table_bury(entry);
     return result;
 }
@@ -31,7 +31,7 @@ int shim_fclose(FILE *stream) {
     return result;
 }
 
-/* Without the two descriptors of ours, in up to three pieces. */
+/* Closes all but the two descriptors of ours, in up to three pieces. */
 static int close_around(unsigned int first, unsigned int last, int flags) {
     unsigned int memory = (unsigned int)atomic_load(&memory_fd), event = (unsigned int)atomic_load(&event_fd);
     unsigned int gaps[2] = {memory < event ? memory : event, memory < event ? event : memory};
@@ -52,7 +52,7 @@ int shim_close_range(unsigned int first, unsigned int last, int flags) {
     return close_around(first, last, flags);
 }
 
-/* Cannot fail, says closefrom(3): without close_range(2), which a sandbox may forbid, one by one. */
+/* closefrom(3) cannot fail: without close_range(2), which a sandbox may forbid, it closes one by one. */
 void shim_closefrom(int first) {
     int error = errno;
     unsigned int from = first < 0 ? 0 : (unsigned int)first;

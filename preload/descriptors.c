@@ -5,6 +5,7 @@
 
 #include "shim.h"
 
+/* So many descriptors are tried where there is no /proc. */
 #define GUESSED 1024
 
 /* getdents64(2)'s entry. */
@@ -16,7 +17,7 @@ struct entry {
     char name[];
 };
 
-/* -1: not a number, as "." and "..". */
+/* -1: it is none, as "." and "..". */
 static int number(const char *name) {
     int value = 0;
 

@@ -39,7 +39,7 @@ int shim_execveat(int folder, const char *path, char *const arguments[], char *c
     return failed(libc.execveat(folder, path, arguments, environment, flags));
 }
 
-/* How many arguments a list has, its NULL included. */
+/* Returns how many arguments a list has, its NULL included. */
 static size_t count(const char *first, va_list list) {
     size_t number = 1;
 
@@ -47,7 +47,7 @@ static size_t count(const char *first, va_list list) {
     return number;
 }
 
-/* Leaves the list behind its NULL, where execle has the environment. */
+/* Puts them into an array. Leaves the list behind its NULL, where execle has the environment. */
 static void collect(char **arguments, const char *first, va_list *list) {
     const char *argument = first;
 

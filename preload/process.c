@@ -10,7 +10,8 @@
 /* Whose memory this is. */
 static _Atomic pid_t owner;
 
-/* One fork at a time, and no handler of the program in between: FOR_CHILD marks belong to one fork. */
+/* One fork goes on at a time, and no handler of the program runs in between: the marks that table_take_for_child leaves belong
+ * to one fork. */
 static atomic_flag forking = ATOMIC_FLAG_INIT;
 static sigset_t mask_before;
 

@@ -12,7 +12,7 @@
 _Atomic int memory_fd = -1;
 _Atomic int event_fd = -1;
 
-/* Maps the registry behind fd; NULL: it is something else. */
+/* Maps the registry behind fd. NULL: it is something else. */
 static struct registry *map(int fd) {
     struct stat status;
     void *memory;
@@ -25,7 +25,7 @@ static struct registry *map(int fd) {
     return NULL;
 }
 
-/* "<memfd>,<eventfd>" */
+/* Takes "<memfd>,<eventfd>" apart. */
 static bool parse(const char *text, int *memory, int *event) {
     char *end;
     long first, second;
@@ -41,7 +41,7 @@ static bool parse(const char *text, int *memory, int *event) {
     return true;
 }
 
-/* The memfd's name in /proc is "/memfd:NAME (deleted)". */
+/* For each_descriptor. The memfd's name in /proc is "/memfd:NAME (deleted)". */
 static int has_registry_name(int fd, void *found) {
     static const char prefix[] = "/memfd:" REGISTRY_MEMFD_NAME " ";
     char path[32], target[sizeof prefix + 16];
@@ -70,7 +70,7 @@ int protected_find(struct registry **found) {
 
 static bool is_free(int fd) { return libc.fcntl(fd, F_GETFD, NULL) < 0 && errno == EBADF; }
 
-/* Two free numbers side by side, below the memfd's as init chose it; -1: none. */
+/* Returns the higher of two free numbers side by side: the eventfd's is one less, as init chose them. -1: there are none. */
 static int free_pair(int below) {
     for (int fd = below - 1; fd > STDERR_FILENO; fd--)
         if (is_free(fd) && is_free(fd - 1)) return fd;

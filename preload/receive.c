@@ -1,4 +1,7 @@
-/* Calls that take data from sockets, and descriptors. */
+/*
+ * Calls that take data from sockets, and descriptors with it. A blocking one that a freeze cuts short goes on until it has
+ * as much as it would have waited for.
+ */
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -7,7 +10,7 @@
 #include "shim.h"
 #include "table.h"
 
-/* libc's own checks, for programs built with _FORTIFY_SOURCE: it never returns from a buffer too small. */
+/* Programs that are built with _FORTIFY_SOURCE call these. libc's own ends the program where the buffer is too small. */
 ssize_t shim___read_chk(int fd, void *buffer, size_t size, size_t room) {
     return size > room ? libc.__read_chk(fd, buffer, size, room) : shim_read(fd, buffer, size);
 }
@@ -25,8 +28,9 @@ ssize_t shim___recvfrom_chk(int fd, void *buffer, size_t size, size_t room, int 
 static bool is_stream(int fd) { return socket_option(fd, SO_TYPE, 0) == SOCK_STREAM; }
 
 /*
- * Of `size` bytes, how many a call that blocks promises unless a signal, an error or the end comes, none of which a
- * freeze is: all with MSG_WAITALL, else up to the low-water mark. A datagram is whole as it is. errno untouched.
+ * Returns how many of `size` bytes a call that blocks promises unless a signal, an error or the end of the stream comes, and
+ * a freeze is none of these: all of them with MSG_WAITALL, else as many as the low-water mark. A datagram is whole as it is.
+ * errno untouched.
  */
 static size_t promised(int fd, int flags, size_t size) {
     if (!is_stream(fd)) return 0;
@@ -35,7 +39,7 @@ static size_t promised(int fd, int flags, size_t size) {
     return mark < size ? mark : size;
 }
 
-/* Until `least` bytes are there. The new count. errno untouched. */
+/* Receives until `least` bytes are there; `done` are. Returns how many are now. errno untouched. */
 static size_t receive_rest(const struct attempt *attempt, int fd, char *buffer, size_t least, int flags, size_t done) {
     int error = errno;
 
@@ -49,10 +53,12 @@ static size_t receive_rest(const struct attempt *attempt, int fd, char *buffer, 
     return done;
 }
 
-/* Whether the next look at the bytes sees the same again: an offset goes on (SO_PEEK_OFF, socket(7)). errno untouched. */
+/* True: the call only looks at the bytes, and the next look sees the same ones; with SO_PEEK_OFF it would not (socket(7)).
+ * errno untouched. */
 static bool looks_again(int fd, int flags) { return flags & MSG_PEEK && socket_option(fd, SO_PEEK_OFF, -1) < 0; }
 
-/* Looks at all once more, until `least` bytes are there or a whole wait brought none. The new count. errno untouched. */
+/* Looks at all once more, until `least` bytes are there or a whole wait brought no more. Returns how many were seen. errno
+ * untouched. */
 static size_t look_again(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, size_t least,
                          int flags, size_t seen) {
     struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = count};
@@ -66,15 +72,6 @@ static size_t look_again(const struct attempt *attempt, int fd, const struct iov
     }
     errno = error;
     return seen;
-}
-
-static ssize_t receive_whole(const struct attempt *attempt, int fd, char *buffer, size_t size, int flags,
-                             ssize_t result) {
-    if (result <= 0 || (size_t)result >= size || !unlikely(attempt_frozen(attempt))) return result;
-    size_t least = promised(fd, flags, size);
-    if (!looks_again(fd, flags)) return (ssize_t)receive_rest(attempt, fd, buffer, least, flags, (size_t)result);
-    struct iovec whole = {.iov_base = buffer, .iov_len = size};
-    return (ssize_t)look_again(attempt, fd, &whole, 1, least, flags, (size_t)result);
 }
 
 static ssize_t receive_parts(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, int flags,
@@ -94,6 +91,14 @@ static ssize_t receive_parts(const struct attempt *attempt, int fd, const struct
         start = end;
     }
     return (ssize_t)done;
+}
+
+static ssize_t receive_whole(const struct attempt *attempt, int fd, void *buffer, size_t size, int flags,
+                             ssize_t result) {
+    const struct iovec whole = {.iov_base = buffer, .iov_len = size};
+
+    if (result <= 0 || (size_t)result >= size) return result;
+    return receive_parts(attempt, fd, &whole, 1, flags, result);
 }
 
 ssize_t shim_read(int fd, void *buffer, size_t size) {
@@ -141,7 +146,7 @@ ssize_t shim_recvfrom(int fd, void *buffer, size_t size, int flags, struct socka
     return receive_whole(&attempt, fd, buffer, size, flags, result);
 }
 
-/* Descriptors that came along (SCM_RIGHTS, unix(7)). */
+/* Takes note of the descriptors that came with the message (SCM_RIGHTS, unix(7)). */
 static void arrivals(struct msghdr *message) {
     struct cmsghdr *header = message->msg_controllen ? CMSG_FIRSTHDR(message) : NULL;
 
@@ -166,8 +171,8 @@ ssize_t shim_recvmsg(int fd, struct msghdr *message, int flags) {
     return receive_parts(&attempt, fd, message->msg_iov, message->msg_iovlen, flags, result);
 }
 
-/* Something to receive, or nothing ever again. False: an error, which the next call is to find, a signal or the end of
- * SO_RCVTIMEO came first. errno untouched. */
+/* Waits until there is something to receive, or can never be any more. False: an error, which the next call is to find, a
+ * signal or the end of SO_RCVTIMEO came first. errno untouched. */
 static bool await_message(int fd) {
     struct pollfd poller = {.fd = fd, .events = POLLIN};
     struct timeval time = {0};
@@ -183,8 +188,9 @@ static bool await_message(int fd) {
 
 /*
  * A call that blocks waits for all messages. In the kernel a signal between two of them, and so a freeze, would become
- * the socket's error (do_recvmmsg() in net/socket.c): ERESTARTSYS, for poll and the next call to show. So a call never
- * waits there once it has one. On a stream each waits for as much as was promised, so they come one by one.
+ * the socket's error (do_recvmmsg() in net/socket.c): ERESTARTSYS, which poll and the next call show. So once a call has
+ * one message, it waits here and not there. On a stream each message waits for as much as was promised, so they come one by
+ * one.
  */
 int shim_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout) {
     struct attempt attempt = attempt_begin();
@@ -209,7 +215,7 @@ int shim_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
     return (int)done;
 }
 
-/* What is in a pipe goes to a socket that blocks whole. */
+/* True: only a freeze stopped this; a socket that blocks takes all that is in the pipe. errno untouched. */
 static bool splice_goes_on(const struct attempt *attempt, int in, int out) {
     int left = 0, error = errno;
     bool goes_on = attempt_frozen(attempt) && socket_option(out, SO_TYPE, -1) >= 0 && ioctl(in, FIONREAD, &left) == 0 &&

@@ -2,8 +2,6 @@
  * Calls that give data to sockets. A blocking one that a freeze cuts short goes on with the rest, as if nothing had
  * been: the program may never have looked at the count, since without signals there is none but the full one.
  */
-#include <netinet/in.h>
-#include <string.h>
 #include <sys/sendfile.h>
 
 #include "attempt.h"
@@ -13,22 +11,23 @@
 #include "shim.h"
 #include "table.h"
 
-/* What is for the first part of a call only: its connect, and the one notification that the program counts. */
+/* These are for the first part of a call only: its connect, and the one notification that the program counts. */
 #define ONCE (MSG_FASTOPEN | MSG_ZEROCOPY)
 
-/* Send with these flags; or write, for what need not be a socket. */
+/* Stands for the flags where a call is to write: to what need not be a socket. */
 #define WRITE (-1)
 
 static ssize_t put(int fd, const void *buffer, size_t size, int flags) {
     return flags == WRITE ? libc.write(fd, buffer, size) : libc.send(fd, buffer, size, flags);
 }
 
-/* Whether a count that is too small is a freeze's doing, and the program's to wait for. */
+/* True: only a freeze made a count too small, and the call would have waited for the rest. errno untouched. */
 static bool goes_on(const struct attempt *attempt, int fd, int flags) {
     return attempt_frozen(attempt) && is_blocking(fd, flags == WRITE ? 0 : flags);
 }
 
-/* Returns the new count; less than size: that is how far it went, for a reason of the socket's own. errno untouched. */
+/* Gives the rest; `done` bytes are given. Returns how many are now: fewer than `size` for a reason of the socket's own. errno
+ * untouched. */
 static size_t put_rest(const struct attempt *attempt, int fd, const char *buffer, size_t size, int flags, size_t done) {
     int error = errno;
 
@@ -84,7 +83,7 @@ ssize_t shim_writev(int fd, const struct iovec *parts, int count) {
     return result;
 }
 
-/* With an offset it is no call for sockets, and not for us to continue. */
+/* With an offset it is no call for sockets. */
 ssize_t shim_pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
@@ -96,7 +95,7 @@ ssize_t shim_pwritev2(int fd, const struct iovec *parts, int count, off_t offset
     return result;
 }
 
-/* TCP fast open connects with the first data (tcp(7)). */
+/* With TCP fast open, the first data connects (tcp(7)). */
 static void connected_by_send(int fd, const struct sockaddr *to, socklen_t length, ssize_t result) {
     struct registry_record *record = table_record(fd);
 
@@ -132,7 +131,7 @@ ssize_t shim_sendto(int fd, const void *buffer, size_t size, int flags, const st
     return result;
 }
 
-/* Ancillary data and the address went with the first byte. */
+/* Ancillary data and the address go with the first byte, so the rest is sent without them. */
 ssize_t shim_sendmsg(int fd, const struct msghdr *message, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
@@ -149,7 +148,6 @@ ssize_t shim_sendmsg(int fd, const struct msghdr *message, int flags) {
 /* The kernel stops at the first message that it could not send whole; a freeze is no reason to. */
 int shim_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags) {
     struct attempt attempt = attempt_begin();
-    int error = errno;
     unsigned int sent = 0;
     int result;
 
@@ -168,11 +166,11 @@ int shim_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
         if (sent == count || last->msg_len < total(parts, number) || !goes_on(&attempt, fd, flags)) break;
     }
     if (!sent) return result;
-    errno = error;
+    errno = attempt.error;
     return (int)sent;
 }
 
-/* 0 is the end of the file. */
+/* A result of 0 is the end of the file. */
 ssize_t shim_sendfile(int out, int in, off_t *offset, size_t count) {
     struct attempt attempt = attempt_begin();
     size_t sent = 0;

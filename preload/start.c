@@ -32,7 +32,7 @@ static void bind_libc(void) {
 #define VARIANT(result, name, of, parameters, arguments)
 #define VARIADIC(result, name, parameters)
 #include "calls.h"
-    /* Since glibc 2.34. */
+    /* glibc has it since 2.34. */
     if ((void *)libc._Fork == (void *)missing) libc._Fork = libc.fork;
 }
 

@@ -36,8 +36,8 @@ int shim_shutdown(int fd, int how) {
     return result;
 }
 
-/* AF_UNSPEC takes a connection apart (connect(2)). What a connect in progress was told stays: to ask again is how a
- * program learns how it went. */
+/* AF_UNSPEC takes a connection apart (connect(2)). A connect on a socket that connects already keeps the names: to connect
+ * again is how a program learns how it went. */
 static void connected(int fd, const struct sockaddr *address, socklen_t length) {
     struct registry_record *record = table_record(fd);
 

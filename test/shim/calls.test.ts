@@ -34,12 +34,12 @@ describe('the shim', () => {
     expect(await run(name)).toEqual(clean);
   });
 
-  // A fork in the middle of another thread's close may count one reference too many, which a sweep puts right.
+  // A fork in the middle of another thread's close may count one reference too many, which stays until a sweep.
   test('threads: counts nothing too low where another thread forks', async () => {
     expect(await run('threads', 'fork')).toMatchObject({ status: 0, stderr: '' });
   });
 
-  // The checks about handlers hold for libc itself: they are no invention of the shim's.
+  // What it checks about handlers holds for libc itself too.
   test('signals: says the same without the shim', async () => {
     expect(await programs.run('signals', [])).toEqual({ status: 0, stdout: '', stderr: '' });
   });

@@ -12,13 +12,13 @@ export interface Run {
   readonly stderr: string;
 }
 
-/** The C programs beside this file, compiled into a folder of their own. */
+/** Compiles the C programs beside this file into a folder of its own, and runs them. */
 export class Programs {
   private readonly folder = mkdtempSync(join(tmpdir(), 'migrun-shim-'));
 
   constructor(names: readonly string[]) {
     for (const name of names) {
-      const flags = ['-std=c11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-pthread'];
+      const flags = ['-std=c11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Wshadow', '-Werror', '-pthread'];
       const source = join(__dirname, 'programs', `${name}.c`);
       execFileSync('cc', [...flags, source, '-o', this.path(name), '-lutil']);
     }

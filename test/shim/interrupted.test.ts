@@ -8,7 +8,7 @@ const BULK = 8 << 20;
 const PIPE = 1 << 20;
 const SHORT_MS = 300;
 
-/** What a call returns when only a freeze came in between, and what says that it has waited to the end. */
+/** What a call returns when only a freeze came in between, and how long it must have waited. */
 interface Case {
   readonly name: string;
   readonly result: number;
@@ -16,7 +16,7 @@ interface Case {
   readonly atLeastMs?: number;
 }
 
-/** A stop shows in these (signal(7)), so that without the shim they would end. */
+/** A stop shows in these (signal(7)): without the shim they would end. */
 const shown: Case[] = [
   { name: 'epoll_wait', result: 1 },
   { name: 'epoll_pwait', result: 1 },
@@ -32,7 +32,7 @@ const shown: Case[] = [
   { name: 'semtimedop', result: 0 },
 ];
 
-/** These return how much was done. */
+/** These return how much was done: without the shim, less. */
 const cutShort: Case[] = [
   ...['send', 'zerocopy', 'write', 'writev', 'sendmsg', 'sendmmsg', 'sendfile'].map((name) => ({ name, result: BULK })),
   { name: 'splice', result: PIPE },
@@ -41,10 +41,10 @@ const cutShort: Case[] = [
   ),
 ];
 
-/** Without the shim it would be cut short, and leave an error behind; in the shim it waits in another call. */
+/** This one would be cut short too, and leave an error behind, so the shim waits in another call. */
 const apart: Case[] = [{ name: 'recvmmsg', result: 8 }];
 
-/** These go on by themselves after a stop, but not after a restore. */
+/** These go on by themselves after a stop, but not after a restore: without the shim they would end. */
 const restarted: Case[] = [
   { name: 'poll', result: 1 },
   { name: 'poll_timeout', result: 0, atLeastMs: SHORT_MS },

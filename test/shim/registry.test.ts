@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Native, Registry } from '../../src/native/contract.js';
 import { Programs, repository, shim } from './harness.js';
 
-/** preload/registry.h, as test/shim/programs/init.c places it. */
+/** Where test/shim/programs/check.h places it. */
 const MEMORY_FD = 1023;
 const EVENT_FD = 1022;
 

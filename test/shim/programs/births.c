@@ -1,4 +1,4 @@
-/* Every call that makes a socket descriptor makes it known, and tells its kind. */
+/* Every call that makes a descriptor of a socket makes it known. */
 #include <sys/pidfd.h>
 #include <sys/un.h>
 
@@ -77,7 +77,7 @@ static void duplicates(void) {
     CHECK(references_of_inode(inode) == 0);
 }
 
-/* A descriptor that is no socket takes the number of one. */
+/* A descriptor that is no socket takes the number of one that is. */
 static void replacement(void) {
     int fd = OK(socket(AF_INET, SOCK_STREAM, 0)), file = OK(open("/dev/null", O_RDONLY));
     uint64_t inode = inode_of(fd);

@@ -5,14 +5,14 @@
 #include "check.h"
 
 #define OF_EACH 17000
-/* Above the registry's own. */
+/* The lowest descriptor of them, above the registry's own. */
 #define FIRST 2000
 
 _Static_assert(2 * OF_EACH > REGISTRY_FIRST_SLOTS, "more than the first part's");
 
 static int nth(int index) { return FIRST + index; }
 
-/* How many the system lets a process have. */
+/* Lets this process have as many descriptors as the system allows. Returns how many. */
 static int allow(void) {
     struct rlimit limit;
 

@@ -1,4 +1,4 @@
-/* What the kernel shows to nobody is noted when it is set, and as long as it is. */
+/* An option that the kernel shows to nobody is noted when it is set, for as long as it is set. */
 #include "check.h"
 
 #include <net/if.h>
@@ -21,7 +21,7 @@ static bool has_program(enum registry_protocol protocol, in_port_t port) {
     return atomic_load(&registry->group_programs[protocol][ntohs(port) / 64]) >> ntohs(port) % 64 & 1;
 }
 
-/* A network of its own, with one address. */
+/* Gives this process a network of its own, with one address. */
 static void isolate(void) {
     CHECK(unshare(CLONE_NEWNET) == 0);
     CHECK(system("ip link set lo up && ip addr add fd77::1/64 dev lo nodad") == 0);
@@ -36,7 +36,7 @@ static void what_is_shown_is_not_noted(void) {
     OK(close(fd));
 }
 
-/* Set, copied, set to nothing; and refused by the kernel. */
+/* One option is set, copied and set to nothing; and the kernel refuses it. */
 static void one(int family, int level, int name, const void *value, const void *none, socklen_t size, uint32_t bit) {
     int fd = OK(socket(family, SOCK_DGRAM, 0)), copy;
 
@@ -67,7 +67,7 @@ static void each(void) {
     one(AF_INET6, IPPROTO_IPV6, IPV6_MTU, &size, &off, sizeof size, HIDDEN(FRAGMENT_SIZE));
     one(AF_INET6, IPPROTO_IPV6, IPV6_PKTINFO, &info, &no_info, sizeof info, HIDDEN(PACKET_INFO));
     one(AF_INET, IPPROTO_IP, IP_MULTICAST_IF, &index, &address, sizeof index, HIDDEN(MULTICAST_INDEX));
-    /* The kernel has other errors for this one. */
+    /* The kernel has other errors for this one than one() expects. */
     int fd = OK(socket(AF_INET, SOCK_DGRAM, 0));
     OK(SET(fd, IPPROTO_IP, IP_XFRM_POLICY, policy));
     CHECK(hidden(fd) == HIDDEN(POLICY));
@@ -192,7 +192,7 @@ static void zerocopy(void) {
     OK(close(ends[1]));
 }
 
-/* Also of a connection that was made before the listening socket lost it. */
+/* A connection has what its listening socket had when it was made, also where that has lost it since. */
 static void inherited(void) {
     struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     socklen_t length = sizeof at;
@@ -286,7 +286,7 @@ static void group_of_datagram_sockets(void) {
     OK(close(second));
 }
 
-/* Attached before there is a group. */
+/* The program is attached before there is a group. */
 static void group_to_be(void) {
     struct sockaddr_in at = loopback(0);
     int stream = member(SOCK_STREAM, &at), datagrams = OK(socket(AF_INET, SOCK_DGRAM, 0));
@@ -323,7 +323,7 @@ static void attached_to_nothing(void) {
     OK(close(fd));
 }
 
-/* A child, and what that executes, set it for all who have the socket. */
+/* What a child executes sets an option for all who have the socket. */
 static void shared(const char *self) {
     char number[16];
     int fd = OK(socket(AF_INET6, SOCK_DGRAM, 0));

@@ -1,4 +1,4 @@
-/* What a socket is, as it changes, and what the supervisor is told of it. */
+/* The registry knows what a socket becomes, and the supervisor is told of it. */
 #include <poll.h>
 
 #include "check.h"
@@ -90,7 +90,7 @@ static void fast_open(void) {
     OK(close(listener));
 }
 
-/* Only what can be a connection between hosts is worth a look. */
+/* The supervisor is not told of sockets that can be no connection between hosts. */
 static void local(void) {
     int pair[2];
 
