@@ -1,11 +1,10 @@
 /*
  * Every call that the shim wraps, in one table. It is included several times, and gives the pointers to libc's own
- * functions (libc.NAME, shim.h), our functions' declarations (shim_NAME), the exported functions (start.c) and the list of
- * exports (exports.map, which a test holds against this).
+ * functions (libc.NAME, shim.h), our functions' declarations (shim_NAME, shim.h) and the exported functions (start.c).
  *
  *   CALL(result, name, parameters, arguments)           name calls shim_name; libc.name is libc's
  *   VARIANT(result, name, of, parameters, arguments)    another name of shim_of
- *   VARIADIC(result, name, parameters)                  written out where it belongs
+ *   VARIADIC(result, name, parameters)                  written out where it belongs (exec.c)
  *
  * All types are those of an LP64 system: there the calls with and without 64 are the same.
  */

@@ -28,7 +28,7 @@
  * SO_SNDTIMEO that starts again after a freeze has its whole time again.
  *
  * Declared here is what is in start.c, and every shim_NAME; each of the other headers is the source's of the same name. Only
- * the functions that the program gets are visible outside of the shim (binding.gyp, exports.map).
+ * the functions that the program gets are visible outside of the shim (binding.gyp).
  */
 #pragma once
 
