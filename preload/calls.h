@@ -4,7 +4,7 @@
  *
  *   CALL(result, name, parameters, arguments)           name calls shim_name; libc.name is libc's
  *   VARIANT(result, name, of, parameters, arguments)    another name of shim_of
- *   VARIADIC(result, name, parameters)                  written out where it belongs (exec.c)
+ *   VARIADIC(result, name, parameters)                  written out in process.c
  *
  * All types are those of an LP64 system: there the calls with and without 64 are the same.
  */
@@ -119,7 +119,7 @@ VARIANT(sighandler_t, __sysv_signal, sysv_signal, (int number, sighandler_t hand
 CALL(sighandler_t, sigset, (int number, sighandler_t handler), (number, handler))
 CALL(int, siginterrupt, (int number, int interrupts), (number, interrupts))
 
-/* Processes: process.c, exec.c. */
+/* Processes: process.c. */
 CALL(pid_t, fork, (void), ())
 VARIANT(pid_t, __fork, fork, (void), ())
 CALL(pid_t, _Fork, (void), ())

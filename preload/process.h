@@ -17,10 +17,3 @@
 
 /* Once in each program image. */
 void process_start(void);
-
-/* Gives all references back, before this image ends. Does nothing in a process that only borrows our memory, as the child
- * of a clone(2) with CLONE_VM does. */
-void process_leave(void);
-
-/* The image did not end: the exec failed. errno untouched. */
-void process_stay(void);
