@@ -59,7 +59,7 @@ void registry_unmap(struct registry_mapping *mapping) {
     free(mapping);
 }
 
-/* With the second part, once the program has one. What the program says of that it could have made up. */
+/* The view has the second part too, once the program has one. The program may lie about that, so the memfd is asked. */
 static const struct registry_view *view_of(struct registry_mapping *mapping) {
     struct registry_view *view = &mapping->view;
     struct stat status;
@@ -84,7 +84,7 @@ void registry_end_freeze(struct registry_mapping *mapping) {
     atomic_store(freezes, (atomic_load(freezes) + 1) & ~1u);
 }
 
-/* 0 for a slot that is free, or just being taken. */
+/* 0: the slot is free, or just being taken. */
 static uint32_t references_of(const struct registry_view *view, uint32_t slot) {
     uint32_t references = registry_references(atomic_load(registry_word_at(view, slot)));
 
@@ -104,7 +104,7 @@ size_t registry_list(struct registry_mapping *mapping, uint64_t *inodes, size_t 
     return count;
 }
 
-/* A bit for each enum hidden_option. */
+/* Returns a bit for each enum hidden_option that the socket has. */
 static uint32_t hidden_of(const struct registry_record *record) {
     uint32_t found = (uint32_t)atomic_load(&record->hidden);
 
@@ -150,7 +150,7 @@ size_t registry_list_groups(struct registry_mapping *mapping, struct registry_gr
     return count;
 }
 
-/* In the order of the numbers that they begin with. */
+/* For items that begin with a number, which orders them. */
 static int compare(const void *left, const void *right) {
     uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
 
@@ -201,7 +201,7 @@ static void clear(const struct registry_mapping *mapping, void *memory, size_t s
         memset(memory, 0, size);
 }
 
-/* From `from` on, up to `to`: they are as before anybody had them. */
+/* Slots from `from` on, up to `to`, become as they were before anybody had them. */
 static void clear_slots(const struct registry_mapping *mapping, uint32_t from, uint32_t to) {
     const struct registry_view *view = &mapping->view;
 
@@ -213,7 +213,7 @@ static void clear_slots(const struct registry_mapping *mapping, uint32_t from, u
     }
 }
 
-/* Of every hint it is unknown whether its socket is any more. */
+/* A hint does not say whether its socket still is. */
 static void clear_hints(const struct registry_mapping *mapping) {
     const struct registry_view *view = &mapping->view;
 
@@ -226,7 +226,7 @@ int registry_sweep(struct registry_mapping *mapping, const uint64_t *alive, size
     uint64_t *sorted = sorted_copy(alive, count, sizeof *alive);
     uint32_t end = registry_end(view), kept = 0;
 
-    /* The second part may be there and not within our reach. */
+    /* There may be a second part that could not be mapped. */
     if (!sorted || (atomic_load(&view->first->grown) && !view->more)) {
         free(sorted);
         return -ENOMEM;

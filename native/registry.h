@@ -18,7 +18,7 @@ struct registry_hidden_socket {
     uint32_t options; /* a bit for each enum hidden_option */
 };
 
-/* All sockets there that listen, or are bound, are in a group of SO_REUSEPORT that has a program. */
+/* A group of SO_REUSEPORT that has a program: all sockets at this port that listen, or are bound, are in it. */
 struct registry_group {
     int protocol; /* IPPROTO_TCP, IPPROTO_UDP */
     uint16_t port;
@@ -43,16 +43,16 @@ void registry_end_freeze(struct registry_mapping *registry);
 /* Gives the inodes of at most `room` sockets and returns how many there are. `inodes` may be NULL with room 0. */
 size_t registry_list(struct registry_mapping *registry, uint64_t *inodes, size_t room);
 
-/* As registry_list: the sockets that have such options. */
+/* As registry_list, of the sockets that have such options. */
 size_t registry_list_hidden(struct registry_mapping *registry, struct registry_hidden_socket *sockets, size_t room);
 
 /* The program has set SO_RCVTIMEO or SO_SNDTIMEO on some socket. */
 bool registry_has_timeouts(struct registry_mapping *registry);
 
-/* As registry_list. A group whose sockets are closed without SO_DETACH_REUSEPORT_BPF stays among them. */
+/* As registry_list, of groups. One whose sockets are closed without SO_DETACH_REUSEPORT_BPF stays among them. */
 size_t registry_list_groups(struct registry_mapping *registry, struct registry_group *groups, size_t room);
 
-/* Sockets got other inode numbers, as all do in a restore: names told stay with them. All moves at
+/* Sockets got other inode numbers, as all do in a restore; what is known of them stays theirs. All moves have to come at
  * once, since the old number of one may be the new one of another. Only while the program is frozen. 0 or -ENOMEM. */
 int registry_move_inodes(struct registry_mapping *registry, const struct registry_move *moves, size_t count);
 
