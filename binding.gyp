@@ -24,10 +24,8 @@
       "product_dir": "<(PRODUCT_DIR)",
       "sources": ["<!@(ls preload/*.c)"],
       "include_dirs": ["preload"],
+      # What is exported says so (preload/start.c).
       "cflags_c": ["-fvisibility=hidden"],
-      "ldflags": [
-        "-Wl,--version-script=<(module_root_dir)/preload/exports.map"
-      ],
       "libraries": ["-ldl"]
     },
     {

@@ -1,36 +1,35 @@
 /* Calls that make descriptors. */
+#include "attempt.h"
+#include "names.h"
 #include "options.h"
+#include "protected.h"
 #include "shim.h"
-#include "told.h"
+#include "table.h"
 
 int shim_socket(int family, int type, int protocol) {
     int fd = libc.socket(family, type, protocol);
 
-    table_birth(fd, family, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), protocol, REGISTRY_NEW);
+    if (family == AF_INET || family == AF_INET6)
+        table_birth(fd, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), REGISTRY_NEW);
+    else
+        table_arrival(fd);
     return fd;
 }
 
-int shim_socketpair(int family, int type, int protocol, int pair[2]) {
-    int result = libc.socketpair(family, type, protocol, pair);
-
-    for (int i = 0; i < 2 && result == 0; i++)
-        table_birth(pair[i], family, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), protocol, REGISTRY_CONNECTED);
-    return result;
-}
-
-/* `room` is what the program said that its buffer holds; *length what the peer's address has. */
+/* Takes note of a connection that was accepted. `room` is what the program said that its buffer holds, *length what the
+ * peer's address needs: where it was cut short, the program does not know it. */
 static void accepted(int listener, int fd, const struct sockaddr *address, socklen_t room, const socklen_t *length) {
     const struct registry_record *from = table_record(listener);
 
     if (fd < 0) return;
     if (from) {
-        table_birth(fd, from->family, from->type, from->protocol, REGISTRY_CONNECTED);
+        table_birth(fd, from->type, REGISTRY_CONNECTED);
         options_inherit(from, fd);
     } else {
         table_arrival(fd);
     }
-    if (address && length && *length <= room) told_peer(fd, address, *length);
-    notify_if_inet(fd);
+    if (address && length && *length <= room) names_note_peer(fd, address, *length);
+    table_notify(fd);
 }
 
 int shim_accept(int fd, struct sockaddr *address, socklen_t *length) {
@@ -38,7 +37,6 @@ int shim_accept(int fd, struct sockaddr *address, socklen_t *length) {
     socklen_t room = length ? *length : 0;
     int result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.accept(fd, address, length);
     while (result < 0 && attempt_again(&attempt));
     accepted(fd, result, address, room, length);
@@ -50,7 +48,6 @@ int shim_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
     socklen_t room = length ? *length : 0;
     int result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.accept4(fd, address, length, flags);
     while (result < 0 && attempt_again(&attempt));
     accepted(fd, result, address, room, length);
@@ -69,8 +66,8 @@ int shim_dup(int fd) {
     return result;
 }
 
-/* dup2 and dup3 close what `to` was in the same step. dup2 of a descriptor onto itself does nothing, and is told by
- * flags -1. */
+/* dup2 (which has flags -1 here) or dup3: they close what `to` was in the same step. dup2 of a descriptor onto itself does
+ * nothing. */
 static int replace(int from, int to, int flags) {
     uint64_t entry;
     int result;
@@ -80,7 +77,6 @@ static int replace(int from, int to, int flags) {
         return -1;
     }
     if (from == to) return flags < 0 ? libc.dup2(from, to) : libc.dup3(from, to, flags);
-    hold(to, HOLD_ALWAYS);
     entry = table_remove(to);
     result = flags < 0 ? libc.dup2(from, to) : libc.dup3(from, to, flags);
     if (result < 0) {

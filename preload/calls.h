@@ -1,18 +1,16 @@
 /*
  * Every call that the shim wraps, in one table. It is included several times, and gives the pointers to libc's own
- * functions (libc.NAME, shim.h), our functions' declarations (shim_NAME), the exported functions (exported.c) and the
- * list of exports (exports.map, which a test holds against this).
+ * functions (libc.NAME, shim.h), our functions' declarations (shim_NAME, shim.h) and the exported functions (start.c).
  *
  *   CALL(result, name, parameters, arguments)           name calls shim_name; libc.name is libc's
  *   VARIANT(result, name, of, parameters, arguments)    another name of shim_of
- *   VARIADIC(result, name, parameters)                  written out where it belongs
+ *   VARIADIC(result, name, parameters)                  written out in process.c
  *
  * All types are those of an LP64 system: there the calls with and without 64 are the same.
  */
 
 /* New descriptors: birth.c, receive.c. */
 CALL(int, socket, (int family, int type, int protocol), (family, type, protocol))
-CALL(int, socketpair, (int family, int type, int protocol, int pair[2]), (family, type, protocol, pair))
 CALL(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
 CALL(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags), (fd, address, length, flags))
 CALL(int, dup, (int fd), (fd))
@@ -84,30 +82,16 @@ VARIANT(ssize_t, sendfile64, sendfile, (int out, int in, off_t *offset, size_t c
 CALL(ssize_t, splice, (int in, off_t *in_offset, int out, off_t *out_offset, size_t size, unsigned int flags),
      (in, in_offset, out, out_offset, size, flags))
 
-/* Waiting for descriptors: wait.c. */
+/* Waiting for what a freeze or a restore ends with EINTR: wait.c. */
 CALL(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
 VARIANT(int, __poll, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
 CALL(int, __poll_chk, (struct pollfd * fds, nfds_t count, int timeout, size_t room), (fds, count, timeout, room))
-CALL(int, ppoll, (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
-     (fds, count, timeout, mask))
-CALL(int, __ppoll_chk,
-     (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room),
-     (fds, count, timeout, mask, room))
-CALL(int, select, (int count, fd_set *in, fd_set *out, fd_set *urgent, struct timeval *timeout),
-     (count, in, out, urgent, timeout))
-VARIANT(int, __select, select, (int count, fd_set *in, fd_set *out, fd_set *urgent, struct timeval *timeout),
-        (count, in, out, urgent, timeout))
-CALL(int, pselect,
-     (int count, fd_set *in, fd_set *out, fd_set *urgent, const struct timespec *timeout, const sigset_t *mask),
-     (count, in, out, urgent, timeout, mask))
 CALL(int, epoll_wait, (int fd, struct epoll_event *events, int room, int timeout), (fd, events, room, timeout))
 CALL(int, epoll_pwait, (int fd, struct epoll_event *events, int room, int timeout, const sigset_t *mask),
      (fd, events, room, timeout, mask))
 CALL(int, epoll_pwait2,
      (int fd, struct epoll_event *events, int room, const struct timespec *timeout, const sigset_t *mask),
      (fd, events, room, timeout, mask))
-
-/* Waiting for anything else that a freeze or a restore ends with EINTR: sleep.c. */
 CALL(int, nanosleep, (const struct timespec *time, struct timespec *left), (time, left))
 VARIANT(int, __nanosleep, nanosleep, (const struct timespec *time, struct timespec *left), (time, left))
 CALL(int, clock_nanosleep, (clockid_t clock, int flags, const struct timespec *time, struct timespec *left),
@@ -135,7 +119,7 @@ VARIANT(sighandler_t, __sysv_signal, sysv_signal, (int number, sighandler_t hand
 CALL(sighandler_t, sigset, (int number, sighandler_t handler), (number, handler))
 CALL(int, siginterrupt, (int number, int interrupts), (number, interrupts))
 
-/* Processes: process.c, exec.c. */
+/* Processes: process.c. */
 CALL(pid_t, fork, (void), ())
 VARIANT(pid_t, __fork, fork, (void), ())
 CALL(pid_t, _Fork, (void), ())

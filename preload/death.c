@@ -1,7 +1,9 @@
-/* Calls that close descriptors. An entry goes before its descriptor does: theory in shim.h. */
+/* Calls that close descriptors. */
 #include <limits.h>
 
+#include "protected.h"
 #include "shim.h"
+#include "table.h"
 
 int shim_close(int fd) {
     uint64_t entry;
@@ -11,36 +13,25 @@ int shim_close(int fd) {
         errno = EBADF;
         return -1;
     }
-    hold(fd, HOLD_ALWAYS);
     entry = table_remove(fd);
     result = libc.close(fd);
-    /* After an error other than EBADF Linux has closed it all the same (close(2)). */
+    /* Linux has closed it whatever the error is, unless that is EBADF (close(2)). */
     table_bury(entry);
     return result;
 }
 
 int shim_fclose(FILE *stream) {
     int error = errno;
-    int fd = fileno(stream);
-    uint64_t entry = 0;
+    uint64_t entry = table_remove(fileno(stream));
     int result;
 
     errno = error;
-    if (fd >= 0) {
-        hold(fd, HOLD_ALWAYS);
-        entry = table_remove(fd);
-    }
     result = libc.fclose(stream);
     table_bury(entry);
     return result;
 }
 
-static void hold_range(unsigned int first, unsigned int last) {
-    if (!unlikely(atomic_load(&signs->frozen))) return;
-    for (unsigned int fd = first; fd <= last && fd < TABLE_SIZE; fd++) hold((int)fd, HOLD_ALWAYS);
-}
-
-/* Without the two descriptors of ours, in up to three pieces. */
+/* Closes all but the two descriptors of ours, in up to three pieces. */
 static int close_around(unsigned int first, unsigned int last, int flags) {
     unsigned int memory = (unsigned int)atomic_load(&memory_fd), event = (unsigned int)atomic_load(&event_fd);
     unsigned int gaps[2] = {memory < event ? memory : event, memory < event ? event : memory};
@@ -57,14 +48,11 @@ static int close_around(unsigned int first, unsigned int last, int flags) {
 int shim_close_range(unsigned int first, unsigned int last, int flags) {
     if (!registry || first > last || (flags & ~(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE)))
         return libc.close_range(first, last, flags);
-    if (!(flags & CLOSE_RANGE_CLOEXEC)) {
-        hold_range(first, last);
-        table_forget_range(first, last);
-    }
+    if (!(flags & CLOSE_RANGE_CLOEXEC)) table_forget_range(first, last);
     return close_around(first, last, flags);
 }
 
-/* Cannot fail, says closefrom(3): without close_range(2), which a sandbox may forbid, one by one. */
+/* closefrom(3) cannot fail: without close_range(2), which a sandbox may forbid, it closes one by one. */
 void shim_closefrom(int first) {
     int error = errno;
     unsigned int from = first < 0 ? 0 : (unsigned int)first;

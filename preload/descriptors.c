@@ -1,10 +1,11 @@
 #include "descriptors.h"
 
-#include <dirent.h>
+#include <limits.h>
 #include <sys/syscall.h>
 
 #include "shim.h"
 
+/* So many descriptors are tried where there is no /proc. */
 #define GUESSED 1024
 
 /* getdents64(2)'s entry. */
@@ -16,12 +17,12 @@ struct entry {
     char name[];
 };
 
-/* -1: not a number, as "." and "..". */
+/* -1: it is none, as "." and "..". */
 static int number(const char *name) {
     int value = 0;
 
     for (; *name; name++) {
-        if (*name < '0' || *name > '9' || value > TABLE_SIZE) return -1;
+        if (*name < '0' || *name > '9' || value >= INT_MAX / 10) return -1;
         value = value * 10 + (*name - '0');
     }
     return value;
@@ -51,4 +52,21 @@ int each_descriptor(int (*visit)(int fd, void *context), void *context) {
     }
     syscall(SYS_close, folder);
     return result;
+}
+
+bool is_blocking(int fd, int flags) {
+    int error = errno;
+    bool blocking = !(flags & MSG_DONTWAIT) && !(libc.fcntl(fd, F_GETFL, NULL) & O_NONBLOCK);
+
+    errno = error;
+    return blocking;
+}
+
+int socket_option(int fd, int name, int otherwise) {
+    int value, error = errno;
+    socklen_t length = sizeof value;
+    int result = libc.getsockopt(fd, SOL_SOCKET, name, &value, &length);
+
+    errno = error;
+    return result == 0 ? value : otherwise;
 }

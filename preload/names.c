@@ -1,42 +1,26 @@
-/*
- * Names that stay as the program knows them. After a move a connection has another local address, and its peer may
- * have; the program goes on being told what it was told before. Nothing is asked for that the program did not ask:
- * a name is kept when it is told for the first time.
- *
- * Only where a name cannot change by itself: streams of IPv4 and IPv6 that are connected, or listen.
- */
-#include <netinet/in.h>
+#include "names.h"
+
 #include <string.h>
 
 #include "shim.h"
-#include "told.h"
+#include "table.h"
 
 typedef int (*question)(int fd, struct sockaddr *address, socklen_t *length);
 
-static bool is_inet(const struct registry_record *record) {
-    return record->family == AF_INET || record->family == AF_INET6;
-}
-
-void notify_if_inet(int fd) {
-    const struct registry_record *record = table_record(fd);
-
-    if (record && is_inet(record)) notify();
-}
-
-static void keep(struct registry_name *name, const void *address, socklen_t length) {
+static void note(struct registry_name *name, const void *address, socklen_t length) {
     if (length < sizeof(sa_family_t) || length > sizeof name->bytes) return;
     memcpy(name->bytes, address, length);
     atomic_store(&name->length, length);
 }
 
-void told_peer(int fd, const struct sockaddr *address, socklen_t length) {
+void names_note_peer(int fd, const struct sockaddr *address, socklen_t length) {
     struct registry_record *record = table_record(fd);
 
-    if (!record || !is_inet(record) || record->type != SOCK_STREAM || !address) return;
-    keep(&record->peer, address, length);
+    if (!record || record->type != SOCK_STREAM || !address) return;
+    note(&record->peer, address, length);
 }
 
-void told_forget(int fd) {
+void names_forget(int fd) {
     struct registry_record *record = table_record(fd);
 
     if (!record) return;
@@ -48,15 +32,15 @@ void told_forget(int fd) {
 static int answer(int fd, struct registry_name *name, question ask, struct sockaddr *address, socklen_t *length) {
     struct sockaddr_storage real;
     socklen_t real_length = sizeof real, room = *length;
-    uint32_t kept;
+    uint32_t noted;
 
     if (ask(fd, (struct sockaddr *)&real, &real_length) < 0) return -1;
-    kept = atomic_load(&name->length);
-    if (kept && kept <= sizeof name->bytes) {
-        memcpy(&real, name->bytes, kept);
-        real_length = kept;
+    noted = atomic_load(&name->length);
+    if (noted && noted <= sizeof name->bytes) {
+        memcpy(&real, name->bytes, noted);
+        real_length = noted;
     } else {
-        keep(name, &real, real_length);
+        note(name, &real, real_length);
     }
     memcpy(address, &real, room < real_length ? room : real_length);
     *length = real_length;
@@ -65,7 +49,7 @@ static int answer(int fd, struct registry_name *name, question ask, struct socka
 
 /* A listening socket has a local name, a connection has both. */
 static bool is_fixed(const struct registry_record *record, enum registry_state least) {
-    return is_inet(record) && record->type == SOCK_STREAM && atomic_load(&record->state) >= least;
+    return record->type == SOCK_STREAM && atomic_load(&record->state) >= least;
 }
 
 /* A length that is negative for the kernel, and a missing pointer, are libc's to complain about. */
@@ -83,11 +67,8 @@ int shim_getsockname(int fd, struct sockaddr *address, socklen_t *length) {
 
 int shim_getpeername(int fd, struct sockaddr *address, socklen_t *length) {
     struct registry_record *record = table_record(fd);
-    int result;
 
-    if (!record || !is_fixed(record, REGISTRY_CONNECTING) || !is_valid(address, length))
+    if (!record || !is_fixed(record, REGISTRY_CONNECTED) || !is_valid(address, length))
         return libc.getpeername(fd, address, length);
-    result = answer(fd, &record->peer, libc.getpeername, address, length);
-    if (result == 0) atomic_store(&record->state, REGISTRY_CONNECTED);
-    return result;
+    return answer(fd, &record->peer, libc.getpeername, address, length);
 }

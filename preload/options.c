@@ -1,12 +1,12 @@
 /*
- * Options that the kernel takes and shows to nobody: whoever sets one is seen here or not at all. What is set stays noted
- * in the registry, and keeps the program from moving (src/program/hidden.ts).
- *
- * It is noted before the call and taken back where that fails, because a freeze may stop a thread just where it comes out
- * of the kernel. A value is looked at after the call only: before it, the pointer may be one that the kernel refuses.
+ * An option is noted before the call and taken back where that fails, because a freeze may stop a thread just where it comes
+ * out of the kernel. A value is looked at after the call only: before it, the pointer may be one that the kernel refuses.
  */
 #include "options.h"
+
+#include "descriptors.h"
 #include "shim.h"
+#include "table.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,11 +14,11 @@
 
 #include <linux/in6.h> /* leaves out what <netinet/in.h> has already */
 
-/* <linux/in.h>, of which libc's headers leave these out. */
+/* They are in <linux/in.h>, and libc's headers leave them out. */
 #define IP_IPSEC_POLICY_NUMBER 16
 #define IP_XFRM_POLICY_NUMBER 17
 
-/* The arguments of one setsockopt. */
+/* The arguments of one call of setsockopt. */
 struct setting {
     int fd, level, name;
     const void *value;
@@ -29,7 +29,7 @@ static int pass(const struct setting *setting) {
     return libc.setsockopt(setting->fd, setting->level, setting->name, setting->value, setting->length);
 }
 
-/* Gives the word as it is with the bit in it. */
+/* Puts the bit in. Returns the word with it; *was: it was in there. */
 static uint64_t note(struct registry_record *record, uint64_t bit, bool *was) {
     uint64_t now = atomic_load(&record->hidden), noted;
 
@@ -40,31 +40,32 @@ static uint64_t note(struct registry_record *record, uint64_t bit, bool *was) {
     return noted;
 }
 
-/* Unless somebody has noted anything since the word was so. */
+/* Takes the bit out, unless somebody has noted anything since the word was `noted`. */
 static void forget(struct registry_record *record, uint64_t bit, uint64_t noted) {
     atomic_compare_exchange_strong(&record->hidden, &noted, noted & ~bit);
 }
 
-/* Connections that nobody has accepted yet have what the listening socket had when they were made. */
+/* True: the bit stays although the option goes, because connections that nobody has accepted yet have what the listening
+ * socket had when they were made. */
 static bool is_kept(const struct registry_record *record, uint64_t bit) {
     return bit & REGISTRY_INHERITED && atomic_load(&record->state) == REGISTRY_LISTENING;
 }
 
-/* Whether this, having succeeded, leaves the socket without the option. */
+/* True: this call, which succeeded, has left the socket without the option. */
 static bool takes_away(const struct setting *setting, uint64_t bit) {
     static const struct in6_pktinfo no_info;
     struct ip_mreqn interface;
     int size;
 
-    /* do_ipv6_setsockopt() takes that for 0, xfrm_user_policy() for no policy. */
+    /* do_ipv6_setsockopt() takes NULL for 0, xfrm_user_policy() for no policy. */
     if (!setting->value) return true;
     switch (bit) {
-    case REGISTRY_MULTICAST_INDEX:
+    case HIDDEN(MULTICAST_INDEX):
         if (setting->length < sizeof interface) return true;
         memcpy(&interface, setting->value, sizeof interface);
         return interface.imr_ifindex == 0;
-    case REGISTRY_FRAGMENT_SIZE: memcpy(&size, setting->value, sizeof size); return size == 0;
-    case REGISTRY_PACKET_INFO: return memcmp(setting->value, &no_info, sizeof no_info) == 0;
+    case HIDDEN(FRAGMENT_SIZE): memcpy(&size, setting->value, sizeof size); return size == 0;
+    case HIDDEN(PACKET_INFO): return memcmp(setting->value, &no_info, sizeof no_info) == 0;
     default: return false;
     }
 }
@@ -78,7 +79,7 @@ static int set_noted(struct registry_record *record, const struct setting *setti
     return result;
 }
 
-/* counts */
+/* Options that are counted. */
 
 static void count(_Atomic uint32_t *number) {
     atomic_fetch_add(number, 1);
@@ -108,7 +109,7 @@ static int leave_anycast(struct registry_record *record, const struct setting *s
     return result;
 }
 
-/* Of a call that succeeded: whether it has leased one label more. `before`: record->hidden. */
+/* True: the call, which succeeded, has leased one label more. `before` is record->hidden as it was before it. */
 static bool is_lease(struct registry_record *record, const struct setting *setting, uint64_t before) {
     struct in6_flowlabel_req request;
     bool was;
@@ -116,9 +117,9 @@ static bool is_lease(struct registry_record *record, const struct setting *setti
     memcpy(&request, setting->value, sizeof request);
     if (request.flr_flags & IPV6_FL_F_REFLECT) {
         if (request.flr_action == IPV6_FL_A_GET)
-            note(record, REGISTRY_FLOW_REFLECTION, &was);
-        else if (!is_kept(record, REGISTRY_FLOW_REFLECTION))
-            forget(record, REGISTRY_FLOW_REFLECTION, before);
+            note(record, HIDDEN(FLOW_LABEL), &was);
+        else if (!is_kept(record, HIDDEN(FLOW_LABEL)))
+            forget(record, HIDDEN(FLOW_LABEL), before);
         return false;
     }
     if (request.flr_action == IPV6_FL_A_PUT) uncount(&record->flow_labels);
@@ -135,16 +136,15 @@ static int manage_flow_labels(struct registry_record *record, const struct setti
     return result;
 }
 
-/* programs of groups */
+/* Programs of groups of SO_REUSEPORT. */
 
-/* The port of the group of SO_REUSEPORT that a socket is in, if it is in one; 0: it is in none. TCP's sockets come into
- * one when they listen, UDP's when they are bound (reuseport_add_sock() in net/core/sock_reuseport.c). */
+/* The port of the group that a socket with SO_REUSEPORT is in; 0: it can be in none. TCP's sockets come into one when they
+ * listen, UDP's when they are bound (reuseport_add_sock() in net/core/sock_reuseport.c). */
 static uint16_t port_of_group(int fd, const struct registry_record *record) {
     struct sockaddr_in6 local = {0};
     socklen_t length = sizeof local;
     int error = errno;
 
-    if (record->family != AF_INET && record->family != AF_INET6) return 0;
     if (record->type == SOCK_STREAM && atomic_load(&record->state) != REGISTRY_LISTENING) return 0;
     if (libc.getsockname(fd, (struct sockaddr *)&local, &length) < 0) errno = error;
     return ntohs(local.sin6_port); /* sin_port is at the same place */
@@ -156,63 +156,60 @@ static _Atomic uint64_t *programs_at(const struct registry_record *record, uint1
 
 static uint64_t bit_of(uint16_t port) { return UINT64_C(1) << port % 64; }
 
-/* What was noted of the socket is noted of its group from now on, which outlives it. */
+/* What was noted of the socket is noted of its group from now on, which lives longer. */
 static void give_to_group(int fd, struct registry_record *record, uint64_t noted) {
     uint16_t port = port_of_group(fd, record);
 
     if (port == 0) return;
     atomic_fetch_or(programs_at(record, port), bit_of(port));
-    forget(record, REGISTRY_GROUP_PROGRAM, noted);
+    forget(record, HIDDEN(GROUP_PROGRAM), noted);
 }
 
 void options_joined(int fd) {
     struct registry_record *record = table_record(fd);
     uint64_t noted = record ? atomic_load(&record->hidden) : 0;
 
-    if (unlikely(noted & REGISTRY_GROUP_PROGRAM)) give_to_group(fd, record, noted);
+    if (unlikely(noted & HIDDEN(GROUP_PROGRAM))) give_to_group(fd, record, noted);
 }
 
 static int attach_program(struct registry_record *record, const struct setting *setting) {
     bool was;
-    uint64_t noted = note(record, REGISTRY_GROUP_PROGRAM, &was);
+    uint64_t noted = note(record, HIDDEN(GROUP_PROGRAM), &was);
     int result = pass(setting);
 
     if (result == 0)
         give_to_group(setting->fd, record, noted);
     else if (!was)
-        forget(record, REGISTRY_GROUP_PROGRAM, noted);
+        forget(record, HIDDEN(GROUP_PROGRAM), noted);
     return result;
 }
 
-/* ENOENT: there is none (reuseport_detach_prog() in net/core/sock_reuseport.c). */
+/* ENOENT says that there is none to detach (reuseport_detach_prog() in net/core/sock_reuseport.c). */
 static int detach_program(struct registry_record *record, const struct setting *setting) {
     uint64_t before = atomic_load(&record->hidden);
     int result = pass(setting);
     uint16_t port;
 
     if (result < 0 && errno != ENOENT) return result;
-    forget(record, REGISTRY_GROUP_PROGRAM, before);
+    forget(record, HIDDEN(GROUP_PROGRAM), before);
     port = port_of_group(setting->fd, record);
     if (port) atomic_fetch_and(programs_at(record, port), ~bit_of(port));
     return result;
 }
 
-/* numbers of sends */
+/* Numbers of sends. */
 
-/* Notifications of MSG_ZEROCOPY are told apart by a count of such sends (sk_zckey), which only sends change. */
+/* Notifications of MSG_ZEROCOPY are told apart by a count of such sends (sk_zckey), which only sends change; no copy of the
+ * socket can be given the count. */
 void options_zerocopy(int fd) {
     struct registry_record *record = table_record(fd);
-    int error = errno, is_set = 0;
-    socklen_t length = sizeof is_set;
     bool was;
 
-    if (!record || atomic_load(&record->hidden) & REGISTRY_ZEROCOPY) return;
-    if (libc.getsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &is_set, &length) == 0 && is_set)
-        note(record, REGISTRY_ZEROCOPY, &was);
-    errno = error;
+    if (!record || atomic_load(&record->hidden) & HIDDEN(ZEROCOPY_NUMBERS)) return;
+    if (socket_option(fd, SO_ZEROCOPY, 0)) note(record, HIDDEN(ZEROCOPY_NUMBERS), &was);
 }
 
-/* the hooks */
+/* The calls themselves. */
 
 typedef int (*handler)(struct registry_record *record, const struct setting *setting);
 
@@ -229,29 +226,30 @@ static handler handler_of(int level, int name) {
     }
 }
 
-/* Groups that a datagram socket joins are carried (native/udp/interfaces.h). */
+/* Only what a TCP socket joins counts: the groups of a datagram socket are carried (native/udp/interfaces.h). */
 static bool is_join(int name) {
     return name == MCAST_JOIN_GROUP || name == MCAST_JOIN_SOURCE_GROUP || name == IP_ADD_SOURCE_MEMBERSHIP;
 }
 
-/* 0: the kernel shows it, or it is none of a socket's own. */
+/* The bit of an option that one bit is enough for. 0: it has a handler, or the kernel shows it. */
 static uint64_t hidden_by(int level, int name) {
     switch (level) {
     case IPPROTO_IP:
-        if (name == IP_MULTICAST_IF) return REGISTRY_MULTICAST_INDEX;
-        if (name == IP_XFRM_POLICY_NUMBER || name == IP_IPSEC_POLICY_NUMBER) return REGISTRY_POLICY;
-        return is_join(name) ? REGISTRY_MULTICAST_STREAM : 0;
+        if (name == IP_MULTICAST_IF) return HIDDEN(MULTICAST_INDEX);
+        if (name == IP_XFRM_POLICY_NUMBER || name == IP_IPSEC_POLICY_NUMBER) return HIDDEN(POLICY);
+        return is_join(name) ? HIDDEN(MULTICAST_STREAM) : 0;
     case IPPROTO_IPV6:
-        if (name == IPV6_MTU) return REGISTRY_FRAGMENT_SIZE;
-        if (name == IPV6_PKTINFO) return REGISTRY_PACKET_INFO;
-        if (name == IPV6_XFRM_POLICY || name == IPV6_IPSEC_POLICY) return REGISTRY_POLICY;
-        return is_join(name) ? REGISTRY_MULTICAST_STREAM : 0;
-    case IPPROTO_TCP: return name == TCP_MD5SIG || name == TCP_MD5SIG_EXT ? REGISTRY_KEYS : 0;
+        if (name == IPV6_MTU) return HIDDEN(FRAGMENT_SIZE);
+        if (name == IPV6_PKTINFO) return HIDDEN(PACKET_INFO);
+        if (name == IPV6_XFRM_POLICY || name == IPV6_IPSEC_POLICY) return HIDDEN(POLICY);
+        return is_join(name) ? HIDDEN(MULTICAST_STREAM) : 0;
+    case IPPROTO_TCP: return name == TCP_MD5SIG || name == TCP_MD5SIG_EXT ? HIDDEN(KEYS) : 0;
     default: return 0;
     }
 }
 
-/* What waits on such a socket fails where it is interrupted, libc's own calls too (native/freeze/restart_calls.h). */
+/* A call that waits on a socket with such a timeout fails where a freeze interrupts it. Calls that libc makes for itself are
+ * begun again from outside (native/freeze/restart_calls.h). */
 static bool is_timeout(int level, int name) {
     return level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO);
 }
@@ -263,18 +261,19 @@ int shim_setsockopt(int fd, int level, int name, const void *value, socklen_t le
     struct registry_record *record = unlikely(bit || handle) ? table_record(fd) : NULL;
 
     if (unlikely(registry && is_timeout(level, name))) atomic_store(&registry->timeouts, 1);
-    if (!record || (bit == REGISTRY_MULTICAST_STREAM && record->type != SOCK_STREAM)) return pass(&setting);
+    if (!record || (bit == HIDDEN(MULTICAST_STREAM) && record->type != SOCK_STREAM)) return pass(&setting);
     return handle ? handle(record, &setting) : set_noted(record, &setting, bit);
 }
 
-/* Reading takes it away (do_tcp_getsockopt() in net/ipv4/tcp.c). Noted too late by a freeze, it is taken for unread. */
+/* To read a saved SYN takes it away (do_tcp_getsockopt() in net/ipv4/tcp.c). A freeze between the call and the note lets it
+ * pass for unread: then the program stays. */
 int shim_getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
     int result = libc.getsockopt(fd, level, name, value, length);
     struct registry_record *record;
     bool was;
 
     record = unlikely(level == IPPROTO_TCP && name == TCP_SAVED_SYN) && result == 0 ? table_record(fd) : NULL;
-    if (record) note(record, REGISTRY_SYN_READ, &was);
+    if (record) note(record, HIDDEN(SYN_READ), &was);
     return result;
 }
 

@@ -1,26 +1,18 @@
-/*
- * Processes.
- *
- * fork: the references of the child are taken before it exists, by handlers that libc runs in every fork, also in its
- * own (daemon, forkpty). _Fork runs no handlers, so it is wrapped.
- *
- * vfork is a fork: our child must not work on the parent's table, and a wrapper cannot return twice into a stack frame
- * that it shares. So the parent goes on at once, and its memory is not the child's.
- *
- * posix_spawn needs nothing: the child works inside libc, and the new image counts what it finds. The same holds for
- * system and popen, which use it.
- */
 #include "process.h"
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdarg.h>
 
 #include "shim.h"
+#include "signals.h"
+#include "table.h"
 
 /* Whose memory this is. */
 static _Atomic pid_t owner;
 
-/* One fork at a time, and no handler of the program in between: FOR_CHILD marks belong to one fork. */
+/* One fork goes on at a time, and no handler of the program runs in between: the marks that table_take_for_child leaves belong
+ * to one fork. */
 static atomic_flag forking = ATOMIC_FLAG_INIT;
 static sigset_t mask_before;
 
@@ -55,15 +47,19 @@ void process_start(void) {
     pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
-void process_leave(void) {
+/* Gives all references back, before this image ends. Does nothing in a process that only borrows our memory, as the child
+ * of a clone(2) with CLONE_VM does. */
+static void leave(void) {
     if (registry && getpid() == atomic_load(&owner)) table_detach();
 }
 
-void process_stay(void) {
+/* The image did not end, because the exec failed. Returns the result of that. errno untouched. */
+static int stay(int result) {
     int error = errno;
 
     if (registry && getpid() == atomic_load(&owner)) table_attach();
     errno = error;
+    return result;
 }
 
 pid_t shim_fork(void) {
@@ -89,8 +85,79 @@ pid_t shim__Fork(void) {
 }
 
 void shim__exit(int status) {
-    process_leave();
+    leave();
     libc._exit(status);
 }
 
-__attribute__((destructor)) static void at_exit(void) { process_leave(); }
+__attribute__((destructor)) static void at_exit(void) { leave(); }
+
+int shim_execve(const char *path, char *const arguments[], char *const environment[]) {
+    leave();
+    return stay(libc.execve(path, arguments, environment));
+}
+
+int shim_execv(const char *path, char *const arguments[]) {
+    leave();
+    return stay(libc.execv(path, arguments));
+}
+
+int shim_execvp(const char *file, char *const arguments[]) {
+    leave();
+    return stay(libc.execvp(file, arguments));
+}
+
+int shim_execvpe(const char *file, char *const arguments[], char *const environment[]) {
+    leave();
+    return stay(libc.execvpe(file, arguments, environment));
+}
+
+int shim_fexecve(int fd, char *const arguments[], char *const environment[]) {
+    leave();
+    return stay(libc.fexecve(fd, arguments, environment));
+}
+
+int shim_execveat(int folder, const char *path, char *const arguments[], char *const environment[], int flags) {
+    leave();
+    return stay(libc.execveat(folder, path, arguments, environment, flags));
+}
+
+/* Returns how many arguments a list has, its NULL included. */
+static size_t count(const char *first, va_list list) {
+    size_t number = 1;
+
+    for (const char *argument = first; argument; argument = va_arg(list, const char *)) number++;
+    return number;
+}
+
+/* Puts them into an array. Leaves the list behind its NULL, where execle has the environment. */
+static void collect(char **arguments, const char *first, va_list *list) {
+    const char *argument = first;
+
+    for (size_t i = 0;; i++) {
+        arguments[i] = (char *)(uintptr_t)argument;
+        if (!argument) return;
+        argument = va_arg(*list, const char *);
+    }
+}
+
+#define EXPORT_LIST(name, exec)                                                                        \
+    __attribute__((visibility("default"))) int exported_##name(const char *path, const char *argument, \
+                                                               ...) __asm__(#name);                    \
+    int exported_##name(const char *path, const char *argument, ...) {                                 \
+        va_list list, counted;                                                                         \
+        int result;                                                                                    \
+                                                                                                       \
+        if (!atomic_load(&shim_started)) shim_start();                                                 \
+        va_start(list, argument);                                                                      \
+        va_copy(counted, list);                                                                        \
+        char *arguments[count(argument, counted)];                                                     \
+        va_end(counted);                                                                               \
+        collect(arguments, argument, &list);                                                           \
+        result = exec;                                                                                 \
+        va_end(list);                                                                                  \
+        return result;                                                                                 \
+    }
+
+EXPORT_LIST(execl, shim_execv(path, arguments))
+EXPORT_LIST(execlp, shim_execvp(path, arguments))
+EXPORT_LIST(execle, shim_execve(path, arguments, va_arg(list, char *const *)))

@@ -1,8 +1,5 @@
-/*
- * The two descriptors behind the registry: its memfd, for the next exec and for the supervisor of another host, and the
- * eventfd. To the program they are numbers that are not open: close and fcntl say EBADF, closing a range goes around
- * them, and a dup2 onto one of them moves it out of the way first.
- */
+#include "protected.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +8,11 @@
 #include <sys/syscall.h>
 
 #include "descriptors.h"
-#include "shim.h"
 
 _Atomic int memory_fd = -1;
 _Atomic int event_fd = -1;
 
-/* Maps the registry behind fd; NULL: it is something else. */
+/* Maps the registry behind fd. NULL: it is something else. */
 static struct registry *map(int fd) {
     struct stat status;
     void *memory;
@@ -29,7 +25,7 @@ static struct registry *map(int fd) {
     return NULL;
 }
 
-/* "<memfd>,<eventfd>" */
+/* Takes "<memfd>,<eventfd>" apart. */
 static bool parse(const char *text, int *memory, int *event) {
     char *end;
     long first, second;
@@ -45,7 +41,7 @@ static bool parse(const char *text, int *memory, int *event) {
     return true;
 }
 
-/* The memfd's name in /proc is "/memfd:NAME (deleted)". */
+/* For each_descriptor. The memfd's name in /proc is "/memfd:NAME (deleted)". */
 static int has_registry_name(int fd, void *found) {
     static const char prefix[] = "/memfd:" REGISTRY_MEMFD_NAME " ";
     char path[32], target[sizeof prefix + 16];
@@ -58,8 +54,6 @@ static int has_registry_name(int fd, void *found) {
     return 1;
 }
 
-/* Maps the registry that this process inherited. 0, or -ENOENT: none. The environment names it; where the program
- * changed that, or the numbers since, the memfd's name does. */
 int protected_find(struct registry **found) {
     int memory = -1, event = -1;
 
@@ -76,15 +70,13 @@ int protected_find(struct registry **found) {
 
 static bool is_free(int fd) { return libc.fcntl(fd, F_GETFD, NULL) < 0 && errno == EBADF; }
 
-/* Two free numbers side by side, below the memfd's as init chose it; -1: none. */
+/* Returns the higher of two free numbers side by side: the eventfd's is one less, as init chose them. -1: there are none. */
 static int free_pair(int below) {
     for (int fd = below - 1; fd > STDERR_FILENO; fd--)
         if (is_free(fd) && is_free(fd - 1)) return fd;
     return -1;
 }
 
-/* Gives `to`, the number of one of the two, up to the program, and stays inherited by the next exec at a new number.
- * False: no room. A notify in another thread in this very moment may miss; nothing but a look is lost. */
 bool protected_move_away(int to) {
     int memory = atomic_load(&memory_fd), event = atomic_load(&event_fd);
     int error = errno;

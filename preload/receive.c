@@ -1,10 +1,16 @@
-/* Calls that take data from sockets, and descriptors. */
+/*
+ * Calls that take data from sockets, and descriptors with it. A blocking one that a freeze cuts short goes on until it has
+ * as much as it would have waited for.
+ */
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "attempt.h"
+#include "descriptors.h"
 #include "shim.h"
+#include "table.h"
 
-/* libc's own checks, for programs built with _FORTIFY_SOURCE: it never returns from a buffer too small. */
+/* Programs that are built with _FORTIFY_SOURCE call these. libc's own ends the program where the buffer is too small. */
 ssize_t shim___read_chk(int fd, void *buffer, size_t size, size_t room) {
     return size > room ? libc.__read_chk(fd, buffer, size, room) : shim_read(fd, buffer, size);
 }
@@ -19,28 +25,21 @@ ssize_t shim___recvfrom_chk(int fd, void *buffer, size_t size, size_t room, int 
                        : shim_recvfrom(fd, buffer, size, flags, from, length);
 }
 
-static bool is_stream(int fd) {
-    const struct registry_record *record = table_record(fd);
-
-    return record && record->type == SOCK_STREAM;
-}
+static bool is_stream(int fd) { return socket_option(fd, SO_TYPE, 0) == SOCK_STREAM; }
 
 /*
- * Of `size` bytes, how many a call that blocks promises unless a signal, an error or the end comes, none of which a
- * freeze is: all with MSG_WAITALL, else up to the low-water mark. A datagram is whole as it is. errno untouched.
+ * Returns how many of `size` bytes a call that blocks promises unless a signal, an error or the end of the stream comes, and
+ * a freeze is none of these: all of them with MSG_WAITALL, else as many as the low-water mark. A datagram is whole as it is.
+ * errno untouched.
  */
 static size_t promised(int fd, int flags, size_t size) {
-    int mark = 0, error = errno;
-    socklen_t length = sizeof mark;
-
     if (!is_stream(fd)) return 0;
     if (flags & MSG_WAITALL) return size;
-    libc.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, &length);
-    errno = error;
-    return (size_t)mark < size ? (size_t)mark : size;
+    size_t mark = (size_t)socket_option(fd, SO_RCVLOWAT, 0);
+    return mark < size ? mark : size;
 }
 
-/* Until `least` bytes are there. The new count. errno untouched. */
+/* Receives until `least` bytes are there; `done` are. Returns how many are now. errno untouched. */
 static size_t receive_rest(const struct attempt *attempt, int fd, char *buffer, size_t least, int flags, size_t done) {
     int error = errno;
 
@@ -54,18 +53,12 @@ static size_t receive_rest(const struct attempt *attempt, int fd, char *buffer, 
     return done;
 }
 
-/* Whether the next look at the bytes sees the same again: an offset goes on (SO_PEEK_OFF, socket(7)). errno untouched. */
-static bool looks_again(int fd, int flags) {
-    int offset = -1, error = errno;
-    socklen_t length = sizeof offset;
+/* True: the call only looks at the bytes, and the next look sees the same ones; with SO_PEEK_OFF it would not (socket(7)).
+ * errno untouched. */
+static bool looks_again(int fd, int flags) { return flags & MSG_PEEK && socket_option(fd, SO_PEEK_OFF, -1) < 0; }
 
-    if (!(flags & MSG_PEEK)) return false;
-    libc.getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &length);
-    errno = error;
-    return offset < 0;
-}
-
-/* Looks at all once more, until `least` bytes are there or a whole wait brought none. The new count. errno untouched. */
+/* Looks at all once more, until `least` bytes are there or a whole wait brought no more. Returns how many were seen. errno
+ * untouched. */
 static size_t look_again(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, size_t least,
                          int flags, size_t seen) {
     struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = count};
@@ -79,15 +72,6 @@ static size_t look_again(const struct attempt *attempt, int fd, const struct iov
     }
     errno = error;
     return seen;
-}
-
-static ssize_t receive_whole(const struct attempt *attempt, int fd, char *buffer, size_t size, int flags,
-                             ssize_t result) {
-    if (result <= 0 || (size_t)result >= size || !unlikely(attempt_frozen(attempt))) return result;
-    size_t least = promised(fd, flags, size);
-    if (!looks_again(fd, flags)) return (ssize_t)receive_rest(attempt, fd, buffer, least, flags, (size_t)result);
-    struct iovec whole = {.iov_base = buffer, .iov_len = size};
-    return (ssize_t)look_again(attempt, fd, &whole, 1, least, flags, (size_t)result);
 }
 
 static ssize_t receive_parts(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, int flags,
@@ -109,11 +93,18 @@ static ssize_t receive_parts(const struct attempt *attempt, int fd, const struct
     return (ssize_t)done;
 }
 
+static ssize_t receive_whole(const struct attempt *attempt, int fd, void *buffer, size_t size, int flags,
+                             ssize_t result) {
+    const struct iovec whole = {.iov_base = buffer, .iov_len = size};
+
+    if (result <= 0 || (size_t)result >= size) return result;
+    return receive_parts(attempt, fd, &whole, 1, flags, result);
+}
+
 ssize_t shim_read(int fd, void *buffer, size_t size) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.read(fd, buffer, size);
     while (result < 0 && attempt_again(&attempt));
     return receive_whole(&attempt, fd, buffer, size, 0, result);
@@ -123,7 +114,6 @@ ssize_t shim_readv(int fd, const struct iovec *parts, int count) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.readv(fd, parts, count);
     while (result < 0 && attempt_again(&attempt));
     return receive_parts(&attempt, fd, parts, (size_t)count, 0, result);
@@ -133,7 +123,6 @@ ssize_t shim_preadv2(int fd, const struct iovec *parts, int count, off_t offset,
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0) < 0) return -1;
     do result = libc.preadv2(fd, parts, count, offset, flags);
     while (result < 0 && attempt_again(&attempt));
     return result;
@@ -143,7 +132,6 @@ ssize_t shim_recv(int fd, void *buffer, size_t size, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     do result = libc.recv(fd, buffer, size, flags);
     while (result < 0 && attempt_again(&attempt));
     return receive_whole(&attempt, fd, buffer, size, flags, result);
@@ -153,13 +141,12 @@ ssize_t shim_recvfrom(int fd, void *buffer, size_t size, int flags, struct socka
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     do result = libc.recvfrom(fd, buffer, size, flags, from, length);
     while (result < 0 && attempt_again(&attempt));
     return receive_whole(&attempt, fd, buffer, size, flags, result);
 }
 
-/* Descriptors that came along (SCM_RIGHTS, unix(7)). */
+/* Takes note of the descriptors that came with the message (SCM_RIGHTS, unix(7)). */
 static void arrivals(struct msghdr *message) {
     struct cmsghdr *header = message->msg_controllen ? CMSG_FIRSTHDR(message) : NULL;
 
@@ -178,36 +165,32 @@ ssize_t shim_recvmsg(int fd, struct msghdr *message, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     do result = libc.recvmsg(fd, message, flags);
     while (result < 0 && attempt_again(&attempt));
     if (result >= 0) arrivals(message);
     return receive_parts(&attempt, fd, message->msg_iov, message->msg_iovlen, flags, result);
 }
 
-/* Something to receive, or nothing ever again. False: an error, which the next call is to find, a signal or the end of
- * SO_RCVTIMEO came first. errno untouched. */
-static bool await_message(const struct attempt *attempt, int fd) {
+/* Waits until there is something to receive, or can never be any more. False: an error, which the next call is to find, a
+ * signal or the end of SO_RCVTIMEO came first. errno untouched. */
+static bool await_message(int fd) {
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
     struct timeval time = {0};
     socklen_t length = sizeof time;
     int error = errno, result;
 
     libc.getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, &length);
     struct timespec limit = {time.tv_sec, time.tv_usec * 1000};
-    struct deadline deadline = deadline_start(time.tv_sec || time.tv_usec ? from_timespec(&limit) : -1);
-    struct pollfd poller = {.fd = fd, .events = POLLIN};
-    do {
-        struct timespec rest = to_timespec(deadline_left(&deadline));
-        result = libc.ppoll(&poller, 1, deadline.budget < 0 ? NULL : &rest, NULL);
-    } while (result < 0 && attempt_again(attempt));
+    result = ppoll(&poller, 1, time.tv_sec || time.tv_usec ? &limit : NULL, NULL);
     errno = error;
     return result > 0 && !(poller.revents & POLLERR);
 }
 
 /*
  * A call that blocks waits for all messages. In the kernel a signal between two of them, and so a freeze, would become
- * the socket's error (do_recvmmsg() in net/socket.c): ERESTARTSYS, for poll and the next call to show. So a call never
- * waits there once it has one. On a stream each waits for as much as was promised, so they come one by one.
+ * the socket's error (do_recvmmsg() in net/socket.c): ERESTARTSYS, which poll and the next call show. So once a call has
+ * one message, it waits here and not there. On a stream each message waits for as much as was promised, so they come one by
+ * one.
  */
 int shim_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout) {
     struct attempt attempt = attempt_begin();
@@ -216,7 +199,6 @@ int shim_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
     unsigned int done = 0;
     int result;
 
-    if (hold(fd, flags) < 0) return -1;
     do {
         do
             result = libc.recvmmsg(fd, messages + done, one_by_one ? 1 : count - done,
@@ -227,19 +209,17 @@ int shim_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
         struct mmsghdr *last = &messages[done - 1];
         last->msg_len = (unsigned int)receive_parts(&attempt, fd, last->msg_hdr.msg_iov, last->msg_hdr.msg_iovlen,
                                                     flags, (ssize_t)last->msg_len);
-    } while (all && done < count && !(timeout && !timeout->tv_sec && !timeout->tv_nsec) && await_message(&attempt, fd));
+    } while (all && done < count && !(timeout && !timeout->tv_sec && !timeout->tv_nsec) && await_message(fd));
     if (!done) return result;
     errno = attempt.error;
     return (int)done;
 }
 
-/* What is in a pipe goes to a socket that blocks whole. */
+/* True: only a freeze stopped this; a socket that blocks takes all that is in the pipe. errno untouched. */
 static bool splice_goes_on(const struct attempt *attempt, int in, int out) {
-    int type, error = errno;
-    int left = 0;
-    socklen_t length = sizeof type;
-    bool goes_on = attempt_frozen(attempt) && libc.getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
-                   ioctl(in, FIONREAD, &left) == 0 && left > 0 && is_blocking(out, 0);
+    int left = 0, error = errno;
+    bool goes_on = attempt_frozen(attempt) && socket_option(out, SO_TYPE, -1) >= 0 && ioctl(in, FIONREAD, &left) == 0 &&
+                   left > 0 && is_blocking(out, 0);
 
     errno = error;
     return goes_on;
@@ -251,7 +231,6 @@ ssize_t shim_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t
     size_t done = 0;
     ssize_t result;
 
-    if (hold(in, nowait) < 0 || hold(out, nowait) < 0) return -1;
     for (;;) {
         result = libc.splice(in, in_offset, out, out_offset, size - done, flags);
         if (result < 0 && attempt_again(&attempt)) continue;

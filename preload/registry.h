@@ -1,38 +1,45 @@
 /*
- * The registry: what every process of a program knows about its sockets, in one memfd that all of them map and
- * that CRIU carries. The shim writes it, a supervisor reads it and sets freeze words.
+ * The registry: what the processes of a program know about its sockets of IPv4 and IPv6 and the kernel does not show. These
+ * are the names that a program was told before its connection moved, and options that can be set but not read. No socket of
+ * another family has such, so none is here.
  *
- * Theory of operation
+ * It is one memfd, which all processes of a program map and CRIU carries. The shim writes it (slots.c). The supervisor reads
+ * it, and forgets in it what killed processes left (native/registry/registry.h).
+ *
+ * How it works
  *
  * A socket has a slot. A slot is one 64 bit word that says who owns it, an inode number, and a record:
  *
- *   word = generation << 24 | references
+ *   word = birth << 24 | references
  *
- * Nothing here takes a lock, because whoever holds a lock can be killed or frozen. All of a slot's life is
- * compare-and-exchange on its word: (g, 0) -> (g + 1, BUSY) -> (g + 1, 1) is a birth, (g, n) -> (g, n +- 1) a
- * descriptor more or less. A slot with no references is free, and still says what it was until somebody takes it: a
- * program in the middle of an exec holds nothing for a moment and then finds its sockets again.
+ * No lock protects it, because whoever has a lock can be killed or frozen. All of a slot's life is compare-and-exchange on
+ * its word. Births are numbered, and no two have the same number. A socket is born with (a, 0) -> (b, BUSY) -> (b, 1); each
+ * descriptor more or less is (b, n) -> (b, n +- 1). A slot with no references is free, and still says what it was until
+ * somebody takes it: a program in the middle of an exec holds nothing for a moment, and then finds its sockets again.
  *
- * A process remembers (slot, generation) for each of its descriptors. The generation makes a memory that is out of date
- * harmless; and because it is not the inode number, a supervisor may change that: a restored socket is a new inode.
+ * A process remembers (slot, birth) for each of its descriptors (table.c). The birth makes a memory that is out of date
+ * harmless. And because it is not the inode number, the supervisor may change that one: a restored socket is a new inode.
  *
  * The memfd has a first part, for as many sockets as most programs ever have. Where that is full, whoever finds it so
  * makes it grow by a second part, once, for as many as a process can have; every process maps that when it first needs
  * it. So a program with few sockets has a small mapping, whatever it does with its memory (mlockall(2), RLIMIT_AS).
  *
- * References count (process, descriptor) pairs as well as a library can: a process that is killed drops nothing.
- * The kernel is the truth about which sockets exist, and registry_sweep (native/registry/registry.h) applies it.
+ * References count (process, descriptor) pairs as well as a library can: a process that is killed drops nothing. The kernel
+ * is the truth about which sockets exist. So whenever a program stands still to be moved, the supervisor clears all slots
+ * whose sockets are no more (registry_sweep in native/registry/registry.h). What it clears is zeros again, which are no memory to
+ * carry. One slot stays in use for ever where a process was killed between (b, BUSY) and (b, 1): nobody can tell.
  */
-#ifndef MIGRUN_REGISTRY_H
-#define MIGRUN_REGISTRY_H
+#pragma once
 
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hidden_options.h"
+
 #define REGISTRY_MAGIC UINT64_C(0x314b434f5347494d) /* "MIGSOCK1" */
-#define REGISTRY_VERSION 3u
+#define REGISTRY_VERSION 4u
 
 /* memfd_create(2)'s name, by which a process whose environment was cleared finds the registry (in /proc/self/fd). The
  * eventfd's number is by rule one less than the memfd's. */
@@ -46,36 +53,22 @@
 #define REGISTRY_MORE_SLOTS (REGISTRY_SLOTS - REGISTRY_FIRST_SLOTS)
 #define REGISTRY_REFERENCES UINT64_C(0xffffff)
 #define REGISTRY_BUSY REGISTRY_REFERENCES
-/* Room for a sockaddr_in6, the longest name kept. */
+/* Room for a sockaddr_in6, the longest name there is. */
 #define REGISTRY_NAME_ROOM 28u
 
+/* What the program did with a socket; the kernel may know better. */
 enum registry_state {
-    REGISTRY_NEW = 0,
-    REGISTRY_BOUND,
-    REGISTRY_LISTENING,
-    REGISTRY_CONNECTING,
-    REGISTRY_CONNECTED,
-    REGISTRY_STATES,
+    REGISTRY_NEW = 0,   /* or it is bound */
+    REGISTRY_LISTENING, /* from here on it has a local name that stays */
+    REGISTRY_CONNECTED, /* or it is connecting: it has the name of its peer as well */
 };
 
-/* What a program has set on a socket, or used, and the kernel shows to nobody (options.c): a bit each. */
-enum registry_hidden {
-    REGISTRY_GROUP_PROGRAM = 1 << 0,    /* SO_ATTACH_REUSEPORT_CBPF, _EBPF, of a socket that is in no group yet */
-    REGISTRY_MULTICAST_INDEX = 1 << 1,  /* IP_MULTICAST_IF with an index */
-    REGISTRY_MULTICAST_STREAM = 1 << 2, /* a multicast group that a TCP socket has joined */
-    REGISTRY_FRAGMENT_SIZE = 1 << 3,    /* IPV6_MTU */
-    REGISTRY_PACKET_INFO = 1 << 4,      /* IPV6_PKTINFO */
-    REGISTRY_FLOW_REFLECTION = 1 << 5,  /* IPV6_FLOWLABEL_MGR with IPV6_FL_F_REFLECT */
-    REGISTRY_POLICY = 1 << 6,           /* IP_XFRM_POLICY, IPV6_XFRM_POLICY and their older names */
-    REGISTRY_KEYS = 1 << 7,             /* TCP_MD5SIG, TCP_MD5SIG_EXT; stays where they are taken away again */
-    REGISTRY_ZEROCOPY = 1 << 8,         /* MSG_ZEROCOPY with SO_ZEROCOPY: the kernel numbers such sends */
-    REGISTRY_SYN_READ = 1 << 9,         /* TCP_SAVED_SYN: there is nothing more to read */
-};
-/* A set of these is the lower half of a word; the upper one counts its changes. */
+/* A set of hidden options is the lower half of a word; the upper one counts its changes. */
+#define HIDDEN(option) (UINT64_C(1) << HIDDEN_##option)
 #define REGISTRY_HIDDEN_CHANGE (UINT64_C(1) << 32)
 /* What an accepted connection has of its listening socket (sk_clone_lock() in net/core/sock.c). */
 #define REGISTRY_INHERITED \
-    (REGISTRY_FRAGMENT_SIZE | REGISTRY_PACKET_INFO | REGISTRY_FLOW_REFLECTION | REGISTRY_POLICY | REGISTRY_KEYS)
+    (HIDDEN(FRAGMENT_SIZE) | HIDDEN(PACKET_INFO) | HIDDEN(FLOW_LABEL) | HIDDEN(POLICY) | HIDDEN(KEYS))
 
 /* A name that the program was told; length 0: none yet. */
 struct registry_name {
@@ -84,15 +77,13 @@ struct registry_name {
 };
 
 struct registry_record {
-    /* Not 0: frozen. A futex(2) word, shared. */
-    alignas(128) _Atomic uint32_t freeze;
+    /* enum registry_state. */
     _Atomic uint32_t state;
-    int32_t family;
+    /* SOCK_STREAM or another. */
     int32_t type;
-    int32_t protocol;
-    /* enum registry_hidden. */
+    /* HIDDEN(FLOW_LABEL) means a reflection here, HIDDEN(GROUP_PROGRAM) a socket that is in no group yet. */
     _Atomic uint64_t hidden;
-    /* Anycast groups joined (IPV6_JOIN_ANYCAST) and flow labels leased (IPV6_FLOWLABEL_MGR). */
+    /* How many anycast groups are joined (IPV6_JOIN_ANYCAST) and flow labels leased (IPV6_FLOWLABEL_MGR). */
     _Atomic uint32_t anycast;
     _Atomic uint32_t flow_labels;
     struct registry_name local;
@@ -103,24 +94,19 @@ struct registry_record {
 #define REGISTRY_PORT_WORDS (65536u / 64)
 enum registry_protocol { REGISTRY_TCP, REGISTRY_UDP, REGISTRY_PROTOCOLS };
 
-/* What every hooked call looks at, on a cache line that hardly ever changes. */
-struct registry_signs {
-    /* Odd from the start to the end of a freeze; each freeze adds two. */
-    alignas(64) _Atomic uint32_t generation;
-    /* Records whose freeze word is set. */
-    _Atomic uint32_t frozen;
-};
-
 struct registry {
     uint64_t magic;
     uint32_t version;
     uint32_t slots;
     uint64_t size;
-    struct registry_signs signs;
-    /* Where to look for a free slot; none is in use at `high` and above; sockets that found no slot. */
+    /* Odd from the start to the end of a freeze; each freeze adds two. Every hooked call looks at it, so nothing else on
+     * its cache line ever changes. */
+    _Atomic uint32_t freezes;
+    /* Where to look for a free slot. */
     alignas(64) _Atomic uint32_t cursor;
+    /* None is in use here and above. */
     _Atomic uint32_t high;
-    _Atomic uint32_t untracked;
+    _Atomic uint64_t births;
     /* 1: the memfd has its second part. */
     _Atomic uint32_t grown;
     /* 1: a record has had something hidden, or there has been a group's program. */
@@ -130,7 +116,7 @@ struct registry {
     _Atomic uint64_t group_programs[REGISTRY_PROTOCOLS][REGISTRY_PORT_WORDS];
     alignas(64) _Atomic uint64_t word[REGISTRY_FIRST_SLOTS];
     _Atomic uint64_t inode[REGISTRY_FIRST_SLOTS];
-    /* Inode number, hashed, to the slot that had it last: right or ignored. */
+    /* The slot that a socket of this inode number had last: right or ignored. */
     _Atomic uint32_t hint[2 * REGISTRY_FIRST_SLOTS];
     alignas(4096) struct registry_record record[REGISTRY_FIRST_SLOTS];
 };
@@ -190,23 +176,17 @@ static inline struct registry_record *registry_record_at(const struct registry_v
     return slot < REGISTRY_FIRST_SLOTS ? &view->first->record[slot] : &view->more->record[slot - REGISTRY_FIRST_SLOTS];
 }
 
-static inline uint64_t registry_word(uint64_t generation, uint64_t references) { return generation << 24 | references; }
+static inline uint64_t registry_word(uint64_t birth, uint64_t references) { return birth << 24 | references; }
 
-static inline uint64_t registry_generation(uint64_t word) { return word >> 24; }
+static inline uint64_t registry_birth(uint64_t word) { return word >> 24; }
 
 static inline uint32_t registry_references(uint64_t word) { return (uint32_t)(word & REGISTRY_REFERENCES); }
 
-/* Fibonacci hashing: inode numbers of sockets are nearly consecutive. */
-static inline uint32_t registry_hash(uint64_t inode, uint32_t size) {
-    return (uint32_t)(inode * UINT64_C(0x9e3779b97f4a7c15) >> 32) % size;
-}
-
-/* Where this view keeps the hint of an inode. */
+/* Where this view has the hint of an inode. Numbers of sockets are nearly consecutive: their hints share pages. */
 static inline _Atomic uint32_t *registry_hint_at(const struct registry_view *view, uint64_t inode) {
     struct registry_more *more = atomic_load(&view->more);
 
-    return more ? &more->hint[registry_hash(inode, 2 * REGISTRY_SLOTS)]
-                : &view->first->hint[registry_hash(inode, 2 * REGISTRY_FIRST_SLOTS)];
+    return more ? &more->hint[inode % (2 * REGISTRY_SLOTS)] : &view->first->hint[inode % (2 * REGISTRY_FIRST_SLOTS)];
 }
 
 static inline bool registry_holds(const struct registry_view *view, uint32_t slot, uint64_t inode) {
@@ -237,5 +217,3 @@ static inline int32_t registry_find(const struct registry_view *view, uint64_t i
         if (registry_holds(view, slot, inode)) return (int32_t)slot;
     return -1;
 }
-
-#endif

@@ -2,30 +2,32 @@
  * Calls that give data to sockets. A blocking one that a freeze cuts short goes on with the rest, as if nothing had
  * been: the program may never have looked at the count, since without signals there is none but the full one.
  */
-#include <netinet/in.h>
-#include <string.h>
 #include <sys/sendfile.h>
 
+#include "attempt.h"
+#include "descriptors.h"
+#include "names.h"
 #include "options.h"
 #include "shim.h"
-#include "told.h"
+#include "table.h"
 
-/* What is for the first part of a call only: its connect, and the one notification that the program counts. */
+/* These are for the first part of a call only: its connect, and the one notification that the program counts. */
 #define ONCE (MSG_FASTOPEN | MSG_ZEROCOPY)
 
-/* Send with these flags; or write, for what need not be a socket. */
+/* Stands for the flags where a call is to write: to what need not be a socket. */
 #define WRITE (-1)
 
 static ssize_t put(int fd, const void *buffer, size_t size, int flags) {
     return flags == WRITE ? libc.write(fd, buffer, size) : libc.send(fd, buffer, size, flags);
 }
 
-/* Whether a count that is too small is a freeze's doing, and the program's to wait for. */
+/* True: only a freeze made a count too small, and the call would have waited for the rest. errno untouched. */
 static bool goes_on(const struct attempt *attempt, int fd, int flags) {
     return attempt_frozen(attempt) && is_blocking(fd, flags == WRITE ? 0 : flags);
 }
 
-/* Returns the new count; less than size: that is how far it went, for a reason of the socket's own. errno untouched. */
+/* Gives the rest; `done` bytes are given. Returns how many are now: fewer than `size` for a reason of the socket's own. errno
+ * untouched. */
 static size_t put_rest(const struct attempt *attempt, int fd, const char *buffer, size_t size, int flags, size_t done) {
     int error = errno;
 
@@ -63,7 +65,6 @@ ssize_t shim_write(int fd, const void *buffer, size_t size) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.write(fd, buffer, size);
     while (result < 0 && attempt_again(&attempt));
     if (unlikely(result > 0 && (size_t)result < size))
@@ -75,7 +76,6 @@ ssize_t shim_writev(int fd, const struct iovec *parts, int count) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, 0) < 0) return -1;
     do result = libc.writev(fd, parts, count);
     while (result < 0 && attempt_again(&attempt));
     if (unlikely(result > 0 && attempt_frozen(&attempt)))
@@ -83,12 +83,11 @@ ssize_t shim_writev(int fd, const struct iovec *parts, int count) {
     return result;
 }
 
-/* With an offset it is no call for sockets, and not for us to continue. */
+/* With an offset it is no call for sockets. */
 ssize_t shim_pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0) < 0) return -1;
     do result = libc.pwritev2(fd, parts, count, offset, flags);
     while (result < 0 && attempt_again(&attempt));
     if (unlikely(result > 0 && offset == -1 && !(flags & RWF_NOWAIT) && attempt_frozen(&attempt)))
@@ -96,22 +95,21 @@ ssize_t shim_pwritev2(int fd, const struct iovec *parts, int count, off_t offset
     return result;
 }
 
-/* TCP fast open connects with the first data (tcp(7)). */
+/* With TCP fast open, the first data connects (tcp(7)). */
 static void connected_by_send(int fd, const struct sockaddr *to, socklen_t length, ssize_t result) {
     struct registry_record *record = table_record(fd);
 
-    if (!record || (result < 0 && errno != EINPROGRESS) || atomic_load(&record->state) >= REGISTRY_CONNECTING) return;
-    told_forget(fd);
-    atomic_store(&record->state, REGISTRY_CONNECTING);
-    told_peer(fd, to, length);
-    notify_if_inet(fd);
+    if (!record || (result < 0 && errno != EINPROGRESS) || atomic_load(&record->state) == REGISTRY_CONNECTED) return;
+    names_forget(fd);
+    atomic_store(&record->state, REGISTRY_CONNECTED);
+    names_note_peer(fd, to, length);
+    table_notify(fd);
 }
 
 ssize_t shim_send(int fd, const void *buffer, size_t size, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     do result = libc.send(fd, buffer, size, flags);
     while (result < 0 && attempt_again(&attempt));
@@ -124,7 +122,6 @@ ssize_t shim_sendto(int fd, const void *buffer, size_t size, int flags, const st
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     do result = libc.sendto(fd, buffer, size, flags, to, length);
     while (result < 0 && attempt_again(&attempt));
@@ -134,12 +131,11 @@ ssize_t shim_sendto(int fd, const void *buffer, size_t size, int flags, const st
     return result;
 }
 
-/* Ancillary data and the address went with the first byte. */
+/* Ancillary data and the address go with the first byte, so the rest is sent without them. */
 ssize_t shim_sendmsg(int fd, const struct msghdr *message, int flags) {
     struct attempt attempt = attempt_begin();
     ssize_t result;
 
-    if (hold(fd, flags) < 0) return -1;
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     do result = libc.sendmsg(fd, message, flags);
     while (result < 0 && attempt_again(&attempt));
@@ -152,11 +148,9 @@ ssize_t shim_sendmsg(int fd, const struct msghdr *message, int flags) {
 /* The kernel stops at the first message that it could not send whole; a freeze is no reason to. */
 int shim_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags) {
     struct attempt attempt = attempt_begin();
-    int error = errno;
     unsigned int sent = 0;
     int result;
 
-    if (hold(fd, flags) < 0) return -1;
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     for (;;) {
         do result = libc.sendmmsg(fd, messages + sent, count - sent, flags);
@@ -172,17 +166,16 @@ int shim_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
         if (sent == count || last->msg_len < total(parts, number) || !goes_on(&attempt, fd, flags)) break;
     }
     if (!sent) return result;
-    errno = error;
+    errno = attempt.error;
     return (int)sent;
 }
 
-/* 0 is the end of the file. */
+/* A result of 0 is the end of the file. */
 ssize_t shim_sendfile(int out, int in, off_t *offset, size_t count) {
     struct attempt attempt = attempt_begin();
     size_t sent = 0;
     ssize_t result;
 
-    if (hold(out, 0) < 0) return -1;
     for (;;) {
         result = libc.sendfile(out, in, offset, count - sent);
         if (result < 0 && attempt_again(&attempt)) continue;

@@ -1,9 +1,5 @@
-/*
- * Signal handlers of the program.
- *
- * Whether an EINTR is the program's own business depends on whether a handler of its own ran. So the kernel knows only
- * our handler, which counts and then calls the program's; and the program knows only its own.
- */
+#include "signals.h"
+
 #include <sched.h>
 #include <sys/syscall.h>
 
@@ -16,14 +12,14 @@ typedef void (*handler)(int number, siginfo_t *info, void *context);
 
 struct registration {
     _Atomic(handler) function;
-    /* Whether the program itself asked for SA_SIGINFO. */
+    /* The program itself asked for SA_SIGINFO. */
     bool has_info;
 };
 
 __thread volatile uint32_t handlers_run __attribute__((tls_model("initial-exec")));
 
 static struct registration registrations[_NSIG];
-/* Signals that siginterrupt said shall interrupt. */
+/* A bit for each signal that siginterrupt said shall interrupt. */
 static _Atomic uint64_t interrupting;
 static atomic_flag changing = ATOMIC_FLAG_INIT;
 
@@ -49,7 +45,7 @@ static bool is_function(const struct sigaction *action) {
     return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
 }
 
-/* The table first, then the kernel: a signal in between finds a handler. */
+/* The table is changed first, then the kernel: a signal in between finds a handler. */
 static int change(int number, const struct sigaction *action, struct sigaction *old) {
     struct registration *registration = &registrations[number];
     handler function_before = atomic_load(&registration->function);

@@ -1,15 +1,40 @@
-/* The shim's start in each new program image. */
+/* The shim's start in each new program image, and the functions that the program gets in place of libc's. */
+#include <dlfcn.h>
 #include <sched.h>
 
+#include "attempt.h"
 #include "descriptors.h"
 #include "process.h"
+#include "protected.h"
 #include "shim.h"
+#include "table.h"
 
 _Atomic bool shim_started;
+struct libc_calls libc;
 struct registry *registry;
+struct registry_view view;
 
-static struct registry_signs no_signs;
-struct registry_signs *signs = &no_signs;
+/* Stands in for what this libc does not have. It is called through pointers of all types, as every Linux ABI of ours allows,
+ * since it looks at no argument. */
+static long missing(void) {
+    errno = ENOSYS;
+    return -1;
+}
+
+static void *find(const char *name) {
+    void *function = dlsym(RTLD_NEXT, name);
+
+    return function ? function : (void *)missing;
+}
+
+static void bind_libc(void) {
+#define CALL(result, name, parameters, arguments) *(void **)&libc.name = find(#name);
+#define VARIANT(result, name, of, parameters, arguments)
+#define VARIADIC(result, name, parameters)
+#include "calls.h"
+    /* glibc has it since 2.34. */
+    if ((void *)libc._Fork == (void *)missing) libc._Fork = libc.fork;
+}
 
 static int arrive(int fd, void *context) {
     (void)context;
@@ -18,10 +43,10 @@ static int arrive(int fd, void *context) {
 }
 
 static void start(void) {
-    libc_bind();
+    bind_libc();
     if (protected_find(&registry) < 0) return;
     view.first = registry;
-    signs = &registry->signs;
+    freezes = &registry->freezes;
     process_start();
     each_descriptor(arrive, NULL);
 }
@@ -43,3 +68,16 @@ __attribute__((constructor)) void shim_start(void) {
     while (!atomic_load(&shim_started)) sched_yield();
     errno = error;
 }
+
+/* The assembler name keeps these apart from what the headers declare, so a header's macro, attribute or redirection cannot
+ * change what is exported. */
+#define EXPORT(result, name, of, parameters, arguments)                                         \
+    __attribute__((visibility("default"))) result exported_##name parameters __asm__(#name);    \
+    result exported_##name parameters {                                                         \
+        if (unlikely(!atomic_load_explicit(&shim_started, memory_order_acquire))) shim_start(); \
+        return shim_##of arguments;                                                             \
+    }
+#define CALL(result, name, parameters, arguments) EXPORT(result, name, name, parameters, arguments)
+#define VARIANT(result, name, of, parameters, arguments) EXPORT(result, name, of, parameters, arguments)
+#define VARIADIC(result, name, parameters)
+#include "calls.h"

@@ -1,15 +1,12 @@
-/*
- * This process's descriptors: one word each.
- *
- *   entry = generation << 24 | flags | (slot + 1)
- *
- * The table is private memory, so a fork copies it; an exec starts with an empty one and start.c fills it from
- * /proc/self/fd. What most processes never need of it is mapped when it is needed.
- */
+#include "table.h"
+
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "descriptors.h"
+#include "protected.h"
 #include "shim.h"
+#include "slots.h"
 
 #define SLOT UINT64_C(0x1fffff)
 /* The exec under way has given the reference back. */
@@ -20,32 +17,32 @@
 
 _Static_assert(REGISTRY_SLOTS <= SLOT, "a slot's number, and one, fits");
 
-/* Of the lowest descriptors, which the kernel gives first. */
-#define FIRST_SIZE (1 << 16)
+/* The kernel gives the lowest descriptors first. What most processes never need of the table is mapped when it is needed. */
+#define LOW_SIZE (1 << 16)
 
-static _Atomic uint64_t first[FIRST_SIZE];
-static _Atomic uint64_t *_Atomic others;
+static _Atomic uint64_t low_entries[LOW_SIZE];
+static _Atomic uint64_t *_Atomic high_entries;
 static _Atomic int highest = -1;
 
 static bool in_table(int fd) { return registry && fd >= 0 && fd < TABLE_SIZE; }
 
 /* NULL: nothing was entered yet that high. */
 static _Atomic uint64_t *entry_at(int fd) {
-    _Atomic uint64_t *rest;
+    _Atomic uint64_t *high;
 
     if (!in_table(fd)) return NULL;
-    if (fd < FIRST_SIZE) return &first[fd];
-    rest = atomic_load(&others);
-    return rest ? &rest[fd - FIRST_SIZE] : NULL;
+    if (fd < LOW_SIZE) return &low_entries[fd];
+    high = atomic_load(&high_entries);
+    return high ? &high[fd - LOW_SIZE] : NULL;
 }
 
-static void map_others(void) {
-    const size_t size = (TABLE_SIZE - FIRST_SIZE) * sizeof *first;
+static void map_high(void) {
+    const size_t size = (TABLE_SIZE - LOW_SIZE) * sizeof *low_entries;
     _Atomic uint64_t *none = NULL;
     int error = errno;
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    if (memory != MAP_FAILED && !atomic_compare_exchange_strong(&others, &none, memory)) munmap(memory, size);
+    if (memory != MAP_FAILED && !atomic_compare_exchange_strong(&high_entries, &none, memory)) munmap(memory, size);
     errno = error;
 }
 
@@ -63,9 +60,9 @@ static bool exchange(int fd, uint64_t *expected, uint64_t entry) {
 
 static uint32_t slot_of(uint64_t entry) { return (uint32_t)(entry & SLOT) - 1; }
 
-static uint64_t generation_of(uint64_t entry) { return entry >> 24; }
+static uint64_t birth_of(uint64_t entry) { return entry >> 24; }
 
-static uint64_t entry_of(uint32_t slot, uint64_t generation) { return generation << 24 | (slot + 1); }
+static uint64_t entry_of(uint32_t slot, uint64_t birth) { return birth << 24 | (slot + 1); }
 
 /* Whatever was there is stale: its close went past us. Without memory for it the descriptor stays unknown. */
 static void enter(int fd, uint64_t entry) {
@@ -73,7 +70,7 @@ static void enter(int fd, uint64_t entry) {
     _Atomic uint64_t *at = entry_at(fd);
 
     if (!at && entry) {
-        map_others();
+        map_high();
         at = entry_at(fd);
         if (!at) table_bury(entry);
     }
@@ -83,70 +80,65 @@ static void enter(int fd, uint64_t entry) {
     table_bury(atomic_exchange(at, entry));
 }
 
-/* 0: not a socket. */
-static uint64_t socket_inode(int fd) {
+/* 0: the descriptor was closed meanwhile. errno untouched. */
+static uint64_t inode_of(int fd) {
     struct stat status;
     int error = errno;
-    bool is_socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+    uint64_t inode = fstat(fd, &status) == 0 ? status.st_ino : 0;
 
     errno = error;
-    return is_socket ? status.st_ino : 0;
+    return inode;
 }
 
-void table_birth(int fd, int family, int type, int protocol, enum registry_state state) {
-    uint64_t inode, generation;
+void table_birth(int fd, int type, enum registry_state state) {
+    uint64_t inode, birth;
     int32_t slot;
 
     if (!in_table(fd)) return;
     enter(fd, 0);
-    inode = socket_inode(fd);
-    if (!inode) return;
-    slot = slot_birth(inode, family, type, protocol, &generation);
+    inode = inode_of(fd);
+    slot = inode ? slot_birth(inode, type, &birth) : -1;
     if (slot < 0) return;
     atomic_store(&registry_record_at(&view, (uint32_t)slot)->state, state);
-    enter(fd, entry_of((uint32_t)slot, generation));
+    enter(fd, entry_of((uint32_t)slot, birth));
 }
 
-static int option(int fd, int name) {
-    int value = 0;
-    socklen_t length = sizeof value;
-
-    return libc.getsockopt(fd, SOL_SOCKET, name, &value, &length) == 0 ? value : 0;
-}
-
-static void introduce(int fd) {
+/* Of a socket that nobody knew until now. errno untouched. */
+static enum registry_state state_of(int fd) {
     struct sockaddr_storage peer;
     socklen_t length = sizeof peer;
-    enum registry_state state = REGISTRY_NEW;
     int error = errno;
+    bool is_connected;
 
-    if (option(fd, SO_ACCEPTCONN))
-        state = REGISTRY_LISTENING;
-    else if (libc.getpeername(fd, (struct sockaddr *)&peer, &length) == 0)
-        state = REGISTRY_CONNECTED;
-    table_birth(fd, option(fd, SO_DOMAIN), option(fd, SO_TYPE), option(fd, SO_PROTOCOL), state);
+    if (socket_option(fd, SO_ACCEPTCONN, 0)) return REGISTRY_LISTENING;
+    is_connected = libc.getpeername(fd, (struct sockaddr *)&peer, &length) == 0;
     errno = error;
+    return is_connected ? REGISTRY_CONNECTED : REGISTRY_NEW;
+}
+
+/* False: the registry has no slot with this inode. */
+static bool enter_known(int fd, uint64_t inode) {
+    int32_t slot;
+    uint64_t word;
+
+    slots_reach();
+    slot = registry_find(&view, inode);
+    if (slot < 0) return false;
+    word = atomic_load(registry_word_at(&view, (uint32_t)slot));
+    if (atomic_load(registry_inode_at(&view, (uint32_t)slot)) != inode) return false;
+    if (!slot_take((uint32_t)slot, registry_birth(word))) return false;
+    enter(fd, entry_of((uint32_t)slot, registry_birth(word)));
+    return true;
 }
 
 void table_arrival(int fd) {
-    uint64_t inode, word;
-    int32_t slot;
+    int family;
 
     if (!in_table(fd) || is_protected(fd)) return;
     enter(fd, 0);
-    inode = socket_inode(fd);
-    if (!inode) return;
-    slots_reach();
-    slot = registry_find(&view, inode);
-    if (slot >= 0) {
-        word = atomic_load(registry_word_at(&view, (uint32_t)slot));
-        if (atomic_load(registry_inode_at(&view, (uint32_t)slot)) == inode &&
-            slot_take((uint32_t)slot, registry_generation(word))) {
-            enter(fd, entry_of((uint32_t)slot, registry_generation(word)));
-            return;
-        }
-    }
-    introduce(fd);
+    family = socket_option(fd, SO_DOMAIN, AF_UNSPEC);
+    if (family != AF_INET && family != AF_INET6) return;
+    if (!enter_known(fd, inode_of(fd))) table_birth(fd, socket_option(fd, SO_TYPE, 0), state_of(fd));
 }
 
 void table_copy(int from, int to) {
@@ -154,7 +146,7 @@ void table_copy(int from, int to) {
 
     if (!in_table(to)) return;
     entry = load(from) & ~FLAGS;
-    if (entry && !slot_take(slot_of(entry), generation_of(entry))) entry = 0;
+    if (entry && !slot_take(slot_of(entry), birth_of(entry))) entry = 0;
     enter(to, entry);
 }
 
@@ -169,7 +161,7 @@ void table_bury(uint64_t entry) {
 
     if (!entry || (entry & DETACHED)) return;
     state = atomic_load(&registry_record_at(&view, slot_of(entry))->state);
-    if (slot_drop(slot_of(entry), generation_of(entry)) && state >= REGISTRY_LISTENING) notify();
+    if (slot_drop(slot_of(entry), birth_of(entry)) && state >= REGISTRY_LISTENING) notify();
 }
 
 void table_restore(int fd, uint64_t entry) {
@@ -191,29 +183,31 @@ struct registry_record *table_record(int fd) {
 
     if (!entry) return NULL;
     word = atomic_load(registry_word_at(&view, slot_of(entry)));
-    return registry_generation(word) == generation_of(entry) ? registry_record_at(&view, slot_of(entry)) : NULL;
+    return registry_birth(word) == birth_of(entry) ? registry_record_at(&view, slot_of(entry)) : NULL;
 }
 
-/* Before the fork, because the parent may close at once after it. A descriptor that another thread opens or closes just
- * now may be counted once too often; that a sweep puts right. */
+void table_notify(int fd) {
+    if (table_record(fd)) notify();
+}
+
 void table_take_for_child(void) {
     int high = atomic_load(&highest);
 
     for (int fd = 0; fd <= high; fd++) {
         uint64_t entry = load(fd), now = entry;
-        if (!entry || !slot_take(slot_of(entry), generation_of(entry))) continue;
-        if (!exchange(fd, &now, entry | FOR_CHILD)) slot_drop(slot_of(entry), generation_of(entry));
+        if (!entry || !slot_take(slot_of(entry), birth_of(entry))) continue;
+        if (!exchange(fd, &now, entry | FOR_CHILD)) slot_drop(slot_of(entry), birth_of(entry));
     }
 }
 
-/* In the child: an entry without the mark was made between the taking and the fork. */
+/* An entry without the mark was made between the taking and the fork. */
 void table_child_born(void) {
     int high = atomic_load(&highest);
 
     for (int fd = 0; fd <= high; fd++) {
         uint64_t entry = load(fd);
         if (!entry) continue;
-        if (!(entry & FOR_CHILD) && !slot_take(slot_of(entry), generation_of(entry))) entry = 0;
+        if (!(entry & FOR_CHILD) && !slot_take(slot_of(entry), birth_of(entry))) entry = 0;
         atomic_store(entry_at(fd), entry & ~FLAGS);
     }
 }
@@ -224,11 +218,10 @@ void table_child_failed(void) {
     for (int fd = 0; fd <= high; fd++) {
         uint64_t entry = load(fd);
         if (!(entry & FOR_CHILD) || !exchange(fd, &entry, entry & ~FOR_CHILD)) continue;
-        slot_drop(slot_of(entry), generation_of(entry));
+        slot_drop(slot_of(entry), birth_of(entry));
     }
 }
 
-/* Gives every reference back; the entries stay, for table_attach, and for threads that close meanwhile. */
 void table_detach(void) {
     int high = atomic_load(&highest);
 
@@ -236,7 +229,7 @@ void table_detach(void) {
         uint64_t entry = load(fd);
         if (!entry || (entry & DETACHED)) continue;
         if (!exchange(fd, &entry, entry | DETACHED)) continue;
-        slot_drop(slot_of(entry), generation_of(entry));
+        slot_drop(slot_of(entry), birth_of(entry));
     }
 }
 
@@ -246,10 +239,10 @@ void table_attach(void) {
     for (int fd = 0; fd <= high; fd++) {
         uint64_t entry = load(fd), now = entry;
         if (!(entry & DETACHED)) continue;
-        uint64_t again = slot_take(slot_of(entry), generation_of(entry)) ? entry & ~FLAGS : 0;
+        uint64_t again = slot_take(slot_of(entry), birth_of(entry)) ? entry & ~FLAGS : 0;
         if (!again)
             table_arrival(fd);
         else if (!exchange(fd, &now, again))
-            slot_drop(slot_of(again), generation_of(again));
+            slot_drop(slot_of(again), birth_of(again));
     }
 }

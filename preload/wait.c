@@ -1,15 +1,17 @@
 /*
- * Calls that wait for descriptors.
+ * Calls that wait: for descriptors, time, semaphores and signals.
  *
- * A frozen socket is not reported. poll and select wait for its thaw first, and where their time ends before that they
- * look at the other descriptors only. epoll has its set in the kernel: whoever sets freeze words freezes the whole
- * program around it (a cgroup, or ptrace), so nothing waits there.
+ * Some of them a freeze ends with EINTR. Others go on by themselves (signal(7)), but a restore on another host ends every
+ * wait that has a relative timeout in the kernel's restart block, which cannot be carried; and libc's sleep and usleep
+ * would pass that on as a shorter sleep. select, pselect and ppoll are not here: what is left of their time is in the
+ * program's memory, and they start again after anything (ERESTARTNOHAND).
  */
+#include <threads.h>
+
+#include "attempt.h"
 #include "shim.h"
 
 #define MILLISECOND INT64_C(1000000)
-
-static bool any_frozen(void) { return unlikely(atomic_load_explicit(&signs->frozen, memory_order_acquire)); }
 
 static int64_t from_milliseconds(int timeout) { return timeout < 0 ? -1 : timeout * MILLISECOND; }
 
@@ -20,42 +22,11 @@ static int milliseconds_left(const struct deadline *deadline) {
     return left < 0 ? -1 : (int)((left + MILLISECOND - 1) / MILLISECOND);
 }
 
-static int interrupted(void) {
-    errno = EINTR;
-    return -1;
-}
-
-static int poll_others(struct pollfd *fds, nfds_t count) {
-    int ready = 0;
-
-    for (nfds_t i = 0; i < count; i++) {
-        fds[i].revents = 0;
-        if (!is_frozen(fds[i].fd) && libc.poll(&fds[i], 1, 0) > 0) ready++;
-    }
-    return ready;
-}
-
-/* True: no descriptor is frozen, and the call goes on. Else *result is the call's. */
-static bool await_polled(struct pollfd *fds, nfds_t count, const struct deadline *deadline, int *result) {
-    for (nfds_t i = 0; i < count; i++) {
-        int waited = wait_thaw(fds[i].fd, deadline);
-        if (waited == 0) continue;
-        *result = waited == -EINTR ? interrupted() : poll_others(fds, count);
-        return false;
-    }
-    return true;
-}
-
 int shim_poll(struct pollfd *fds, nfds_t count, int timeout) {
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_milliseconds(timeout));
-    int result;
+    int result = libc.poll(fds, count, timeout);
 
-    if (any_frozen()) {
-        if (!await_polled(fds, count, &deadline, &result)) return result;
-        timeout = milliseconds_left(&deadline);
-    }
-    result = libc.poll(fds, count, timeout);
     while (result < 0 && attempt_again(&attempt)) result = libc.poll(fds, count, milliseconds_left(&deadline));
     return result;
 }
@@ -63,94 +34,6 @@ int shim_poll(struct pollfd *fds, nfds_t count, int timeout) {
 int shim___poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room) {
     if (count > room / sizeof *fds) return libc.__poll_chk(fds, count, timeout, room);
     return shim_poll(fds, count, timeout);
-}
-
-/* The remaining time, in *rest; NULL where there is no end. */
-static const struct timespec *rest_of(const struct deadline *deadline, struct timespec *rest) {
-    int64_t left = deadline_left(deadline);
-
-    *rest = to_timespec(left);
-    return left < 0 ? NULL : rest;
-}
-
-int shim_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
-    struct attempt attempt = attempt_begin();
-    struct deadline deadline = deadline_start(from_timespec(timeout));
-    struct timespec rest;
-    int result;
-
-    if (any_frozen()) {
-        if (!await_polled(fds, count, &deadline, &result)) return result;
-        timeout = rest_of(&deadline, &rest);
-    }
-    result = libc.ppoll(fds, count, timeout, mask);
-    while (result < 0 && attempt_again(&attempt)) result = libc.ppoll(fds, count, rest_of(&deadline, &rest), mask);
-    return result;
-}
-
-int shim___ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
-                     size_t room) {
-    if (count > room / sizeof *fds) return libc.__ppoll_chk(fds, count, timeout, mask, room);
-    return shim_ppoll(fds, count, timeout, mask);
-}
-
-static bool in_set(int fd, const fd_set *set) { return set && FD_ISSET(fd, set); }
-
-static void leave_out(int fd, fd_set *set) {
-    if (set) FD_CLR(fd, set);
-}
-
-/* 0: nothing in the sets is frozen (any more); -EINTR; -ETIMEDOUT: what is frozen is no longer in the sets. */
-static int await_selected(int count, fd_set *in, fd_set *out, fd_set *urgent, const struct deadline *deadline) {
-    int result = 0;
-
-    for (int fd = 0; fd < count && fd < FD_SETSIZE; fd++) {
-        if (!in_set(fd, in) && !in_set(fd, out) && !in_set(fd, urgent)) continue;
-        if (wait_thaw(fd, deadline) == -EINTR) return -EINTR;
-        if (!is_frozen(fd)) continue;
-        leave_out(fd, in);
-        leave_out(fd, out);
-        leave_out(fd, urgent);
-        result = -ETIMEDOUT;
-    }
-    return result;
-}
-
-/* Linux counts the program's timeout down by itself, so the call can simply be done again. */
-int shim_select(int count, fd_set *in, fd_set *out, fd_set *urgent, struct timeval *timeout) {
-    struct attempt attempt = attempt_begin();
-    int result;
-
-    if (any_frozen()) {
-        struct timespec budget = {0};
-        if (timeout) budget = (struct timespec){timeout->tv_sec, timeout->tv_usec * 1000};
-        struct deadline deadline = deadline_start(from_timespec(timeout ? &budget : NULL));
-        if (await_selected(count, in, out, urgent, &deadline) == -EINTR) return interrupted();
-        if (timeout) {
-            int64_t left = deadline_left(&deadline);
-            *timeout = (struct timeval){left / 1000 / 1000000, left / 1000 % 1000000};
-        }
-    }
-    do result = libc.select(count, in, out, urgent, timeout);
-    while (result < 0 && attempt_again(&attempt));
-    return result;
-}
-
-int shim_pselect(int count, fd_set *in, fd_set *out, fd_set *urgent, const struct timespec *timeout,
-                 const sigset_t *mask) {
-    struct attempt attempt = attempt_begin();
-    struct deadline deadline = deadline_start(from_timespec(timeout));
-    struct timespec rest;
-    int result;
-
-    if (any_frozen()) {
-        if (await_selected(count, in, out, urgent, &deadline) == -EINTR) return interrupted();
-        timeout = rest_of(&deadline, &rest);
-    }
-    result = libc.pselect(count, in, out, urgent, timeout, mask);
-    while (result < 0 && attempt_again(&attempt))
-        result = libc.pselect(count, in, out, urgent, rest_of(&deadline, &rest), mask);
-    return result;
 }
 
 int shim_epoll_wait(int fd, struct epoll_event *events, int room, int timeout) {
@@ -181,6 +64,117 @@ int shim_epoll_pwait2(int fd, struct epoll_event *events, int room, const struct
     int result = libc.epoll_pwait2(fd, events, room, timeout, mask);
 
     while (result < 0 && attempt_again(&attempt))
-        result = libc.epoll_pwait2(fd, events, room, rest_of(&deadline, &rest), mask);
+        result = libc.epoll_pwait2(fd, events, room, deadline_rest(&deadline, &rest), mask);
+    return result;
+}
+
+int shim_nanosleep(const struct timespec *time, struct timespec *left) {
+    struct attempt attempt = attempt_begin();
+    struct timespec rest;
+    int result = libc.nanosleep(time, &rest);
+
+    while (result < 0 && attempt_again(&attempt)) {
+        struct timespec again = rest;
+        result = libc.nanosleep(&again, &rest);
+    }
+    if (result < 0 && errno == EINTR && left) *left = rest;
+    return result;
+}
+
+/* Returns an error number and leaves errno alone. */
+int shim_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left) {
+    struct attempt attempt = attempt_begin();
+    struct timespec rest;
+    int result;
+
+    if (flags & TIMER_ABSTIME) {
+        do result = libc.clock_nanosleep(clock, flags, time, left);
+        while (result == EINTR && attempt_frozen(&attempt));
+        return result;
+    }
+    result = libc.clock_nanosleep(clock, flags, time, &rest);
+    while (result == EINTR && attempt_frozen(&attempt)) {
+        struct timespec again = rest;
+        result = libc.clock_nanosleep(clock, flags, &again, &rest);
+    }
+    if (result == EINTR && left) *left = rest;
+    return result;
+}
+
+unsigned int shim_sleep(unsigned int seconds) {
+    struct timespec time = {.tv_sec = seconds};
+
+    return shim_nanosleep(&time, &time) < 0 ? (unsigned int)time.tv_sec : 0;
+}
+
+int shim_usleep(useconds_t microseconds) {
+    struct timespec time = {.tv_sec = microseconds / 1000000, .tv_nsec = microseconds % 1000000 * 1000};
+
+    return shim_nanosleep(&time, NULL);
+}
+
+/* -1: a handler ran; -2: anything else is wrong. errno is none of it. */
+int shim_thrd_sleep(const struct timespec *time, struct timespec *left) {
+    int result = shim_clock_nanosleep(CLOCK_REALTIME, 0, time, left);
+
+    if (result == 0) return 0;
+    return result == EINTR ? -1 : -2;
+}
+
+int shim_sem_timedwait(sem_t *semaphore, const struct timespec *until) {
+    struct attempt attempt = attempt_begin();
+    int result;
+
+    do result = libc.sem_timedwait(semaphore, until);
+    while (result < 0 && attempt_again(&attempt));
+    return result;
+}
+
+int shim_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until) {
+    struct attempt attempt = attempt_begin();
+    int result;
+
+    do result = libc.sem_clockwait(semaphore, clock, until);
+    while (result < 0 && attempt_again(&attempt));
+    return result;
+}
+
+int shim_sigwaitinfo(const sigset_t *set, siginfo_t *info) {
+    struct attempt attempt = attempt_begin();
+    int result;
+
+    do result = libc.sigwaitinfo(set, info);
+    while (result < 0 && attempt_again(&attempt));
+    return result;
+}
+
+int shim_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
+    struct attempt attempt = attempt_begin();
+    struct deadline deadline = deadline_start(from_timespec(timeout));
+    struct timespec rest;
+    int result = libc.sigtimedwait(set, info, timeout);
+
+    while (result < 0 && attempt_again(&attempt))
+        result = libc.sigtimedwait(set, info, deadline_rest(&deadline, &rest));
+    return result;
+}
+
+int shim_semop(int id, struct sembuf *operations, size_t count) {
+    struct attempt attempt = attempt_begin();
+    int result;
+
+    do result = libc.semop(id, operations, count);
+    while (result < 0 && attempt_again(&attempt));
+    return result;
+}
+
+int shim_semtimedop(int id, struct sembuf *operations, size_t count, const struct timespec *timeout) {
+    struct attempt attempt = attempt_begin();
+    struct deadline deadline = deadline_start(from_timespec(timeout));
+    struct timespec rest;
+    int result = libc.semtimedop(id, operations, count, timeout);
+
+    while (result < 0 && attempt_again(&attempt))
+        result = libc.semtimedop(id, operations, count, deadline_rest(&deadline, &rest));
     return result;
 }

@@ -23,21 +23,13 @@ static struct registry_mapping *open_registry(Napi::Env env, const Mapping &mapp
 
 static uint64_t inode(const Napi::Value &value) { return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value()); }
 
-static Napi::Value sockets(Napi::Env env, struct registry_mapping *registry) {
-    std::vector<struct registry_socket> found(registry_list(registry, nullptr, 0));
+static Napi::Value inodes(Napi::Env env, struct registry_mapping *registry) {
+    std::vector<uint64_t> found(registry_list(registry, nullptr, 0));
     size_t count = std::min(registry_list(registry, found.data(), found.size()), found.size());
     Napi::Array array = Napi::Array::New(env, count);
 
-    for (size_t i = 0; i < count; i++) {
-        Napi::HandleScope scope(env);
-        Napi::Object item = Napi::Object::New(env);
-        item.Set("inode", Napi::Number::New(env, static_cast<double>(found[i].inode)));
-        item.Set("family", Napi::Number::New(env, found[i].family));
-        item.Set("type", Napi::Number::New(env, found[i].type));
-        item.Set("state", Napi::String::New(env, found[i].state));
-        item.Set("references", Napi::Number::New(env, found[i].references));
-        array.Set(static_cast<uint32_t>(i), item);
-    }
+    for (size_t i = 0; i < count; i++)
+        array.Set(static_cast<uint32_t>(i), Napi::Number::New(env, static_cast<double>(found[i])));
     return array;
 }
 
@@ -96,12 +88,11 @@ static void move_inodes(Napi::Env env, struct registry_mapping *registry, const 
     check(env, registry_move_inodes(registry, moves.data(), moves.size()), "malloc");
 }
 
-static Napi::Value sweep(Napi::Env env, struct registry_mapping *registry, const Napi::Value &alive) {
+static void sweep(Napi::Env env, struct registry_mapping *registry, const Napi::Value &alive) {
     std::vector<uint32_t> numbers = to_numbers(alive);
-    std::vector<uint64_t> inodes(numbers.begin(), numbers.end());
-    int dropped = check(env, static_cast<int>(registry_sweep(registry, inodes.data(), inodes.size())), "malloc");
+    std::vector<uint64_t> open(numbers.begin(), numbers.end());
 
-    return Napi::Number::New(env, dropped);
+    check(env, registry_sweep(registry, open.data(), open.size()), "malloc");
 }
 
 static Napi::Value map_registry(const Napi::CallbackInfo &info) {
@@ -127,12 +118,8 @@ static Napi::Value map_registry(const Napi::CallbackInfo &info) {
         registry_end_freeze(registry);
         return call.Env().Undefined();
     });
-    offer("setFrozen", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
-        bool known = registry_set_frozen(registry, inode(call[0]), call[1].As<Napi::Boolean>());
-        return Napi::Boolean::New(call.Env(), known);
-    });
-    offer("sockets", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
-        return sockets(call.Env(), registry);
+    offer("inodes", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
+        return inodes(call.Env(), registry);
     });
     offer("hasTimeouts", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
         return Napi::Boolean::New(call.Env(), registry_has_timeouts(registry));
@@ -145,7 +132,8 @@ static Napi::Value map_registry(const Napi::CallbackInfo &info) {
         return call.Env().Undefined();
     });
     offer("sweep", [](const Napi::CallbackInfo &call, struct registry_mapping *registry) {
-        return sweep(call.Env(), registry, call[0]);
+        sweep(call.Env(), registry, call[0]);
+        return call.Env().Undefined();
     });
     object.Set("close", Napi::Function::New(
                             env, [mapping](const Napi::CallbackInfo &) { mapping->reset(); }, "close"));

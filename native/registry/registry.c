@@ -2,25 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../preload/registry.h"
+#include "../../preload/registry.h"
 
-static const char *const state_names[REGISTRY_STATES] = {
-    [REGISTRY_NEW] = "new",
-    [REGISTRY_BOUND] = "bound",
-    [REGISTRY_LISTENING] = "listening",
-    [REGISTRY_CONNECTING] = "connecting",
-    [REGISTRY_CONNECTED] = "connected",
-};
+/* What is smaller has no page of its own. */
+enum { PAGE = 4096 };
 
 struct registry_mapping {
     struct registry_view view;
@@ -67,7 +59,7 @@ void registry_unmap(struct registry_mapping *mapping) {
     free(mapping);
 }
 
-/* With the second part, once the program has one. What the program says of that it could have made up. */
+/* The view has the second part too, once the program has one. The program may lie about that, so the memfd is asked. */
 static const struct registry_view *view_of(struct registry_mapping *mapping) {
     struct registry_view *view = &mapping->view;
     struct stat status;
@@ -81,95 +73,43 @@ static const struct registry_view *view_of(struct registry_mapping *mapping) {
 }
 
 void registry_begin_freeze(struct registry_mapping *mapping) {
-    _Atomic uint32_t *generation = &mapping->view.first->signs.generation;
+    _Atomic uint32_t *freezes = &mapping->view.first->freezes;
 
-    atomic_store(generation, (atomic_load(generation) + 1) | 1);
+    atomic_store(freezes, (atomic_load(freezes) + 1) | 1);
 }
 
 void registry_end_freeze(struct registry_mapping *mapping) {
-    _Atomic uint32_t *generation = &mapping->view.first->signs.generation;
+    _Atomic uint32_t *freezes = &mapping->view.first->freezes;
 
-    atomic_store(generation, (atomic_load(generation) + 1) & ~1u);
+    atomic_store(freezes, (atomic_load(freezes) + 1) & ~1u);
 }
 
-static void set_frozen(const struct registry_view *view, uint32_t slot, bool frozen) {
-    _Atomic uint32_t *word = &registry_record_at(view, slot)->freeze, *count = &view->first->signs.frozen;
-
-    if (frozen) {
-        /* The count first: who looks at the word has seen that there is one to look at. */
-        atomic_fetch_add(count, 1);
-        if (atomic_exchange(word, 1)) atomic_fetch_sub(count, 1);
-    } else if (atomic_exchange(word, 0)) {
-        atomic_fetch_sub(count, 1);
-        syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-    }
-}
-
-bool registry_set_frozen(struct registry_mapping *mapping, uint64_t inode, bool frozen) {
-    const struct registry_view *view = view_of(mapping);
-    int32_t slot = registry_find(view, inode);
-
-    if (slot >= 0) set_frozen(view, (uint32_t)slot, frozen);
-    return slot >= 0;
-}
-
-/* 0 for a slot that is free, or just being taken. */
+/* 0: the slot is free, or just being taken. */
 static uint32_t references_of(const struct registry_view *view, uint32_t slot) {
     uint32_t references = registry_references(atomic_load(registry_word_at(view, slot)));
 
     return references == REGISTRY_BUSY ? 0 : references;
 }
 
-size_t registry_list(struct registry_mapping *mapping, struct registry_socket *sockets, size_t room) {
+size_t registry_list(struct registry_mapping *mapping, uint64_t *inodes, size_t room) {
     const struct registry_view *view = view_of(mapping);
     uint32_t end = registry_end(view);
     size_t count = 0;
 
     for (uint32_t slot = 0; slot < end; slot++) {
-        const struct registry_record *record = registry_record_at(view, slot);
-        uint32_t references = references_of(view, slot);
-        uint32_t state;
-
-        if (!references) continue;
-        if (count < room) {
-            state = atomic_load(&record->state);
-            sockets[count] = (struct registry_socket){
-                .inode = atomic_load(registry_inode_at(view, slot)),
-                .family = record->family,
-                .type = record->type,
-                .protocol = record->protocol,
-                .state = state < REGISTRY_STATES ? state_names[state] : "unknown",
-                .references = references,
-            };
-        }
+        if (!references_of(view, slot)) continue;
+        if (count < room) inodes[count] = atomic_load(registry_inode_at(view, slot));
         count++;
     }
     return count;
 }
 
+/* Returns a bit for each enum hidden_option that the socket has. */
 static uint32_t hidden_of(const struct registry_record *record) {
-    static const struct {
-        uint32_t noted;
-        enum hidden_option option;
-    } table[] = {
-        {REGISTRY_GROUP_PROGRAM, HIDDEN_GROUP_PROGRAM},
-        {REGISTRY_MULTICAST_INDEX, HIDDEN_MULTICAST_INDEX},
-        {REGISTRY_MULTICAST_STREAM, HIDDEN_MULTICAST_STREAM},
-        {REGISTRY_FRAGMENT_SIZE, HIDDEN_FRAGMENT_SIZE},
-        {REGISTRY_PACKET_INFO, HIDDEN_PACKET_INFO},
-        {REGISTRY_FLOW_REFLECTION, HIDDEN_FLOW_LABEL},
-        {REGISTRY_POLICY, HIDDEN_POLICY},
-        {REGISTRY_KEYS, HIDDEN_KEYS},
-        {REGISTRY_ZEROCOPY, HIDDEN_ZEROCOPY_NUMBERS},
-        {REGISTRY_SYN_READ, HIDDEN_SYN_READ},
-    };
-    uint64_t noted = atomic_load(&record->hidden);
-    uint32_t found = 0;
+    uint32_t found = (uint32_t)atomic_load(&record->hidden);
 
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (noted & table[i].noted) found |= 1u << table[i].option;
-    if (atomic_load(&record->anycast)) found |= 1u << HIDDEN_ANYCAST;
-    if (atomic_load(&record->flow_labels)) found |= 1u << HIDDEN_FLOW_LABEL;
+    if (atomic_load(&record->anycast)) found |= HIDDEN(ANYCAST);
+    if (atomic_load(&record->flow_labels)) found |= HIDDEN(FLOW_LABEL);
     return found;
 }
 
@@ -210,69 +150,100 @@ size_t registry_list_groups(struct registry_mapping *mapping, struct registry_gr
     return count;
 }
 
-static int compare_moves(const void *left, const void *right) {
-    const struct registry_move *a = left, *b = right;
+/* For items that begin with a number, which orders them. */
+static int compare(const void *left, const void *right) {
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
 
-    return (a->from > b->from) - (a->from < b->from);
+    return (a > b) - (a < b);
+}
+
+/* The caller's to free; NULL: no memory. */
+static void *sorted_copy(const void *items, size_t count, size_t size) {
+    void *copy = malloc(count ? count * size : 1);
+
+    if (!copy) return NULL;
+    if (count) memcpy(copy, items, count * size);
+    qsort(copy, count, size, compare);
+    return copy;
+}
+
+/* 0: nobody has had the slot since it was cleared, or somebody is just taking it. A look at memory that was given back would
+ * bring that back, so there is none where the word says enough. */
+static uint64_t inode_of(const struct registry_view *view, uint32_t slot) {
+    uint64_t word = atomic_load(registry_word_at(view, slot));
+
+    return word && registry_references(word) != REGISTRY_BUSY ? atomic_load(registry_inode_at(view, slot)) : 0;
 }
 
 int registry_move_inodes(struct registry_mapping *mapping, const struct registry_move *moves, size_t count) {
     const struct registry_view *view = view_of(mapping);
-    struct registry_move *sorted = malloc(count ? count * sizeof *sorted : 1);
-    int32_t *moved = NULL;
+    struct registry_move *sorted = sorted_copy(moves, count, sizeof *moves);
     uint32_t end = registry_end(view);
 
     if (!sorted) return -ENOMEM;
-    if (count) memcpy(sorted, moves, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, compare_moves);
-    moved = calloc(end ? end : 1, sizeof *moved);
-    if (!moved) {
-        free(sorted);
-        return -ENOMEM;
-    }
-    /* First what becomes what, while no new number can be taken for an old one. */
     for (uint32_t slot = 0; slot < end; slot++) {
-        const struct registry_move key = {.from = atomic_load(registry_inode_at(view, slot))};
-        const struct registry_move *move = bsearch(&key, sorted, count, sizeof key, compare_moves);
+        uint64_t inode = inode_of(view, slot);
+        const struct registry_move *move = inode ? bsearch(&inode, sorted, count, sizeof *sorted, compare) : NULL;
 
-        if (move && registry_references(atomic_load(registry_word_at(view, slot))) != REGISTRY_BUSY)
-            moved[slot] = (int32_t)(move - sorted) + 1;
+        if (move) registry_set_inode(view, slot, move->to);
     }
-    /* A free slot may still have the number of a socket that another has now: those in use come last, and are found. */
-    for (int in_use = 0; in_use < 2; in_use++)
-        for (uint32_t slot = 0; slot < end; slot++)
-            if (moved[slot] && (references_of(view, slot) > 0) == in_use)
-                registry_set_inode(view, slot, sorted[moved[slot] - 1].to);
-    free(moved);
     free(sorted);
     return 0;
 }
 
-static int compare(const void *left, const void *right) {
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+/* Makes this memory of the registry zeros, and gives the pages that are nothing else back to the kernel. */
+static void clear(const struct registry_mapping *mapping, void *memory, size_t size) {
+    char *at = memory, *first = (char *)mapping->view.first, *more = (char *)mapping->view.more;
+    bool is_first = at >= first && at < first + REGISTRY_SIZE;
+    off_t offset = is_first ? at - first : at - more + (off_t)REGISTRY_SIZE;
 
-    return a < b ? -1 : a > b;
+    if (size < PAGE || fallocate(mapping->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, (off_t)size) < 0)
+        memset(memory, 0, size);
 }
 
-long registry_sweep(struct registry_mapping *mapping, const uint64_t *alive, size_t count) {
-    const struct registry_view *view = view_of(mapping);
-    uint64_t *sorted = malloc(count ? count * sizeof *sorted : 1);
-    uint32_t end = registry_end(view);
-    long dropped = 0;
+/* Slots from `from` on, up to `to`, become as they were before anybody had them. */
+static void clear_slots(const struct registry_mapping *mapping, uint32_t from, uint32_t to) {
+    const struct registry_view *view = &mapping->view;
 
-    if (!sorted) return -ENOMEM;
-    if (count) memcpy(sorted, alive, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, compare);
-    for (uint32_t slot = 0; slot < end; slot++) {
-        uint64_t inode = atomic_load(registry_inode_at(view, slot));
-        uint64_t word = atomic_load(registry_word_at(view, slot));
-
-        if (!references_of(view, slot) || bsearch(&inode, sorted, count, sizeof *sorted, compare)) continue;
-        set_frozen(view, slot, false);
-        atomic_store(registry_word_at(view, slot), registry_word(registry_generation(word), 0));
-        dropped++;
+    for (uint32_t end; from < to; from = end) {
+        end = from < REGISTRY_FIRST_SLOTS && to > REGISTRY_FIRST_SLOTS ? REGISTRY_FIRST_SLOTS : to;
+        clear(mapping, registry_word_at(view, from), (end - from) * sizeof(uint64_t));
+        clear(mapping, registry_inode_at(view, from), (end - from) * sizeof(uint64_t));
+        clear(mapping, registry_record_at(view, from), (end - from) * sizeof(struct registry_record));
     }
-    if (dropped) atomic_store(&view->first->cursor, 0);
+}
+
+/* A hint does not say whether its socket still is. */
+static void clear_hints(const struct registry_mapping *mapping) {
+    const struct registry_view *view = &mapping->view;
+
+    clear(mapping, view->first->hint, sizeof view->first->hint);
+    if (view->more) clear(mapping, view->more->hint, sizeof view->more->hint);
+}
+
+int registry_sweep(struct registry_mapping *mapping, const uint64_t *alive, size_t count) {
+    const struct registry_view *view = view_of(mapping);
+    uint64_t *sorted = sorted_copy(alive, count, sizeof *alive);
+    uint32_t end = registry_end(view), kept = 0;
+
+    /* There may be a second part that could not be mapped. */
+    if (!sorted || (atomic_load(&view->first->grown) && !view->more)) {
+        free(sorted);
+        return -ENOMEM;
+    }
+    clear_hints(mapping);
+    for (uint32_t slot = 0; slot < end; slot++) {
+        uint64_t word = atomic_load(registry_word_at(view, slot)), inode = inode_of(view, slot);
+        bool is_open = inode && bsearch(&inode, sorted, count, sizeof *sorted, compare);
+
+        if (!is_open && registry_references(word) != REGISTRY_BUSY) continue;
+        if (is_open) registry_set_inode(view, slot, inode);
+        clear_slots(mapping, kept, slot);
+        kept = slot + 1;
+    }
+    clear_slots(mapping, kept, end);
+    atomic_store(&view->first->high, kept);
+    atomic_store(&view->first->cursor, 0);
     free(sorted);
-    return dropped;
+    return 0;
 }

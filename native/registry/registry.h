@@ -2,48 +2,23 @@
  *
  * The program can write to all of it. So nothing found there is an index or a length here without a check, and nothing
  * here waits for anything there. */
-#ifndef MIGRUN_NATIVE_REGISTRY_H
-#define MIGRUN_NATIVE_REGISTRY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../preload/hidden_options.h"
+
 /* The registry as this process has mapped it. */
 struct registry_mapping;
 
-struct registry_socket {
-    uint64_t inode;
-    int family;
-    int type;
-    int protocol;
-    /* "new", "bound", "listening", "connecting", "connected": what the program did; the kernel may know better. */
-    const char *state;
-    uint32_t references;
-};
-
-/* What a program has set and the kernel shows to nobody. */
-enum hidden_option {
-    HIDDEN_GROUP_PROGRAM,    /* SO_ATTACH_REUSEPORT_CBPF, _EBPF */
-    HIDDEN_MULTICAST_INDEX,  /* IP_MULTICAST_IF by an index */
-    HIDDEN_MULTICAST_STREAM, /* a multicast group, joined by a TCP socket */
-    HIDDEN_FRAGMENT_SIZE,    /* IPV6_MTU */
-    HIDDEN_PACKET_INFO,      /* IPV6_PKTINFO */
-    HIDDEN_FLOW_LABEL,       /* IPV6_FLOWLABEL_MGR */
-    HIDDEN_ANYCAST,          /* IPV6_JOIN_ANYCAST */
-    HIDDEN_POLICY,           /* IP_XFRM_POLICY, IPV6_XFRM_POLICY */
-    HIDDEN_KEYS,             /* TCP_MD5SIG, TCP_MD5SIG_EXT: some may have been taken away again */
-    HIDDEN_ZEROCOPY_NUMBERS, /* MSG_ZEROCOPY was used */
-    HIDDEN_SYN_READ,         /* TCP_SAVED_SYN was read */
-    HIDDEN_OPTIONS,
-};
-
 struct registry_hidden_socket {
     uint64_t inode;
-    uint32_t options; /* a bit for each */
+    uint32_t options; /* a bit for each enum hidden_option */
 };
 
-/* All sockets there that listen, or are bound, are in a group of SO_REUSEPORT that has a program. */
+/* A group of SO_REUSEPORT that has a program: all sockets at this port that listen, or are bound, are in it. */
 struct registry_group {
     int protocol; /* IPPROTO_TCP, IPPROTO_UDP */
     uint16_t port;
@@ -65,27 +40,22 @@ void registry_unmap(struct registry_mapping *registry);
 void registry_begin_freeze(struct registry_mapping *registry);
 void registry_end_freeze(struct registry_mapping *registry);
 
-/* The freeze word of this socket; clearing it wakes what waits. False: the registry does not know the socket. */
-bool registry_set_frozen(struct registry_mapping *registry, uint64_t inode, bool frozen);
+/* Gives the inodes of at most `room` sockets and returns how many there are. `inodes` may be NULL with room 0. */
+size_t registry_list(struct registry_mapping *registry, uint64_t *inodes, size_t room);
 
-/* Fills in at most `room` sockets and returns how many there are. `sockets` may be NULL with room 0. */
-size_t registry_list(struct registry_mapping *registry, struct registry_socket *sockets, size_t room);
-
-/* As registry_list: the sockets that have such options. */
+/* As registry_list, of the sockets that have such options. */
 size_t registry_list_hidden(struct registry_mapping *registry, struct registry_hidden_socket *sockets, size_t room);
 
 /* The program has set SO_RCVTIMEO or SO_SNDTIMEO on some socket. */
 bool registry_has_timeouts(struct registry_mapping *registry);
 
-/* As registry_list. A group whose sockets are closed without SO_DETACH_REUSEPORT_BPF stays among them. */
+/* As registry_list, of groups. One whose sockets are closed without SO_DETACH_REUSEPORT_BPF stays among them. */
 size_t registry_list_groups(struct registry_mapping *registry, struct registry_group *groups, size_t room);
 
-/* Sockets got other inode numbers, as all do in a restore: names told and freeze words stay with them. All moves at
+/* Sockets got other inode numbers, as all do in a restore; what is known of them stays theirs. All moves have to come at
  * once, since the old number of one may be the new one of another. Only while the program is frozen. 0 or -ENOMEM. */
 int registry_move_inodes(struct registry_mapping *registry, const struct registry_move *moves, size_t count);
 
-/* Drops the records of all sockets but these: of processes that were killed before they could do it. Only while the
- * program is frozen. Returns how many, or -ENOMEM. */
-long registry_sweep(struct registry_mapping *registry, const uint64_t *alive, size_t count);
-
-#endif
+/* Forgets all sockets but these, which the program has open: processes that were killed forgot nothing. What is forgotten
+ * takes no memory any more. Only while the program is frozen. 0 or -ENOMEM. */
+int registry_sweep(struct registry_mapping *registry, const uint64_t *alive, size_t count);

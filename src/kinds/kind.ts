@@ -14,6 +14,7 @@
  *
  *   take        frozen, its sockets locked                         get hold of what moves, or empty it
  *   refuse      frozen, all kinds have taken                       reasons that only a frozen program shows
+ *   tidy        frozen, and nothing keeps it from moving           clear what need not be carried
  *   read        frozen, while CRIU dumps                           read what CRIU does not carry
  *   save        frozen, CRIU has dumped                            read what may not be read before
  *   state       frozen, the peers have answered                    what travels, by the kind's own schema
@@ -122,6 +123,7 @@ export interface Leaving {
   excuses?(peer: { readonly connection: Connection; readonly status: string }, waiting: readonly WaitingEnd[]): boolean;
   /** Nobody needs be told of this connection: it was excused. */
   isExcused?(connection: Connection): boolean;
+  tidy?(frozen: Frozen): void;
   read?(frozen: Frozen): void;
   /** Inodes of sockets that CRIU is to make without a name. */
   nameless?(frozen: Frozen): number[];

@@ -34,6 +34,10 @@ export class LeavingKinds {
     return connections.filter((connection) => !this.parts.some(({ part }) => part.isExcused?.(connection) === true));
   }
 
+  tidy(frozen: Frozen): void {
+    for (const { part } of this.parts) part.tidy?.(frozen);
+  }
+
   read(frozen: Frozen): void {
     for (const { part } of this.parts) part.read?.(frozen);
   }

@@ -4,6 +4,7 @@
  */
 import { fstatSync } from 'node:fs';
 import { z } from 'zod';
+import { sweepRegistry } from '../program/registry';
 import { place } from '../vocabulary/place';
 import { type ArrivingProgram, defineTravellingKind } from './kind';
 
@@ -16,7 +17,9 @@ export const registry = defineTravellingKind({
 
   saved: { schema: z.array(namedSocket), practice: [{ innerPid: 1, fd: 0, inode: 1 }] },
 
-  leave: () => ({
+  leave: ({ program }) => ({
+    /** Processes that were killed forgot nothing. No socket is on its way in a message now: these are all there are. */
+    tidy: ({ sockets }) => sweepRegistry(program.registry, sockets),
     state: (frozen) => frozen.sockets.map((socket) => ({ ...frozen.placeOf(socket), inode: socket.inode })),
   }),
 
@@ -31,7 +34,7 @@ export const registry = defineTravellingKind({
     pickUp(saved, program) {
       const { registry } = program;
       const moves = inodesHere(saved, program);
-      const known = new Set(registry?.sockets().map(({ inode }) => inode));
+      const known = new Set(registry?.inodes());
       if (!moves.every(([, to]) => known.has(to))) registry?.moveInodes(moves);
     },
   }),

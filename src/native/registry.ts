@@ -10,12 +10,10 @@ export interface Registry {
   /** Marks the start of a freeze; an EINTR or short count that a call returns across it is hidden by the shim. */
   beginFreeze(): void;
   endFreeze(): void;
-  /** Sets or clears the freeze word of the record of this socket inode; false: no such record. */
-  setFrozen(inode: number, frozen: boolean): boolean;
-  /** After a restore every socket has another inode. With the program still frozen, before `setFrozen`. */
+  /** After a restore every socket has another inode. With the program still frozen. */
   moveInodes(pairs: readonly (readonly [from: number, to: number])[]): void;
-  /** Drops the records of sockets that are not among these: left by killed processes. Frozen only. Gives how many. */
-  sweep(aliveInodes: readonly number[]): number;
+  /** Forgets all sockets but these, which the program has open: killed processes forgot nothing. Frozen only. */
+  sweep(open: readonly number[]): void;
   /**
    * What the shim saw the program set: on these sockets; and on those that listen, or are bound, at these ports. Of a
    * group whose sockets were closed with their program, the port stays.
@@ -26,8 +24,8 @@ export interface Registry {
   };
   /** The program has set SO_RCVTIMEO or SO_SNDTIMEO on some socket. */
   hasTimeouts(): boolean;
-  /** Records in use. */
-  sockets(): { inode: number; family: number; type: number; state: string; references: number }[];
+  /** Of the sockets of IPv4 and IPv6 that the shim knows. */
+  inodes(): number[];
   close(): void;
 }
 

@@ -219,7 +219,7 @@ describe('init', () => {
     expect(readlinkSync(`/proc/${pod.initPid}/fd/${fds.event}`)).toBe('anon_inode:[eventfd]');
     const memory = takeDescriptor(pod.initPid, fds.memory);
     const registry = native.mapRegistry(memory);
-    expect(registry.sockets()).toEqual([]);
+    expect(registry.inodes()).toEqual([]);
     registry.close();
     closeSync(memory);
   });

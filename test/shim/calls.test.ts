@@ -1,7 +1,7 @@
 import { Programs, shim } from './harness.js';
 
-const underShim = ['births', 'deaths', 'protected', 'processes', 'threads', 'states', 'names', 'frozen', 'signals',
-  'many', 'options'] as const;
+const underShim = ['births', 'deaths', 'protected', 'processes', 'threads', 'states', 'names', 'signals', 'many',
+  'options'] as const;
 
 describe('the shim', () => {
   let programs: Programs;
@@ -27,7 +27,6 @@ describe('the shim', () => {
     ['threads', 'counts right where threads open, copy and close'],
     ['states', 'tells of listening sockets, connections and their end'],
     ['names', 'keeps the names that the program was told'],
-    ['frozen', 'holds calls on a frozen socket until its thaw'],
     ['many', 'knows more sockets than most programs have, and the highest descriptors'],
     ['signals', 'shows the program its own signal handlers'],
     ['options', 'notes what the kernel shows to nobody, as long as it is so'],
@@ -35,12 +34,12 @@ describe('the shim', () => {
     expect(await run(name)).toEqual(clean);
   });
 
-  // A fork in the middle of another thread's close may count one reference too many, which a sweep puts right.
+  // A fork in the middle of another thread's close may count one reference too many, which stays until a sweep.
   test('threads: counts nothing too low where another thread forks', async () => {
     expect(await run('threads', 'fork')).toMatchObject({ status: 0, stderr: '' });
   });
 
-  // The checks about handlers hold for libc itself: they are no invention of the shim's.
+  // What it checks about handlers holds for libc itself too.
   test('signals: says the same without the shim', async () => {
     expect(await programs.run('signals', [])).toEqual({ status: 0, stdout: '', stderr: '' });
   });

@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { repository, shim } from './harness.js';
@@ -37,12 +36,6 @@ describe('what the shim exports', () => {
   test('is the table of calls, and nothing else', () => {
     const exported = dynamicSymbols(shim).map((symbol) => symbol.name);
     expect(exported.sort()).toEqual([...table].sort());
-  });
-
-  test('is listed in exports.map', () => {
-    const map = readFileSync(join(repository, 'preload', 'exports.map'), 'utf8');
-    const names = [...map.matchAll(/^\s+(\w+);$/gm)].map((match) => match[1]);
-    expect(names.sort()).toEqual([...table].sort());
   });
 
   const libc = dynamicSymbols(execFileSync('cc', ['-print-file-name=libc.so.6'], { encoding: 'utf8' }).trim());

@@ -12,7 +12,7 @@ export interface Run {
   readonly stderr: string;
 }
 
-/** The C programs beside this file, compiled into a folder of their own. */
+/** Compiles the C programs beside this file into a folder of its own, and runs them. */
 export class Programs {
   private readonly folder = mkdtempSync(join(tmpdir(), 'migrun-shim-'));
 

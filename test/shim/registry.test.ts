@@ -5,21 +5,15 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 
-import type { Native } from '../../src/native/contract.js';
+import type { Native, Registry } from '../../src/native/contract.js';
 import { Programs, repository, shim } from './harness.js';
 
-/** preload/registry.h, as test/shim/programs/init.c places it. */
+/** Where test/shim/programs/check.h places it. */
 const MEMORY_FD = 1023;
 const EVENT_FD = 1022;
-const SYS_FUTEX = '202 ';
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const native = require(join(repository, 'build', 'Release', 'migrun.node')) as Native;
-
-type Registry = ReturnType<Native['mapRegistry']> & {
-  moveInodes(pairs: readonly (readonly [number, number])[]): void;
-  sweep(alive: readonly number[]): number;
-};
 
 describe("the supervisor's view of the registry", () => {
   let programs: Programs;
@@ -53,59 +47,18 @@ describe("the supervisor's view of the registry", () => {
     if (holder.exitCode === null) await once(holder, 'exit');
   });
 
-  async function untilWaiting(): Promise<void> {
-    while (!readFileSync(`/proc/${pid}/syscall`, 'utf8').startsWith(SYS_FUTEX)) await setImmediate();
-  }
-
-  const inodesOf = (sockets: ReturnType<Registry['sockets']>) => sockets.map((socket) => socket.inode).sort();
-  /** Node's pipes to a child are sockets, too: of AF_UNIX. */
-  const known = () => inodesOf(registry.sockets().filter((socket) => socket.family === 2));
-
-  test('lists the sockets that the program has', () => {
-    const sockets = registry.sockets();
-    expect(known()).toEqual([...inodes].sort());
-    expect(sockets.find((socket) => socket.inode === inodes[0])).toEqual({
-      inode: inodes[0],
-      family: 2,
-      type: 1,
-      state: 'listening',
-      references: 1,
-    });
-    expect(sockets.find((socket) => socket.inode === inodes[1])?.state).toBe('connected');
-  });
-
-  test('freezes one socket, and its thaw wakes who waits', async () => {
-    expect(registry.setFrozen(inodes[1], true)).toBe(true);
-    holder.stdin.write('x');
-    await untilWaiting();
-    expect(registry.setFrozen(inodes[1], false)).toBe(true);
-    const [answer] = (await once(holder.stdout, 'data')) as [Buffer];
-    expect(answer.toString()).toBe('x');
-  });
-
-  test('says where it does not know a socket', () => {
-    expect(registry.setFrozen(1, true)).toBe(false);
+  test('knows the inet sockets that the program has', () => {
+    expect(registry.inodes().sort()).toEqual([...inodes].sort());
   });
 
   test('gives records new inode numbers, all at once', () => {
     const [listener, near, far] = inodes;
-    expect(registry.setFrozen(near, true)).toBe(true);
     registry.moveInodes([
       [near, far],
       [far, near],
       [listener, 7],
     ]);
-    expect(known()).toEqual([7, near, far].sort());
-    expect(registry.setFrozen(listener, true)).toBe(false);
-    expect(registry.setFrozen(far, false)).toBe(true);
-  });
-
-  test('drops the records of sockets that are no more', () => {
-    const [listener, near, far] = inodes;
-    const alive = inodesOf(registry.sockets()).filter((inode) => inode !== far);
-    expect(registry.sweep(alive)).toBe(1);
-    expect(known()).toEqual([listener, near].sort());
-    expect(registry.sweep([...alive, far])).toBe(0);
+    expect(registry.inodes().sort()).toEqual([7, near, far].sort());
   });
 
   test('hears of changes', async () => {
@@ -129,6 +82,6 @@ describe("the supervisor's view of the registry", () => {
     closeSync(fd);
     expect(() => native.mapRegistry(999_999)).toThrow(expect.objectContaining({ code: 'EBADF' }));
     registry.close();
-    expect(() => registry.sockets()).toThrow(expect.objectContaining({ code: 'EBADF' }));
+    expect(() => registry.inodes()).toThrow(expect.objectContaining({ code: 'EBADF' }));
   });
 });

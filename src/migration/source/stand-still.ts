@@ -48,6 +48,7 @@ async function lock(reads: Locks): Promise<void> {
   const now = lookAgain(facts, frozen, program);
   const reasons = [...refuse(now), ...kinds.refuse(frozen, now), ...refuseAway(now, host)];
   if (reasons.length > 0) throw refusal(reasons);
+  kinds.tidy(frozen);
   await lockNewcomers(reads, peersOf(now));
 }
 

@@ -26,7 +26,7 @@
 
 static char bulk[BULK];
 static char small[16];
-/* The child's end of a connection, and ours. */
+/* The ends of a connection: near_end is the child's, far_end is ours. */
 static int near_end, far_end;
 static int semaphores;
 static sigset_t usr1;
@@ -34,7 +34,7 @@ static sem_t semaphore;
 static struct timespec short_time = {.tv_nsec = SHORT_MS * 1000000};
 static struct timespec minute = {.tv_sec = 60};
 
-/* The bytes that a bulk call sends: a gap or a repetition shows. */
+/* A bulk call sends these bytes, in which a gap or a repetition shows. */
 static char byte_at(size_t i) { return (char)(i % 251); }
 
 static void fill_bulk(void) {
@@ -73,12 +73,19 @@ static long in_epoll_timeout(void) { return epoll_wait(epoll_of_near(), &got, 1,
 static long in_poll(void) { return poll(&(struct pollfd){.fd = near_end, .events = POLLIN}, 1, MINUTE); }
 static long in_poll_timeout(void) { return poll(&(struct pollfd){.fd = near_end, .events = POLLIN}, 1, SHORT_MS); }
 static long in_ppoll(void) { return ppoll(&(struct pollfd){.fd = near_end, .events = POLLIN}, 1, &minute, NULL); }
-static long in_select(void) {
-    fd_set set;
-    FD_ZERO(&set);
-    FD_SET(near_end, &set);
-    return select(near_end + 1, &set, NULL, NULL, &(struct timeval){.tv_sec = 60});
+static long in_ppoll_timeout(void) {
+    return ppoll(&(struct pollfd){.fd = near_end, .events = POLLIN}, 1, &short_time, NULL);
 }
+static fd_set *set_of_near(void) {
+    static fd_set set;
+    FD_SET(near_end, &set);
+    return &set;
+}
+static long in_select(void) { return select(near_end + 1, set_of_near(), NULL, NULL, &(struct timeval){.tv_sec = 60}); }
+static long in_select_timeout(void) {
+    return select(near_end + 1, set_of_near(), NULL, NULL, &(struct timeval){.tv_usec = SHORT_MS * 1000});
+}
+static long in_pselect(void) { return pselect(near_end + 1, set_of_near(), NULL, NULL, &minute, NULL); }
 static long in_read(void) { return read(near_end, small, 1); }
 static long in_recv(void) { return recv(near_end, small, 1, 0); }
 static long in_recvmsg(void) {
@@ -88,7 +95,7 @@ static long in_waitall(void) { return recv(near_end, small, 8, MSG_WAITALL); }
 static long in_waitall_parts(void) {
     return recvmsg(near_end, &(struct msghdr){.msg_iov = small_parts(), .msg_iovlen = 2}, MSG_WAITALL);
 }
-/* What was only looked at is still there. */
+/* Checks that what was only looked at is still there. */
 static long taken(long count) {
     if (count > 0) CHECK(recv(near_end, small, (size_t)count, MSG_DONTWAIT) == count);
     return count;
@@ -111,7 +118,7 @@ static long in_lowat_readv(void) {
     have_lowat();
     return readv(near_end, small_parts(), 2);
 }
-/* The bytes of both messages; what stopped it must not be left behind as an error of the socket. */
+/* Returns the bytes of both messages. What stopped the call must not be left behind as an error of the socket. */
 static long in_recvmmsg(void) {
     struct mmsghdr messages[2] = {{.msg_hdr = {.msg_iov = small_parts(), .msg_iovlen = 1}},
                                   {.msg_hdr = {.msg_iov = small_parts() + 1, .msg_iovlen = 1}}};
@@ -140,13 +147,13 @@ static long in_sendmmsg(void) {
     long count = sendmmsg(near_end, messages, 2, 0);
     return count < 0 ? count : (long)messages[0].msg_len + (count > 1 ? (long)messages[1].msg_len : 0);
 }
-/* The number of the last send that the kernel is done with; all is acknowledged. */
+/* Waits until all is acknowledged. Returns the number of the last send that the kernel is done with. */
 static uint32_t last_notified(void) {
     uint32_t last = 0;
     int left = 1;
 
     while (left) CHECK(ioctl(near_end, SIOCOUTQ, &left) == 0);
-    /* Whoever gets the socket's lock now comes after the acknowledgement. */
+    /* The acknowledgement is dealt with under the socket's lock: whoever gets that now comes after it. */
     CHECK(getsockopt(near_end, IPPROTO_TCP, TCP_INFO, &(struct tcp_info){0}, &(socklen_t){sizeof(struct tcp_info)}) ==
           0);
     for (;;) {
@@ -160,7 +167,7 @@ static uint32_t last_notified(void) {
         last = notified.ee_data;
     }
 }
-/* One call is one send to who counts them. */
+/* One call is one send to a program that counts them, however many it took. */
 static long in_zerocopy(void) {
     CHECK(setsockopt(near_end, SOL_SOCKET, SO_ZEROCOPY, &(int){1}, sizeof(int)) == 0);
     long count = send(near_end, bulk, BULK, MSG_ZEROCOPY);
@@ -203,7 +210,7 @@ static long in_sigtimedwait(void) { return sigtimedwait(&usr1, NULL, &minute); }
 static long in_semop(void) { return semop(semaphores, &(struct sembuf){.sem_op = -1}, 1); }
 static long in_semtimedop(void) { return semtimedop(semaphores, &(struct sembuf){.sem_op = -1}, 1, &minute); }
 
-/* What ends the call, once all is over. */
+/* Each of these ends a call, once the freeze is over. */
 static void by_byte(pid_t child) {
     (void)child;
     CHECK(write(far_end, small, 1) == 1);
@@ -212,7 +219,7 @@ static void by_rest(pid_t child) {
     (void)child;
     CHECK(write(far_end, small, 5) == 5);
 }
-/* As much as the low-water mark, which is what wakes a reader, however much it has (tcp_data_ready() in tcp_input.c). */
+/* Only as many bytes as the low-water mark wake a reader, however many it has already (tcp_data_ready() in tcp_input.c). */
 static void by_mark(pid_t child) {
     (void)child;
     CHECK(write(far_end, small, 8) == 8);
@@ -245,7 +252,10 @@ static const struct {
     {"poll", in_poll, by_byte},
     {"poll_timeout", in_poll_timeout, by_time},
     {"ppoll", in_ppoll, by_byte},
+    {"ppoll_timeout", in_ppoll_timeout, by_time},
     {"select", in_select, by_byte},
+    {"select_timeout", in_select_timeout, by_time},
+    {"pselect", in_pselect, by_byte},
     {"read", in_read, by_byte},
     {"recv", in_recv, by_byte},
     {"recvmsg", in_recvmsg, by_byte},

@@ -1,4 +1,4 @@
-/* What the programs under the shim share: checks, and a look into the registry that is not the shim's. */
+/* For the programs that run under the shim: checks, and a look into the registry past the shim. */
 #ifndef SHIM_TEST_CHECK_H
 #define SHIM_TEST_CHECK_H
 
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -50,6 +51,26 @@ static struct registry *registry;
 static struct registry_view view;
 static int memory_fd = -1, event_fd = -1;
 
+/* Makes one as migrun-init does, in memory and an eventfd at the descriptors 1023 and 1022. */
+static inline void registry_make(void) {
+    memory_fd = memfd_create(REGISTRY_MEMFD_NAME, 0);
+    event_fd = eventfd(0, EFD_NONBLOCK);
+    CHECK(memory_fd >= 0 && event_fd >= 0 && ftruncate(memory_fd, REGISTRY_SIZE) == 0);
+    registry = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
+    CHECK(registry != MAP_FAILED);
+    registry_init(registry);
+    view.first = registry;
+    CHECK(dup2(memory_fd, 1023) == 1023 && dup2(event_fd, 1022) == 1022);
+    close(memory_fd);
+    close(event_fd);
+}
+
+/* The next exec of this process has the shim, and this registry. */
+static inline void go_under(const char *shim) {
+    setenv(REGISTRY_ENV, "1023,1022", 1);
+    setenv("LD_PRELOAD", shim, 1);
+}
+
 static inline void registry_open_at(int memory) {
     registry = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
     CHECK(registry != MAP_FAILED && registry_valid(registry));
@@ -61,7 +82,7 @@ static inline void registry_open(void) {
     registry_open_at(memory_fd);
 }
 
-/* Once the program has more sockets than the first part has slots. */
+/* For a program that has more sockets by now than the first part has slots. */
 static inline void registry_open_more(void) {
     CHECK(atomic_load(&registry->grown));
     view.more = mmap(NULL, sizeof *view.more, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, REGISTRY_SIZE);
@@ -75,7 +96,7 @@ static inline uint64_t inode_of(int fd) {
     return status.st_ino;
 }
 
-/* -1: unknown to the registry, or without references. */
+/* -1: the registry does not know it, or its slot has no references. */
 static inline int32_t slot_of_inode(uint64_t inode) {
     int32_t slot = registry_find(&view, inode);
 
@@ -99,24 +120,11 @@ static inline struct registry_record *record(int fd) {
 
 static inline uint32_t state(int fd) { return atomic_load(&record(fd)->state); }
 
-/* What the eventfd counted since the last time. */
+/* Returns how often the shim told its supervisor of something since the last time. */
 static inline uint64_t events(void) {
     uint64_t count = 0;
 
     return syscall(SYS_read, event_fd, &count, sizeof count) < 0 ? 0 : count;
-}
-
-static inline void set_frozen(int fd, int frozen) {
-    struct registry_record *it = record(fd);
-
-    if (frozen) {
-        atomic_fetch_add(&registry->signs.frozen, 1);
-        atomic_store(&it->freeze, 1);
-    } else {
-        atomic_store(&it->freeze, 0);
-        atomic_fetch_sub(&registry->signs.frozen, 1);
-        syscall(SYS_futex, &it->freeze, 1 /* FUTEX_WAKE */, INT32_MAX, NULL, NULL, 0);
-    }
 }
 
 static inline struct sockaddr_in loopback(int port) {
@@ -126,7 +134,7 @@ static inline struct sockaddr_in loopback(int port) {
 
 static inline struct sockaddr *generic(struct sockaddr_in *address) { return (struct sockaddr *)address; }
 
-/* A listening socket on a free port of the loopback, which goes to *at. */
+/* Makes a listening socket on a free port of the loopback; *at becomes its name. */
 static inline int listening(struct sockaddr_in *at) {
     socklen_t length = sizeof *at;
     int fd = OK(socket(AF_INET, SOCK_STREAM, 0));
@@ -138,7 +146,7 @@ static inline int listening(struct sockaddr_in *at) {
     return fd;
 }
 
-/* A TCP connection with itself: ends[0] connected, ends[1] accepted. */
+/* Makes a TCP connection of the program with itself: ends[0] has connected, ends[1] was accepted. */
 static inline void tcp_pair(int ends[2]) {
     struct sockaddr_in at;
     int listener = listening(&at);

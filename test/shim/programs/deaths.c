@@ -1,4 +1,4 @@
-/* Every call that closes a socket descriptor makes it unknown. */
+/* Every call that closes a descriptor of a socket makes it unknown. */
 #include "check.h"
 
 #define MANY 8
@@ -6,7 +6,7 @@
 static uint64_t inodes[MANY];
 static int fds[MANY];
 
-/* At descriptors 100 and up. */
+/* Opens them at descriptors 100 and up. */
 static void open_many(void) {
     for (int i = 0; i < MANY; i++) {
         int fd = OK(socket(AF_INET, SOCK_STREAM, 0));

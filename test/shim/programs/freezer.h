@@ -1,4 +1,4 @@
-/* A process frozen and thawed from outside, with ptrace and with a cgroup v2. */
+/* Freezes and thaws a process from outside, with ptrace and with a cgroup v2. */
 #ifndef SHIM_TEST_FREEZER_H
 #define SHIM_TEST_FREEZER_H
 
@@ -9,7 +9,7 @@
 
 #include "check.h"
 
-/* The letter in /proc/PID/stat. */
+/* Returns the letter in /proc/PID/stat. */
 static char task_state(pid_t pid) {
     char path[64], text[256];
     int fd;
@@ -94,7 +94,7 @@ static void freeze_by_cgroup(pid_t child, int handled) {
     write_to(folder, "cgroup.freeze", "0");
 }
 
-/* After the end of what was in it, which the cgroup sees a moment later than who waits for it. */
+/* For when its process has ended, which the cgroup sees a moment later than who waits for the process. */
 static void remove_cgroup(void) {
     char folder[320];
 

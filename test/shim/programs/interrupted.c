@@ -4,13 +4,12 @@
  *   interrupted SHIM CASE ptrace|cgroup|restore told|untold|handled
  *
  * This process freezes; its child, under the shim, is in the call. "restore" does with ptrace to the stopped call what
- * CRIU does (compel: a call with a restart block returns EINTR). "untold" leaves the registry's generation alone, which
+ * CRIU does (compel: a call with a restart block returns EINTR). "untold" leaves the registry's count of freezes alone, which
  * shows what the program would see without the shim; "handled" runs a handler of the program as well.
  *
  * Writes "RESULT ERRNO MILLISECONDS" of the call.
  */
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <time.h>
 
 #include "calls_in_progress.h"
@@ -26,7 +25,7 @@ static int case_of(const char *name) {
     exit(1);
 }
 
-/* The child: CASE NEAR_END SEMAPHORES REPORT. */
+/* Is the child, with the arguments CASE NEAR_END SEMAPHORES REPORT. */
 static int in_call(char **argv) {
     struct sigaction handler = {.sa_handler = on_signal};
     struct timespec start, end;
@@ -61,33 +60,19 @@ static pid_t start(char *self, const char *shim, char *name, int report) {
     snprintf(near, sizeof near, "%d", near_end);
     snprintf(semaphore_set, sizeof semaphore_set, "%d", semaphores);
     snprintf(report_fd, sizeof report_fd, "%d", report);
-    setenv(REGISTRY_ENV, "1023,1022", 1);
-    setenv("LD_PRELOAD", shim, 1);
+    go_under(shim);
     execl(self, self, "call", name, near, semaphore_set, report_fd, (char *)NULL);
     _exit(127);
 }
 
-static void make_registry(void) {
-    int memory = memfd_create(REGISTRY_MEMFD_NAME, 0), event = eventfd(0, EFD_NONBLOCK);
-
-    CHECK(memory >= 0 && ftruncate(memory, REGISTRY_SIZE) == 0);
-    registry = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-    CHECK(registry != MAP_FAILED);
-    registry_init(registry);
-    CHECK(dup2(memory, 1023) == 1023 && dup2(event, 1022) == 1022);
-}
-
-/* A connection whose receive timeout is long but there, so that a stop makes its calls return EINTR (signal(7)). */
+/* For some cases the near end has a receive timeout, a long one, so that a stop makes its calls return EINTR (signal(7)). */
 static void connect_ends(const char *name) {
     struct timeval timeout = {.tv_sec = 60};
     int ends[2];
 
-    if (strcmp(name, "read") == 0 || strcmp(name, "recv") == 0 || strcmp(name, "recvmsg") == 0) {
-        tcp_pair(ends);
+    tcp_pair(ends);
+    if (strcmp(name, "read") == 0 || strcmp(name, "recv") == 0 || strcmp(name, "recvmsg") == 0)
         CHECK(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0);
-    } else {
-        tcp_pair(ends);
-    }
     near_end = ends[0];
     far_end = ends[1];
 }
@@ -111,7 +96,7 @@ int main(int argc, char **argv) {
     CHECK(argc == 5);
     int which = case_of(argv[2]), told = strcmp(argv[4], "untold") != 0, handled = strcmp(argv[4], "handled") == 0;
 
-    make_registry();
+    registry_make();
     connect_ends(argv[2]);
     semaphores = semget(IPC_PRIVATE, 1, 0600);
     CHECK(semaphores >= 0 && atexit(clean_up) == 0 && pipe(report) == 0);
@@ -122,14 +107,14 @@ int main(int argc, char **argv) {
     CHECK(read(report[0], answer, 1) == 1);
     until_asleep(child);
 
-    if (told) atomic_fetch_add(&registry->signs.generation, 1);
+    if (told) atomic_fetch_add(&registry->freezes, 1);
     if (strcmp(argv[3], "cgroup") == 0)
         freeze_by_cgroup(child, handled);
     else
         freeze_by_ptrace(child, strcmp(argv[3], "restore") == 0, handled);
-    if (told) atomic_fetch_add(&registry->signs.generation, 1);
+    if (told) atomic_fetch_add(&registry->freezes, 1);
 
-    /* Where the call goes on, it is to be ended; where it does not, the answer is there already. */
+    /* A call that goes on waits for its end; one that does not has answered already. */
     while (task_state(child) != 'S' && task_state(child) != 'Z') sched_yield();
     cases[which].end(child);
     ssize_t length = read(report[0], answer, sizeof answer - 1);

@@ -1,5 +1,5 @@
-/* A connection that moved has other addresses; the program goes on being told those it knew. The move is a dup2 past the
- * shim: the descriptor is suddenly another connection. */
+/* A connection that moved has other addresses, and the program goes on being told those that it knew. Here the move is a dup2
+ * past the shim: the descriptor is suddenly another connection. */
 #include "check.h"
 
 static struct sockaddr_in local(int fd) {
@@ -76,7 +76,7 @@ static void listeners(void) {
     OK(close(listener));
 }
 
-/* Before they are fixed, names change, and with a new connection they are new ones. */
+/* A name that is not fixed yet changes, and a new connection has new names. */
 static void not_kept(void) {
     struct sockaddr_in at, any;
     int listener = listening(&at), fd = OK(socket(AF_INET, SOCK_STREAM, 0)),

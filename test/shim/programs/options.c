@@ -1,4 +1,4 @@
-/* What the kernel shows to nobody is noted when it is set, and as long as it is. */
+/* An option that the kernel shows to nobody is noted when it is set, for as long as it is set. */
 #include "check.h"
 
 #include <net/if.h>
@@ -21,7 +21,7 @@ static bool has_program(enum registry_protocol protocol, in_port_t port) {
     return atomic_load(&registry->group_programs[protocol][ntohs(port) / 64]) >> ntohs(port) % 64 & 1;
 }
 
-/* A network of its own, with one address. */
+/* Gives this process a network of its own, with one address. */
 static void isolate(void) {
     CHECK(unshare(CLONE_NEWNET) == 0);
     CHECK(system("ip link set lo up && ip addr add fd77::1/64 dev lo nodad") == 0);
@@ -36,7 +36,7 @@ static void what_is_shown_is_not_noted(void) {
     OK(close(fd));
 }
 
-/* Set, copied, set to nothing; and refused by the kernel. */
+/* One option is set, copied and set to nothing; and the kernel refuses it. */
 static void one(int family, int level, int name, const void *value, const void *none, socklen_t size, uint32_t bit) {
     int fd = OK(socket(family, SOCK_DGRAM, 0)), copy;
 
@@ -64,13 +64,13 @@ static void each(void) {
     const struct xfrm_userpolicy_info policy = {.sel.family = AF_INET, .dir = XFRM_POLICY_OUT};
     const int size = 1400;
 
-    one(AF_INET6, IPPROTO_IPV6, IPV6_MTU, &size, &off, sizeof size, REGISTRY_FRAGMENT_SIZE);
-    one(AF_INET6, IPPROTO_IPV6, IPV6_PKTINFO, &info, &no_info, sizeof info, REGISTRY_PACKET_INFO);
-    one(AF_INET, IPPROTO_IP, IP_MULTICAST_IF, &index, &address, sizeof index, REGISTRY_MULTICAST_INDEX);
-    /* The kernel has other errors for this one. */
+    one(AF_INET6, IPPROTO_IPV6, IPV6_MTU, &size, &off, sizeof size, HIDDEN(FRAGMENT_SIZE));
+    one(AF_INET6, IPPROTO_IPV6, IPV6_PKTINFO, &info, &no_info, sizeof info, HIDDEN(PACKET_INFO));
+    one(AF_INET, IPPROTO_IP, IP_MULTICAST_IF, &index, &address, sizeof index, HIDDEN(MULTICAST_INDEX));
+    /* The kernel has other errors for this one than one() expects. */
     int fd = OK(socket(AF_INET, SOCK_DGRAM, 0));
     OK(SET(fd, IPPROTO_IP, IP_XFRM_POLICY, policy));
-    CHECK(hidden(fd) == REGISTRY_POLICY);
+    CHECK(hidden(fd) == HIDDEN(POLICY));
     OK(setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, NULL, 0));
     CHECK(hidden(fd) == 0);
     OK(close(fd));
@@ -84,10 +84,10 @@ static void two(void) {
     OK(SET(fd, IPPROTO_IPV6, IPV6_MTU, size));
     OK(SET(fd, IPPROTO_IPV6, IPV6_PKTINFO, info));
     OK(SET(fd, IPPROTO_IPV6, IPV6_MTU, off));
-    CHECK(hidden(fd) == REGISTRY_PACKET_INFO);
+    CHECK(hidden(fd) == HIDDEN(PACKET_INFO));
     OK(SET(fd, IPPROTO_IPV6, IPV6_MTU, size));
     OK(setsockopt(fd, IPPROTO_IPV6, IPV6_MTU, NULL, sizeof size));
-    CHECK(hidden(fd) == REGISTRY_PACKET_INFO);
+    CHECK(hidden(fd) == HIDDEN(PACKET_INFO));
     OK(close(fd));
 }
 
@@ -100,7 +100,7 @@ static void keys(void) {
     FAILS(setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &key, 1), EINVAL);
     CHECK(hidden(fd) == 0);
     OK(SET(fd, IPPROTO_TCP, TCP_MD5SIG, key));
-    CHECK(hidden(fd) == REGISTRY_KEYS);
+    CHECK(hidden(fd) == HIDDEN(KEYS));
     OK(close(fd));
 }
 
@@ -112,7 +112,7 @@ static void multicast(void) {
     memcpy(&join.gr_group, &group, sizeof group);
     OK(SET(datagrams, IPPROTO_IP, MCAST_JOIN_GROUP, join));
     OK(SET(stream, IPPROTO_IP, MCAST_JOIN_GROUP, join));
-    CHECK(hidden(datagrams) == 0 && hidden(stream) == REGISTRY_MULTICAST_STREAM);
+    CHECK(hidden(datagrams) == 0 && hidden(stream) == HIDDEN(MULTICAST_STREAM));
     OK(close(datagrams));
     OK(close(stream));
 }
@@ -155,7 +155,7 @@ static void flow_labels(void) {
     CHECK(atomic_load(&record(fd)->flow_labels) == 0);
     CHECK(system("echo 0 > /proc/sys/net/ipv6/flowlabel_consistency") == 0);
     OK(SET(stream, IPPROTO_IPV6, IPV6_FLOWLABEL_MGR, reflection));
-    CHECK(hidden(stream) == REGISTRY_FLOW_REFLECTION && atomic_load(&record(stream)->flow_labels) == 0);
+    CHECK(hidden(stream) == HIDDEN(FLOW_LABEL) && atomic_load(&record(stream)->flow_labels) == 0);
     reflection.flr_action = IPV6_FL_A_PUT;
     OK(SET(stream, IPPROTO_IPV6, IPV6_FLOWLABEL_MGR, reflection));
     CHECK(hidden(stream) == 0 && atomic_load(&record(stream)->flow_labels) == 0);
@@ -176,10 +176,10 @@ static void zerocopy(void) {
     OK(send(ends[0], "x", 1, 0));
     CHECK(hidden(ends[0]) == 0);
     OK(send(ends[0], "x", 1, MSG_ZEROCOPY));
-    CHECK(hidden(ends[0]) == REGISTRY_ZEROCOPY && hidden(ends[1]) == 0);
+    CHECK(hidden(ends[0]) == HIDDEN(ZEROCOPY_NUMBERS) && hidden(ends[1]) == 0);
     OK(SET(ends[1], SOL_SOCKET, SO_ZEROCOPY, on));
     OK(sendmsg(ends[1], &nothing, MSG_ZEROCOPY));
-    CHECK(hidden(ends[1]) == REGISTRY_ZEROCOPY);
+    CHECK(hidden(ends[1]) == HIDDEN(ZEROCOPY_NUMBERS));
     OK(close(ends[0]));
     OK(close(ends[1]));
 
@@ -187,12 +187,12 @@ static void zerocopy(void) {
     for (int i = 0; i < 2; i++) OK(SET(ends[i], SOL_SOCKET, SO_ZEROCOPY, on));
     OK(sendto(ends[0], "x", 1, MSG_ZEROCOPY, NULL, 0));
     OK(sendmmsg(ends[1], &message, 1, MSG_ZEROCOPY));
-    CHECK(hidden(ends[0]) == REGISTRY_ZEROCOPY && hidden(ends[1]) == REGISTRY_ZEROCOPY);
+    CHECK(hidden(ends[0]) == HIDDEN(ZEROCOPY_NUMBERS) && hidden(ends[1]) == HIDDEN(ZEROCOPY_NUMBERS));
     OK(close(ends[0]));
     OK(close(ends[1]));
 }
 
-/* Also of a connection that was made before the listening socket lost it. */
+/* A connection has what its listening socket had when it was made, also where that has lost it since. */
 static void inherited(void) {
     struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     socklen_t length = sizeof at;
@@ -206,8 +206,7 @@ static void inherited(void) {
     OK(connect(client, (struct sockaddr *)&at, sizeof at));
     OK(SET(listener, IPPROTO_IPV6, IPV6_MTU, off));
     server = OK(accept(listener, NULL, NULL));
-    CHECK(hidden(listener) == REGISTRY_FRAGMENT_SIZE && hidden(server) == REGISTRY_FRAGMENT_SIZE &&
-          hidden(client) == 0);
+    CHECK(hidden(listener) == HIDDEN(FRAGMENT_SIZE) && hidden(server) == HIDDEN(FRAGMENT_SIZE) && hidden(client) == 0);
     OK(SET(server, IPPROTO_IPV6, IPV6_MTU, off));
     CHECK(hidden(server) == 0);
     OK(close(server));
@@ -243,7 +242,7 @@ static void syn_read(void) {
     CHECK(hidden(server) == 0);
     length = sizeof syn;
     OK(getsockopt(server, IPPROTO_TCP, TCP_SAVED_SYN, syn, &length));
-    CHECK(length > 0 && hidden(server) == REGISTRY_SYN_READ);
+    CHECK(length > 0 && hidden(server) == HIDDEN(SYN_READ));
     OK(close(server));
     OK(close(client));
     OK(close(listener));
@@ -287,13 +286,13 @@ static void group_of_datagram_sockets(void) {
     OK(close(second));
 }
 
-/* Attached before there is a group. */
+/* The program is attached before there is a group. */
 static void group_to_be(void) {
     struct sockaddr_in at = loopback(0);
     int stream = member(SOCK_STREAM, &at), datagrams = OK(socket(AF_INET, SOCK_DGRAM, 0));
 
     attach(stream);
-    CHECK(hidden(stream) == REGISTRY_GROUP_PROGRAM && !has_program(REGISTRY_TCP, at.sin_port));
+    CHECK(hidden(stream) == HIDDEN(GROUP_PROGRAM) && !has_program(REGISTRY_TCP, at.sin_port));
     OK(listen(stream, 1));
     CHECK(hidden(stream) == 0 && has_program(REGISTRY_TCP, at.sin_port));
     OK(SET(stream, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, off));
@@ -301,7 +300,7 @@ static void group_to_be(void) {
 
     OK(SET(datagrams, SOL_SOCKET, SO_REUSEPORT, on));
     attach(datagrams);
-    CHECK(hidden(datagrams) == REGISTRY_GROUP_PROGRAM);
+    CHECK(hidden(datagrams) == HIDDEN(GROUP_PROGRAM));
     OK(SET(datagrams, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, off));
     CHECK(hidden(datagrams) == 0);
     attach(datagrams);
@@ -324,7 +323,7 @@ static void attached_to_nothing(void) {
     OK(close(fd));
 }
 
-/* A child, and what that executes, set it for all who have the socket. */
+/* What a child executes sets an option for all who have the socket. */
 static void shared(const char *self) {
     char number[16];
     int fd = OK(socket(AF_INET6, SOCK_DGRAM, 0));
@@ -337,7 +336,7 @@ static void shared(const char *self) {
         _exit(127);
     }
     succeeds(child);
-    CHECK(hidden(fd) == REGISTRY_FRAGMENT_SIZE);
+    CHECK(hidden(fd) == HIDDEN(FRAGMENT_SIZE));
     OK(close(fd));
 }
 

@@ -9,7 +9,7 @@ extern char **environ;
 
 static const char *self;
 
-/* The image after an exec, with "kept" at descriptor 50 and nothing at 51; `expected` references in all. */
+/* Is the image after an exec, which has a socket with `expected` references at descriptor 50, and nothing at 51. */
 static int after_exec(int expected) {
     registry_open();
     CHECK(references(50) == (uint32_t)expected);
@@ -18,7 +18,7 @@ static int after_exec(int expected) {
     return 0;
 }
 
-/* Both ways a child ends by itself, and the parent's close at once after the fork. */
+/* The parent closes at once after the fork, and the child ends by itself, in both ways. */
 static void forks(pid_t (*make)(void), void (*end)(int)) {
     int fd = OK(socket(AF_INET, SOCK_STREAM, 0)), go[2];
     uint64_t inode = inode_of(fd);
@@ -154,7 +154,7 @@ static void spawns(void) {
     CHECK(references_of_inode(kept) == 0);
 }
 
-/* A name that was told outlives an exec, in which nobody else holds the socket. */
+/* A name that was told outlives an exec, also where no other process has the socket. */
 static void name_survives(void) {
     int ends[2];
     struct sockaddr_in name;

@@ -1,10 +1,10 @@
-/* The registry's two descriptors: out of the program's reach, and found again by the next image whatever it did. */
+/* The registry's two descriptors are out of the program's reach, and the next image finds them whatever the program did. */
 #include "check.h"
 
 extern char **environ;
 
-/* The image after an exec: does the shim know the socket 50 that it inherited? Where the numbers in the environment
- * are wrong, we look at the registry as the shim has to. */
+/* Is the image after an exec, in which the shim must know the socket 50. The numbers in the environment may be wrong, so
+ * this is told the memfd's. */
 static int after_exec(const char *memory) {
     registry_open_at(atoi(memory));
     CHECK(references(50) == 2);
@@ -15,7 +15,7 @@ static int after_exec(const char *memory) {
     return 0;
 }
 
-/* Execs in a child, which has the socket 50 beside this process. */
+/* Executes this program in a child, which has the socket 50 beside this process; with `clear`, without an environment. */
 static void exec_finds(const char *self, int memory, int clear) {
     char number[16], preload[4096];
     char *arguments[] = {(char *)(uintptr_t)self, "after", number, NULL};
@@ -60,7 +60,7 @@ static void ranges(void) {
     OK(close(file));
 }
 
-/* The numbers are the program's if it wants them. */
+/* The program gets their numbers if it wants them. */
 static void moved(const char *self) {
     int file = OK(open("/dev/zero", O_RDONLY));
     char byte;

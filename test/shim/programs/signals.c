@@ -93,7 +93,7 @@ static void by_older_calls(void) {
     CHECK(sigset(SIGUSR1, SIG_DFL) == plain);
 }
 
-/* Neither what we block for a moment stays blocked, nor what a fork passes on. */
+/* The shim blocks signals for a moment, also in a fork: none stays blocked. */
 static void masks(void) {
     sigset_t mask;
     pid_t child = OK(fork());

@@ -1,5 +1,5 @@
 /*
- * What the shim costs: a request-response loop and a bulk stream over loopback TCP, with and without it.
+ * Measures what the shim costs: a request-response loop and a bulk stream over loopback TCP, with and without it.
  *
  *   speed SHIM [ROUNDS]
  *
@@ -8,7 +8,6 @@
  * quartiles, and the median ratio of neighbouring runs.
  */
 #include <sched.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 
@@ -23,7 +22,8 @@ static char buffer[CHUNK];
 
 static double seconds(struct timeval time) { return (double)time.tv_sec + (double)time.tv_usec / 1e6; }
 
-/* CPU time of this process and its finished children, which other work on the machine disturbs less than the clock's. */
+/* Returns the CPU time of this process and its finished children, which other work on the machine disturbs less than the
+ * clock's. */
 static double now(void) {
     struct rusage own, children;
 
@@ -89,10 +89,7 @@ static double trial(char *self, const char *shim, char *kind) {
     child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        if (shim) {
-            setenv("LD_PRELOAD", shim, 1);
-            setenv(REGISTRY_ENV, "1023,1022", 1);
-        }
+        if (shim) go_under(shim);
         execl(self, self, "run", kind, number, (char *)NULL);
         _exit(127);
     }
@@ -129,7 +126,7 @@ static void compare(char *self, const char *shim, char *kind, int rounds) {
 
 int main(int argc, char **argv) {
     cpu_set_t one;
-    int rounds, memory, event;
+    int rounds;
 
     if (argc == 4 && strcmp(argv[1], "run") == 0) return measured(argv[2], atoi(argv[3]));
     CHECK(argc == 2 || argc == 3);
@@ -139,13 +136,7 @@ int main(int argc, char **argv) {
     CPU_SET(sched_getcpu(), &one);
     CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
 
-    memory = memfd_create(REGISTRY_MEMFD_NAME, 0);
-    event = eventfd(0, EFD_NONBLOCK);
-    CHECK(memory >= 0 && ftruncate(memory, REGISTRY_SIZE) == 0);
-    registry = mmap(NULL, REGISTRY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-    CHECK(registry != MAP_FAILED);
-    registry_init(registry);
-    CHECK(dup2(memory, 1023) == 1023 && dup2(event, 1022) == 1022);
+    registry_make();
     compare(argv[0], argv[1], "request-response", rounds);
     compare(argv[0], argv[1], "bulk", rounds);
     return 0;

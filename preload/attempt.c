@@ -1,9 +1,11 @@
-/* Relative timeouts of calls that start again. */
-#include "shim.h"
+#include "attempt.h"
 
 #define SECOND INT64_C(1000000000)
-/* The longest tick that Linux can be built with (CONFIG_HZ_100): by as much the coarse clock may be behind. */
+/* The longest tick that Linux can be built with (CONFIG_HZ_100): the coarse clock may be behind by as much. */
 #define TICK INT64_C(10000000)
+
+static _Atomic uint32_t no_freezes;
+_Atomic uint32_t *freezes = &no_freezes;
 
 /* In the vDSO, without a look at the hardware clock. */
 int64_t coarse_now(void) {
@@ -13,7 +15,7 @@ int64_t coarse_now(void) {
     return now.tv_sec * SECOND + now.tv_nsec;
 }
 
-/* Also right where the clock jumped, as it does between two hosts without a time namespace: then all or nothing. */
+/* Also right where the clock jumped, as it does between two hosts without a time namespace: then all is left, or nothing. */
 int64_t deadline_left(const struct deadline *deadline) {
     int64_t elapsed, left;
 
@@ -24,8 +26,12 @@ int64_t deadline_left(const struct deadline *deadline) {
     return left > 0 ? left : 0;
 }
 
-struct timespec to_timespec(int64_t nanoseconds) {
-    return (struct timespec){.tv_sec = nanoseconds / SECOND, .tv_nsec = nanoseconds % SECOND};
+const struct timespec *deadline_rest(const struct deadline *deadline, struct timespec *rest) {
+    int64_t left = deadline_left(deadline);
+
+    if (left < 0) return NULL;
+    *rest = (struct timespec){.tv_sec = left / SECOND, .tv_nsec = left % SECOND};
+    return rest;
 }
 
 int64_t from_timespec(const struct timespec *time) {

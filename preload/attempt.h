@@ -1,0 +1,60 @@
+/*
+ * One call that a freeze may disturb.
+ *
+ * A freeze, and a restore on another host, end some calls too early: with EINTR, or with a smaller count (signal(7)). The
+ * registry counts freezes, and signals.c the handlers of the program that ran. Where a call was cut short, a freeze came and
+ * no handler ran, only the freeze was the reason: the call is made again, or goes on with the rest.
+ */
+#pragma once
+
+#include "shim.h"
+#include "signals.h"
+
+/* The registry's count of freezes, or a zero: never NULL. */
+extern _Atomic uint32_t *freezes;
+
+/* What the world was like before the call. */
+struct attempt {
+    uint32_t freezes;
+    uint32_t handlers;
+    int error;
+};
+
+static inline struct attempt attempt_begin(void) {
+    return (struct attempt){
+        .freezes = atomic_load_explicit(freezes, memory_order_relaxed),
+        .handlers = handlers_run,
+        .error = errno,
+    };
+}
+
+/* A freeze touched the call, and no handler of the program did. */
+static inline bool attempt_frozen(const struct attempt *attempt) {
+    uint32_t now = atomic_load(freezes);
+
+    return (now != attempt->freezes || (now & 1)) && handlers_run == attempt->handlers;
+}
+
+/* After a failure: whether to make the call again, because only a freeze was the reason. Then errno is as before it. */
+static inline bool attempt_again(const struct attempt *attempt) {
+    if (errno != EINTR || !attempt_frozen(attempt)) return false;
+    errno = attempt->error;
+    return true;
+}
+
+/* What is left of a relative timeout when a call starts again. Nanoseconds; negative: no end. Never too short, too long by
+ * at most two ticks of the coarse clock: its reading is what a call can afford each time. */
+struct deadline {
+    int64_t budget;
+    int64_t started;
+};
+int64_t coarse_now(void);
+int64_t deadline_left(const struct deadline *deadline);
+/* The same as calls take it, in *rest; NULL: no end. */
+const struct timespec *deadline_rest(const struct deadline *deadline, struct timespec *rest);
+/* Negative for NULL; saturated. What is not a valid time is 0: libc's own call then complains. */
+int64_t from_timespec(const struct timespec *time);
+
+static inline struct deadline deadline_start(int64_t budget) {
+    return (struct deadline){.budget = budget, .started = budget > 0 ? coarse_now() : 0};
+}

@@ -1,0 +1,28 @@
+/*
+ * The two descriptors behind the registry: its memfd, for the next exec and for the supervisor of another host, and the
+ * eventfd. To the program they are numbers that are not open: close and fcntl say EBADF, closing a range goes around them,
+ * and a dup2 onto one of them moves it out of the way first.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "shim.h"
+
+extern _Atomic int memory_fd, event_fd;
+
+/* Maps the registry that this process inherited. 0, or -ENOENT: none. The environment names it; where the program changed
+ * that, or the numbers since, the memfd's name does. */
+int protected_find(struct registry **found);
+
+/* Gives `to`, the number of one of the two, up to the program, and stays inherited by the next exec at a new number.
+ * False: no room. A notify in another thread in this very moment may miss; nothing but a look is lost. */
+bool protected_move_away(int to);
+
+/* Tells the supervisor that something changed. Not a cancellation point. errno untouched. */
+void notify(void);
+
+static inline bool is_protected(int fd) {
+    return unlikely(registry && (fd == atomic_load(&memory_fd) || fd == atomic_load(&event_fd)));
+}
