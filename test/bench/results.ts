@@ -17,7 +17,7 @@ const row = (name: string, mean: number) => ({
 
 export const table61 = {
   rows: [row('MIGSOCK II, 2004', 1.5), row('migrun', 0.5), row('migrun', 0.25), row('criu', 30)],
-  values: { ours: [{ suspend: 0.5, resume: 0.25 }, { suspend: 1, resume: 2 }], criu: [{ suspend: 30, resume: 20 }] },
+  values: { ours: { suspend: [0.5, 1], resume: [0.25, 2] }, criu: { suspend: [30], resume: [20] } },
 };
 
 const variant = (name: string, us: number) => ({
