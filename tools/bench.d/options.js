@@ -33,6 +33,7 @@ function readOptions(args) {
   const unknown = values.only.find((part) => !Object.hasOwn(PARTS, part));
   if (unknown !== undefined) throw new Error(`--only ${unknown}: there is no such part`);
   if (values.full && values.quick) throw new Error('--full and --quick: only one of them');
+  if (values.redraw && args.length > 1) throw new Error('--redraw measures nothing: it goes with no other option');
   const runs = values.runs === undefined ? undefined : Number(values.runs);
   if (runs !== undefined && (!Number.isInteger(runs) || runs < 1))
     throw new Error(`--runs ${values.runs}: not a number of runs`);
