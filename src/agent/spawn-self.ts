@@ -8,7 +8,7 @@ const MAIN = join(__dirname, '..', 'cli', 'main.js');
 /** Room for young objects: a collection in the middle of a pause takes some milliseconds of it. */
 const V8_OPTIONS = ['--min-semi-space-size=16', '--max-semi-space-size=32'];
 /** The descriptor on which the process says "ready" (cli/ready.ts). */
-export const READY_FD = 3;
+const READY_FD = 3;
 
 /** Its log goes to `logFile`. Throws E_START with the last line of that log. */
 export async function spawnSelf(args: readonly string[], logFile: string): Promise<number> {

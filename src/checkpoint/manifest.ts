@@ -12,9 +12,9 @@ import { VERSION } from '../version';
 import { tcpStateName } from '../vocabulary/sockets';
 import type { CheckpointContext } from './context';
 
-export const FORMAT = 'migrun checkpoint';
+const FORMAT = 'migrun checkpoint';
 /** Counts up with every change that an older reader would not understand. */
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 

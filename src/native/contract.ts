@@ -246,15 +246,6 @@ export interface SocketOwner {
   readonly fd: number;
 }
 
-/** Rebinding a live connection whose process goes on running (a peer's side). */
-export interface RebindRequest {
-  /** Our descriptor (locked) of the live socket. */
-  readonly fd: number;
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
-  readonly peerHas: number;
-}
-
 export interface MessageSocket {
   send(message: Buffer): void;
   close(): void;

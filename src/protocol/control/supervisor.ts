@@ -108,7 +108,7 @@ export type Inspection = z.infer<typeof inspection>;
 const resumedPeer = z.object({ connection, status: z.string() });
 export type ResumedPeer = z.infer<typeof resumedPeer>;
 
-export const phase = z.object({ name: z.string(), ms: z.number() });
+const phase = z.object({ name: z.string(), ms: z.number() });
 export const migrationReport = z.object({
   migration: hexId,
   program: programId,

@@ -11,8 +11,8 @@
 import type { Clock } from './clock';
 import { ANSWER_WINDOW, Assembly } from './parts';
 
-export const FIRST_INTERVAL_MS = 20;
-export const LAST_INTERVAL_MS = 500;
+const FIRST_INTERVAL_MS = 20;
+const LAST_INTERVAL_MS = 500;
 const REQUEST_WINDOW = 32;
 
 export interface ConversationOptions {

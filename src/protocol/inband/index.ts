@@ -3,17 +3,16 @@
 export { addressFromBytes, addressToBytes, encodeAddresses } from './address';
 export { BoundedMap } from './bounded-map';
 export { type Clock, systemClock } from './clock';
-export { Conversation, type ConversationOptions, type Outcome } from './conversation';
-export { DROP_REASONS, type DropReason, type Drops } from './drops';
-export { decodeHello, decodeWelcome, encodeHello, encodeWelcome } from './handshake';
-export { Introduction, type IntroductionOptions, type Welcomed } from './introduction';
-export { Keyring, type KeyringOptions, type Received } from './keyring';
-export { generateKeyPair, keyId, type KeyPair } from './keys';
+export { Conversation, type Outcome } from './conversation';
+export { type DropReason } from './drops';
+export { decodeHello, decodeWelcome } from './handshake';
+export { Introduction, type Welcomed } from './introduction';
+export { Keyring, type Received } from './keyring';
+export { generateKeyPair, keyId } from './keys';
 export * from './messages';
-export { freshCounter, Move, type MoveTicket, moveTicketSchema } from './move';
+export { freshCounter, Move, moveTicketSchema } from './move';
 export { type Ends, Pair } from './pair';
-export { ANSWER_WINDOW, answerWindow, type Part, splitIntoParts } from './parts';
+export { ANSWER_WINDOW, answerWindow, splitIntoParts } from './parts';
 export { decodePayload, encodePayload, INTRODUCE_ENTRIES, RESUME_ENTRIES, SUSPENDED_ENTRIES,
   TOLD_ENTRIES } from './payload';
-export { Replies, type Reply } from './replies';
-export { MalformedMessage } from './wire';
+export { Replies } from './replies';

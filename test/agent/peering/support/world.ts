@@ -20,7 +20,7 @@ export const SERVER_PID = 4_000_001;
 export const CLIENT_PID = 4_000_002;
 
 const log = pino({ level: 'silent' });
-export const turned = ({ local, remote }: Connection): Connection => ({ local: remote, remote: local });
+const turned = ({ local, remote }: Connection): Connection => ({ local: remote, remote: local });
 
 export class World {
   readonly clock = new FakeClock();
