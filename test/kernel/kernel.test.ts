@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
 const HARNESS = join(__dirname, 'harness');
-const FLAGS = ['-std=gnu11', '-O1', '-Wall', '-Wextra', '-Werror', '-D_GNU_SOURCE'];
+const FLAGS = ['-std=gnu11', '-O1', '-Wall', '-Wextra', '-Wshadow', '-Werror', '-D_GNU_SOURCE'];
 const MISSING = 77;
 /** A program ends itself after 40 seconds for each address family. */
 const TIMEOUT_MS = 100_000;

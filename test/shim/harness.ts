@@ -18,7 +18,7 @@ export class Programs {
 
   constructor(names: readonly string[]) {
     for (const name of names) {
-      const flags = ['-std=c11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-pthread'];
+      const flags = ['-std=c11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Wshadow', '-Werror', '-pthread'];
       const source = join(__dirname, 'programs', `${name}.c`);
       execFileSync('cc', [...flags, source, '-o', this.path(name), '-lutil']);
     }
