@@ -33,7 +33,7 @@ const status = run(
     `--coverageDirectory=${jest}`, ...process.argv.slice(2)],
   { NODE_V8_COVERAGE: raw },
 );
-const mapped = run('c8', ['report', '--temp-directory', raw, '--merge-async', '--include', 'src/**',
+const mapped = run('c8', ['report', '--temp-directory', raw, '--merge-async', '--all', '--include', 'src/**/*.ts',
   '--exclude-after-remap', '--reporter', 'json', '--reports-dir', processes]);
 rmSync(raw, { recursive: true });
 
