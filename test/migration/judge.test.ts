@@ -10,6 +10,7 @@ import { judgeArrival } from '../../src/migration/judge';
 import { native } from '../../src/native';
 import { cpuFlags, ownAddresses } from '../../src/program/facts';
 import type { Arrival } from '../../src/protocol/control';
+import { skip } from '../support/skip';
 import { modestArrival } from './support';
 
 let folder: string;
@@ -158,7 +159,7 @@ describe('connections within the host that it leaves', () => {
 
   test("of which one stays, at an address that is this host's too, are refused", async () => {
     const [own] = ownAddresses();
-    if (own === undefined) return;
+    if (own === undefined) skip('this host has no address but loopback ones');
     const connections = [{ local: { address: own, port: 1 }, remote: { address: own, port: 2 } }];
     expect(await judge({ addresses: [own], connections })).toEqual([]); // the program comes from a file, to the host that it was on
     expect(await judge({ addresses: [own, '192.0.2.1'], connections })).toEqual([{
