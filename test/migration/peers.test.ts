@@ -86,3 +86,14 @@ test('a lease that nobody renewed in time does too', async () => {
   await jest.advanceTimersByTimeAsync(LEASE_MS + 1);
   expect(() => requireLeases(context)).toThrow(expect.objectContaining({ code: 'E_LEASE' }));
 });
+
+test('a lease that ended once does too, though every renewal since has come in time', async () => {
+  const context = await suspended();
+  endLease(context);
+  await jest.advanceTimersByTimeAsync(LEASE_MS + 1);
+  for (let renewal = 0; renewal < 3; renewal++) {
+    await suspendPeers(context, [CONNECTION]);
+    await jest.advanceTimersByTimeAsync(LEASE_MS / 3);
+  }
+  expect(() => requireLeases(context)).toThrow(expect.objectContaining({ code: 'E_LEASE' }));
+});
