@@ -130,17 +130,21 @@ export class Host {
     });
   }
 
-  async killStarted(): Promise<void> {
-    await Promise.all(this.started.filter(({ running }) => running).map((process) => process.kill('SIGKILL')));
+  /** Ends what it was told to start and still runs; without agents where these stay for the next test. */
+  async killStarted({ agents }: { agents: boolean } = { agents: true }): Promise<void> {
+    const left = this.started.filter((process) => process.running && (agents || !isAgent(process)));
+    await Promise.all(left.map((process) => process.kill('SIGKILL')));
   }
 
   private async logs(): Promise<string> {
     const { stdout } = await this.run(['sh', '-c', 'tail -n 40 /run/migrun/log/* 2>&1 | cut -c 1-400']);
-    const agents = this.started.filter(({ child }) => child.spawnargs.includes('agent')).map(({ stderr }) =>
-      stderr.all
-    );
+    const agents = this.started.filter(isAgent).map(({ stderr }) => stderr.all);
     return `--- ${this.name}\n${stdout}\n${agents.join('\n')}\n`;
   }
+}
+
+function isAgent({ child }: Started): boolean {
+  return child.spawnargs.includes('agent');
 }
 
 export function refusalOf({ status, stdout, stderr }: Finished): Refusal {

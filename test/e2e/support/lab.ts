@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { onChange } from './files.js';
 import { Host, labTool } from './host.js';
 
 const base = process.env['MIGRUN_LAB_DIR'] ?? '/var/lib/migrun/lab';
@@ -37,6 +38,14 @@ export class Lab {
 
   async startAgents(): Promise<void> {
     await Promise.all(this.hosts.map((host) => host.startAgent()));
+  }
+
+  /** Ends all programs, and all else that was started, but for the agents: what a failed test leaves must not fail the next. */
+  async endPrograms(): Promise<void> {
+    const programs = this.hosts.flatMap((host) => host.programs);
+    for (const cgroup of programs.flatMap(cgroupsOf)) writeFileSync(join(cgroup, 'cgroup.kill'), '1');
+    await Promise.all(this.hosts.map((host) => host.killStarted({ agents: false })));
+    for (const id of programs) await onChange(cgroupRoot(), `${id} to go`, () => cgroupsOf(id).length === 0);
   }
 
   async down(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 
-/** Nothing in these tests takes that long; what does will not come at all. */
-const PATIENCE_MS = 40_000;
+/** Nothing in these tests takes that long, on a host with no CPU to spare; what does will not come at all. */
+const LINE_TIMEOUT_MS = 120_000;
 
 interface Waiter {
   look(): boolean;
@@ -59,7 +59,7 @@ export class Text {
     return new Promise((resolve, reject) => {
       const fail = (reason: string): void =>
         settle(() => reject(new Error(`${reason} while waiting for ${what}: ${this.describe()}`)));
-      const timer = setTimeout(() => fail(`nothing for ${PATIENCE_MS} ms`), PATIENCE_MS);
+      const timer = setTimeout(() => fail(`nothing for ${LINE_TIMEOUT_MS} ms`), LINE_TIMEOUT_MS);
       const waiter = { look: () => (look() ? (settle(resolve), true) : false), fail };
       const settle = (then: () => void): void => {
         clearTimeout(timer);

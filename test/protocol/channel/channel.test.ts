@@ -156,7 +156,8 @@ describe('Channel', () => {
       for (; sent < 64; sent += 1) await one.sendData(chunk);
       await one.close();
     })();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // A sender that did not wait would have sent all of it in the first turn.
+    for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     expect(sent).toBeLessThan(8);
     let arrived = 0;
     for await (const incoming of other) arrived += dataOf(incoming).length;

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { Namespace } from '../../../support/namespace';
 import { Child } from './child';
 
@@ -44,6 +45,15 @@ export class Lab {
 
   unthrottle(host: string): void {
     this.host(host).run('tc', 'qdisc', 'del', 'dev', 'eth0', 'root');
+  }
+
+  /** Bytes that this host's kernel has sent to this port, each counted once, however often it went out. */
+  sentOnce(host: string, port: number): number {
+    const [file, ...command] = this.host(host).within('ss', '-tinHO', `dport = :${port}`);
+    const said = execFileSync(file, command, { encoding: 'utf8' });
+    const sum = (name: string): number =>
+      [...said.matchAll(new RegExp(` ${name}:(\\d+)`, 'g'))].reduce((total, [, bytes]) => total + Number(bytes), 0);
+    return sum('bytes_sent') - sum('bytes_retrans');
   }
 
   /** A setting of this host's kernel, below net.ipv4. */

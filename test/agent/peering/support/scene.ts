@@ -9,6 +9,8 @@ import type { Child } from './child';
 import type { Lab } from './lab';
 
 const GROUP = 'a1'.repeat(16);
+/** An answer comes long before this, also on a host with no CPU to spare. */
+const ANSWER_MS = 60_000;
 
 /** An agent; with a folder, what it holds outlives it. */
 export async function agent(lab: Lab, host: string, holdsDir: string | null = null): Promise<Child> {
@@ -47,10 +49,15 @@ export async function scene(
   return { lab, source, target, peer, server, client, connections, migration };
 }
 
-export const introduce = (from: Child, connections: Connection[], deadlineMs = 5000) =>
+export const introduce = (from: Child, connections: Connection[], deadlineMs = ANSWER_MS) =>
   from.call<IntroducedConnection[]>('ask', 'introduce', { group: GROUP, connections, deadlineMs });
 
-export const suspend = ({ source, connections, migration }: Scene, leaseMs: number, round = 1, deadlineMs = 5000) =>
+export const suspend = (
+  { source, connections, migration }: Scene,
+  leaseMs: number,
+  round = 1,
+  deadlineMs = ANSWER_MS,
+) =>
   source.call<SuspendedConnection[]>('ask', 'suspend', {
     migration,
     group: GROUP,
@@ -102,7 +109,7 @@ export const resume = (
   role: 'source' | 'target',
   moved: Arrived['moved'],
   tickets: PeerTicket[],
-  deadlineMs = 5000,
+  deadlineMs = ANSWER_MS,
 ) =>
   at[role].call<ResumedConnection[]>('ask', 'resume', {
     migration: at.migration,
