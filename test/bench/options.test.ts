@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { repo, run } from '../tools/shell';
+import { repo, run } from '../support/tools/shell';
 
 const bench = join(repo, 'tools/bench');
 

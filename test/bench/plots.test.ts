@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { repo, run } from '../tools/shell';
-import { paths, rules, table61 } from './results';
+import { paths, rules, table61 } from '../support/bench/results';
+import { repo, run } from '../support/tools/shell';
 
 interface Figure {
   readonly data: { values: Record<string, string | number>[] };

@@ -3,12 +3,12 @@ import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readdirSync, rmS
   writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endPair, expectCounting, type Pair, startPair, startPlainPair, untilGone } from './support/counting.js';
-import { agentOf, copiesOf, untilListed } from './support/crashing.js';
-import { type Host, type Refusal, refusalOf } from './support/host.js';
-import { useLab } from './support/lab.js';
-import { SocketBox } from './support/socket-box.js';
-import type { Started } from './support/started.js';
+import { endPair, expectCounting, type Pair, startPair, startPlainPair, untilGone } from '../support/e2e/counting.js';
+import { agentOf, copiesOf, untilListed } from '../support/e2e/crashing.js';
+import { type Host, type Refusal, refusalOf } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
+import { SocketBox } from '../support/e2e/socket-box.js';
+import type { Started } from '../support/e2e/started.js';
 
 const lab = useLab();
 /** What the console of a program ends with that became a file. */

@@ -8,7 +8,7 @@ import { giveBack, judgeCheckpoint, renewClaim } from '../../src/migration/holdi
 import { Journal } from '../../src/migration/journal';
 import type { MigrationTools } from '../../src/migration/program';
 import type { AgentMessage } from '../../src/protocol/control';
-import { modestArrival } from './support';
+import { modestArrival } from '../support/migration/arrivals';
 
 const CONNECTION = { local: { address: '127.0.0.2', port: 4884 }, remote: { address: '127.0.0.1', port: 40_000 } };
 const CHECKPOINT = 'c'.repeat(32);

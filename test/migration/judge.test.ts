@@ -10,8 +10,8 @@ import { judgeArrival } from '../../src/migration/judge';
 import { native } from '../../src/native';
 import { cpuFlags, ownAddresses } from '../../src/program/facts';
 import type { Arrival } from '../../src/protocol/control';
+import { modestArrival } from '../support/migration/arrivals';
 import { skip } from '../support/skip';
-import { modestArrival } from './support';
 
 let folder: string;
 beforeAll(() => {

@@ -1,7 +1,7 @@
 import { encode } from '@msgpack/msgpack';
 import { decodeState, encodeState, movedConnections, type MovingConnection, type MovingState,
   practiceState } from '../../src/migration/state';
-import { Random } from '../protocol/inband/random';
+import { Random } from '../support/inband/random';
 
 const refused = expect.objectContaining({ code: 'E_IMAGE' }) as Error;
 

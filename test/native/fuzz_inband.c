@@ -1,5 +1,5 @@
-/* inband_parse() and inband_build(), by support/fuzz_packets.h. Arguments: number of inputs, seed. */
-#include "support/fuzz_packets.h"
+/* inband_parse() and inband_build(), by test/support/native/fuzz_packets.h. Arguments: number of inputs, seed. */
+#include "../support/native/fuzz_packets.h"
 
 /* A whole packet: options of different lengths, with and without body, with and without IP options. */
 static struct packet seed(int number) {

@@ -1,6 +1,6 @@
-/* inband_parse_datagram() and inband_build_datagram(), by support/fuzz_packets.h. Arguments: number of inputs, seed. */
+/* inband_parse_datagram() and inband_build_datagram(), by test/support/native/fuzz_packets.h. Arguments: number of inputs, seed. */
 #include "inband_datagram.h"
-#include "support/fuzz_packets.h"
+#include "../support/native/fuzz_packets.h"
 #include "udp_header.h"
 
 enum { IP_HEADER = 20 };

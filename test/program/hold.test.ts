@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Hold, holdEnded } from '../../src/program/hold';
-import { Target } from '../native/support/target';
+import { Target } from '../support/native/target';
 
 const HOLD = `
   const [holdModule, id] = process.argv.slice(1);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { repository, shim } from './harness.js';
+import { repository, shim } from '../support/shim/programs.js';
 
 interface Symbol {
   readonly address: string;

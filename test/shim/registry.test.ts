@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 
 import type { Native } from '../../src/native/contract.js';
-import { Programs, repository, shim } from './harness.js';
+import { Programs, repository, shim } from '../support/shim/programs.js';
 
 /** preload/registry.h, as test/shim/programs/init.c places it. */
 const MEMORY_FD = 1023;

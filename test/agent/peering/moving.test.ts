@@ -2,8 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import type { PeeringFacts, PeerTicket } from '../../../src/agent/peering';
-import { Lab } from './support/lab';
-import { expectReceived, introduce, resume, scene, statuses, suspend, transfer } from './support/scene';
+import { Lab } from '../../support/peering/lab';
+import { expectReceived, introduce, resume, scene, statuses, suspend, transfer } from '../../support/peering/scene';
 
 const DEADLINE = { deadlineMs: 60_000 };
 /** The longest that is still a migration's, and no hold. */

@@ -3,9 +3,9 @@
 import { pino } from 'pino';
 import { UdpPeers } from '../../../src/agent/peering/udp-peers';
 import type { Endpoint } from '../../../src/vocabulary/endpoint';
-import { FakeClock, FakeNetwork } from '../../protocol/inband/fake-network';
-import { Random } from '../../protocol/inband/random';
-import { FakeHost } from './support/fake-host';
+import { FakeClock, FakeNetwork } from '../../support/inband/fake-network';
+import { Random } from '../../support/inband/random';
+import { FakeHost } from '../../support/peering/fake-host';
 
 const [PEER, SOURCE, TARGET] = ['10.77.0.3', '10.77.0.1', '10.77.0.2'];
 const [AGENT, GROUP, TOKEN] = ['agent', 'group', 'aa'.repeat(8)];

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { MigrunError } from '../../../src/errors';
 import type { Channel, Incoming } from '../../../src/protocol/channel';
 import { writeFrame } from '../../../src/protocol/channel/frames';
-import { Random } from '../inband/random';
-import { channelOver, type StreamPair, streamPair, type TestMessage } from './streams';
+import { channelOver, type StreamPair, streamPair, type TestMessage } from '../../support/channel/streams';
+import { Random } from '../../support/inband/random';
 
 type TestIncoming = Incoming<TestMessage> | null;
 

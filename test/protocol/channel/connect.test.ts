@@ -7,7 +7,7 @@ import { connectError } from '../../../src/protocol/channel/connect-errors';
 import { encodeEnvelope } from '../../../src/protocol/channel/envelope';
 import { FrameReader, writeFrame } from '../../../src/protocol/channel/frames';
 import { TLS_OPTIONS } from '../../../src/protocol/channel/tls-options';
-import { schema, type TestMessage } from './streams';
+import { schema, type TestMessage } from '../../support/channel/streams';
 
 const HOST = '127.0.0.1';
 const key = generateClusterKey();

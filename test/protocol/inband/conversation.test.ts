@@ -1,9 +1,9 @@
 import { ANSWER_WINDOW, answerWindow, Conversation, Introduction, type Outcome, Replies, type Resume, RESUME_ENTRIES,
   type ResumedEntry, splitIntoParts, type Suspended, SUSPENDED_ENTRIES, type SuspendedEntry,
   type Welcomed } from '../../../src/protocol/inband';
-import { A, acquaint, agent, B, GROUP, HELLO, MIGRATION, received } from './agents';
-import { FakeClock, FakeNetwork, type Weather } from './fake-network';
-import { Random } from './random';
+import { A, acquaint, agent, B, GROUP, HELLO, MIGRATION, received } from '../../support/inband/agents';
+import { FakeClock, FakeNetwork, type Weather } from '../../support/inband/fake-network';
+import { Random } from '../../support/inband/random';
 
 const FAIR: Weather = { loss: 0, duplication: 0, jitterMs: 1 };
 const FOUL: Weather = { loss: 0.3, duplication: 0.3, jitterMs: 30 };

@@ -3,8 +3,8 @@ import { type Carried, decodeHello, decodePayload, decodeWelcome,
 import { PROTOCOL_VERSION } from '../../../src/protocol/inband/messages';
 import { decodeSealed } from '../../../src/protocol/inband/seal';
 import { MalformedMessage } from '../../../src/protocol/inband/wire';
-import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, TOKEN } from './agents';
-import { Random } from './random';
+import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, TOKEN } from '../../support/inband/agents';
+import { Random } from '../../support/inband/random';
 
 const ROUNDS = 3000;
 const SEALED = ['suspend', 'suspended', 'resume', 'resumed', 'cancel', 'cancelled', 'ask', 'told'] as const;

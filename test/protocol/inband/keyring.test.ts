@@ -2,7 +2,7 @@ import { createPublicKey, randomBytes } from 'node:crypto';
 import { generateKeyPair, keyId, Keyring, type Resume, type Suspend } from '../../../src/protocol/inband';
 import { derivePairKey } from '../../../src/protocol/inband/keys';
 import { PROTOCOL_VERSION } from '../../../src/protocol/inband/messages';
-import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, received, TOKEN } from './agents';
+import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, received, TOKEN } from '../../support/inband/agents';
 
 const SUSPEND: Suspend = { type: 'suspend', migration: MIGRATION, group: GROUP, leaseMs: 5000, round: 0, from: 0 };
 const RESUME: Resume = {

@@ -1,7 +1,7 @@
 import { decodePayload, encodePayload, INTRODUCE_ENTRIES, MAX_BODY, MAX_PARTS, RESUME_ENTRIES, type SealedMessage,
   SUSPENDED_ENTRIES } from '../../../src/protocol/inband';
 import { SEAL_BYTES } from '../../../src/protocol/inband/payload';
-import { GROUP, MIGRATION, TOKEN } from './agents';
+import { GROUP, MIGRATION, TOKEN } from '../../support/inband/agents';
 
 const migration = MIGRATION;
 const group = GROUP;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compile } from '../../native/support/compile.js';
+import { compile } from '../native/compile.js';
 import type { Host } from './host.js';
 
 /** The environment in which agents and programs use `criu` of this folder. */
@@ -50,7 +50,7 @@ export function stopInDump({ stateDir }: Host): { reached: Promise<void>; go(): 
 /** Every CRIU of this host stays after its last answer, as on a busy host, until it is killed. */
 export function linger({ stateDir }: Host): { mend(): void } {
   const file = join(stateDir, 'criu-preload');
-  const library = compile(['test/e2e/support/criu_lingers.c'], ['-shared', '-fPIC']);
+  const library = compile(['test/support/e2e/criu_lingers.c'], ['-shared', '-fPIC']);
   copyFileSync(library.path, file);
   library.remove();
   return { mend: () => rmSync(file) };

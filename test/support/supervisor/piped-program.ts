@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
-import { native } from '../../src/native/index';
-import type { Output } from '../../src/supervisor/output';
-import { Stdio } from '../../src/supervisor/stdio';
-import { freshStdioState, type OutputName, type StdioState } from '../../src/supervisor/stdio-state';
-import { until } from '../native/support/until';
+import { native } from '../../../src/native/index';
+import type { Output } from '../../../src/supervisor/output';
+import { Stdio } from '../../../src/supervisor/stdio';
+import { freshStdioState, type OutputName, type StdioState } from '../../../src/supervisor/stdio-state';
+import { until } from '../native/until';
 
 export class PipedProgram {
   readonly stdio: Stdio;

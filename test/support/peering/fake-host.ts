@@ -1,8 +1,8 @@
 /** A host whose kernel is a few maps: sockets of processes, and a network that may lose, repeat and reorder. */
 
-import type { InbandSegment, Native, ReviveRequest, SavedSocket, SocketOwner } from '../../../../src/native/contract';
-import { type Connection, connectionName } from '../../../../src/vocabulary/endpoint';
-import type { FakeNetwork } from '../../../protocol/inband/fake-network';
+import type { InbandSegment, Native, ReviveRequest, SavedSocket, SocketOwner } from '../../../src/native/contract';
+import { type Connection, connectionName } from '../../../src/vocabulary/endpoint';
+import type { FakeNetwork } from '../inband/fake-network';
 
 const ESTABLISHED = 1;
 

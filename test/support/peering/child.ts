@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Namespace } from '../../../support/namespace';
+import type { Namespace } from '../namespace';
 
 interface Message {
   readonly id?: number;

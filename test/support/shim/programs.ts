@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export const repository = join(__dirname, '..', '..');
+export const repository = join(__dirname, '..', '..', '..');
 export const shim = join(repository, 'build', 'Release', 'libmigrun.so');
 
 export interface Run {
@@ -12,14 +12,14 @@ export interface Run {
   readonly stderr: string;
 }
 
-/** The C programs beside this file, compiled into a folder of their own. */
+/** The C programs of test/shim/programs, compiled into a folder of their own. */
 export class Programs {
   private readonly folder = mkdtempSync(join(tmpdir(), 'migrun-shim-'));
 
   constructor(names: readonly string[]) {
     for (const name of names) {
       const flags = ['-std=c11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Wshadow', '-Werror', '-pthread'];
-      const source = join(__dirname, 'programs', `${name}.c`);
+      const source = join(repository, 'test', 'shim', 'programs', `${name}.c`);
       execFileSync('cc', [...flags, source, '-o', this.path(name), '-lutil']);
     }
   }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { Namespace } from '../../../support/namespace';
+import { Namespace } from '../namespace';
 import { Child } from './child';
 
 /** Hosts A, B, C: 10.79.0.1, .2, .3 and fd79::1, ::2, ::3, network namespaces on one bridge. */

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-export const repo = resolve(__dirname, '../..');
+export const repo = resolve(__dirname, '../../..');
 export const lab = join(repo, 'tools/lab');
 
 export function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { InbandSegment } from '../../../src/native/index.js';
-import { Namespace } from '../../support/namespace.js';
+import { Namespace } from '../namespace.js';
 
-const node = join(__dirname, '..', 'programs', 'inband_host.js');
+const node = join(__dirname, '..', '..', 'native', 'programs', 'inband_host.js');
 
 interface Answer {
   readonly id?: number;
@@ -13,7 +13,7 @@ interface Answer {
   readonly segment?: InbandSegment;
 }
 
-/** One network namespace with a Node process in it that does what programs/inband_host.js offers. */
+/** One network namespace with a Node process in it that does what test/native/programs/inband_host.js offers. */
 export class Host {
   /** All in-band segments that came, in their order. */
   readonly segments: InbandSegment[] = [];

@@ -2,10 +2,10 @@
 
 import pino from 'pino';
 import { type LocalPrograms, type PeerFreezer, Peering, type PeerTicket,
-  peerTicketSchema } from '../../../../src/agent/peering';
-import type { Connection } from '../../../../src/vocabulary/endpoint';
-import { FakeClock, FakeNetwork, type Weather } from '../../../protocol/inband/fake-network';
-import { Random } from '../../../protocol/inband/random';
+  peerTicketSchema } from '../../../src/agent/peering';
+import type { Connection } from '../../../src/vocabulary/endpoint';
+import { FakeClock, FakeNetwork, type Weather } from '../inband/fake-network';
+import { Random } from '../inband/random';
 import { FakeHost, type FakeSocket } from './fake-host';
 
 export const FAIR: Weather = { loss: 0, duplication: 0, jitterMs: 1 };

@@ -9,7 +9,7 @@ const { join } = require('node:path');
 const pino = require('pino');
 const serve = require('./serve');
 
-const dist = join(__dirname, '..', '..', '..', '..', 'dist');
+const dist = join(__dirname, '..', '..', '..', 'dist');
 const { native } = require(join(dist, 'native'));
 const { Peering } = require(join(dist, 'agent', 'peering'));
 

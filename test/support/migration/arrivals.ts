@@ -1,7 +1,7 @@
 /** A channel of a source and one of its target, over a real socket pair. */
-import { Channel } from '../../src/protocol/channel';
-import { type Arrival, type SupervisorMessage, supervisorMessage } from '../../src/protocol/control';
-import { streamPair } from '../protocol/channel/streams';
+import { Channel } from '../../../src/protocol/channel';
+import { type Arrival, type SupervisorMessage, supervisorMessage } from '../../../src/protocol/control';
+import { streamPair } from '../channel/streams';
 
 export interface ChannelPair {
   readonly source: Channel<SupervisorMessage>;

@@ -81,7 +81,7 @@ export async function migrateUntil(
   const asked = [join(runDirOf(anchor), 'journal', '*.asking'), ''];
   const when =
     { 'before-transfer': frozen, 'before-commit': [...asked, 'there'], 'before-answer': [...asked, 'back'] }[point];
-  const proxy = to.start(['node', join(repo, 'test/e2e/support/proxy.js'), String(port), AGENT_PORT, ...when]);
+  const proxy = to.start(['node', join(repo, 'test/support/e2e/proxy.js'), String(port), AGENT_PORT, ...when]);
   await proxy.stdout.match(/^ready$/);
   const command = from.start(['migrun', 'migrate', id, '--to', to.name, '--port', String(port)]);
   const early = command.ended.then(() =>

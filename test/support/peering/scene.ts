@@ -2,9 +2,9 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import type { IntroducedConnection, PeerTicket, ResumedConnection,
-  SuspendedConnection } from '../../../../src/agent/peering';
-import type { SavedSocket } from '../../../../src/native/contract';
-import type { Connection } from '../../../../src/vocabulary/endpoint';
+  SuspendedConnection } from '../../../src/agent/peering';
+import type { SavedSocket } from '../../../src/native/contract';
+import type { Connection } from '../../../src/vocabulary/endpoint';
 import type { Child } from './child';
 import type { Lab } from './lab';
 
