@@ -15,7 +15,7 @@ const isOfLab = (pid: string, prefix: string): boolean => {
   }
 };
 
-/** Of a demo that has printed this. */
+/** What is left of a demo that has printed this. */
 const traces = (output: string): string[] => {
   const prefix = /\(lab (demo-[0-9a-f]+)\)/.exec(output)?.[1] ?? 'none';
   const programs = [...output.matchAll(/program ([0-9a-f]{8})$/gm)].map(([, id]) => id ?? '');

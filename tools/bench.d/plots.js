@@ -162,7 +162,7 @@ const CONFIG = { axis: { aria: false }, legend: { aria: false, labelLimit: 0 }, 
 
 /** A specification as an SVG text. */
 async function draw(specification) {
-  // Both are ES modules.
+  // Vega and Vega-Lite are ES modules.
   const [vega, lite] = await Promise.all([import('vega'), import('vega-lite')]);
   const { spec } = lite.compile({ background: 'white', config: CONFIG, ...specification });
   const view = new vega.View(vega.parse(spec), { renderer: 'none' });

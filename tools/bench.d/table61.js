@@ -104,7 +104,7 @@ function statistics(trials, halves, count = trials.length) {
   return Object.fromEntries(halves.map((half) => [half, moments(of(half))]));
 }
 
-/** As MIGSOCK II reckons the worst case: three deviations above the average, of both halves. */
+/** The worst case as MIGSOCK II reckons it: three deviations above the average, of both halves. */
 function worstCase({ suspend, resume }) {
   return suspend.mean + 3 * suspend.deviation + resume.mean + 3 * resume.deviation;
 }

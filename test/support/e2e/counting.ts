@@ -15,7 +15,7 @@ const SOME = 100;
 export interface Pair {
   readonly server: WrappedProgram;
   readonly client: Started;
-  /** Of the client, where it is wrapped. */
+  /** The client's program id, where it is wrapped. */
   readonly clientId: string | undefined;
 }
 
@@ -37,7 +37,7 @@ export async function startPair(options: PairOptions): Promise<Pair> {
   return { server, client: client.console, clientId: client.id };
 }
 
-/** As startPair, but the client knows nothing of migrun. */
+/** Does the same as startPair, with a client that knows nothing of migrun. */
 export async function startPlainPair(options: PairOptions): Promise<Pair> {
   const server = await startServer(options);
   const client = options.to.start(clientCommand(options));

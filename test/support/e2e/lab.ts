@@ -53,7 +53,7 @@ export class Lab {
     execFileSync(labTool, ['down', '--prefix', this.prefix], { stdio: ['ignore', 'ignore', 'inherit'] });
   }
 
-  /** What is there of it after its end; nothing is, after this. */
+  /** What is left of it after its end. It removes the cgroups that it names. */
   leftovers(): string[] {
     const cgroups = this.hosts.flatMap(({ programs }) => programs).flatMap(cgroupsOf);
     const found = [
@@ -92,7 +92,7 @@ export function cgroupRoot(): string {
   return join(mount!, 'migrun');
 }
 
-/** Of one program, wherever it runs: <id>, or <id>-<migration> where it arrived. */
+/** The cgroups of one program on all hosts: <id> where it was started, <id>-<migration> where it arrived. */
 export function cgroupsOf(program: string): string[] {
   const root = cgroupRoot();
   return readdirSync(root)

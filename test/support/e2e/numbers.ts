@@ -31,7 +31,7 @@ export interface NumbersOptions {
 interface End {
   host: Host;
   readonly program: Started;
-  /** Where it is wrapped. */
+  /** Its program id, where it is wrapped. */
   readonly id: string | undefined;
 }
 
@@ -84,7 +84,7 @@ export class NumbersPair {
     for (const { id } of [server, client]) if (id !== undefined) await untilGone(id);
   }
 
-  /** Of a test that failed: what takes all the CPU would make the next one fail too. */
+  /** Ends both after a test that failed: they take all the CPU, and would make the next one fail too. */
   async kill(): Promise<void> {
     for (const { id, program } of Object.values(this.ends)) {
       for (const cgroup of id === undefined ? [] : cgroupsOf(id))

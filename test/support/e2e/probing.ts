@@ -9,7 +9,7 @@ export class Probe {
 
   constructor(
     readonly started: Started,
-    /** Of the program, where it is wrapped. */
+    /** Its program id, where it is wrapped. */
     readonly id: string | undefined,
   ) {}
 

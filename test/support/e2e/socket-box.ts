@@ -3,7 +3,7 @@ import type { Host } from './host.js';
 import type { Started } from './started.js';
 
 /** Longer than the fixture waits for anything, and than two moves of a program take on a busy machine. */
-const PATIENCE_MS = 120_000;
+const ANSWER_TIMEOUT_MS = 120_000;
 
 /** A running test/fixtures/socket_box.c, which does with sockets what it is told. */
 export class SocketBox {
@@ -13,7 +13,7 @@ export class SocketBox {
 
   private constructor(
     readonly started: Started,
-    /** Of the program, where it is wrapped. */
+    /** Its program id, where it is wrapped. */
     readonly id: string | undefined,
   ) {
     createInterface({ input: started.child.stdout! }).on('line', (line) => this.take(line));
@@ -32,7 +32,7 @@ export class SocketBox {
     return new SocketBox(host.start(['socket_box'], {}, 'bytes'), undefined);
   }
 
-  /** That was in a file. */
+  /** One that was in a file, and goes on from it. */
   static restored(host: Host, file: string): SocketBox {
     return new SocketBox(host.start(['migrun', 'restore', file], {}, 'bytes'), undefined);
   }
@@ -42,7 +42,7 @@ export class SocketBox {
     if (this.ended) return `it has ended: ${this.started.stderr.all}`;
     const id = String(++this.commands);
     const answer = new Promise<string>((resolve) => {
-      const timer = setTimeout(() => settle(`no answer in ${PATIENCE_MS / 1000} s`), PATIENCE_MS);
+      const timer = setTimeout(() => settle(`no answer in ${ANSWER_TIMEOUT_MS / 1000} s`), ANSWER_TIMEOUT_MS);
       const settle = (text: string): void => {
         clearTimeout(timer);
         this.waiting.delete(id);

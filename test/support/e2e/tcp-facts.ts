@@ -19,7 +19,7 @@ export interface TcpFacts {
   readonly congestionWindow: number;
 }
 
-/** Of the only connection of this host that has this port at either end; NaN where there is none. */
+/** The facts of the only connection of this host that has this port at either end; NaN where there is none. */
 export async function tcpFacts(host: Host, port: string): Promise<TcpFacts> {
   const { stdout } = await host.run(['ss', '-Htmino', 'state', 'established',
     `( sport = :${port} or dport = :${port} )`]);

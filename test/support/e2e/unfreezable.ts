@@ -16,7 +16,7 @@ const SCRIPT = `
   umount /run/unanswered
 `;
 
-/** In this cgroup, until the release. One on a host. */
+/** Starts a process in this cgroup that the kernel cannot freeze until the release. There can be one on a host. */
 export async function startUnfreezable(host: Host, cgroup: string): Promise<{ release(): Promise<void> }> {
   const started = host.start(['sh', '-c', SCRIPT, 'sh', cgroup]);
   await started.stdout.match(/^waits$/);

@@ -24,7 +24,7 @@ const failure = (code: string) => Object.assign(new Error(code), { code });
 export class FakeHost {
   /** pid -> descriptor -> socket. */
   readonly processes = new Map<number, Map<number, FakeSocket>>();
-  /** Of the agent: sockets and, as null, pidfds. */
+  /** The agent's descriptors: its sockets and, as null, its pidfds. */
   readonly held = new Map<number, FakeSocket | null>();
   readonly calls: string[] = [];
   frozen = 0;

@@ -26,7 +26,7 @@ export interface Scene {
   readonly peer: Child;
   readonly server: Child;
   readonly client: Child;
-  /** As the server has them. */
+  /** The connections, as the server has them. */
   readonly connections: Connection[];
   readonly migration: string;
 }

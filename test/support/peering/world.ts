@@ -70,7 +70,7 @@ export class World {
     return this.settled(this.agents.source.suspend(request));
   }
 
-  /** As they go through the channel. */
+  /** The source's tickets, as they come out of the channel. */
   tickets(): PeerTicket[] {
     return peerTicketSchema.array().parse(JSON.parse(JSON.stringify(this.agents.source.tickets(MIGRATION))));
   }

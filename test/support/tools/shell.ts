@@ -10,7 +10,7 @@ export function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}
   return spawnSync(command, args, { encoding: 'utf8', cwd: repo, env: { ...process.env, ...env } });
 }
 
-/** As run(), but anything but status 0 is an error that shows what was said. */
+/** Runs a command that must end with status 0: all else is an error that shows what was said. */
 export function must(command: string, args: string[], env: NodeJS.ProcessEnv = {}): string {
   const result = run(command, args, env);
   if (result.status !== 0) {
