@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { repo, run } from '../support/tools/shell';
+import { repo } from '../support/repo';
+import { run } from '../support/tools/shell';
 
 const bench = join(repo, 'tools/bench');
 

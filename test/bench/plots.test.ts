@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { paths, rules, table61 } from '../support/bench/results';
-import { repo, run } from '../support/tools/shell';
+import { repo } from '../support/repo';
+import { run } from '../support/tools/shell';
 
 interface Figure {
   readonly data: { values: Record<string, string | number>[] };

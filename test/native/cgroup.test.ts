@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../../src/native/index.js';
-import { compile } from '../support/native/compile.js';
+import { compile } from '../support/compile.js';
 import { Target } from '../support/native/target.js';
 
 const mount = existsSync('/sys/fs/cgroup/unified/cgroup.procs') ? '/sys/fs/cgroup/unified' : '/sys/fs/cgroup';

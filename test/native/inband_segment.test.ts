@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { compile } from '../support/native/compile.js';
+import { compile } from '../support/compile.js';
 
 const program = compile(
   ['test/native/fuzz_inband.c', 'native/inband_segment.c', 'native/sockets_address.c', 'native/tcp_header.c'],

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { native } from '../../src/native/index.js';
+import { until } from '../support/until';
 
 const HOLD_MS = 7_200_000;
 /** TCP's usual patience: tcp_retries2 = 15. */
@@ -56,7 +57,7 @@ test('a window that the other end has closed is opened, and only that', async ()
   expect(native.isWindowShut(fd)).toBe(false);
   peer.pause();
   client.write(Buffer.alloc(16 << 20));
-  while (!native.isWindowShut(fd)) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => native.isWindowShut(fd));
   native.lock([fd], 0);
   native.openWindows([fd]);
   expect(native.isWindowShut(fd)).toBe(false);

@@ -9,8 +9,8 @@ import { native } from '../../src/native/index';
 import { initDirectoryOf, removeInitDirectory } from '../../src/program/init-directory';
 import { cgroupOf, createPod, destroyCgroup, INIT_SIGNAL_CLOSE_STDIN, INIT_STDOUT_READ, innerPid, pidsOf, type Pod,
   registryFdsOf, takeFromInit } from '../../src/program/pod';
-import { compile } from '../support/native/compile';
-import { until } from '../support/native/until';
+import { compile } from '../support/compile';
+import { until } from '../support/until';
 
 const config = loadConfig();
 const root = join(__dirname, '..', '..');

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { repository, shim } from '../support/shim/programs.js';
+import { repo } from '../support/repo';
+import { shim } from '../support/shim/programs.js';
 
 interface Symbol {
   readonly address: string;
@@ -23,7 +24,7 @@ function dynamicSymbols(library: string): Symbol[] {
 function tableNames(): string[] {
   const macros = ['CALL(r, name, p, a)', 'VARIANT(r, name, of, p, a)', 'VARIADIC(r, name, p)'];
   const source = [...macros.map((macro) => `#define ${macro} name`), '#include "calls.h"'].join('\n');
-  const text = execFileSync('cc', ['-E', '-P', '-I', join(repository, 'preload'), '-'], {
+  const text = execFileSync('cc', ['-E', '-P', '-I', join(repo, 'preload'), '-'], {
     input: source,
     encoding: 'utf8',
   });
@@ -40,7 +41,7 @@ describe('what the shim exports', () => {
   });
 
   test('is listed in exports.map', () => {
-    const map = readFileSync(join(repository, 'preload', 'exports.map'), 'utf8');
+    const map = readFileSync(join(repo, 'preload', 'exports.map'), 'utf8');
     const names = [...map.matchAll(/^\s+(\w+);$/gm)].map((match) => match[1]);
     expect(names.sort()).toEqual([...table].sort());
   });

@@ -6,7 +6,8 @@ import type { Readable, Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 
 import type { Native } from '../../src/native/contract.js';
-import { Programs, repository, shim } from '../support/shim/programs.js';
+import { repo } from '../support/repo';
+import { Programs, shim } from '../support/shim/programs.js';
 
 /** preload/registry.h, as test/shim/programs/init.c places it. */
 const MEMORY_FD = 1023;
@@ -14,7 +15,7 @@ const EVENT_FD = 1022;
 const SYS_FUTEX = '202 ';
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
-const native = require(join(repository, 'build', 'Release', 'migrun.node')) as Native;
+const native = require(join(repo, 'build', 'Release', 'migrun.node')) as Native;
 
 type Registry = ReturnType<Native['mapRegistry']> & {
   moveInodes(pairs: readonly (readonly [number, number])[]): void;

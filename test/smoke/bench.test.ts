@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupRoot } from '../../src/config.js';
-import { ended, repo, run, startAndSee, temporary } from '../support/tools/shell';
+import { repo } from '../support/repo';
+import { ended, run, startAndSee, temporary } from '../support/tools/shell';
 
 const bench = join(repo, 'tools/bench');
 // Labs of our own: other benchmarks may run on this machine.

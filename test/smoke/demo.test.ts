@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupRoot } from '../../src/config.js';
-import { ended, repo, run, startAndSee } from '../support/tools/shell';
+import { repo } from '../support/repo';
+import { ended, run, startAndSee } from '../support/tools/shell';
 
 const demo = join(repo, 'tools/demo');
 const base = process.env['MIGRUN_LAB_DIR'] ?? '/var/lib/migrun/lab';

@@ -2,8 +2,8 @@ import { Channel, type IncomingMessage } from '../../src/protocol/channel';
 import { serve, type SupervisorMessage, supervisorMessage } from '../../src/protocol/control';
 import { ConsoleServer } from '../../src/supervisor/console';
 import { type StreamPair, streamPair } from '../support/channel/streams';
-import { until } from '../support/native/until';
 import { PipedProgram } from '../support/supervisor/piped-program';
+import { until } from '../support/until';
 
 const TOKEN = 'c0ffee00'.repeat(4);
 

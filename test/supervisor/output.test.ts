@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freshStdioState } from '../../src/supervisor/stdio-state';
-import { until } from '../support/native/until';
 import { keptOf, Listener, type PipedProgram, usePiped } from '../support/supervisor/piped-program';
+import { until } from '../support/until';
 
 const KEPT_ATTACHED = 256 * 1024;
 const KEPT_DETACHED = 1024 * 1024;

@@ -4,8 +4,8 @@ import { closeSync, writeSync } from 'node:fs';
 import { openTerminal } from '../../src/program/terminal';
 import { Stdio } from '../../src/supervisor/stdio';
 import { freshStdioState } from '../../src/supervisor/stdio-state';
-import { until } from '../support/native/until';
 import { keptOf, usePiped } from '../support/supervisor/piped-program';
+import { until } from '../support/until';
 
 const piped = usePiped();
 

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { repo } from './repo';
 
-const repo = resolve(__dirname, '../..');
 const CASES = `
 import { skip } from ${JSON.stringify(join(__dirname, 'skip'))};
 test('runs', () => undefined);

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { repo } from '../repo.js';
 import { onChange } from './files.js';
 import type { Host } from './host.js';
-import { repo } from './host.js';
 import { cgroupRoot, cgroupsOf } from './lab.js';
 import type { Started } from './started.js';
 

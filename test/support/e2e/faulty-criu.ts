@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compile } from '../native/compile.js';
+import { compile } from '../compile.js';
 import type { Host } from './host.js';
 
 /** The environment in which agents and programs use `criu` of this folder. */

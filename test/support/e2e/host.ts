@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { repo } from '../repo.js';
 import { type OutputKind, Started } from './started.js';
 
-export const repo = resolve(__dirname, '../../..');
 export const labTool = join(repo, 'tools/lab');
 
 type Environment = Readonly<Record<string, string>>;

@@ -1,15 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import type { InbandSegment } from '../../../src/native/index.js';
+import { Child, type Message } from '../child.js';
 import { Namespace } from '../namespace.js';
+import { repo } from '../repo.js';
 
-const node = join(__dirname, '..', '..', 'native', 'programs', 'inband_host.js');
-
-interface Answer {
-  readonly id?: number;
-  readonly value?: unknown;
-  readonly error?: { message: string; code?: string; syscall?: string };
+interface News extends Message {
   readonly segment?: InbandSegment;
 }
 
@@ -17,49 +12,31 @@ interface Answer {
 export class Host {
   /** All in-band segments that came, in their order. */
   readonly segments: InbandSegment[] = [];
-  private readonly child: ChildProcess;
-  private readonly open = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
-  private next = 0;
+  private readonly child: Child;
 
   constructor(
     private readonly namespace: Namespace,
     readonly addresses: readonly string[],
   ) {
-    const [file, ...command] = namespace.within(process.execPath, node);
-    this.child = spawn(file, command, {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      serialization: 'advanced',
-    });
-    this.child.on('message', (answer: Answer) => this.take(answer));
+    this.child = new Child(namespace, join(repo, 'test/native/programs/inband_host.js'), (news) => this.hear(news));
   }
 
   get pid(): number {
-    return this.child.pid!;
+    return this.child.pid;
   }
 
   call<Value = void>(name: string, ...args: unknown[]): Promise<Value> {
-    const id = this.next++;
-    const answer = new Promise<unknown>((resolve, reject) => this.open.set(id, { resolve, reject }));
-    this.child.send({ id, name, args });
-    return answer as Promise<Value>;
+    return this.child.call<Value>(name, ...args);
   }
 
   async remove(): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) {
-      this.child.kill('SIGKILL');
-      await once(this.child, 'exit');
-    }
+    await this.child.end();
     await this.namespace.remove();
   }
 
-  private take({ id, value, error, segment }: Answer): void {
-    if (error && id === undefined) throw new Error(`${this.addresses[0]}: ${error.message}`);
+  private hear({ segment, error }: News): void {
+    if (error) throw new Error(`${this.addresses[0]}: ${error.message}`);
     if (segment) this.segments.push(segment);
-    if (id === undefined) return;
-    const { resolve, reject } = this.open.get(id)!;
-    this.open.delete(id);
-    if (error) reject(Object.assign(new Error(error.message), error));
-    else resolve(value);
   }
 }
 

@@ -7,7 +7,7 @@
 
 const { join } = require('node:path');
 const pino = require('pino');
-const serve = require('./serve');
+const serve = require('../serve');
 
 const dist = join(__dirname, '..', '..', '..', 'dist');
 const { native } = require(join(dist, 'native'));

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { Child } from '../child';
 import { Namespace } from '../namespace';
-import { Child } from './child';
 
 /** Hosts A, B, C: 10.79.0.1, .2, .3 and fd79::1, ::2, ::3, network namespaces on one bridge. */
 export class Lab {
@@ -18,8 +19,9 @@ export class Lab {
     return lab;
   }
 
+  /** Starts a program beside this file on a host. */
   start(host: string, program: string): Child {
-    const child = new Child(this.host(host), program);
+    const child = new Child(this.host(host), join(__dirname, program));
     this.children.push(child);
     return child;
   }

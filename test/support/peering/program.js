@@ -5,7 +5,7 @@
 const { Buffer } = require('node:buffer');
 const net = require('node:net');
 const { createHash } = require('node:crypto');
-const serve = require('./serve');
+const serve = require('../serve');
 
 const connections = [];
 let change = () => undefined;

@@ -5,7 +5,7 @@ import type { IntroducedConnection, PeerTicket, ResumedConnection,
   SuspendedConnection } from '../../../src/agent/peering';
 import type { SavedSocket } from '../../../src/native/contract';
 import type { Connection } from '../../../src/vocabulary/endpoint';
-import type { Child } from './child';
+import type { Child } from '../child';
 import type { Lab } from './lab';
 
 const GROUP = 'a1'.repeat(16);

@@ -1,10 +1,9 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { compile } from '../compile';
+import { repo } from '../repo';
 
-export const repository = join(__dirname, '..', '..', '..');
-export const shim = join(repository, 'build', 'Release', 'libmigrun.so');
+export const shim = join(repo, 'build', 'Release', 'libmigrun.so');
 
 export interface Run {
   readonly status: number;
@@ -12,20 +11,16 @@ export interface Run {
   readonly stderr: string;
 }
 
-/** The C programs of test/shim/programs, compiled into a folder of their own. */
+/** C programs of test/shim/programs, compiled into folders of their own. */
 export class Programs {
-  private readonly folder = mkdtempSync(join(tmpdir(), 'migrun-shim-'));
+  private readonly compiled: Map<string, ReturnType<typeof compile>>;
 
   constructor(names: readonly string[]) {
-    for (const name of names) {
-      const flags = ['-std=c11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Wshadow', '-Werror', '-pthread'];
-      const source = join(repository, 'test', 'shim', 'programs', `${name}.c`);
-      execFileSync('cc', [...flags, source, '-o', this.path(name), '-lutil']);
-    }
+    this.compiled = new Map(names.map((name) => [name, compile([`test/shim/programs/${name}.c`], ['-Wshadow'])]));
   }
 
   path(name: string): string {
-    return join(this.folder, name);
+    return this.compiled.get(name)!.path;
   }
 
   run(name: string, parameters: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Run> {
@@ -39,6 +34,6 @@ export class Programs {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    for (const { remove } of this.compiled.values()) remove();
   }
 }

@@ -6,7 +6,7 @@ import { native } from '../../../src/native/index';
 import type { Output } from '../../../src/supervisor/output';
 import { Stdio } from '../../../src/supervisor/stdio';
 import { freshStdioState, type OutputName, type StdioState } from '../../../src/supervisor/stdio-state';
-import { until } from '../native/until';
+import { until } from '../until';
 
 export class PipedProgram {
   readonly stdio: Stdio;

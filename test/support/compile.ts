@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { repo } from './repo';
 
-const root = join(__dirname, '..', '..', '..');
-const native = join(root, 'native');
+const native = join(repo, 'native');
 
 /** A C program of the tests made ready in a folder of its own; remove() takes both away. */
 export function compile(sources: readonly string[], flags: readonly string[] = []): { path: string; remove(): void } {
@@ -12,7 +12,7 @@ export function compile(sources: readonly string[], flags: readonly string[] = [
   const path = join(folder, 'program');
   const remove = () => rmSync(folder, { recursive: true });
   const fixed = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-g', '-O1', '-pthread', `-I${native}`];
-  const files = sources.map((source) => join(root, source));
+  const files = sources.map((source) => join(repo, source));
   try {
     execFileSync('cc', [...fixed, ...flags, '-o', path, ...files], { stdio: 'inherit' });
   } catch (error) {

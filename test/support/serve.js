@@ -6,7 +6,10 @@ module.exports = function serve(functions) {
     try {
       process.send({ id, value: await functions[name](...args) });
     } catch (error) {
-      process.send({ id, error: { message: error.message, code: error.code, stack: error.stack } });
+      process.send({
+        id,
+        error: { message: error.message, code: error.code, syscall: error.syscall, stack: error.stack },
+      });
     }
   });
   process.on('disconnect', () => process.exit());

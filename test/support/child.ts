@@ -1,24 +1,28 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import type { Namespace } from '../namespace';
+import type { Namespace } from './namespace';
 
-interface Message {
+export interface Message {
   readonly id?: number;
   readonly ready?: boolean;
   readonly value?: unknown;
   readonly error?: { message: string; code?: string };
 }
 
-/** A Node process in a network namespace whose functions (serve.js) are called from here. */
+/** A Node process in a network namespace: a program that gives functions of its own to serve.js, which are called from here. */
 export class Child {
   private readonly process: ChildProcess;
   private readonly open = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
   private readonly ready: Promise<void>;
   private next = 0;
 
-  constructor(namespace: Namespace, program: string) {
-    const [file, ...command] = namespace.within(process.execPath, join(__dirname, program));
+  /** `program` is a path. `onNews` gets what the program sends by itself. */
+  constructor(
+    namespace: Namespace,
+    program: string,
+    private readonly onNews: (news: Message) => void = () => undefined,
+  ) {
+    const [file, ...command] = namespace.within(process.execPath, program);
     this.process = spawn(file, command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' });
     this.ready = new Promise((resolve) => this.process.once('message', () => resolve()));
     this.process.on('message', (message: Message) => this.take(message));
@@ -43,8 +47,9 @@ export class Child {
     await exit;
   }
 
-  private take({ id, value, error }: Message): void {
-    if (id === undefined) return;
+  private take(message: Message): void {
+    const { id, value, error } = message;
+    if (id === undefined) return this.onNews(message);
     const { resolve, reject } = this.open.get(id)!;
     this.open.delete(id);
     if (error) reject(Object.assign(new Error(error.message), error));
