@@ -17,10 +17,75 @@ const upward = layers.map((layer, depth) => ({
   to: { path: `^src/(${layers.slice(0, depth).join('|') || '(?!)'})/` },
 }));
 
+/** Rooms with an index.ts, which is all that others know of them. */
+const rooms = ['agent/peering', 'protocol/channel', 'protocol/control', 'protocol/inband'];
+
+const pastIndex = rooms.map((room) => ({
+  name: `${room.replace('/', '-')}-past-index`,
+  comment: `Outside of src/${room}, its index.ts alone is imported.`,
+  severity: 'error',
+  from: { path: '^src/', pathNot: `^src/${room}/` },
+  to: { path: `^src/${room}/`, pathNot: `^src/${room}/index\\.ts$` },
+}));
+
+/** Libraries of which one folder of src/ alone knows. */
+const libraries = {
+  commander: 'cli',
+  'cli-table3': 'cli',
+  'node-gyp-build': 'native',
+  protobufjs: 'criu',
+  'tar-stream': 'checkpoint',
+};
+
+const libraryElsewhere = Object.entries(libraries).map(([library, folder]) => ({
+  name: `${library}-elsewhere`,
+  comment: `src/${folder} alone imports ${library}: for all others it is what src/${folder} makes of it.`,
+  severity: 'error',
+  from: { path: '^src/', pathNot: `^src/${folder}/` },
+  to: { path: `node_modules/${library}/` },
+}));
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
     ...upward,
+    ...pastIndex,
+    ...libraryElsewhere,
+    {
+      name: 'protocols-apart',
+      comment: 'In-band messages and channels know nothing of each other; control is what is said over channels.',
+      severity: 'error',
+      from: { path: '^src/protocol/(channel|inband)/' },
+      to: { path: '^src/protocol/', pathNot: '^src/protocol/$1/' },
+    },
+    {
+      name: 'inband-does-io',
+      comment: "src/protocol/inband is pure: sockets, files and timers are the agent's.",
+      severity: 'error',
+      from: { path: '^src/protocol/inband/' },
+      to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|net)$' },
+    },
+    {
+      name: 'vocabulary-depends',
+      comment: 'src/vocabulary does no I/O: it knows errors, schemas (zod), and how an address is written (node:net).',
+      severity: 'error',
+      from: { path: '^src/vocabulary/' },
+      to: { pathNot: '^(src/vocabulary/|src/errors\\.ts$|node_modules/zod/|(node:)?net$)' },
+    },
+    {
+      name: 'peering-looks-up',
+      comment: 'src/agent/peering is a service of its own: the agent knows it, and it knows nothing of the agent.',
+      severity: 'error',
+      from: { path: '^src/agent/peering/' },
+      to: { path: '^src/agent/', pathNot: '^src/agent/peering/' },
+    },
+    {
+      name: 'commands-are-leaves',
+      comment: 'A command is known to main.ts alone; what two of them need is in src/cli.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/main\\.ts$' },
+      to: { path: '^src/cli/commands/' },
+    },
     {
       name: 'siblings',
       comment: 'A supervisor and an agent are separate processes: what both need belongs below them.',

@@ -13,7 +13,7 @@ import { clusterKeyId } from '../protocol/channel/index';
 import { endpoint, hexId, imageName, programId } from '../protocol/control/index';
 import { VERSION } from '../version';
 
-export const FORMAT = 'migrun checkpoint';
+const FORMAT = 'migrun checkpoint';
 /** Counts up with every change that an older reader would not understand. */
 export const FORMAT_VERSION = 2;
 

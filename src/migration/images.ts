@@ -40,7 +40,7 @@ export async function sendImages(
   return { bytes: totalSize(files), received };
 }
 
-export function totalSize(files: readonly ImageFile[]): number {
+function totalSize(files: readonly ImageFile[]): number {
   return files.reduce((sum, { size }) => sum + size, 0);
 }
 

@@ -17,7 +17,6 @@ import type { NativeAccept, NativeTcp } from './tcp';
 import type { NativeUdp } from './udp';
 import type { NativeUnix } from './unix';
 
-export type { Connection, Endpoint } from '../vocabulary/endpoint';
 export type * from './epoll';
 export type * from './inband';
 export type * from './kernel';

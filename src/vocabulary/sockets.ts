@@ -2,19 +2,20 @@
 
 export const [AF_INET, AF_INET6] = [2, 10] as const;
 export const INET_FAMILIES: readonly number[] = [AF_INET, AF_INET6];
-export const [SOCK_STREAM, SOCK_DGRAM, SOCK_RAW] = [1, 2, 3] as const;
+const SOCK_STREAM = 1;
+export const [SOCK_DGRAM, SOCK_RAW] = [2, 3] as const;
 export const [IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6] = [6, 17, 41] as const;
 
 /** include/net/tcp_states.h. */
 export const TCP_ESTABLISHED = 1;
 export const TCP_SYN_SENT = 2;
-export const TCP_FIN_WAIT1 = 4;
-export const TCP_FIN_WAIT2 = 5;
+const TCP_FIN_WAIT1 = 4;
+const TCP_FIN_WAIT2 = 5;
 export const TCP_CLOSE = 7;
 export const TCP_CLOSE_WAIT = 8;
-export const TCP_LAST_ACK = 9;
+const TCP_LAST_ACK = 9;
 export const TCP_LISTEN = 10;
-export const TCP_CLOSING = 11;
+const TCP_CLOSING = 11;
 const TCP_STATE_NAMES = ['', 'ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'FIN_WAIT1', 'FIN_WAIT2', 'TIME_WAIT', 'CLOSE',
   'CLOSE_WAIT', 'LAST_ACK', 'LISTEN', 'CLOSING'];
 

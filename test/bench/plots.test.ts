@@ -1,9 +1,12 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { repo, run } from '../tools/shell';
-import { paths, rules, table61 } from './results';
+import { paths, rules, table61 } from '../support/bench/results';
+import { repo } from '../support/repo';
+import { run } from '../support/tools/shell';
 
 interface Figure {
   readonly data: { values: Record<string, string | number>[] };
+  readonly spec: { encoding: { x: { axis: { values: number[] }; scale: { domain: number[] } } } };
 }
 
 const { figures } = jest.requireActual<{ figures(results: unknown): Record<string, Figure> }>(
@@ -39,12 +42,20 @@ describe('the figures', () => {
       ['by port', 'by port', 'that match', 'that match'].map((name) => `netfilter, ${name}`).concat(['migrun, moved',
         'migrun, moved', 'plain', 'plain']),
     );
-    expect(valuesOf('suspend-resume')).toContainEqual({
-      half: 'revive and resume',
-      path: 'migrun, with the peer',
-      ms: 2,
-      share: 1,
-    });
+  });
+
+  test('have the spread of many trials in few points, from the fastest to the slowest', () => {
+    const path = 'migrun, with the peer';
+    const trials = valuesOf('suspend-resume');
+    expect(trials).toHaveLength(2 * (51 + 51 + 1));
+    expect(trials).toContainEqual({ half: 'revive and resume', path, ms: 0.25, share: 0 });
+    expect(trials).toContainEqual({ half: 'revive and resume', path, ms: 2, share: 1 });
+  });
+
+  test('have a logarithmic axis no longer than what it has to hold', () => {
+    const { axis, scale } = figures({ table61 })['suspend-resume']!.spec.encoding.x;
+    expect(axis.values).toEqual([0.2, 0.5, 1, 2, 5, 10, 20, 50]);
+    expect(scale.domain).toEqual([0.2, 50]);
   });
 
   test('are drawn as SVG, without a warning', () => {
@@ -57,5 +68,12 @@ describe('the figures', () => {
       expect(stdout).toMatch(/^<svg [^]*<\/svg>$/);
       expect(stdout).not.toContain('NaN');
     }
+  });
+
+  test('in docs/ are those of the results beside them, and small', () => {
+    const folder = join(repo, 'docs/chapter6');
+    const results: unknown = JSON.parse(readFileSync(`${folder}.json`, 'utf8'));
+    expect(readdirSync(folder).sort()).toEqual(Object.keys(figures(results)).map((name) => `${name}.svg`).sort());
+    for (const name of readdirSync(folder)) expect(statSync(join(folder, name)).size).toBeLessThan(50_000);
   });
 });

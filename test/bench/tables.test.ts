@@ -1,4 +1,4 @@
-import { paths, rules, scale, table61 } from './results';
+import { paths, rules, scale, table61 } from '../support/bench/results';
 
 type Table = string[][];
 

@@ -10,8 +10,8 @@ import { encodeSecrets } from '../../src/checkpoint/secrets';
 import { writeImage } from '../../src/checkpoint/write-image';
 import { practiceState } from '../../src/migration/state';
 import { clusterKeyId } from '../../src/protocol/channel';
-import { modestArrival } from '../migration/support';
-import { Random } from '../protocol/inband/random';
+import { Random } from '../support/inband/random';
+import { modestArrival } from '../support/migration/arrivals';
 
 const KEY = randomBytes(32);
 const CHECKPOINT = 'c'.repeat(32);

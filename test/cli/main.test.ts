@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { VERSION } from '../../src/version';
-import { MAIN, Place } from './support';
+import { MAIN, Place } from '../support/cli/place';
 
 let place: Place;
 beforeAll(() => {

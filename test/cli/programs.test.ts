@@ -6,7 +6,7 @@ import { MigrunError } from '../../src/errors';
 import type { Channel } from '../../src/protocol/channel';
 import { agentMessage, type Inspection, listenLocal, type MigrationReport, type ProgramSummary, serve,
   type SupervisorMessage, supervisorMessage } from '../../src/protocol/control';
-import { Place } from './support';
+import { Place } from '../support/cli/place';
 
 let place: Place;
 const servers: Server[] = [];

@@ -1,5 +1,5 @@
 /** `migrun -- command` as a user has it: in a network and a PID namespace of its own, where its agent ends with it. */
-import { Place, type Result } from './support';
+import { Place, type Result } from '../support/cli/place';
 
 let place: Place;
 beforeEach(() => {

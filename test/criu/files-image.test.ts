@@ -1,6 +1,6 @@
 import { Reader, Writer } from 'protobufjs';
 import { unbindInImage } from '../../src/criu/files-image';
-import { Random } from '../protocol/inband/random';
+import { Random } from '../support/inband/random';
 
 const refused = expect.objectContaining({ code: 'E_IMAGE' }) as Error;
 const HEAD = Buffer.from([0x19, 0x43, 0x56, 0x54, 0x38, 0x31, 0x30, 0x56]);

@@ -1,6 +1,6 @@
 import { Reader, Writer } from 'protobufjs';
 import { decodeResponse, encodeNotifyAnswer, encodeRequest } from '../../src/criu/rpc';
-import { Random } from '../protocol/inband/random';
+import { Random } from '../support/inband/random';
 
 type Field = [number: number, value: number | Uint8Array];
 

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config';
 import { CriuWorker } from '../../src/criu/worker';
-import { compile } from '../native/support/compile';
-import { threadStates } from '../native/support/target';
-import { until } from '../native/support/until';
+import { compile } from '../support/compile';
+import { threadStates } from '../support/native/target';
+import { until } from '../support/until';
 
 const { criu } = loadConfig();
 

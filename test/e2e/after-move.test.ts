@@ -1,9 +1,9 @@
 /** What could make a connection slower after a move than before: what it agreed on, its buffers, its windows. */
-import { untilGone } from './support/counting.js';
-import type { Host, WrappedProgram } from './support/host.js';
-import { useLab } from './support/lab.js';
-import type { Started } from './support/started.js';
-import { type TcpFacts, tcpFacts } from './support/tcp-facts.js';
+import { untilGone } from '../support/e2e/counting.js';
+import type { Host, WrappedProgram } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
+import type { Started } from '../support/e2e/started.js';
+import { type TcpFacts, tcpFacts } from '../support/e2e/tcp-facts.js';
 
 const PORT = '4887';
 const MIB = '32';

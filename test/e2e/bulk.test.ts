@@ -1,6 +1,6 @@
-import { untilGone } from './support/counting.js';
-import { useLab } from './support/lab.js';
-import type { Text } from './support/text.js';
+import { untilGone } from '../support/e2e/counting.js';
+import { useLab } from '../support/e2e/lab.js';
+import type { Text } from '../support/e2e/text.js';
 
 const PORT = '4885';
 

@@ -3,12 +3,12 @@ import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readImage } from '../../src/checkpoint/read-image.js';
-import { type Pair, startPlainPair, untilGone } from './support/counting.js';
-import { agentOf, killAll, supervisorOf, untilListed, untilOneRuns } from './support/crashing.js';
-import { FAULTY_CRIU, stopInDump } from './support/faulty-criu.js';
-import type { Host } from './support/host.js';
-import { useLab } from './support/lab.js';
-import type { Started } from './support/started.js';
+import { type Pair, startPlainPair, untilGone } from '../support/e2e/counting.js';
+import { agentOf, killAll, supervisorOf, untilListed, untilOneRuns } from '../support/e2e/crashing.js';
+import { FAULTY_CRIU, stopInDump } from '../support/e2e/faulty-criu.js';
+import type { Host } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
+import type { Started } from '../support/e2e/started.js';
 
 const lab = useLab();
 const MANY_COMMANDS_MS = 180_000;

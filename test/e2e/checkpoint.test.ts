@@ -3,19 +3,19 @@ import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readdirSync, rmS
   writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endPair, expectCounting, type Pair, startPair, startPlainPair, untilGone } from './support/counting.js';
-import { agentOf, copiesOf, untilListed } from './support/crashing.js';
-import { type Host, type Refusal, refusalOf } from './support/host.js';
-import { useLab } from './support/lab.js';
-import { SocketBox } from './support/socket-box.js';
-import type { Started } from './support/started.js';
+import { endPair, expectCounting, type Pair, startPair, startPlainPair, untilGone } from '../support/e2e/counting.js';
+import { agentOf, copiesOf, untilListed } from '../support/e2e/crashing.js';
+import { type Host, type Refusal, refusalOf } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
+import { SocketBox } from '../support/e2e/socket-box.js';
+import type { Started } from '../support/e2e/started.js';
 
 const lab = useLab();
 /** What the console of a program ends with that became a file. */
 const STOPPED = { status: 75, signal: null };
 const SOME = 100;
 /** A test of a dozen commands, on a host with no CPU to spare. */
-const MANY_COMMANDS_MS = 180_000;
+const MANY_COMMANDS_MS = 400_000;
 
 let folder: string;
 let hostA: Host;
@@ -33,7 +33,10 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'migrun-checkpoint-'));
 });
 
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(async () => {
+  rmSync(folder, { recursive: true });
+  await lab.endPrograms();
+});
 
 interface Report {
   readonly file: string;
@@ -81,43 +84,53 @@ describe('a checkpoint', () => {
       await untilGone(id);
       await agents.get(hostA)!.kill('SIGKILL');
       await silence(hostA);
-      const restored = hostB.start(['migrun', 'restore', file]);
-      await expectCounted(pair, restored);
-      await hostA.run(['nft', 'delete', 'table', 'inet', 'silence']);
-      agents.set(hostA, await hostA.startAgent());
+      try {
+        await expectCounted(pair, hostB.start(['migrun', 'restore', file]));
+      } finally {
+        await hostA.run(['nft', 'delete', 'table', 'inet', 'silence']);
+        agents.set(hostA, await hostA.startAgent());
+      }
     },
+    MANY_COMMANDS_MS,
   );
 });
 
-test('connections within the program are in the file, and one with a neighbour at loopback keeps it from becoming one', async () => {
-  const box = await SocketBox.wrapped(hostA);
-  const neighbour = SocketBox.plain(hostA);
-  for (
-    const command of ['socket 0 4', 'bind 0 127.0.0.1 5300', 'listen 0 5', 'socket 1 4', 'connect 1 127.0.0.1 5300',
-      'accept 2 0', 'send 1 5000']
-  ) {
-    expect(await box.run(command)).toMatch(/^ok/);
-  }
-  for (const command of ['socket 1 4', 'connect 1 127.0.0.1 5300']) expect(await neighbour.run(command)).toMatch(/^ok/);
-  await box.run('accept 3 0');
-  expect(await refusedCheckpoint(hostA, box.id!, folder)).toMatchObject({
-    code: 'E_LOCAL_CONNECTION',
-    undone: ['preflight'],
-  });
-  await box.run('close 3');
-  expect(await neighbour.run('end 1')).toBe('ok 0');
-  await neighbour.end();
+test(
+  'connections within the program are in the file, and one with a neighbour at loopback keeps it from becoming one',
+  async () => {
+    const box = await SocketBox.wrapped(hostA);
+    const neighbour = SocketBox.plain(hostA);
+    for (
+      const command of ['socket 0 4', 'bind 0 127.0.0.1 5300', 'listen 0 5', 'socket 1 4', 'connect 1 127.0.0.1 5300',
+        'accept 2 0', 'send 1 5000']
+    ) {
+      expect(await box.run(command)).toMatch(/^ok/);
+    }
+    for (const command of ['socket 1 4', 'connect 1 127.0.0.1 5300'])
+      expect(await neighbour.run(command)).toMatch(
+        /^ok/,
+      );
+    await box.run('accept 3 0');
+    expect(await refusedCheckpoint(hostA, box.id!, folder)).toMatchObject({
+      code: 'E_LOCAL_CONNECTION',
+      undone: ['preflight'],
+    });
+    await box.run('close 3');
+    expect(await neighbour.run('end 1')).toBe('ok 0');
+    await neighbour.end();
 
-  const { file } = await checkpoint(hostA, box.id!);
-  const restored = hostB.start(['migrun', 'restore', file]);
-  for (const [index, command] of ['recv 2 5000', 'send 2 3000', 'recv 1 3000'].entries()) {
-    restored.stdin.write(`${100 + index} ${command}\n`);
-    await restored.stdout.match(new RegExp(`^${100 + index} ok`));
-  }
-  restored.stdin.end();
-  await restored.ended;
-  await untilGone(box.id!);
-});
+    const { file } = await checkpoint(hostA, box.id!);
+    const restored = hostB.start(['migrun', 'restore', file]);
+    for (const [index, command] of ['recv 2 5000', 'send 2 3000', 'recv 1 3000'].entries()) {
+      restored.stdin.write(`${100 + index} ${command}\n`);
+      await restored.stdout.match(new RegExp(`^${100 + index} ok`));
+    }
+    restored.stdin.end();
+    await restored.ended;
+    await untilGone(box.id!);
+  },
+  MANY_COMMANDS_MS,
+);
 
 async function refusedCheckpoint(host: Host, id: string, out: string, ...options: string[]): Promise<Refusal> {
   return refusalOf(await host.run(['migrun', 'checkpoint', id, '--out', out, ...options]));

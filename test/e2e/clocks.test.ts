@@ -1,7 +1,7 @@
 /** Hosts have been up for different times. A moved program's clocks go on from where they were: CRIU makes it a time namespace. */
-import { untilGone } from './support/counting.js';
-import type { Host } from './support/host.js';
-import { useLab } from './support/lab.js';
+import { untilGone } from '../support/e2e/counting.js';
+import type { Host } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
 
 const lab = useLab();
 

@@ -1,6 +1,6 @@
 /** The thesis's proc_server and thread_server: what each does for many connections at once, in processes and in threads. */
-import { useLab } from './support/lab.js';
-import { useNumbers } from './support/numbers.js';
+import { useLab } from '../support/e2e/lab.js';
+import { useNumbers } from '../support/e2e/numbers.js';
 
 const lab = useLab();
 const start = useNumbers(lab);

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { endPair, expectCounting, startPair, untilGone } from './support/counting.js';
-import { FAULTY_CRIU, linger } from './support/faulty-criu.js';
-import { useLab } from './support/lab.js';
-import type { Started } from './support/started.js';
+import { endPair, expectCounting, startPair, untilGone } from '../support/e2e/counting.js';
+import { FAULTY_CRIU, linger } from '../support/e2e/faulty-criu.js';
+import { useLab } from '../support/e2e/lab.js';
+import type { Started } from '../support/e2e/started.js';
 
 const MEBIBYTE = 1024 * 1024;
 const AT_LEAST = 20 * MEBIBYTE;

@@ -1,15 +1,15 @@
 /** Whoever dies, and whenever: one copy of the program runs, and its count goes on (docs/crashes.md). */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Pair, PORT, startPlainPair, untilGone } from './support/counting.js';
+import { type Pair, PORT, startPlainPair, untilGone } from '../support/e2e/counting.js';
 import { agentOf, copiesOf, type HeldMigration, type HoldPoint, killAll, migrateUntil, runDirOf, supervisorOf,
-  untilListed, untilOneRuns } from './support/crashing.js';
-import { FAULTY_CRIU, stopInDump } from './support/faulty-criu.js';
-import { onChange } from './support/files.js';
-import type { Host } from './support/host.js';
-import { cgroupsOf, useLab } from './support/lab.js';
-import { SocketBox } from './support/socket-box.js';
-import type { Started } from './support/started.js';
+  untilListed, untilOneRuns } from '../support/e2e/crashing.js';
+import { FAULTY_CRIU, stopInDump } from '../support/e2e/faulty-criu.js';
+import { onChange } from '../support/e2e/files.js';
+import type { Host } from '../support/e2e/host.js';
+import { cgroupsOf, useLab } from '../support/e2e/lab.js';
+import { SocketBox } from '../support/e2e/socket-box.js';
+import type { Started } from '../support/e2e/started.js';
 
 const lab = useLab();
 let hostA: Host;

@@ -1,7 +1,7 @@
 /** Descriptors that cannot move are refused by name, and the program goes on with them (docs/descriptors.md). */
-import type { WrappedProgram } from './support/host.js';
-import { useLab } from './support/lab.js';
-import type { Started } from './support/started.js';
+import type { WrappedProgram } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
+import type { Started } from '../support/e2e/started.js';
 
 const FOLDER = '/run/refused';
 

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { WrappedProgram } from './support/host.js';
-import { useLab } from './support/lab.js';
-import type { Started } from './support/started.js';
+import type { WrappedProgram } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
+import type { Started } from '../support/e2e/started.js';
 
 /** Each host has a /run of its own, as machines have their disks. */
 const OWN = '/run/descriptors';

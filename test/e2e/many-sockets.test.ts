@@ -1,5 +1,5 @@
-import { useLab } from './support/lab.js';
-import { useNumbers } from './support/numbers.js';
+import { useLab } from '../support/e2e/lab.js';
+import { useNumbers } from '../support/e2e/numbers.js';
 
 const lab = useLab();
 const start = useNumbers(lab);

@@ -1,7 +1,7 @@
 /** Many connections at once: many_server and many_client end with 1 at the first number that is not the next one. */
-import { untilGone } from './support/counting.js';
-import type { Host } from './support/host.js';
-import { useLab } from './support/lab.js';
+import { untilGone } from '../support/e2e/counting.js';
+import type { Host } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
 
 const PORT = '4886';
 /** All together: the load is the same however many share it. */

@@ -1,6 +1,6 @@
-import { endPair, expectCounting, type Pair, PORT, startPair } from './support/counting.js';
-import { onChange } from './support/files.js';
-import { cgroupRoot, cgroupsOf, useLab } from './support/lab.js';
+import { endPair, expectCounting, type Pair, PORT, startPair } from '../support/e2e/counting.js';
+import { onChange } from '../support/e2e/files.js';
+import { cgroupRoot, cgroupsOf, useLab } from '../support/e2e/lab.js';
 
 const lab = useLab();
 

@@ -1,5 +1,5 @@
-import { endPair, expectCounting, startPair, startPlainPair } from './support/counting.js';
-import { useLab } from './support/lab.js';
+import { endPair, expectCounting, startPair, startPlainPair } from '../support/e2e/counting.js';
+import { useLab } from '../support/e2e/lab.js';
 
 const lab = useLab();
 

@@ -1,8 +1,8 @@
-import { untilGone } from './support/counting.js';
-import { FAULTY_CRIU, setFault } from './support/faulty-criu.js';
-import type { Host } from './support/host.js';
-import { useLab } from './support/lab.js';
-import { type Probe, type ProbePair, rounds, startProbes } from './support/probing.js';
+import { untilGone } from '../support/e2e/counting.js';
+import { FAULTY_CRIU, setFault } from '../support/e2e/faulty-criu.js';
+import type { Host } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
+import { type Probe, type ProbePair, rounds, startProbes } from '../support/e2e/probing.js';
 
 /** Of each end. A thousand in a row take half an hour: MIGRUN_PROBE_MOVES=500 npx jest test/e2e/probe.test.ts */
 const MOVES = Number(process.env['MIGRUN_PROBE_MOVES'] ?? 2);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { PORT } from './support/counting.js';
-import { type Host, refusalOf, type WrappedProgram } from './support/host.js';
-import { useLab } from './support/lab.js';
+import { PORT } from '../support/e2e/counting.js';
+import { type Host, refusalOf, type WrappedProgram } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
 
 /** Nobody's address on the lab's bridge. */
 const NOBODY = '10.77.0.99';
@@ -68,7 +68,7 @@ describe('a program that goes nowhere', () => {
 
   test('stays where the target is too old', async () => {
     const { hostC } = lab;
-    const agent = hostC.start(['node', join(__dirname, 'support/old-agent.js'), hostC.keyFile, AGENT_PORT]);
+    const agent = hostC.start(['node', join(__dirname, '../support/e2e/old-agent.js'), hostC.keyFile, AGENT_PORT]);
     await agent.stdout.match(/ready/);
     expect(await lab.hostA.refusal(program.id, 'hostC')).toMatchObject({
       code: 'E_VERSION',

@@ -1,11 +1,11 @@
 /** Peers whose hosts have no CPU to spare just when a program arrives. */
 import { setTimeout } from 'node:timers/promises';
-import { endPair, expectCounting, PORT, startPair } from './support/counting.js';
-import { agentOf, migrateUntil, untilListed } from './support/crashing.js';
-import type { Host } from './support/host.js';
-import { cgroupsOf, useLab } from './support/lab.js';
-import { rounds, startProbes } from './support/probing.js';
-import { startUnfreezable } from './support/unfreezable.js';
+import { endPair, expectCounting, PORT, startPair } from '../support/e2e/counting.js';
+import { agentOf, migrateUntil, untilListed } from '../support/e2e/crashing.js';
+import type { Host } from '../support/e2e/host.js';
+import { cgroupsOf, useLab } from '../support/e2e/lab.js';
+import { rounds, startProbes } from '../support/e2e/probing.js';
+import { startUnfreezable } from '../support/e2e/unfreezable.js';
 
 /** Longer than the program waits for them, and than a message is waited for; shorter than a lease. */
 const STANDSTILL_MS = 6_000;

@@ -1,8 +1,8 @@
 /** Connections that are held where they are. What TCP bears for a quarter of an hour, it bears for a second here. */
-import { endPair, expectCounting, type Pair, startPair, startPlainPair, untilGone } from './support/counting.js';
-import { type Host, refusalOf } from './support/host.js';
-import { useLab } from './support/lab.js';
-import type { Started } from './support/started.js';
+import { endPair, expectCounting, type Pair, startPair, startPlainPair, untilGone } from '../support/e2e/counting.js';
+import { type Host, refusalOf } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
+import type { Started } from '../support/e2e/started.js';
 
 const lab = useLab();
 /** A multiple of what an unanswered connection lives here. */

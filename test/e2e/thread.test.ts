@@ -1,7 +1,7 @@
-import { untilGone } from './support/counting.js';
-import type { Host } from './support/host.js';
-import { useLab } from './support/lab.js';
-import { readRecords, useFolder } from './support/records.js';
+import { untilGone } from '../support/e2e/counting.js';
+import type { Host } from '../support/e2e/host.js';
+import { useLab } from '../support/e2e/lab.js';
+import { readRecords, useFolder } from '../support/e2e/records.js';
 
 const lab = useLab();
 const folder = useFolder();

@@ -1,9 +1,9 @@
-import { endPair, expectCounting, type Pair, startPair } from './support/counting.js';
-import { agentOf, killAll, migrateUntil } from './support/crashing.js';
-import { type Fault, FAULTY_CRIU, setFault } from './support/faulty-criu.js';
-import { onChange } from './support/files.js';
-import { type Host, refusalOf } from './support/host.js';
-import { cgroupRoot, cgroupsOf, useLab } from './support/lab.js';
+import { endPair, expectCounting, type Pair, startPair } from '../support/e2e/counting.js';
+import { agentOf, killAll, migrateUntil } from '../support/e2e/crashing.js';
+import { type Fault, FAULTY_CRIU, setFault } from '../support/e2e/faulty-criu.js';
+import { onChange } from '../support/e2e/files.js';
+import { type Host, refusalOf } from '../support/e2e/host.js';
+import { cgroupRoot, cgroupsOf, useLab } from '../support/e2e/lab.js';
 
 /** The steps that a failure in the dump, or on the target, finds done. */
 const UNDONE = {

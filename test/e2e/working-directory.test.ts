@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { untilGone } from './support/counting.js';
-import { useLab } from './support/lab.js';
+import { untilGone } from '../support/e2e/counting.js';
+import { useLab } from '../support/e2e/lab.js';
 
 const lab = useLab();
 let directory: string;

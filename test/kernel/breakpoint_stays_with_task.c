@@ -55,7 +55,7 @@ static int free_slots(pid_t task) {
     return count;
 }
 
-/* As CRIU does: set, taken away, and the task left to itself. */
+/* Does what CRIU does: a breakpoint is set and taken away, and the task is left to itself. */
 static void trace_with_breakpoint(pid_t child) {
     const size_t dr0 = offsetof(struct user, u_debugreg[0]), dr7 = offsetof(struct user, u_debugreg[7]);
     int status;

@@ -67,7 +67,7 @@ static void set_back(struct user_regs_struct *own, int fd) {
 }
 
 static void begin_again(pid_t pid, int fd) {
-    struct user_regs_struct own;
+    struct user_regs_struct own = {0};
     struct iovec all = {.iov_base = &own, .iov_len = sizeof(own)};
     int status;
 

@@ -24,7 +24,7 @@ static union address loopback(int family) {
     return address;
 }
 
-/* Both ends on the host that is entered. */
+/* Makes a connection of which both ends are on the host that is entered. */
 static struct connection connect_loopback(int family) {
     union address address = loopback(family);
     socklen_t size = address_size(&address);

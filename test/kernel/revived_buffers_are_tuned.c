@@ -21,7 +21,7 @@ static void revive_in_place(int fd) {
     revive(fd, &saved);
 }
 
-/* As revive does around a queue that is longer than the buffer. */
+/* Does what revive does around a queue that is longer than the buffer. */
 static void widen_and_narrow(int fd) {
     int size = receive_buffer(fd), locks = get_option(fd, SOL_SOCKET, SO_BUF_LOCK);
 

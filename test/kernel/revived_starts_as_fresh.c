@@ -15,7 +15,7 @@
 
 enum { MUCH = 8 << 20, REQUESTS = 500, SMALL = 64, UNLIMITED = 0x7fffffff };
 
-/* Of the host that is entered: a counter of /proc/net/netstat, whose lines come in pairs of names and values. */
+/* Returns a counter of the host that is entered. The lines of /proc/net/netstat come in pairs, names and values. */
 static long counter(const char *name) {
     static char names[8192], values[8192];
     FILE *file = fopen("/proc/thread-self/net/netstat", "r");

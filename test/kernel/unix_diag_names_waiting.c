@@ -1,4 +1,4 @@
-/* Of a UNIX connection that waits to be accepted unix_diag tells the listener who made it, 0 once closed, and that one no peer.
+/* unix_diag tells a listener who made a UNIX connection that waits to be accepted, 0 once that end is closed; its maker it tells no peer.
  *
  * Source: sk_diag_dump_icons() in net/unix/diag.c looks into the listening socket's queue for the other ends of what waits there;
  * what waits has no inode yet, so sk_diag_dump_peer() tells 0 of it, until it is accepted.

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of the network namespace that was entered last. */
+/* Sets tcp_retries2 in the network namespace that was entered last. */
 static void set_retries(const char *number) {
     int fd = need(open("/proc/sys/net/ipv4/tcp_retries2", O_WRONLY | O_CLOEXEC));
 
@@ -29,7 +29,7 @@ static void keep_alive(int fd) {
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
-/* When the connection ends, in milliseconds from `start_ns`; its error must be ETIMEDOUT. */
+/* Waits for the end of the connection and returns the milliseconds from `start_ns` to it; its error must be ETIMEDOUT. */
 static int end_of(int fd, uint64_t start_ns, const char *which) {
     struct pollfd poll_fd = {.fd = fd};
     int error;

@@ -2,9 +2,10 @@ import { ArrivingKinds, judge } from '../../src/kinds/arriving';
 import type { ArrivingProgram } from '../../src/kinds/kind';
 import { NewAddresses } from '../../src/kinds/new-addresses';
 import { practiceByKind, type SavedByKind, savedPeers } from '../../src/kinds/saved';
-import { type Endpoint, native } from '../../src/native';
-import { modestNeeds } from '../migration/support';
-import { at, HOST } from './facts';
+import { native } from '../../src/native';
+import type { Endpoint } from '../../src/vocabulary/endpoint';
+import { at, HOST } from '../support/kinds/facts';
+import { modestNeeds } from '../support/migration/arrivals';
 
 /** The kernel is left out: what else is called of the addon is a mistake. */
 jest.mock('../../src/native/index', () => ({

@@ -1,5 +1,5 @@
 import { endAway, InsideEnds, reasonsOfNeighbours } from '../../src/kinds/ends';
-import { at, HOST } from './facts';
+import { at, HOST } from '../support/kinds/facts';
 
 describe("the other end is the program's own", () => {
   const ends = new InsideEnds([

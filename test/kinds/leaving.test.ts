@@ -3,7 +3,7 @@ import { LeavingKinds, ReceivedByOthers } from '../../src/kinds/leaving';
 import type { LeavingProgram } from '../../src/kinds/program';
 import { KINDS } from '../../src/kinds/table';
 import { connectionName } from '../../src/vocabulary/endpoint';
-import { at, facts } from './facts';
+import { at, facts } from '../support/kinds/facts';
 
 /** The table is filled by each test. */
 jest.mock('../../src/kinds/table', () => ({ KINDS: [] }));

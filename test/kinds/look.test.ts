@@ -6,8 +6,9 @@ import type { Frozen } from '../../src/kinds/kind';
 import { lookAgain, needsOf, peersOf, refuse } from '../../src/kinds/look';
 import { KINDS } from '../../src/kinds/table';
 import { describeProcess } from '../../src/program/facts';
-import { modestNeeds } from '../migration/support';
-import { at, codesOf, connected, facts, HOST, listening, processWith, refused, udpSocket } from './facts';
+import { at, codesOf, connected, facts, HOST, listening, processWith, refused,
+  udpSocket } from '../support/kinds/facts';
+import { modestNeeds } from '../support/migration/arrivals';
 
 test('all reasons are given at once', () => {
   const process = processWith({ tracer: 5 }, 'anon_inode:[io_uring]', '/dev/kvm');

@@ -1,5 +1,5 @@
 import { NewAddresses } from '../../src/kinds/new-addresses';
-import { at, nobody } from './facts';
+import { at, nobody } from '../support/kinds/facts';
 
 const routes: Record<string, string> = { '10.0.0.1': '10.0.0.2', 'fd00::1': 'fd00::2' };
 const addresses = new NewAddresses(

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { refuse } from '../../src/kinds/look';
 import { processes } from '../../src/kinds/processes';
 import { cpuFlags } from '../../src/program/facts';
-import { codesOf, facts, HOST, judged, NAMESPACES, processWith, refused } from './facts';
+import { codesOf, facts, HOST, judged, NAMESPACES, processWith, refused } from '../support/kinds/facts';
 
 let folder: string;
 beforeAll(() => {

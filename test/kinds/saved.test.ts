@@ -1,6 +1,6 @@
 import { countConnections, isConnectionSummary, movedPeers, practiceByKind, type SavedByKind, savedPeers,
   socketSummaries } from '../../src/kinds/saved';
-import { at, HOST, nobody } from './facts';
+import { at, HOST, nobody } from '../support/kinds/facts';
 
 const [A, B, C] = [at('10.0.0.1', 4884), at('10.0.0.2', 4884), at('10.0.0.3', 50000)];
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KINDS } from '../../src/kinds/table';
 import { supervisorMessage } from '../../src/protocol/control';
-import { modestArrival, modestNeeds } from '../migration/support';
+import { modestArrival, modestNeeds } from '../support/migration/arrivals';
 
 const travelling = KINDS.flatMap(({ name, saved }) => (saved === undefined ? [] : [{ name, saved }]));
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ImageFile, ImageReceiver, listImages, readImages, sendImages } from '../../src/migration/images';
 import { serve, type SupervisorMessage, supervisorMessage } from '../../src/protocol/control';
-import { type ChannelPair, channelPair } from './support';
+import { type ChannelPair, channelPair } from '../support/migration/arrivals';
 
 const MEBIBYTE = 1024 * 1024;
 

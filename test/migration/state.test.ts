@@ -3,7 +3,7 @@ import { type SavedByKind } from '../../src/kinds/saved';
 import { KINDS } from '../../src/kinds/table';
 import type { MovingConnection } from '../../src/kinds/tcp/connections';
 import { decodeState, encodeState, type MovingState, practiceState } from '../../src/migration/state';
-import { Random } from '../protocol/inband/random';
+import { Random } from '../support/inband/random';
 
 const refused = expect.objectContaining({ code: 'E_IMAGE' }) as Error;
 

@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
-import { compile } from './support/compile.js';
+import { compile } from '../support/compile.js';
 
 // What needs control of each system call is in C: programs/sockets. Every case runs in a process of its own.
 const cases = ['main', 'pair', 'pod', 'lock_cases', 'move_cases', 'half_closed_cases', 'socket_cases', 'udp_cases',

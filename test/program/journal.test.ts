@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Journal } from '../../src/program/journal';
-import { Target } from '../native/support/target';
+import { Target } from '../support/native/target';
 
 const MIGRATION = 'a'.repeat(32);
 const OTHER = 'b'.repeat(32);

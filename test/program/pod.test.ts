@@ -11,8 +11,8 @@ import { takeDescriptor } from '../../src/program/pidfds';
 import { cgroupOf, createPod, destroyCgroup, INIT_SIGNAL_CLOSE_STDIN, innerPid, pidsOf, type Pod,
   registryFdsOf } from '../../src/program/pod';
 import { takePipes } from '../../src/program/stdio-ends';
-import { compile } from '../native/support/compile';
-import { until } from '../native/support/until';
+import { compile } from '../support/compile';
+import { until } from '../support/until';
 
 const config = loadConfig();
 const root = join(__dirname, '..', '..');

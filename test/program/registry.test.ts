@@ -6,7 +6,7 @@ import { freezeProgram, thawProgram } from '../../src/program/freeze';
 import { removeInitDirectory } from '../../src/program/init-directory';
 import { createPod, destroyCgroup, pidsOf, type Pod, registryFdsOf } from '../../src/program/pod';
 import { mapRegistry, sweepRegistry } from '../../src/program/registry';
-import { Programs } from '../shim/harness';
+import { Programs } from '../support/shim/programs';
 
 const FREEZE_MS = 5_000;
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Supervision, supervisionEnded } from '../../src/program/supervision';
-import { Target } from '../native/support/target';
+import { Target } from '../support/native/target';
 
 const SUPERVISE = `
   const [supervision, id] = process.argv.slice(1);

@@ -1,4 +1,4 @@
-import { Programs, shim } from './harness.js';
+import { Programs, shim } from '../support/shim/programs.js';
 
 const underShim = ['births', 'deaths', 'protected', 'processes', 'threads', 'states', 'names', 'signals', 'many',
   'options'] as const;

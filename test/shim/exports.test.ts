@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 
-import { repository, shim } from './harness.js';
+import { repo } from '../support/repo';
+import { shim } from '../support/shim/programs.js';
 
 interface Symbol {
   readonly address: string;
@@ -22,7 +23,7 @@ function dynamicSymbols(library: string): Symbol[] {
 function tableNames(): string[] {
   const macros = ['CALL(r, name, p, a)', 'VARIANT(r, name, of, p, a)', 'VARIADIC(r, name, p)'];
   const source = [...macros.map((macro) => `#define ${macro} name`), '#include "calls.h"'].join('\n');
-  const text = execFileSync('cc', ['-E', '-P', '-I', join(repository, 'preload'), '-'], {
+  const text = execFileSync('cc', ['-E', '-P', '-I', join(repo, 'preload'), '-'], {
     input: source,
     encoding: 'utf8',
   });

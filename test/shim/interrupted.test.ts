@@ -1,4 +1,4 @@
-import { Programs, shim } from './harness.js';
+import { Programs, shim } from '../support/shim/programs.js';
 
 const EINTR = 4;
 const EAGAIN = 11;

@@ -6,14 +6,15 @@ import type { Readable, Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 
 import type { Native, Registry } from '../../src/native/contract.js';
-import { Programs, repository, shim } from './harness.js';
+import { repo } from '../support/repo.js';
+import { Programs, shim } from '../support/shim/programs.js';
 
 /** Where test/shim/programs/check.h places it. */
 const MEMORY_FD = 1023;
 const EVENT_FD = 1022;
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
-const native = require(join(repository, 'build', 'Release', 'migrun.node')) as Native;
+const native = require(join(repo, 'build', 'Release', 'migrun.node')) as Native;
 
 describe("the supervisor's view of the registry", () => {
   let programs: Programs;

@@ -1,9 +1,9 @@
 import { Channel, type IncomingMessage } from '../../src/protocol/channel';
 import { serve, type SupervisorMessage, supervisorMessage } from '../../src/protocol/control';
 import { ConsoleServer } from '../../src/supervisor/console';
-import { until } from '../native/support/until';
-import { type StreamPair, streamPair } from '../protocol/channel/streams';
-import { PipedProgram } from './support';
+import { type StreamPair, streamPair } from '../support/channel/streams';
+import { PipedProgram } from '../support/supervisor/piped-program';
+import { until } from '../support/until';
 
 const TOKEN = 'c0ffee00'.repeat(4);
 

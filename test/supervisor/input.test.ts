@@ -1,8 +1,8 @@
 /** What is typed, until it is in the program's pipe. */
 import { randomBytes } from 'node:crypto';
 import { freshStdioState } from '../../src/supervisor/stdio';
-import { until } from '../native/support/until';
-import { type PipedProgram, usePiped } from './support';
+import { type PipedProgram, usePiped } from '../support/supervisor/piped-program';
+import { until } from '../support/until';
 
 const PIPE_CAPACITY = 64 * 1024;
 const PIECE = 4096;

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freshStdioState } from '../../src/supervisor/stdio';
-import { until } from '../native/support/until';
-import { Listener, type PipedProgram, unacknowledgedIn, usePiped } from './support';
+import { Listener, type PipedProgram, unacknowledgedIn, usePiped } from '../support/supervisor/piped-program';
+import { until } from '../support/until';
 
 const MAX_UNACKNOWLEDGED = 256 * 1024;
 const MAX_WITHOUT_CONSOLE = 1024 * 1024;

@@ -4,8 +4,8 @@ import { closeSync, writeSync } from 'node:fs';
 import { openTerminal } from '../../src/program/stdio-ends';
 import { Stdio } from '../../src/supervisor/stdio';
 import { freshStdioState } from '../../src/supervisor/stdio';
-import { until } from '../native/support/until';
-import { unacknowledgedIn, usePiped } from './support';
+import { unacknowledgedIn, usePiped } from '../support/supervisor/piped-program';
+import { until } from '../support/until';
 
 const piped = usePiped();
 

@@ -6,7 +6,7 @@ export class Namespace {
   private constructor(private readonly holder: ChildProcess) {}
 
   static async create(): Promise<Namespace> {
-    // It reads a pipe that only this process has the other end of.
+    // The holder reads a pipe of which only this process has the other end.
     const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
     await once(holder.stdout, 'data');
     const namespace = new Namespace(holder);
@@ -19,7 +19,7 @@ export class Namespace {
     return String(this.holder.pid);
   }
 
-  /** The same command, in here; the process is the command's own. */
+  /** A command as one that runs in here; the process that starts it becomes the command's own. */
   within(...command: string[]): [string, ...string[]] {
     return ['nsenter', `--net=/proc/${this.pid}/ns/net`, ...command];
   }
@@ -33,7 +33,7 @@ export class Namespace {
     execFileSync(file, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   }
 
-  /** When all that ran in it has ended. */
+  /** To be called when all that ran in it has ended. */
   async remove(): Promise<void> {
     const ended = once(this.holder, 'exit');
     this.holder.stdin!.end();

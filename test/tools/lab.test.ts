@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ended, lab, must, run, startAndSee, temporary } from './shell.js';
+import { ended, lab, must, run, startAndSee, temporary } from '../support/tools/shell.js';
 
 const one = `tst${process.pid}a`;
 const two = `tst${process.pid}b`;

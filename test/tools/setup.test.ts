@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { repo, run, temporary } from './shell.js';
+import { repo } from '../support/repo';
+import { run, temporary } from '../support/tools/shell.js';
 
 const setup = join(repo, 'tools/setup');
 const probe = join(repo, 'tools/probe-criu');

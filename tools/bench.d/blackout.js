@@ -65,7 +65,7 @@ async function oneRun(lab, port) {
   return { blackout: ms - 1000 / PER_SECOND, phases, ...bare };
 }
 
-/** On hostB, where the program is now. The connection does not survive it, nor does the program outlive this. */
+/** Times CRIU alone on hostB, where the program is now. Neither its connection nor the program outlives this. */
 async function dumpAndRestore(lab, id, cgroup) {
   const { criu } = loadConfig();
   const pid = pidsOf(cgroup).find((one) => innerPid(one) === 1);

@@ -13,7 +13,7 @@ function packetsUntilEven(costMs, savedUs) {
   return savedUs > 0 ? (costMs * 1000) / savedUs : Infinity;
 }
 
-/** With what `saved`, an estimate with its interval, leaves open: the more is saved, the fewer packets it takes. */
+/** The same for `saved`, an estimate with its interval: the more a packet saves, the fewer packets it takes. */
 function evenAfter(costMs, { median, low, high }) {
   return {
     packets: packetsUntilEven(costMs, median),

@@ -22,7 +22,7 @@ async function setRules(lab, ruleset) {
   await lab.run(SERVER, 'bash', '-c', 'nft -f - <<<"$0"', `flush ruleset\n${ruleset}`);
 }
 
-/** Of nft(8). A chain of type nat is asked for a connection's first packet alone, one of type filter for each packet. */
+/** A chain of nft(8). One of type nat is asked for a connection's first packet alone, one of type filter for each packet. */
 const NAT_PRIORITY = { prerouting: -100, input: 100, output: -100, postrouting: 100 };
 
 function chain(type, hook, rules) {

@@ -15,12 +15,12 @@ const SETTINGS = 'cd /proc/sys/net/ipv4; echo reno >tcp_congestion_control; echo
 
 async function quieten(lab) {
   for (const host of NAMES) await lab.run(host, 'sh', '-e', '-c', SETTINGS);
-  // It is there only where the kernel has br_netfilter.
+  // The folder is there only where the kernel has br_netfilter.
   const off = 'cd /proc/sys/net/bridge 2>/dev/null || exit 0; for one in bridge-nf-call-*tables; do echo 0 >$one; done';
   await lab.finish(lab.spawn('nsenter', [`--net=${lab.namespace('bridge', 'net')}`, 'sh', '-c', off]));
 }
 
-/** As tools/lab gives them. */
+/** A host's address, as tools/lab gives them out. */
 function addressOf(host) {
   return `10.77.0.${NAMES.indexOf(host) + 1}`;
 }

@@ -126,7 +126,7 @@ class Pair {
     return { wall, cpu: (this.cpuTime() - before) / 1000 / units };
   }
 
-  /** The same without CPU time: also while a program moves, and its processes change. */
+  /** Microseconds of the clock alone; it can be asked for while a program moves, and its processes change. */
   async time(units) {
     const line = await this.answerTo(this.load.ask(units));
     return (this.load.read(line) * 1000) / units;

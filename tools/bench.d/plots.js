@@ -2,13 +2,27 @@
 
 /** The figures, as Vega-Lite specifications, and their rendering. */
 
+const { quantile } = require('./stats');
+
 /** A point with its interval. */
 const layers = (mark, y, low, high, encoding) => [
   { mark, encoding: { ...encoding, y } },
   { mark: { type: 'rule', opacity: 0.5 }, encoding: { ...encoding, y: low, y2: high } },
 ];
 
-const field = (name, type, title, scale) => ({ field: name, type, title, ...(scale && { scale }) });
+const field = (name, type, title, more) => ({ field: name, type, title, ...more });
+
+/** 1, 2, 5, 10, 20 ... at both sides of 1, further than any result. */
+const STEPS = Array.from({ length: 16 }, (_, index) => [1, 2, 5].map((step) => Number(`${step}e${index - 6}`))).flat();
+
+/** A logarithmic axis that holds these values, from step to step. */
+function logarithmic(values) {
+  const first = STEPS.findLastIndex((step) => step <= Math.min(...values));
+  const last = STEPS.findIndex((step, index) => step >= Math.max(...values) && index > first);
+  const ticks = STEPS.slice(first, last + 1);
+  return { scale: { type: 'log', domain: [ticks[0], ticks.at(-1)] }, axis: { values: ticks } };
+}
+
 const colour = (title) => ({ field: 'path', type: 'nominal', title, sort: null });
 
 /** Figures 6.4 to 6.10: time by number of packets, for each size. */
@@ -26,8 +40,8 @@ function echoTimes({ sizes }) {
       height: 220,
       mark: { type: 'line', point: true },
       encoding: {
-        x: field('packets', 'quantitative', 'packets', { type: 'log' }),
-        y: field('ms', 'quantitative', 'time, ms', { type: 'log' }),
+        x: field('packets', 'quantitative', 'packets', logarithmic(values.map(({ packets }) => packets))),
+        y: field('ms', 'quantitative', 'time, ms', logarithmic(values.map(({ ms }) => ms))),
         color: colour(null),
       },
     },
@@ -90,7 +104,7 @@ function byRules({ kinds }, group) {
     data: { values },
     layer: layers(
       { type: 'line', point: true },
-      field('us', 'quantitative', 'a packet there and back, us', { zero: false }),
+      field('us', 'quantitative', 'a packet there and back, us', { scale: { zero: false } }),
       field('q1', 'quantitative'),
       { field: 'q3' },
       encoding,
@@ -98,39 +112,38 @@ function byRules({ kinds }, group) {
   };
 }
 
-/** Table 6.1's trials: which share of them took no longer than that. */
+/** A line through so many points, evenly spread over the trials, cannot be told from one through all of them. */
+const SHARES = Array.from({ length: 51 }, (_, index) => index / 50);
+
+/** Table 6.1's trials: which share of them took no longer than that. MIGSOCK II has only its average, a single point. */
 function trialTimes({ rows, values: { ours, criu } }) {
-  const shares = (path, trials, half) => {
-    const sorted = trials.map((trial) => trial[half]).sort((one, other) => one - other);
-    return sorted.map((ms, index) => ({
-      half: half === 'suspend' ? 'suspend and save' : 'revive and resume',
-      path,
-      ms,
-      share: (index + 1) / sorted.length,
-    }));
-  };
-  const halves = ['suspend', 'resume'];
-  const measured = halves.flatMap(
-    (half) => [...shares('migrun, with the peer', ours, half), ...shares('criu, the whole program', criu, half)],
-  );
-  const before = halves.map((half) => ({
-    half: half === 'suspend' ? 'suspend and save' : 'revive and resume',
-    path: 'MIGSOCK II, average',
-    ms: rows[0][half].mean,
-    share: 0.5,
-  }));
+  const halves = { suspend: 'suspend and save', resume: 'revive and resume' };
+  const values = Object.entries(halves).flatMap(([half, title]) => [
+    ...SHARES.map((share) => ({ half: title, path: 'migrun, with the peer', ms: quantile(ours[half], share), share })),
+    ...SHARES.map((share) => ({
+      half: title,
+      path: 'criu, the whole program',
+      ms: quantile(criu[half], share),
+      share,
+    })),
+    { half: title, path: 'MIGSOCK II, average', ms: rows[0][half].mean, share: 0.5 },
+  ]);
+  const single = "datum.path === 'MIGSOCK II, average'";
   return {
-    data: { values: [...measured, ...before] },
-    facet: { column: { field: 'half', type: 'nominal', title: null, sort: null } },
+    data: { values },
+    facet: { column: { field: 'half', type: 'nominal', title: null, sort: Object.values(halves) } },
     spec: {
       width: 260,
       height: 200,
-      mark: { type: 'point', size: 8 },
       encoding: {
-        x: field('ms', 'quantitative', 'ms', { type: 'log' }),
+        x: field('ms', 'quantitative', 'ms', logarithmic(values.map(({ ms }) => ms))),
         y: field('share', 'quantitative', 'share of the trials'),
         color: colour(null),
       },
+      layer: [
+        { mark: { type: 'line', interpolate: 'monotone' }, transform: [{ filter: `!(${single})` }] },
+        { mark: { type: 'point', filled: true, size: 60 }, transform: [{ filter: single }] },
+      ],
     },
   };
 }
@@ -144,11 +157,14 @@ function figures({ table61, paths, rules }) {
   };
 }
 
+/** No mark has a text for screen readers, which would be half of each file: the tables beside the figures say the same. */
+const CONFIG = { axis: { aria: false }, legend: { aria: false, labelLimit: 0 }, mark: { aria: false } };
+
 /** A specification as an SVG text. */
 async function draw(specification) {
-  // Both are ES modules.
+  // Vega and Vega-Lite are ES modules.
   const [vega, lite] = await Promise.all([import('vega'), import('vega-lite')]);
-  const { spec } = lite.compile({ background: 'white', ...specification });
+  const { spec } = lite.compile({ background: 'white', config: CONFIG, ...specification });
   const view = new vega.View(vega.parse(spec), { renderer: 'none' });
   const svg = await view.toSVG();
   view.finalize();

@@ -6,7 +6,7 @@ const { addressOf } = require('./network');
 
 const HOST = 'hostG';
 
-/** From this port of the proxy's host to the same one of the server's. Resolves when the client can come; ends with it. */
+/** Starts a proxy from this port of its host to the same port of the server's. Resolves when the client can come; the proxy ends with it. */
 async function startProxy(lab, port, server) {
   const running = lab.start(
     HOST,

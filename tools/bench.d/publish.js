@@ -82,18 +82,24 @@ async function writeChapter(results, about, on) {
   insert('chapter6.md', 'about', about);
   for (const [mark, list] of Object.entries(chapterTables(chapter)))
     insert('chapter6.md', mark, list.map(markdownTable).join('\n\n'));
+  const results6 = `${JSON.stringify({ machine: on, ...chapter }, rounded)}\n`;
+  writeFileSync(join(docs, 'chapter6.json'), results6);
+  await redraw();
+}
+
+/** For JSON.stringify(): four digits of each of many single values, which is more than they have in common, six of all else. */
+function rounded(_, value) {
+  if (Array.isArray(value) && value.every((one) => typeof one === 'number'))
+    return value.map((one) => Number(one.toPrecision(4)));
+  return typeof value === 'number' ? Number(value.toPrecision(6)) : value;
+}
+
+/** The figures of chapter 6, from the results that were last put into docs/. */
+async function redraw() {
+  const results = JSON.parse(readFileSync(join(docs, 'chapter6.json'), 'utf8'));
   mkdirSync(join(docs, 'chapter6'), { recursive: true });
-  for (const [name, figure] of Object.entries(figures(chapter)))
+  for (const [name, figure] of Object.entries(figures(results)))
     writeFileSync(join(docs, 'chapter6', `${name}.svg`), await draw(figure));
-  writeFileSync(
-    join(docs, 'chapter6.json'),
-    `${
-      JSON.stringify(
-        { machine: on, ...chapter },
-        (_, value) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value),
-      )
-    }\n`,
-  );
 }
 
 /** A page, or a section with a mark of its own, is written where all parts of it were measured in this one run: numbers of different runs are not compared. */
@@ -122,4 +128,4 @@ async function publish(results, on, { json, docs: intoDocs, effort }) {
   if (intoDocs) await writeDocs(results, about, on);
 }
 
-module.exports = { insert, publish };
+module.exports = { publish, redraw };

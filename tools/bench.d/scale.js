@@ -9,7 +9,7 @@ const { readFileSync, readdirSync, statSync, writeFileSync } = require('node:fs'
 const { startAgents } = require('./network');
 const { line, median, summary } = require('./stats');
 
-/** Of all connections together: numbers, which both ends check (test/fixtures/many.h). */
+/** How many numbers all connections together carry; both ends check them (test/fixtures/many.h). */
 const PER_SECOND = 2000;
 const CLIENTS = 10;
 const FIRST_PORT = 7000;

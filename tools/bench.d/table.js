@@ -26,7 +26,7 @@ function targetText({ target, unit }) {
   return target.atMost !== undefined ? `<= ${target.atMost} ${unit}` : `ratio <= ${target.ratio}`;
 }
 
-/** With quartiles where each run has a ratio of its own, or the 95 % interval of the median where that is known. */
+/** A ratio, with quartiles where each run has one of its own, or with the 95 % interval of the median where that is known. */
 function ratioText(result) {
   const { ratios } = result;
   if (result.theirs === undefined) return '';

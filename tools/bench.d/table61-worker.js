@@ -27,7 +27,10 @@ function must(what, { status }) {
   if (status !== 'ok') throw new Error(`the peer was to be ${what}, and answered "${status}"`);
 }
 
-/** As a program's host does when it connects, and the next host again after a move: what is introduced is moved once. */
+/**
+ * Introduces the connection to its peer, as a program's host does when it connects and its next host after a move: what was
+ * introduced is moved once. Returns the group.
+ */
 async function introduced(peering, connection) {
   const group = randomBytes(16).toString('hex');
   const [peer] = await peering.introduce({ group, connections: [connection], ...DEADLINE });

@@ -104,7 +104,7 @@ function statistics(trials, halves, count = trials.length) {
   return Object.fromEntries(halves.map((half) => [half, moments(of(half))]));
 }
 
-/** As MIGSOCK II reckons the worst case: three deviations above the average, of both halves. */
+/** The worst case as MIGSOCK II reckons it: three deviations above the average, of both halves. */
 function worstCase({ suspend, resume }) {
   return suspend.mean + 3 * suspend.deviation + resume.mean + 3 * resume.deviation;
 }
@@ -138,7 +138,15 @@ async function table61(lab, { effort }) {
     { name: 'criu --tcp-established, the whole program', ...statistics(theirs, halves, THESIS.trials) },
     { name: 'criu --tcp-established, the whole program', ...statistics(theirs, halves) },
   ];
-  return { rows: rows.map((row) => ({ ...row, worstCase: worstCase(row) })), values: { ours, criu: theirs } };
+  return {
+    rows: rows.map((row) => ({ ...row, worstCase: worstCase(row) })),
+    values: { ours: columns(ours), criu: columns(theirs) },
+  };
+}
+
+/** The trials as one list for each thing that was timed. */
+function columns(trials) {
+  return Object.fromEntries(Object.keys(trials[0]).map((name) => [name, trials.map((trial) => trial[name])]));
 }
 
 const renamed = ({ save, revive }) => ({ suspend: save, resume: revive });

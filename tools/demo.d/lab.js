@@ -13,7 +13,7 @@ const { clearTimeout, setTimeout } = require('node:timers');
 const repo = resolve(__dirname, '../..');
 const tool = join(repo, 'tools', 'lab');
 /** Whatever is waited for comes long before this, also on a busy machine. */
-const PATIENCE_MS = 30_000;
+const LONGEST_WAIT_MS = 30_000;
 const base = process.env.MIGRUN_LAB_DIR ?? '/var/lib/migrun/lab';
 
 /** A process that goes on while others are started: its lines, as they come. */
@@ -36,7 +36,7 @@ class Running {
   }
 
   /** Resolves with what `find` gives for the process once that is not undefined; rejects where it ends before, or in vain. */
-  until(find, timeoutMs = PATIENCE_MS) {
+  until(find, timeoutMs = LONGEST_WAIT_MS) {
     return new Promise((found, failed) => {
       const fail = (what) =>
         failed(new Error(`"${this.command.join(' ')}" ${what}: ${this.lines.stderr.slice(-3).join('; ')}`));
@@ -97,7 +97,7 @@ class Lab {
     return this.spawn(tool, ['exec', '--prefix', this.prefix, host, '--', ...command]);
   }
 
-  /** As start(); its standard input is ours to write to. */
+  /** Starts a command on a host, whose standard input is ours to write to. */
   converse(host, ...command) {
     return this.spawn(tool, ['exec', '--prefix', this.prefix, host, '--', ...command], 'pipe');
   }
@@ -150,7 +150,7 @@ class Lab {
     ];
   }
 
-  /** In a process group of its own: a Ctrl-C in the terminal is ours to handle, by `down`. */
+  /** Starts a command in a process group of its own: a Ctrl-C in the terminal is ours to handle, by `down`. */
   spawn(command, args, stdin = 'ignore') {
     if (this.closing) throw new Error('the lab is going down');
     const running = new Running(

@@ -9,7 +9,7 @@ const { firstWrong, longestGap, more, now } = require('./numbers');
 const CLIENT_HOST = 'hostC';
 const ADDRESSES = { hostA: '10.77.0.1', hostB: '10.77.0.2', hostC: '10.77.0.3' };
 /** How long the kernel may take to clear away what was killed. */
-const PATIENCE_MS = 2_000;
+const CLEAR_MS = 2_000;
 
 /** `program` is {id, name, port, perSecond}; `client` the running count_client -t on hostC. */
 async function move(lab, report, { program, client, from, to }) {
@@ -90,7 +90,7 @@ function checkNumbers(report, client) {
 }
 
 async function checkLeft(lab, report, { program, from, to }) {
-  const within = (look) => nothingWithin(PATIENCE_MS, look);
+  const within = (look) => nothingWithin(CLEAR_MS, look);
   report.checkNothing(`${from}: no process of the program`, await within(() => processesOf(lab, from, program)));
   const sockets = await within(() => socketsOf(lab, from, program.port));
   report.checkNothing(

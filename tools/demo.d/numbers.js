@@ -2,7 +2,7 @@
 
 /** What `count_client -t` saw: each number with the time of its arrival, CLOCK_MONOTONIC. */
 
-/** In milliseconds, on the clock that count_client -t uses. */
+/** The time in milliseconds, on the clock that count_client -t uses. */
 function now() {
   return Number(process.hrtime.bigint() / 1000n) / 1000;
 }

@@ -37,7 +37,7 @@ class Report {
     this.line(`${verdict}${' '.repeat(holds ? 6 : 2)}${claim}${holds || instead === '' ? '' : `: ${instead}`}`);
   }
 
-  /** That a list is empty; where it is not, its entries are shown. */
+  /** A claim that a list is empty; where it is not, its entries are shown. */
   checkNothing(claim, entries) {
     this.check(claim, entries.length === 0, entries.join('; '));
   }

@@ -22,7 +22,7 @@ export function clusterKeyId(key: Buffer): string {
 }
 
 /** Reads hex or base64; gives null where it is neither, or not 32 bytes. */
-export function parseClusterKey(text: string): Buffer | null {
+function parseClusterKey(text: string): Buffer | null {
   const trimmed = text.trim();
   if (/^[0-9a-fA-F]{64}$/.test(trimmed)) return Buffer.from(trimmed, 'hex');
   if (/^[A-Za-z0-9+/]{43}=?$/.test(trimmed)) return Buffer.from(trimmed, 'base64');

@@ -2,8 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Peering } from '../../../src/agent/peering';
-import type { FakeHost } from './support/fake-host';
-import { all, FAIR, FOUL, LEASE, MIGRATION, PEER, SEEDS, statuses, World } from './support/world';
+import type { FakeHost } from '../../support/peering/fake-host';
+import { all, FAIR, FOUL, LEASE, MIGRATION, PEER, SEEDS, statuses, World } from '../../support/peering/world';
 
 const OTHER_TARGET = '10.77.0.4';
 const OTHER_PEER = '10.77.0.5';

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeeringFacts, PeerTicket } from '../../../src/protocol/control/index';
 import type { Connection } from '../../../src/vocabulary/endpoint';
-import { Lab } from './support/lab';
-import { agent, expectReceived, introduce, lock, resume, type Scene, scene, statuses, transfer } from './support/scene';
+import { Lab } from '../../support/peering/lab';
+import { agent, expectReceived, introduce, lock, resume, type Scene, scene, statuses,
+  transfer } from '../../support/peering/scene';
 
 const HOLD_MS = 60_000;
 /** Twice what an unanswered connection lives on these hosts. */

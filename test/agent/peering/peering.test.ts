@@ -2,7 +2,7 @@
 
 import { MESSAGE_TYPES } from '../../../src/protocol/inband';
 import { all, CLIENT_PID, FOUL, GROUP, LEASE, MIGRATION, PEER, SEEDS, SERVER_PID, SOURCE, statuses, TARGET,
-  World } from './support/world';
+  World } from '../../support/peering/world';
 
 describe('introduce', () => {
   test.each(SEEDS)('a hundred connections in foul weather (seed %i)', async (seed) => {

@@ -2,10 +2,10 @@
 
 import { UdpPeers } from '../../../src/agent/peering/udp-peers';
 import type { Endpoint } from '../../../src/vocabulary/endpoint';
-import { agent } from '../../protocol/inband/agents';
-import { FakeClock, FakeNetwork } from '../../protocol/inband/fake-network';
-import { Random } from '../../protocol/inband/random';
-import { FakeHost } from './support/fake-host';
+import { agent } from '../../support/inband/agents';
+import { FakeClock, FakeNetwork } from '../../support/inband/fake-network';
+import { Random } from '../../support/inband/random';
+import { FakeHost } from '../../support/peering/fake-host';
 
 const [PEER, SOURCE, TARGET] = ['10.77.0.3', '10.77.0.1', '10.77.0.2'];
 const [AGENT, GROUP, TOKEN] = ['agent', 'group', 'aa'.repeat(8)];

@@ -1,12 +1,13 @@
 /** Connections that wait to be accepted, where the source's supervisor dies with them in hand (docs/crashes.md). */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { untilGone } from '../support/counting.js';
-import { type HoldPoint, killAll, migrateUntil, supervisorOf, untilListed, untilOneRuns } from '../support/crashing.js';
-import type { Host } from '../support/host.js';
-import { cgroupsOf, useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
-import type { Started } from '../support/started.js';
+import { untilGone } from '../../support/e2e/counting.js';
+import { type HoldPoint, killAll, migrateUntil, supervisorOf, untilListed,
+  untilOneRuns } from '../../support/e2e/crashing.js';
+import type { Host } from '../../support/e2e/host.js';
+import { cgroupsOf, useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
+import type { Started } from '../../support/e2e/started.js';
 
 const PORT = 5300;
 const LISTENER = 0;

@@ -1,8 +1,8 @@
 /** Connections that wait to be accepted when their program moves. */
-import { FAULTY_CRIU, setFault } from '../support/faulty-criu.js';
-import type { Host } from '../support/host.js';
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { FAULTY_CRIU, setFault } from '../../support/e2e/faulty-criu.js';
+import type { Host } from '../../support/e2e/host.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 
 const KINDS = [
   {

@@ -4,10 +4,10 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FAULTY_CRIU, setFault } from '../support/faulty-criu.js';
-import type { Host, WrappedProgram } from '../support/host.js';
-import { cgroupsOf, useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { FAULTY_CRIU, setFault } from '../../support/e2e/faulty-criu.js';
+import type { Host, WrappedProgram } from '../../support/e2e/host.js';
+import { cgroupsOf, useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 
 const PORT = 5200;
 const EACH = 3;

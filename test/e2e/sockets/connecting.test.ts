@@ -1,6 +1,6 @@
 /** Connects that are in progress when the program moves: they begin again from the other host, and end as they would have. */
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 import { Actors, type End } from './script.js';
 
 const KINDS = [

@@ -2,8 +2,8 @@
  * The matrix of connections: every case over IPv4, IPv6 and mapped addresses, accepted and made by the program that
  * moves, all at once in one program, there and back. A case fails alone; a migration that is refused fails them all.
  */
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 import { CONNECTION_CASES, type ConnectionCase } from './connection-cases.js';
 import { Actors, type End, ENDS } from './script.js';
 

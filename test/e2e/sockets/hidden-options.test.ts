@@ -1,11 +1,11 @@
 /** Options that the kernel shows to nobody: the shim saw them, so a wrapped program that has one is told, and stays. */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { agentOf, runDirOf } from '../support/crashing.js';
-import { onChange } from '../support/files.js';
-import { refusalOf } from '../support/host.js';
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { agentOf, runDirOf } from '../../support/e2e/crashing.js';
+import { onChange } from '../../support/e2e/files.js';
+import { refusalOf } from '../../support/e2e/host.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 
 const ON = '01000000';
 const OFF = '00000000';

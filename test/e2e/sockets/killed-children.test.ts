@@ -1,9 +1,9 @@
 /** Children that are killed forget none of their sockets in the shim's registry; the migration does it for them. */
 import { statSync } from 'node:fs';
 import { registryFdsOf } from '../../../src/program/pod.js';
-import type { Host } from '../support/host.js';
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import type { Host } from '../../support/e2e/host.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 
 /** More than the first part of the registry has room for (preload/registry.h). */
 const LOST = 'lose 70 500';

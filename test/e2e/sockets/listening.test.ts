@@ -1,6 +1,6 @@
 /** Sockets that listen, or may yet: all in one program, there and back, each tried on each host. */
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 
 interface HostAddresses {
   readonly v4: string;

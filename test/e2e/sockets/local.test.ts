@@ -1,9 +1,9 @@
 /** Connections within one host: both ends in the program that moves, or the other one in a neighbour that stays. */
-import { endPair, expectCounting, startPair, startPlainPair } from '../support/counting.js';
-import { FAULTY_CRIU, setFault } from '../support/faulty-criu.js';
-import type { Host } from '../support/host.js';
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { endPair, expectCounting, startPair, startPlainPair } from '../../support/e2e/counting.js';
+import { FAULTY_CRIU, setFault } from '../../support/e2e/faulty-criu.js';
+import type { Host } from '../../support/e2e/host.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 
 const [LISTENER, CLIENT, SERVER] = [0, 1, 2];
 

@@ -1,6 +1,6 @@
 /** Every option that a program can set on a TCP socket and read back is the same after a move, and after the one back. */
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 import { OPTION_CASES, type OptionCase, SOCKET_KINDS, type SocketKind } from './option-cases.js';
 
 /**

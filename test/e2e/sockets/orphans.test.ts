@@ -1,6 +1,6 @@
 /** What a program has sent and closed reaches the other end, or keeps the program from moving: the old host has nothing left. */
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 import { Actors, type End } from './script.js';
 
 const SLOT = 1;

@@ -1,6 +1,6 @@
 /** What cannot be carried is refused by name before anything is touched, and goes on where it is. */
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 import { Actors, type End } from './script.js';
 
 const SLOT = 1;

@@ -6,7 +6,7 @@
  *   m & recv 1000            goes on with the next step meanwhile; what it answers is "m done"
  *   m state FIN_WAIT1        waits until it is
  */
-import type { SocketBox } from '../support/socket-box.js';
+import type { SocketBox } from '../../support/e2e/socket-box.js';
 
 export type End = 'm' | 'p';
 export const ENDS: readonly End[] = ['m', 'p'];

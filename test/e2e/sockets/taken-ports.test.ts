@@ -2,9 +2,9 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { untilGone } from '../support/counting.js';
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { untilGone } from '../../support/e2e/counting.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 import { Actors } from './script.js';
 
 const KINDS = [

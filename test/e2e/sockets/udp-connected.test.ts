@@ -1,7 +1,7 @@
 /** Connected UDP sockets of a program that moves, and of those that it talks to, who follow. */
-import type { Host } from '../support/host.js';
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import type { Host } from '../../support/e2e/host.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 import { play, readable, thereAndBack } from './udp-steps.js';
 
 const lab = useLab();

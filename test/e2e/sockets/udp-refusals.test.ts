@@ -1,6 +1,6 @@
 /** UDP sockets with which a program does not move. */
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 import { play } from './udp-steps.js';
 
 const lab = useLab();

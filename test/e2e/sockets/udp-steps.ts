@@ -1,6 +1,6 @@
 /** What the tests of UDP sockets do: commands of socket boxes with their answers, and a move there and back. */
-import type { useLab } from '../support/lab.js';
-import type { SocketBox } from '../support/socket-box.js';
+import type { useLab } from '../../support/e2e/lab.js';
+import type { SocketBox } from '../../support/e2e/socket-box.js';
 
 /** Every command must be answered as said; "ok" with whatever follows. */
 export async function play(steps: readonly (readonly [SocketBox, string, (string | RegExp)?])[]): Promise<void> {

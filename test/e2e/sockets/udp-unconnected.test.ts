@@ -1,6 +1,6 @@
 /** UDP sockets that are not connected, of a program that moves, as it and those that it talks to see them. */
-import { useLab } from '../support/lab.js';
-import { SocketBox } from '../support/socket-box.js';
+import { useLab } from '../../support/e2e/lab.js';
+import { SocketBox } from '../../support/e2e/socket-box.js';
 import { play, readable, thereAndBack } from './udp-steps.js';
 
 const lab = useLab();

@@ -12,7 +12,7 @@ typedef void stop_and_go(pid_t pid);
  * ends the body with DIFFERS where one returns anything else than it would have without. Writes their names. */
 void expect_restarts(stop_and_go *stop, char *names, size_t size);
 
-/* The same for the calls that the kernel ends with EINTR, without a signal or a handler. */
+/* Does the same for the calls that the kernel ends with EINTR, without a signal or a handler. */
 void expect_interrupts(stop_and_go *stop, char *names, size_t size);
 
 #endif

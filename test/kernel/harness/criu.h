@@ -18,7 +18,7 @@ void criu_dump(pid_t pid, const char *frozen_cgroup);
 /* `criu restore`, detached, of what was dumped. Returns the PID that the restored root has here. */
 pid_t criu_restore(void);
 
-/* The same, held in its pre-resume stage, where it has restored all and let none of it run yet. */
+/* Restores likewise, and holds criu in its pre-resume stage, where it has restored all and let none of it run yet. */
 struct criu_restore {
     pid_t criu, root;
     int go;

@@ -27,20 +27,22 @@ static int report_fd = -1;
 static char folder[64];
 static char cgroup[256];
 
-static _Noreturn void end(int code, const char *format, va_list args) {
-    char line[LINE_SIZE];
-    int length = vsnprintf(line, sizeof(line), format, args);
-
-    if (length >= (int)sizeof(line)) length = sizeof(line) - 1;
+static _Noreturn void end(int code, const char *line, int length) {
+    if (length >= LINE_SIZE) length = LINE_SIZE - 1;
     if (write(report_fd, line, length) != length) code = DIFFERS;
     _exit(code);
 }
 
-#define END(code, format)        \
-    do {                         \
-        va_list args;            \
-        va_start(args, format);  \
-        end(code, format, args); \
+#define END(code, format)                                     \
+    do {                                                      \
+        char line[LINE_SIZE];                                 \
+        va_list args;                                         \
+        int length;                                           \
+                                                              \
+        va_start(args, format);                               \
+        length = vsnprintf(line, sizeof(line), format, args); \
+        va_end(args);                                         \
+        end(code, line, length);                              \
     } while (0)
 
 void holds(const char *seen, ...) { END(HOLDS, seen); }

@@ -17,9 +17,9 @@ int check(void (*body)(void));
 int check_families(void (*body)(int family));
 
 /* Each ends the body; the text is what was seen, in one line of at most 400 bytes. */
-_Noreturn void holds(const char *seen, ...) __attribute__((format(printf, 1, 2)));
-_Noreturn void differs(const char *seen, ...) __attribute__((format(printf, 1, 2)));
-_Noreturn void missing(const char *what, ...) __attribute__((format(printf, 1, 2)));
+void holds(const char *seen, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void differs(const char *seen, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void missing(const char *what, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* Ends the body with DIFFERS where a call the statement is not about fails (returns below 0). */
 #define need(call) need_result((long)(call), #call, __FILE__, __LINE__)

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileLocks } from '../../../src/kinds/descriptors/file-locks';
-import { facts, HOST, judged, opened, processWith } from '../facts';
+import { facts, HOST, judged, opened, processWith } from '../../support/kinds/facts';
 
 let folder: string;
 beforeAll(() => {

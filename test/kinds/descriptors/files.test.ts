@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { files } from '../../../src/kinds/descriptors/files';
 import { refuse } from '../../../src/kinds/look';
-import { codesOf, connected, facts, HOST, judged, opened, processWith, refused } from '../facts';
+import { codesOf, connected, facts, HOST, judged, opened, processWith, refused } from '../../support/kinds/facts';
 
 let folder: string;
 beforeAll(() => {

@@ -1,5 +1,5 @@
 import { refuse } from '../../../src/kinds/look';
-import { facts, pipeEnd, processWith } from '../facts';
+import { facts, pipeEnd, processWith } from '../../support/kinds/facts';
 
 const READ = 0;
 const WRITE = 1;

@@ -1,6 +1,6 @@
 import { reasonOfDescriptor } from '../../../src/kinds/descriptors/rules';
 import type { OpenFile } from '../../../src/program/descriptors';
-import { anonymous, file, pipeEnd } from '../facts';
+import { anonymous, file, pipeEnd } from '../../support/kinds/facts';
 
 const CONTEXT = { terminal: undefined, sockets: new Set([77]), pids: new Set([500, 501]) };
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unix } from '../../../src/kinds/descriptors/unix';
-import { codesOf, judged } from '../facts';
+import { codesOf, judged } from '../../support/kinds/facts';
 
 let folder: string;
 beforeAll(() => {

@@ -1,5 +1,5 @@
 import { refuse } from '../../../src/kinds/look';
-import { connected, facts, processWith, refused } from '../facts';
+import { connected, facts, processWith, refused } from '../../support/kinds/facts';
 
 const processes = [processWith()];
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { acceptQueues } from '../../../src/kinds/tcp/accept-queues';
-import { at, facts, HOST, judged, listening } from '../facts';
+import { at, facts, HOST, judged, listening } from '../../support/kinds/facts';
 
 test('an accept queue is not longer than this host lets one be', async () => {
   const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8')) + 1;

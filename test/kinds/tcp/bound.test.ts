@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import type { Frozen } from '../../../src/kinds/kind';
 import { bound } from '../../../src/kinds/tcp/bound';
-import { at, codesOf, connected, facts, HOST, judged, listening, refused } from '../facts';
+import { at, codesOf, connected, facts, HOST, judged, listening, refused } from '../../support/kinds/facts';
 
 const LISTENING = { family: 2, listens: true, options: [] };
 

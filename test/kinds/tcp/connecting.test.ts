@@ -1,6 +1,6 @@
 import { connecting } from '../../../src/kinds/tcp/connecting';
 import { isConnecting, isConnection } from '../../../src/vocabulary/sockets';
-import { at, connected, facts, HOST, listening, refused } from '../facts';
+import { at, connected, facts, HOST, listening, refused } from '../../support/kinds/facts';
 
 test('a connect in progress is carried, and is no connection yet', () => {
   const socket = connected({ state: 2 });

@@ -4,7 +4,7 @@ import { native } from '../../../src/native';
 import { ownAddresses } from '../../../src/program/facts';
 import { isLocal } from '../../../src/vocabulary/endpoint';
 import { isConnection, tcpStateName } from '../../../src/vocabulary/sockets';
-import { at, connected, facts, HOST, judged, listening, nobody, refused, udpSocket } from '../facts';
+import { at, connected, facts, HOST, judged, listening, nobody, refused, udpSocket } from '../../support/kinds/facts';
 
 describe('a connection', () => {
   test.each([1, 4, 5, 8, 9, 11])('in state %i is carried as one', (state) => {

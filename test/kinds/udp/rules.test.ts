@@ -1,6 +1,6 @@
 import { hasUdpPeer, isConnectedUdp, reasonsOfUdp, type UdpSocket } from '../../../src/kinds/udp/rules';
 import { isUdp } from '../../../src/vocabulary/sockets';
-import { at } from '../facts';
+import { at } from '../../support/kinds/facts';
 
 const ADDRESSES = new Set(['10.0.0.1', 'fd00::1']);
 

@@ -1,6 +1,6 @@
 import { savedUdp } from '../../../src/kinds/udp/saved-udp';
 import type { SavedUdp } from '../../../src/native';
-import { at, nobody } from '../facts';
+import { at, nobody } from '../../support/kinds/facts';
 
 describe('a socket that arrives', () => {
   const datagram = {

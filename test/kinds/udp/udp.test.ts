@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import type { Frozen, Received } from '../../../src/kinds/kind';
 import { udp } from '../../../src/kinds/udp/udp';
-import { at, facts, HOST, judged, nobody, udpSocket } from '../facts';
+import { at, facts, HOST, judged, nobody, udpSocket } from '../../support/kinds/facts';
 
 const [A, C] = [at('10.0.0.1', 4884), at('10.0.0.3', 50000)];
 

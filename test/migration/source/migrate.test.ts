@@ -4,7 +4,7 @@ import { runSteps } from '../../../src/migration/driver';
 import { type Migration, MIGRATION_STEPS } from '../../../src/migration/source/migrate';
 import { examine, startCriu } from '../../../src/migration/source/preflight';
 import { rehearseTransfer } from '../../../src/migration/source/rehearsal';
-import { facts } from '../../kinds/facts';
+import { facts } from '../../support/kinds/facts';
 
 jest.mock('../../../src/migration/source/preflight', () => ({
   ...jest.requireActual<object>('../../../src/migration/source/preflight'),

@@ -3,7 +3,7 @@ import type { Departure } from '../../../src/migration/source/departure';
 import { FrozenProgram } from '../../../src/migration/source/frozen-program';
 import { STAND_STILL } from '../../../src/migration/source/stand-still';
 import { native } from '../../../src/native';
-import { connected } from '../../kinds/facts';
+import { connected } from '../../support/kinds/facts';
 
 /** The kernel is left out. */
 jest.mock('../../../src/native/index', () => ({

@@ -8,7 +8,7 @@ import type { MigrationTools } from '../../../src/kinds/program';
 import { giveBack, judgeCheckpoint, renewClaim } from '../../../src/migration/target/claim';
 import { Journal } from '../../../src/program/journal';
 import type { AgentMessage, PeerStatus } from '../../../src/protocol/control';
-import { modestArrival } from '../support';
+import { modestArrival } from '../../support/migration/arrivals';
 
 const CONNECTION = { local: { address: '127.0.0.2', port: 4884 }, remote: { address: '127.0.0.1', port: 40_000 } };
 const CHECKPOINT = 'c'.repeat(32);

@@ -9,8 +9,8 @@ import { needsOf, type WantedByKind } from '../../../src/kinds/look';
 import { judgeArrival } from '../../../src/migration/target/judge';
 import { cpuFlags } from '../../../src/program/facts';
 import type { Reason } from '../../../src/vocabulary/reason';
-import { at, codesOf, connected, facts, HOST, udpSocket } from '../../kinds/facts';
-import { modestArrival, modestNeeds } from '../support';
+import { at, codesOf, connected, facts, HOST, udpSocket } from '../../support/kinds/facts';
+import { modestArrival, modestNeeds } from '../../support/migration/arrivals';
 
 let folder: string;
 beforeAll(() => {

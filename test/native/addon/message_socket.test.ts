@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { type MessageSocket, native } from '../../../src/native/index.js';
-import { until } from '../support/until.js';
+import { until } from '../../support/until.js';
 
 /** A message socket that remembers what came. */
 class Ear {

@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
-import { compile } from '../support/compile.js';
+import { compile } from '../../support/compile.js';
 
 // Every case runs in a process of its own.
 const program = compile(['test/native/programs/epoll_edges.c', 'native/epoll/', 'native/kernel/'], [

@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../../../src/native/index.js';
-import { compile } from '../support/compile.js';
-import { Target } from '../support/target.js';
+import { compile } from '../../support/compile.js';
+import { Target } from '../../support/native/target.js';
 
 const mount = existsSync('/sys/fs/cgroup/unified/cgroup.procs') ? '/sys/fs/cgroup/unified' : '/sys/fs/cgroup';
 const group = join(mount, `mgn_${process.pid}`);

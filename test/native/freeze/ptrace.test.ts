@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { native } from '../../../src/native/index.js';
-import { compile } from '../support/compile.js';
-import { Target, threadStates, ticks, unstopped } from '../support/target.js';
-import { until } from '../support/until.js';
+import { compile } from '../../support/compile.js';
+import { Target, threadStates, ticks, unstopped } from '../../support/native/target.js';
+import { until } from '../../support/until.js';
 
 const program = compile(['test/native/programs/freeze_target.c']);
 const targets: Target[] = [];

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from '../../../src/native/index.js';
-import { compile } from '../support/compile.js';
-import { Target } from '../support/target.js';
-import { until } from '../support/until.js';
+import { compile } from '../../support/compile.js';
+import { Target } from '../../support/native/target.js';
+import { until } from '../../support/until.js';
 
 const SYS_READ = '0';
 const FREEZE_MS = 1000;

@@ -2,9 +2,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { type InbandSegment, native } from '../../../src/native/index.js';
 import type { Connection } from '../../../src/vocabulary/endpoint.js';
-import { compile } from '../support/compile.js';
-import { type Host, twoHosts } from '../support/hosts.js';
-import { until } from '../support/until.js';
+import { compile } from '../../support/compile.js';
+import { type Host, twoHosts } from '../../support/native/hosts.js';
+import { until } from '../../support/until.js';
 
 const numbersProgram = compile(['test/native/programs/tcp_numbers.c', 'native/kernel/process.c']);
 const filterProgram = compile(['test/native/programs/inband_filter.c', 'native/inband/', 'native/socket/address.c',

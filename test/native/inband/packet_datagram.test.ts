@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { type InbandEndpoint, type InbandSegment, native } from '../../../src/native/index.js';
-import { compile } from '../support/compile.js';
-import { until } from '../support/until.js';
+import { compile } from '../../support/compile.js';
+import { until } from '../../support/until.js';
 
 const program = compile(
   ['test/native/programs/fuzz_inband_datagram.c', 'native/inband/', 'native/socket/address.c',

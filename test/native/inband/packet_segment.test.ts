@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { compile } from '../support/compile.js';
+import { compile } from '../../support/compile.js';
 
 const program = compile(
   ['test/native/programs/fuzz_inband.c', 'native/inband/packet.c', 'native/socket/address.c',

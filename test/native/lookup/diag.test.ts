@@ -4,7 +4,7 @@ import { readlinkSync } from 'node:fs';
 import { type AddressInfo, connect as dial, createServer, type Server, type Socket } from 'node:net';
 import { native } from '../../../src/native/index.js';
 import type { Connection } from '../../../src/vocabulary/endpoint.js';
-import { compile } from '../support/compile';
+import { compile } from '../../support/compile';
 
 const TCP_ESTABLISHED = 1;
 const open: { server: Server; ends: Socket[] }[] = [];

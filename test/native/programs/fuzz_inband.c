@@ -1,5 +1,5 @@
-/* Feeds inband_parse() and inband_build() with what support/fuzz_packets.h makes. Arguments: number of inputs, seed. */
-#include "../support/fuzz_packets.h"
+/* Feeds inband_parse() and inband_build() with what test/support/native/fuzz_packets.h makes. Arguments: number of inputs, seed. */
+#include "../../support/native/fuzz_packets.h"
 
 /* A whole packet: options of different lengths, with and without body, with and without IP options. */
 static struct packet seed(int number) {

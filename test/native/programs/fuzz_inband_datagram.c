@@ -1,9 +1,9 @@
 /*
- * Feeds inband_parse_datagram() and inband_build_datagram() with what support/fuzz_packets.h makes. Arguments: number
+ * Feeds inband_parse_datagram() and inband_build_datagram() with what test/support/native/fuzz_packets.h makes. Arguments: number
  * of inputs, seed.
  */
 #include "inband/packet.h"
-#include "../support/fuzz_packets.h"
+#include "../../support/native/fuzz_packets.h"
 #include "socket/headers.h"
 
 enum { IP_HEADER = 20 };

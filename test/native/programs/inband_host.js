@@ -1,12 +1,13 @@
 'use strict';
 
-// A host of the in-band tests: answers {id, name, args} with {id, value} or {id, error}, and tells each segment.
+// A host of the in-band tests: what its parent can call, and each segment that comes.
 
 const { createHash } = require('node:crypto');
 const { once } = require('node:events');
 const net = require('node:net');
 const { join } = require('node:path');
 const native = require('node-gyp-build')(join(__dirname, '..', '..', '..'));
+const serve = require('../../support/serve');
 
 const endpoints = new Map();
 let connection;
@@ -66,10 +67,4 @@ const calls = {
   routeSource: (address) => native.socketRouteSource(address),
 };
 
-process.on('message', async ({ id, name, args }) => {
-  try {
-    process.send({ id, value: await calls[name](...args) });
-  } catch (error) {
-    process.send({ id, error: { message: error.message, code: error.code, syscall: error.syscall } });
-  }
-});
+serve(calls);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { native } from '../../../src/native/index.js';
+import { until } from '../../support/until';
 
 const HOLD_MS = 7_200_000;
 /** How long TCP usually goes on: tcp_retries2 = 15. */
@@ -56,7 +57,7 @@ test('a window that the other end has closed is opened, and only that', async ()
   expect(native.tcpIsWindowShut(fd)).toBe(false);
   peer.pause();
   client.write(Buffer.alloc(16 << 20));
-  while (!native.tcpIsWindowShut(fd)) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => native.tcpIsWindowShut(fd));
   native.socketLock([fd], 0);
   native.tcpOpenWindows([fd]);
   expect(native.tcpIsWindowShut(fd)).toBe(false);

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { MigrunError } from '../../../src/errors';
 import type { Channel, Incoming } from '../../../src/protocol/channel';
 import { writeFrame } from '../../../src/protocol/channel/frames';
-import { Random } from '../inband/random';
-import { channelOver, type StreamPair, streamPair, type TestMessage } from './streams';
+import { channelOver, type StreamPair, streamPair, type TestMessage } from '../../support/channel/streams';
+import { Random } from '../../support/inband/random';
 
 type TestIncoming = Incoming<TestMessage> | null;
 
@@ -156,7 +156,8 @@ describe('Channel', () => {
       for (; sent < 64; sent += 1) await one.sendData(chunk);
       await one.close();
     })();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // A sender that did not wait would have sent all of it in the first turn.
+    for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     expect(sent).toBeLessThan(8);
     let arrived = 0;
     for await (const incoming of other) arrived += dataOf(incoming).length;

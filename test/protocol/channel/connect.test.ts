@@ -7,7 +7,7 @@ import { connectError } from '../../../src/protocol/channel/connect';
 import { encodeEnvelope } from '../../../src/protocol/channel/envelope';
 import { FrameReader, writeFrame } from '../../../src/protocol/channel/frames';
 import { TLS_OPTIONS } from '../../../src/protocol/channel/tls-options';
-import { schema, type TestMessage } from './streams';
+import { schema, type TestMessage } from '../../support/channel/streams';
 
 const HOST = '127.0.0.1';
 const key = generateClusterKey();
@@ -60,9 +60,20 @@ function rawTalk(port: number, say: Buffer): Promise<Buffer> {
   });
 }
 
+/** Longer than a stranger is given to show the key. */
+const HANDSHAKE_AND_MORE_MS = 60_000;
+
+/** From here to the end of a test, a timeout of ours passes when the test says so; the sockets are real. */
+function fakeTimeouts(): void {
+  jest.useFakeTimers({
+    doNotFake: ['nextTick', 'setImmediate', 'clearImmediate', 'queueMicrotask', 'performance', 'Date'],
+  });
+}
+
 describe('connect and listen', () => {
   let listener: Listener | undefined;
   afterEach(() => {
+    jest.useRealTimers();
     listener?.close();
     listener = undefined;
   });
@@ -91,13 +102,14 @@ describe('connect and listen', () => {
     await sending;
   });
 
-  test('channels that were handed out survive their listener', async () => {
-    const { listener: opened, arrival } = await door({ handshakeTimeoutMs: 50 });
+  test('channels that were handed out survive their listener, and the time for a handshake', async () => {
+    fakeTimeouts();
+    const { listener: opened, arrival } = await door();
     const arriving = arrival();
     const { channel } = await dial(opened.port);
     const arrived = await arriving;
     opened.close();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    jest.advanceTimersByTime(HANDSHAKE_AND_MORE_MS);
     await channel.send({ type: 'ping', number: 1 });
     expect(await arrived.channel.receive()).toMatchObject({ message: { number: 1 } });
     await channel.close();
@@ -149,11 +161,13 @@ describe('connect and listen', () => {
   });
 
   test('strangers are limited in number, and make room in time', async () => {
-    const { listener: opened, refusals } = await door({ maxStrangers: 2, handshakeTimeoutMs: 200 });
+    fakeTimeouts();
+    const { listener: opened, refusals } = await door({ maxStrangers: 2 });
     listener = opened;
     const silent = [rawTalk(opened.port, Buffer.alloc(0)), rawTalk(opened.port, Buffer.alloc(0))];
     await rawTalk(opened.port, Buffer.alloc(0));
     expect(refusals).toContain('too many connections without the key');
+    jest.advanceTimersByTime(HANDSHAKE_AND_MORE_MS);
     await Promise.all(silent);
     const { channel } = await dial(opened.port);
     await channel.close();

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { MAX_DATA_BYTES, MAX_MESSAGE_BYTES } from '../../../src/protocol/channel';
 import { type Frame, FrameReader, writeFrame } from '../../../src/protocol/channel/frames';
-import { Random } from '../inband/random';
+import { Random } from '../../support/inband/random';
 
 function header(length: number, kind: number): Buffer {
   const bytes = Buffer.alloc(5);

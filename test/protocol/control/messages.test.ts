@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { agentMessage, hostMessage, supervisorMessage } from '../../../src/protocol/control';
-import { modestArrival } from '../../migration/support';
+import { modestArrival } from '../../support/migration/arrivals';
 
 const accepts = (schema: z.ZodType, message: unknown) => schema.safeParse(message).success;
 

@@ -2,9 +2,9 @@ import { answerWindow, Conversation, Introduction, type Locked, LOCKED_ENTRIES, 
   type Resume, RESUME_ENTRIES, splitIntoParts, type StatusEntry } from '../../../src/protocol/inband';
 import { type Welcomed } from '../../../src/protocol/inband/introduction';
 import { ANSWER_WINDOW } from '../../../src/protocol/inband/parts';
-import { A, acquaint, agent, B, GROUP, HELLO, MIGRATION, received } from './agents';
-import { FakeClock, FakeNetwork, type Weather } from './fake-network';
-import { Random } from './random';
+import { A, acquaint, agent, B, GROUP, HELLO, MIGRATION, received } from '../../support/inband/agents';
+import { FakeClock, FakeNetwork, type Weather } from '../../support/inband/fake-network';
+import { Random } from '../../support/inband/random';
 
 const FAIR: Weather = { loss: 0, duplication: 0, jitterMs: 1 };
 const FOUL: Weather = { loss: 0.3, duplication: 0.3, jitterMs: 30 };

@@ -4,8 +4,8 @@ import { PROTOCOL_VERSION } from '../../../src/protocol/inband/messages';
 import { decodePayload } from '../../../src/protocol/inband/payload';
 import { decodeSealed } from '../../../src/protocol/inband/seal';
 import { MalformedMessage } from '../../../src/protocol/inband/wire';
-import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, TOKEN } from './agents';
-import { Random } from './random';
+import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, TOKEN } from '../../support/inband/agents';
+import { Random } from '../../support/inband/random';
 
 const ROUNDS = 3000;
 const SEALED = ['lock', 'locked', 'resume', 'resumed', 'cancel', 'cancelled', 'claim', 'held'] as const;

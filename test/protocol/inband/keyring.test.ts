@@ -3,7 +3,7 @@ import { Keyring, type Lock, type Resume } from '../../../src/protocol/inband';
 import { generateKeyPair, keyId } from '../../../src/protocol/inband/keys';
 import { derivePairKey } from '../../../src/protocol/inband/keys';
 import { PROTOCOL_VERSION } from '../../../src/protocol/inband/messages';
-import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, received, TOKEN } from './agents';
+import { A, acquaint, agent, altered, B, GROUP, HELLO, MIGRATION, received, TOKEN } from '../../support/inband/agents';
 
 const LOCK: Lock = { type: 'lock', migration: MIGRATION, group: GROUP, leaseMs: 5000, round: 0, from: 0 };
 const RESUME: Resume = {

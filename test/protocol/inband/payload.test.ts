@@ -2,7 +2,7 @@ import { INTRODUCE_ENTRIES, LOCKED_ENTRIES, MAX_BODY, MAX_PARTS, RESUME_ENTRIES,
   type SealedMessage } from '../../../src/protocol/inband';
 import { decodePayload, encodePayload } from '../../../src/protocol/inband/payload';
 import { SEAL_BYTES } from '../../../src/protocol/inband/payload';
-import { GROUP, MIGRATION, TOKEN } from './agents';
+import { GROUP, MIGRATION, TOKEN } from '../../support/inband/agents';
 
 const migration = MIGRATION;
 const group = GROUP;

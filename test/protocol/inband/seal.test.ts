@@ -1,5 +1,5 @@
 import { ReplayWindow } from '../../../src/protocol/inband/seal';
-import { Random } from './random';
+import { Random } from '../../support/inband/random';
 
 describe('ReplayWindow', () => {
   test('takes each counter once', () => {

@@ -6,10 +6,10 @@ import type { ArrivedSegment, Segments } from '../../../../src/agent/peering/seg
 import { Sockets } from '../../../../src/agent/peering/sockets';
 import { UdpPeers } from '../../../../src/agent/peering/udp-peers';
 import type { Introduce, Introduced, Status } from '../../../../src/protocol/inband';
-import { acquaint, GROUP, received } from '../../../protocol/inband/agents';
-import { FakeClock, FakeNetwork } from '../../../protocol/inband/fake-network';
-import { Random } from '../../../protocol/inband/random';
-import { FakeHost } from '../support/fake-host';
+import { acquaint, GROUP, received } from '../../../support/inband/agents';
+import { FakeClock, FakeNetwork } from '../../../support/inband/fake-network';
+import { Random } from '../../../support/inband/random';
+import { FakeHost } from '../../../support/peering/fake-host';
 
 const [SERVER, PEER] = ['10.77.0.1', '10.77.0.3'];
 const OWNER = 4_000_002;
