@@ -83,10 +83,9 @@ export function criuLogOf(config: Config, migration: string): string {
 
 /** Where cgroup v2 is mounted, alone or beside v1 ("hybrid"); undefined: nowhere. */
 export function cgroupMount(mounts = readFileSync('/proc/self/mounts', 'utf8')): string | undefined {
-  return mounts
-    .split('\n')
-    .map((line) => line.split(' '))
-    .find((fields) => fields[2] === 'cgroup2' && existsSync(fields[1] ?? ''))?.[1];
+  return mounts.split('\n').map((line) => line.split(' ')).find((fields) =>
+    fields[2] === 'cgroup2' && existsSync(fields[1] ?? '')
+  )?.[1];
 }
 
 /** Where programs' cgroups live. */

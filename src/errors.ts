@@ -2,11 +2,7 @@
 export class MigrunError extends Error {
   readonly hint: string | undefined;
 
-  constructor(
-    readonly code: string,
-    message: string,
-    options: { hint?: string; cause?: unknown } = {},
-  ) {
+  constructor(readonly code: string, message: string, options: { hint?: string; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'MigrunError';
     this.hint = options.hint;

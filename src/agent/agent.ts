@@ -38,10 +38,7 @@ export class Agent {
   private keyWatch: FSWatcher | undefined;
   private key: Buffer | null = null;
 
-  constructor(
-    private readonly config: Config,
-    private readonly log: Logger,
-  ) {
+  constructor(private readonly config: Config, private readonly log: Logger) {
     this.journal = new Journal(config.journalDir);
     this.recovery = new Recovery(config, log);
   }

@@ -13,11 +13,7 @@ import type { HostMessage } from '../protocol/control/index';
 import { spawnSelf } from './spawn-self';
 
 export class Door {
-  constructor(
-    private readonly config: Config,
-    private readonly journal: Journal,
-    private readonly log: Logger,
-  ) {}
+  constructor(private readonly config: Config, private readonly journal: Journal, private readonly log: Logger) {}
 
   async admit({ channel, remoteAddress }: Arrived<HostMessage>): Promise<void> {
     try {

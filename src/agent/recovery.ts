@@ -21,10 +21,7 @@ export class Recovery {
   private readonly stopped = new AbortController();
   private readonly records: Records;
 
-  constructor(
-    private readonly config: Config,
-    private readonly log: Logger,
-  ) {
+  constructor(private readonly config: Config, private readonly log: Logger) {
     this.records = new Records(config.programsDir);
   }
 
@@ -40,13 +37,13 @@ export class Recovery {
       return;
     }
     this.watched.set(id, false);
-    void this.lookAfter(id)
-      .catch((error: unknown) => this.log.error({ err: error, program: id }, 'a program is not looked after'))
-      .then(() => {
-        const again = this.watched.get(id) === true;
-        this.watched.delete(id);
-        if (again) this.watch(id);
-      });
+    void this.lookAfter(id).catch((error: unknown) =>
+      this.log.error({ err: error, program: id }, 'a program is not looked after')
+    ).then(() => {
+      const again = this.watched.get(id) === true;
+      this.watched.delete(id);
+      if (again) this.watch(id);
+    });
   }
 
   stop(): void {

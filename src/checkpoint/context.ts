@@ -26,12 +26,7 @@ export class Checkpoint extends Departure {
   /** Given when it is written. */
   bytes = 0;
 
-  constructor(
-    program: MovingProgram,
-    tools: MigrationTools,
-    journal: Journal,
-    readonly request: CheckpointRequest,
-  ) {
+  constructor(program: MovingProgram, tools: MigrationTools, journal: Journal, readonly request: CheckpointRequest) {
     super(program, tools, journal);
     this.file = fileFor(request.out, program.identity.id);
     this.draft = join(dirname(this.file), `.${basename(this.file)}.${this.migration.slice(0, 8)}.draft`);

@@ -43,10 +43,7 @@ class Walk {
   private secrets: Secrets | undefined;
   private bytes = 0;
 
-  constructor(
-    private readonly path: string,
-    private readonly clusterKey: Buffer,
-  ) {}
+  constructor(private readonly path: string, private readonly clusterKey: Buffer) {}
 
   result(): Image {
     const { manifest, secrets, path, bytes } = this;

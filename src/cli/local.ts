@@ -62,11 +62,9 @@ export async function findProgram(config: Config, id: string): Promise<ProgramSu
   if (summary === undefined)
     throw new MigrunError('E_NO_PROGRAM', `no program ${id} runs here`, { hint: 'see them: migrun ls' });
   if (another !== undefined)
-    throw new MigrunError(
-      'E_NO_PROGRAM',
-      `${id} could be ${found.map((program) => program.id).join(' or ')}`,
-      { hint: 'give more of the id' },
-    );
+    throw new MigrunError('E_NO_PROGRAM', `${id} could be ${found.map((program) => program.id).join(' or ')}`, {
+      hint: 'give more of the id',
+    });
   return summary;
 }
 

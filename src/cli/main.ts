@@ -35,13 +35,11 @@ const COMMANDS = [runCommand, listCommand, inspectCommand, migrateCommand, suspe
   checkpointCommand, restoreCommand, showCommand, checkCommand, agentCommand, keygenCommand, superviseCommand];
 
 function buildProgram(done: (status: number) => void): Command {
-  const program = new Command('migrun')
-    .description('Moves a running, unmodified Linux program to another host together with its live TCP connections.')
-    .version(VERSION)
-    .enablePositionalOptions()
-    .addHelpText('after', EXAMPLES)
-    .exitOverride()
-    .configureOutput({ outputError: () => undefined }) // printError does it
+  const program = new Command('migrun').description(
+    'Moves a running, unmodified Linux program to another host together with its live TCP connections.',
+  ).version(VERSION).enablePositionalOptions().addHelpText('after', EXAMPLES).exitOverride().configureOutput({
+    outputError: () => undefined,
+  }) // printError does it
     .hook('preAction', requireRoot);
   const config = loadConfig();
   for (const add of COMMANDS) add(program, config, done);

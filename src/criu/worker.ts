@@ -73,11 +73,7 @@ export class CriuWorker {
       'error',
       (cause) => this.end(new MigrunError('E_CRIU', `CRIU does not start: ${cause.message}`, { cause })),
     );
-    this.socket = native.openMessageSocket(
-      ours,
-      (message) => this.receive(message),
-      () => this.lost(),
-    );
+    this.socket = native.openMessageSocket(ours, (message) => this.receive(message), () => this.lost());
   }
 
   get pid(): number {

@@ -38,9 +38,7 @@ export class ArrivingKinds {
   private readonly parts: readonly { readonly kind: Kind; readonly part: Part }[];
 
   constructor() {
-    this.parts = KINDS.flatMap(
-      (kind) => (kind.arrive === undefined ? [] : [{ kind, part: kind.arrive() }]),
-    );
+    this.parts = KINDS.flatMap((kind) => (kind.arrive === undefined ? [] : [{ kind, part: kind.arrive() }]));
   }
 
   ready(wanted: WantedByKind): Inherited[] {

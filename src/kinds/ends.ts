@@ -74,13 +74,13 @@ export function judgeRoutes(remotes: readonly string[], { from }: NewAddresses):
   const isCommon = (address: string): boolean => from.has(address) && ours.includes(address);
   const common = isSameHost ? [] : addresses.filter((address) => isCommon(plainAddress(address)));
   const unreached = addresses.filter((address) => native.socketRouteSource(address) === null);
-  return [...common.map((address) => ({
-    code: 'E_LOCAL_CONNECTION',
-    message: `the other end of a connection stays at ${address}, which is an address of the target too`,
-  })), ...unreached.map((address) => ({
-    code: 'E_NO_ROUTE',
-    message: `the target has no route to the peer ${address}`,
-  }))];
+  return [
+    ...common.map((address) => ({
+      code: 'E_LOCAL_CONNECTION',
+      message: `the other end of a connection stays at ${address}, which is an address of the target too`,
+    })),
+    ...unreached.map((address) => ({ code: 'E_NO_ROUTE', message: `the target has no route to the peer ${address}` })),
+  ];
 }
 
 /** The target has addresses in place of these, at which the program spoke to itself. */
@@ -104,10 +104,7 @@ interface SavedEnds {
 export class EndsHere {
   private readonly sources = new Map<string, string>();
 
-  constructor(
-    private readonly host: HostAddresses,
-    private readonly addresses: NewAddresses,
-  ) {}
+  constructor(private readonly host: HostAddresses, private readonly addresses: NewAddresses) {}
 
   /** Ports are as they were, and local addresses those that this host speaks to the peer from. Throws E_NO_ROUTE. */
   of({ family, local, remote }: SavedEnds, inside: boolean): Connection {

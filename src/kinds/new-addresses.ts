@@ -14,10 +14,7 @@ export class NewAddresses {
    * `from` are the old host's addresses; `sourceTowards` tells this host's address on the way to another, null: there is
    * none.
    */
-  constructor(
-    readonly from: ReadonlySet<string>,
-    private readonly sourceTowards: (address: string) => string | null,
-  ) {}
+  constructor(readonly from: ReadonlySet<string>, private readonly sourceTowards: (address: string) => string | null) {}
 
   /** What to bind a socket to. null: this host has no address in place of its old one. */
   local({ family, local, remote }: Named): Endpoint | null {

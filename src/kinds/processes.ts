@@ -23,15 +23,13 @@ export const processes = defineKind({
   refuse({ processes, namespaces: own }: Facts): Reason[] {
     return processes.flatMap(({ innerPid, name, tracer, namespaces }) => {
       const who = `process ${innerPid} (${name})`;
-      const traced = {
-        code: 'E_TRACED',
-        message: `${who} is being traced by process ${tracer}; detach the debugger`,
-      };
+      const traced = { code: 'E_TRACED', message: `${who} is being traced by process ${tracer}; detach the debugger` };
       const foreign = Object.keys(own).filter((kind) => kind !== 'pid' && namespaces[kind] !== own[kind]);
-      return [...(tracer === 0 ? [] : [traced]), ...foreign.map((kind) => ({
-        code: 'E_NAMESPACE',
-        message: `${who} is in another ${kind} namespace; programs with namespaces of their own do not move`,
-      }))];
+      return [...(tracer === 0 ? [] : [traced]),
+        ...foreign.map((kind) => ({
+          code: 'E_NAMESPACE',
+          message: `${who} is in another ${kind} namespace; programs with namespaces of their own do not move`,
+        }))];
     });
   },
 

@@ -43,10 +43,7 @@ export const timers = defineTravellingKind({
 
   leave: () => {
     let found: MovingTimer[] = [];
-    return {
-      read: ({ innerPids }) => void (found = absoluteTimers(innerPids)),
-      state: () => found,
-    };
+    return { read: ({ innerPids }) => void (found = absoluteTimers(innerPids)), state: () => found };
   },
 
   arrive: () => ({

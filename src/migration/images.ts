@@ -17,9 +17,10 @@ const CHUNK = 1024 * 1024;
 const NOT_SENT = ['criu.log', 'criu.stderr', 'stats-dump'];
 
 export function listImages(folder: string): ImageFile[] {
-  return readdirSync(folder)
-    .filter((name) => !NOT_SENT.includes(name))
-    .map((name) => ({ name, size: statSync(join(folder, name)).size }));
+  return readdirSync(folder).filter((name) => !NOT_SENT.includes(name)).map((name) => ({
+    name,
+    size: statSync(join(folder, name)).size,
+  }));
 }
 
 /** `chunks` is what these files have in them, one after the other. Resolves when all is sent; `received`, when the other side has it, whole. */
@@ -80,10 +81,7 @@ export class ImageReceiver {
   private readonly pending: ImageFile[];
   private current: { fd: number; left: number } | undefined;
 
-  constructor(
-    private readonly folder: string,
-    files: readonly ImageFile[],
-  ) {
+  constructor(private readonly folder: string, files: readonly ImageFile[]) {
     if (new Set(files.map(({ name }) => name)).size !== files.length)
       throw new MigrunError('E_IMAGE', 'two images of one name arrive');
     this.hash = startHash(files);

@@ -132,7 +132,7 @@ function withKeys(known: readonly DiagSocket[]): Set<number> {
 
 function describeWaiting(known: readonly DiagSocket[]): WaitingFact[] {
   return known.filter(({ inode, state }) => inode === 0 && WAITING_STATES.includes(state)).map(
-    ({ state, connection }) => ({ ...connection, state }),
+    ({ state, connection }) => ({ ...connection, state })
   );
 }
 

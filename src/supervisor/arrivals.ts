@@ -159,9 +159,6 @@ export class Arrivals {
   }
 }
 
-function identityOf(
-  { program: { id, group, command, startedAt } }: Arrival,
-  { kinds }: MovingState,
-): ProgramIdentity {
+function identityOf({ program: { id, group, command, startedAt } }: Arrival, { kinds }: MovingState): ProgramIdentity {
   return { id, group, command, startedAt, token: consoleOf(kinds).console.token };
 }

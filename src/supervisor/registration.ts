@@ -18,11 +18,7 @@ export class Registration {
   private expected: ProgramSummary;
   private readonly recounts = new Throttle(() => this.recount());
 
-  constructor(
-    id: string,
-    config: Config,
-    private readonly log: Logger,
-  ) {
+  constructor(id: string, config: Config, private readonly log: Logger) {
     this.expected = {
       id,
       group: '0'.repeat(32),

@@ -37,11 +37,7 @@ export class Stdio {
   readonly input: Input;
   readonly outputs: Record<OutputName, Output>;
 
-  constructor(
-    private readonly ends: StdioEnds,
-    state: StdioState | undefined,
-    closeFarEnd: () => void,
-  ) {
+  constructor(private readonly ends: StdioEnds, state: StdioState | undefined, closeFarEnd: () => void) {
     if (ends.kind === 'none') {
       this.input = new Input(undefined, state, closeFarEnd);
       this.outputs = { stdout: new Output(undefined, state?.stdout), stderr: new Output(undefined, state?.stderr) };

@@ -47,11 +47,7 @@ export class Supervisor implements ArrivalHome, RequestHome {
   private readonly registration: Registration;
   private readonly tools: SupervisorTools;
 
-  constructor(
-    readonly id: string,
-    private readonly config: Config,
-    private readonly log: Logger,
-  ) {
+  constructor(readonly id: string, private readonly config: Config, private readonly log: Logger) {
     this.socketPath = socketOf(config, id);
     this.registration = new Registration(id, config, log);
     this.tools = {

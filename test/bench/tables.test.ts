@@ -61,18 +61,19 @@ describe('tables', () => {
       target: { ratio: 1.02 },
       steps,
     }, { what: 'alone', unit: 'ms', ours }];
-    const all = [...tables(rows), ...Object.values(
-      chapterTables({
-        table61,
-        paths,
-        rules,
-        breakEven: [{
-          what: 'x',
-          ms: 3,
-          cases: [{ bytes: 200, against: 'netfilter DNAT', packets: 1234.5, fewest: 900, most: Infinity }],
-        }],
-      }),
-    ).flat()];
+    const all = [...tables(rows),
+      ...Object.values(
+        chapterTables({
+          table61,
+          paths,
+          rules,
+          breakEven: [{
+            what: 'x',
+            ms: 3,
+            cases: [{ bytes: 200, against: 'netfilter DNAT', packets: 1234.5, fewest: 900, most: Infinity }],
+          }],
+        }),
+      ).flat()];
     all.push(...scaleTables(scale));
     expect(all).toHaveLength(10);
     for (const [head, ...others] of all) {

@@ -32,25 +32,31 @@ async function make(file: string, change: Readonly<Record<string, unknown>> = {}
   for (const [name, content] of Object.entries(IMAGES)) writeFileSync(join(images, name), content);
   writeFileSync(file, '');
   const secrets = sealSecrets(KEY, CHECKPOINT, encodeSecrets({ arrival: modestArrival(), state: practiceState() }));
-  return writeImage(file, images, secrets, KEY, (files) => ({
-    format: 'migrun checkpoint',
-    version: FORMAT_VERSION,
-    migrun: '0.1.0',
-    key: clusterKeyId(KEY),
-    checkpoint: CHECKPOINT,
-    createdAt: new Date(0).toISOString(),
-    heldUntil: null,
-    host: 'hostA',
-    kernel: '6.18',
-    architecture: 'x64',
-    cpuFlags: [],
-    program: { id: '1a2b3c4d', command: ['./server'], startedAt: 0 },
-    terminal: false,
-    processes: [],
-    sockets: [],
-    files,
-    ...(change as Partial<Manifest>),
-  }));
+  return writeImage(
+    file,
+    images,
+    secrets,
+    KEY,
+    (files) => ({
+      format: 'migrun checkpoint',
+      version: FORMAT_VERSION,
+      migrun: '0.1.0',
+      key: clusterKeyId(KEY),
+      checkpoint: CHECKPOINT,
+      createdAt: new Date(0).toISOString(),
+      heldUntil: null,
+      host: 'hostA',
+      kernel: '6.18',
+      architecture: 'x64',
+      cpuFlags: [],
+      program: { id: '1a2b3c4d', command: ['./server'], startedAt: 0 },
+      terminal: false,
+      processes: [],
+      sockets: [],
+      files,
+      ...(change as Partial<Manifest>),
+    }),
+  );
 }
 
 async function contentOf(file: string): Promise<Buffer> {

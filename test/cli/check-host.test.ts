@@ -20,8 +20,7 @@ const facts = (change: Partial<AgentFacts['peering']> = {}): AgentFacts => ({
 });
 const shown = (change: Partial<AgentFacts['peering']>) =>
   agentFindings(facts(change)).map(
-    ({ state, what, is, todo }) => [...(state === 'ok' ? [] : [state]), what, is,
-      ...(todo === undefined ? [] : [todo])],
+    ({ state, what, is, todo }) => [...(state === 'ok' ? [] : [state]), what, is, ...(todo === undefined ? [] : [todo])]
   );
 
 const AGENT = ['agent', '0.1.0, takes programs on port 4807'];

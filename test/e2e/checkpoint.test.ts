@@ -107,9 +107,7 @@ test(
       expect(await box.run(command)).toMatch(/^ok/);
     }
     for (const command of ['socket 1 4', 'connect 1 127.0.0.1 5300'])
-      expect(await neighbour.run(command)).toMatch(
-        /^ok/,
-      );
+      expect(await neighbour.run(command)).toMatch(/^ok/);
     await box.run('accept 3 0');
     expect(await refusedCheckpoint(hostA, box.id!, folder)).toMatchObject({
       code: 'E_LOCAL_CONNECTION',

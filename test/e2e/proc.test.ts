@@ -29,7 +29,7 @@ test('a parent and two children, each with a file of its own, write on without a
 
   const said = new Map(
     program.console.stdout.lines.flatMap((line) => [...line.matchAll(/^(\w+) ends after (\d+)$/g)]).map(
-      ([, name, count]) => [name, Number(count)],
+      ([, name, count]) => [name, Number(count)]
     ),
   );
   const [parent, ...children] = NAMES.map((name) => {

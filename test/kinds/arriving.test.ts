@@ -8,13 +8,16 @@ import { at, HOST } from '../support/kinds/facts';
 import { modestNeeds } from '../support/migration/arrivals';
 
 /** The kernel is left out: what else is called of the addon is a mistake. */
-jest.mock('../../src/native/index', () => ({
-  native: Object.fromEntries(
-    ['socketBind', 'tcpRevive', 'udpRevive', 'socketWriteOptions', 'acceptQueueFill', 'gateDropResets', 'closeFd',
-      'socketUnlock', 'socketLock', 'tcpRelease', 'tcpUnsave', 'diagConnectionInodes', 'socketRouteSource',
-      'socketDescribe'].map((name) => [name, jest.fn()]),
-  ),
-}));
+jest.mock(
+  '../../src/native/index',
+  () => ({
+    native: Object.fromEntries(
+      ['socketBind', 'tcpRevive', 'udpRevive', 'socketWriteOptions', 'acceptQueueFill', 'gateDropResets', 'closeFd',
+        'socketUnlock', 'socketLock', 'tcpRelease', 'tcpUnsave', 'diagConnectionInodes', 'socketRouteSource',
+        'socketDescribe'].map((name) => [name, jest.fn()]),
+    ),
+  }),
+);
 const kernel = jest.mocked(native);
 
 const RESETS_DROPPED = 99;

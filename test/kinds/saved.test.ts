@@ -61,9 +61,7 @@ describe('peers', () => {
 
   test('at loopback are told of the address that they have from now on', () => {
     const [local, remote] = [at('127.0.0.1', 4884), at('127.0.0.1', 50000)];
-    const neighbours = program({
-      connections: [tcp({}, { local, remote }), tcp({ inside: true }, { local, remote })],
-    });
+    const neighbours = program({ connections: [tcp({}, { local, remote }), tcp({ inside: true }, { local, remote })] });
     expect(movedPeers(savedPeers(neighbours), [B], HOST)).toEqual([{
       connection: { local, remote },
       to: { local: B, remote: at('10.0.0.1', 50000) },
@@ -85,28 +83,10 @@ describe('sockets, for people', () => {
     const queues = { sendQueue: 0, receiveQueue: 0, waiting: false };
     expect(socketSummaries(all)).toEqual([
       { innerPid: 2, fd: 3, state: 'LISTEN', local: at('0.0.0.0', 4884), remote: null, ...queues },
-      {
-        innerPid: 2,
-        fd: 4,
-        state: 'CLOSE_WAIT',
-        local: A,
-        remote: C,
-        sendQueue: 5,
-        receiveQueue: 7,
-        waiting: false,
-      },
+      { innerPid: 2, fd: 4, state: 'CLOSE_WAIT', local: A, remote: C, sendQueue: 5, receiveQueue: 7, waiting: false },
       { innerPid: 2, fd: 5, state: 'UDP', local: A, remote: C, ...queues, receiveQueue: 1 },
       { innerPid: 2, fd: 6, state: 'UDP', local: A, remote: null, ...queues },
-      {
-        innerPid: 2,
-        fd: 3,
-        state: 'ESTABLISHED',
-        local: A,
-        remote: C,
-        sendQueue: 1,
-        receiveQueue: 1,
-        waiting: true,
-      },
+      { innerPid: 2, fd: 3, state: 'ESTABLISHED', local: A, remote: C, sendQueue: 1, receiveQueue: 1, waiting: true },
     ]);
   });
 

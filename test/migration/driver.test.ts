@@ -34,7 +34,7 @@ async function run(table: Step<Story>[]) {
   const story: Story = [];
   const progress: string[] = [];
   const outcome = await runSteps(table, story, (step, state) => progress.push(`${step} ${state}`), log).catch(
-    (error: Error) => error,
+    (error: Error) => error
   );
   return { story, progress, outcome };
 }

@@ -6,10 +6,9 @@ import { compile } from '../support/compile.js';
 const cases = ['main', 'pair', 'pod', 'lock_cases', 'move_cases', 'half_closed_cases', 'socket_cases', 'udp_cases',
   'accept_queue_cases'];
 const rooms = ['kernel', 'socket', 'lookup', 'tcp', 'udp', 'accept'];
-const program = compile(
-  [...cases.map((name) => `test/native/programs/sockets/${name}.c`), ...rooms.map((name) => `native/${name}/`)],
-  ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
-);
+const program = compile([...cases.map((name) => `test/native/programs/sockets/${name}.c`), ...rooms.map((name) =>
+  `native/${name}/`
+)], ['-fsanitize=address,undefined', '-fno-sanitize-recover=all']);
 const names = execFileSync(program.path, ['list'], { encoding: 'utf8' }).trim().split('\n');
 
 afterAll(() => program.remove());

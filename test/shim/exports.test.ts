@@ -23,10 +23,7 @@ function dynamicSymbols(library: string): Symbol[] {
 function tableNames(): string[] {
   const macros = ['CALL(r, name, p, a)', 'VARIANT(r, name, of, p, a)', 'VARIADIC(r, name, p)'];
   const source = [...macros.map((macro) => `#define ${macro} name`), '#include "calls.h"'].join('\n');
-  const text = execFileSync('cc', ['-E', '-P', '-I', join(repo, 'preload'), '-'], {
-    input: source,
-    encoding: 'utf8',
-  });
+  const text = execFileSync('cc', ['-E', '-P', '-I', join(repo, 'preload'), '-'], { input: source, encoding: 'utf8' });
   return text.split(/\s+/).filter((name) => name !== '');
 }
 

@@ -37,7 +37,7 @@ const cutShort: Case[] = [
   ...['send', 'zerocopy', 'write', 'writev', 'sendmsg', 'sendmmsg', 'sendfile'].map((name) => ({ name, result: BULK })),
   { name: 'splice', result: PIPE },
   ...['waitall', 'waitall_parts', 'waitall_look', 'waitall_look_parts', 'lowat', 'lowat_read', 'lowat_readv'].map(
-    (name) => ({ name, result: 8 }),
+    (name) => ({ name, result: 8 })
   ),
 ];
 

@@ -58,7 +58,7 @@ class Console {
 
   textOf(name: 'stdout' | 'stderr'): string {
     return this.messages.map(
-      (message) => (message.type === 'output' && message.name === name ? message.data.toString('latin1') : ''),
+      (message) => (message.type === 'output' && message.name === name ? message.data.toString('latin1') : '')
     ).join('');
   }
 

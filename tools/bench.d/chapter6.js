@@ -22,10 +22,11 @@ function table61Table({ rows }) {
   const cells = ({ mean, variance, deviation }) => [mean, variance, deviation].map((value) => value.toFixed(3));
   const head = ['one socket, ms', 'trials', 'suspend and save: average', 'variance', 'deviation',
     'revive and resume: average', 'variance', 'deviation', 'worst case'];
-  return [head, ...rows.map(
-    ({ name, suspend, resume, worstCase }) => [name, whole(suspend.count), ...cells(suspend), ...cells(resume),
-      worstCase.toFixed(2)],
-  )];
+  return [head,
+    ...rows.map(
+      ({ name, suspend, resume, worstCase }) => [name, whole(suspend.count), ...cells(suspend), ...cells(resume),
+        worstCase.toFixed(2)]
+    )];
 }
 
 /** Whole times, as in the figures. */
@@ -97,7 +98,7 @@ function breakEvenTable(lines) {
     ({ what, ms, cases }) => [what, ms.toFixed(2),
       ...cases.map(({ packets, fewest, most }) =>
         `${packetsText(packets)} [${packetsText(fewest)}, ${packetsText(most)}]`
-      )],
+      )]
   );
   const thesis = packetsText((THESIS.costMs * 1000) / THESIS.savedUs);
   return [

@@ -40,7 +40,12 @@ function echoTimes({ sizes }) {
       height: 220,
       mark: { type: 'line', point: true },
       encoding: {
-        x: field('packets', 'quantitative', 'packets', logarithmic(values.map(({ packets }) => packets))),
+        x: field(
+          'packets',
+          'quantitative',
+          'packets',
+          logarithmic(values.map(({ packets }) => packets)),
+        ),
         y: field('ms', 'quantitative', 'time, ms', logarithmic(values.map(({ ms }) => ms))),
         color: colour(null),
       },
@@ -136,7 +141,12 @@ function trialTimes({ rows, values: { ours, criu } }) {
       width: 260,
       height: 200,
       encoding: {
-        x: field('ms', 'quantitative', 'ms', logarithmic(values.map(({ ms }) => ms))),
+        x: field(
+          'ms',
+          'quantitative',
+          'ms',
+          logarithmic(values.map(({ ms }) => ms)),
+        ),
         y: field('share', 'quantitative', 'share of the trials'),
         color: colour(null),
       },

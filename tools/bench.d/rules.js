@@ -50,8 +50,7 @@ const KINDS = [
   {
     name: 'three chains of type filter',
     group: 'three chains',
-    ruleset: (count) =>
-      prerouting([])
+    ruleset: (count) => prerouting([])
       + ['prerouting', 'input', 'output'].map((hook, one) => chain('filter', hook, times(share(count, one), accepted)))
         .join(''),
   },

@@ -27,12 +27,8 @@ function run(command, args, env = {}) {
 }
 
 rmSync(folder, { recursive: true, force: true });
-const status = run(
-  'jest',
-  ['--coverage', '--coverageProvider=v8', '--collectCoverageFrom=src/**/*.ts', '--coverageReporters=json',
-    `--coverageDirectory=${jest}`, ...process.argv.slice(2)],
-  { NODE_V8_COVERAGE: raw },
-);
+const status = run('jest', ['--coverage', '--coverageProvider=v8', '--collectCoverageFrom=src/**/*.ts',
+  '--coverageReporters=json', `--coverageDirectory=${jest}`, ...process.argv.slice(2)], { NODE_V8_COVERAGE: raw });
 const mapped = run('c8', ['report', '--temp-directory', raw, '--merge-async', '--all', '--include', 'src/**/*.ts',
   '--exclude-after-remap', '--reporter', 'json', '--reports-dir', processes]);
 rmSync(raw, { recursive: true });

@@ -138,7 +138,7 @@ class Lab {
     return [
       ...processes.map((pid) => `process ${pid} (${readOr('?', `/proc/${pid}/comm`).trim()})`),
       ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(this.prefix)).map(
-        (line) => `mount ${line}`,
+        (line) => `mount ${line}`
       ),
       ...[join(base, this.prefix),
         ...listOr([], join(base, '.ns')).filter((name) => name.startsWith(`${this.prefix}.`))].filter((path) =>

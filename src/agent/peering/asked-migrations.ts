@@ -45,10 +45,7 @@ export class AskedMigrations {
   private readonly listeners = new Map<string, Set<(answer: Answer) => void>>();
   private readonly conversations = new Set<{ stop(): void }>();
 
-  constructor(
-    private readonly host: Host,
-    private readonly segments: Segments,
-  ) {}
+  constructor(private readonly host: Host, private readonly segments: Segments) {}
 
   parties(role: Role, migration: string): Party[] {
     return [...(this.migrations.get(migrationName(role, migration))?.values() ?? [])];

@@ -64,11 +64,7 @@ export class Peering {
 
   /** Opens the raw sockets in this process's network namespace: needs CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF. */
   constructor({ native, clusterKey, log, programs, holdsDir = null, clock = systemClock }: PeeringOptions) {
-    const keyring = new Keyring({
-      clusterKey,
-      isAsking: (welcome) => this.asker.isAsking(welcome),
-      isOwnAddress,
-    });
+    const keyring = new Keyring({ clusterKey, isAsking: (welcome) => this.asker.isAsking(welcome), isOwnAddress });
     const host: Host = this.host = { native, clock, keyring, log, programs };
     const folder = (name: string): string | null => holdsDir && join(holdsDir, name);
     const segments = this.segments = new Segments(host, (segment) => this.onSegment(segment));
@@ -80,11 +76,7 @@ export class Peering {
     const owners = new Owners(host);
     const rebinder = new Rebinder(host, owners);
     const userTimeouts = new UserTimeouts(host, rebinder);
-    const holds = new Holds(host, {
-      owners,
-      userTimeouts,
-      files: new RecordFiles(host, folder('peers'), holdRecord),
-    });
+    const holds = new Holds(host, { owners, userTimeouts, files: new RecordFiles(host, folder('peers'), holdRecord) });
     const locks = this.locks = new Locks(host, { sockets, registrations, owners, holds, userTimeouts });
     this.suspendedPrograms = new SuspendedPrograms(host, {
       hello,

@@ -32,10 +32,7 @@ export class Segments {
   private readonly endpoints = new Map<string, InbandEndpoint>();
   private readonly lastSequences = new BoundedMap<string, Sequences>(MAX_REMEMBERED);
 
-  constructor(
-    private readonly host: Host,
-    onSegment: (segment: ArrivedSegment) => void,
-  ) {
+  constructor(private readonly host: Host, onSegment: (segment: ArrivedSegment) => void) {
     try {
       this.open(4, onSegment);
       this.open(6, onSegment);

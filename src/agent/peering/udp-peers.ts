@@ -69,7 +69,7 @@ export class UdpPeers {
     return new Map(
       known.map(
         ({ token, remote, peer: { movedTo } }) => [token,
-          movedTo !== null && endpointText(movedTo) === endpointText(remote) ? 'ok' : 'failed'],
+          movedTo !== null && endpointText(movedTo) === endpointText(remote) ? 'ok' : 'failed']
       ),
     );
   }
@@ -95,7 +95,7 @@ export class UdpPeers {
     }
     const inodes = connections.map((connection) =>
       (sockets.get(connection.local.port) ?? []).filter((socket) => isEndOf(socket.connection, connection)).map(
-        ({ inode }) => inode,
+        ({ inode }) => inode
       )
     );
     const busy = new Set(

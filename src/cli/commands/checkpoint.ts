@@ -8,20 +8,19 @@ import { openProgram } from '../local';
 import { count, duration, printJson, printLine, size } from '../print';
 
 export function checkpointCommand(program: Command, config: Config): void {
-  program
-    .command('checkpoint')
-    .description('stops a program and makes it a file; its peers hold until it is restored')
-    .argument('<id>', 'its id, or the start of it')
-    .requiredOption('--out <file>', 'the file, which must not be there yet, or a folder for it')
-    .option(
+  program.command('checkpoint').description('stops a program and makes it a file; its peers hold until it is restored')
+    .argument('<id>', 'its id, or the start of it').requiredOption(
+      '--out <file>',
+      'the file, which must not be there yet, or a folder for it',
+    ).option(
       '--hold <time>',
       'the peers hold so long: 90s, 30m, 2h, 7d; then its connections have failed',
       parseHold,
       DEFAULT_HOLD_MS,
-    )
-    .option('--leave-running', 'writes a copy; the program goes on, and its connections stay with it')
-    .option('--json', 'for scripts')
-    .action(
+    ).option('--leave-running', 'writes a copy; the program goes on, and its connections stay with it').option(
+      '--json',
+      'for scripts',
+    ).action(
       async (
         id: string,
         { out, hold, leaveRunning, json }: { out: string; hold: number; leaveRunning?: boolean; json?: boolean },

@@ -8,16 +8,15 @@ import { checkHost, type Finding } from '../check-host';
 import { printJson, printLine, printTable } from '../print';
 
 export function checkCommand(program: Command, config: Config, done: (status: number) => void): void {
-  program
-    .command('check')
-    .description('what this host can do, what is missing, and what to do about it')
-    .option('--json', 'for scripts')
-    .action(async ({ json }: { json?: boolean }) => {
-      const findings = await checkHost(config);
-      if (json === true) printJson(findings);
-      else printTable(['', 'WHAT', 'IS', 'TO DO'], findings.map(row));
-      done(findings.some(({ state }) => state === 'missing') ? 1 : 0);
-    });
+  program.command('check').description('what this host can do, what is missing, and what to do about it').option(
+    '--json',
+    'for scripts',
+  ).action(async ({ json }: { json?: boolean }) => {
+    const findings = await checkHost(config);
+    if (json === true) printJson(findings);
+    else printTable(['', 'WHAT', 'IS', 'TO DO'], findings.map(row));
+    done(findings.some(({ state }) => state === 'missing') ? 1 : 0);
+  });
 }
 
 function row({ state, what, is, todo }: Finding): string[] {
@@ -25,12 +24,11 @@ function row({ state, what, is, todo }: Finding): string[] {
 }
 
 export function keygenCommand(program: Command, config: Config): void {
-  program
-    .command('keygen')
-    .description('makes the cluster key; copy its file to every host that may send or take programs')
-    .action(() => {
-      mkdirSync(dirname(config.clusterKeyFile), { recursive: true, mode: 0o700 });
-      writeClusterKey(config.clusterKeyFile);
-      printLine(config.clusterKeyFile);
-    });
+  program.command('keygen').description(
+    'makes the cluster key; copy its file to every host that may send or take programs',
+  ).action(() => {
+    mkdirSync(dirname(config.clusterKeyFile), { recursive: true, mode: 0o700 });
+    writeClusterKey(config.clusterKeyFile);
+    printLine(config.clusterKeyFile);
+  });
 }

@@ -10,15 +10,13 @@ import { listPrograms, openProgram } from '../local';
 import { count, duration, printJson, printLine, printTable, size } from '../print';
 
 export function listCommand(program: Command, config: Config): void {
-  program
-    .command('ls')
-    .description('the programs of this host')
-    .option('--json', 'for scripts')
-    .action(async ({ json }: { json?: boolean }) => {
+  program.command('ls').description('the programs of this host').option('--json', 'for scripts').action(
+    async ({ json }: { json?: boolean }) => {
       const programs = await listPrograms(config);
       if (json === true) printJson(programs);
       else printTable(['ID', 'STATE', 'PID', 'CONNECTIONS', 'RUNNING FOR', 'COMMAND'], programs.map(row));
-    });
+    },
+  );
 }
 
 function row({ id, state, suspendedForMs, pid, connections, startedAt, command }: ProgramSummary): string[] {
@@ -27,19 +25,17 @@ function row({ id, state, suspendedForMs, pid, connections, startedAt, command }
 }
 
 export function inspectCommand(program: Command, config: Config): void {
-  program
-    .command('inspect')
-    .description("a program's processes, descriptors and sockets, and which peers can follow")
-    .argument('<id>', 'its id, or the start of it')
-    .option('--json', 'for scripts')
-    .action(async (id: string, { json }: { json?: boolean }) => {
-      const { summary, channel } = await openProgram(config, id);
-      const { inspection: seen } = expectType(await channel.request({ type: 'inspect' }), 'inspected');
-      channel.destroy();
-      const inspection = { ...seen, program: summary }; // the agent knows more of its state
-      if (json === true) printJson(inspection);
-      else showProgram(inspection);
-    });
+  program.command('inspect').description("a program's processes, descriptors and sockets, and which peers can follow")
+    .argument('<id>', 'its id, or the start of it').option('--json', 'for scripts').action(
+      async (id: string, { json }: { json?: boolean }) => {
+        const { summary, channel } = await openProgram(config, id);
+        const { inspection: seen } = expectType(await channel.request({ type: 'inspect' }), 'inspected');
+        channel.destroy();
+        const inspection = { ...seen, program: summary }; // the agent knows more of its state
+        if (json === true) printJson(inspection);
+        else showProgram(inspection);
+      },
+    );
 }
 
 function showProgram({ program, processes, sockets, reasons }: Inspection): void {
@@ -67,16 +63,15 @@ function showProgram({ program, processes, sockets, reasons }: Inspection): void
 }
 
 export function showCommand(program: Command, config: Config): void {
-  program
-    .command('show')
-    .description('what is in a checkpoint: processes, descriptors, connections, sizes; all of it is checked')
-    .argument('<file>', 'what migrun checkpoint wrote')
-    .option('--json', 'its manifest, for scripts')
-    .action(async (file: string, { json }: { json?: boolean }) => {
+  program.command('show').description(
+    'what is in a checkpoint: processes, descriptors, connections, sizes; all of it is checked',
+  ).argument('<file>', 'what migrun checkpoint wrote').option('--json', 'its manifest, for scripts').action(
+    async (file: string, { json }: { json?: boolean }) => {
       const image = await readImage(file, readClusterKey(config.clusterKeyFile));
       if (json === true) printJson(image.manifest);
       else showImage(image);
-    });
+    },
+  );
 }
 
 function showImage({ manifest, bytes }: Image): void {

@@ -7,21 +7,24 @@ import { openProgram } from '../local';
 import { count, lostText, printJson, printLine, printTable } from '../print';
 
 export function migrateCommand(program: Command, config: Config): void {
-  program
-    .command('migrate')
-    .description('moves a program to another host')
-    .argument('<id>', 'its id, or the start of it')
-    .requiredOption('--to <host>', 'the host to move to, where an agent runs')
-    .option('--port <port>', 'the port of the agent there', parsePort, config.port)
-    .option('--json', 'for scripts')
-    .action(async (id: string, { to, port, json }: { to: string; port: number; json?: boolean }) => {
+  program.command('migrate').description('moves a program to another host').argument(
+    '<id>',
+    'its id, or the start of it',
+  ).requiredOption('--to <host>', 'the host to move to, where an agent runs').option(
+    '--port <port>',
+    'the port of the agent there',
+    parsePort,
+    config.port,
+  ).option('--json', 'for scripts').action(
+    async (id: string, { to, port, json }: { to: string; port: number; json?: boolean }) => {
       const { summary, channel } = await openProgram(config, id);
       const quiet = json === true;
       const hint = 'see where the program is: migrun ls, here and there';
       const { report } = await awaitReport(channel, { type: 'migrate', to, port }, 'migrated', quiet, hint);
       if (quiet) printJson(report);
       else show(report, summary.command);
-    });
+    },
+  );
 }
 
 function show(

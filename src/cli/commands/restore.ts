@@ -22,19 +22,16 @@ interface Options {
 }
 
 export function restoreCommand(program: Command, config: Config, done: (status: number) => void): void {
-  program
-    .command('restore')
-    .description('lets a program go on from a file; its output, input and exit status are here, as with migrun --')
-    .argument('<file>', 'what migrun checkpoint wrote')
-    .option('--to <host>', 'the host to restore it on, where an agent runs (default: this one)')
-    .option('--port <port>', 'the port of the agent there', parsePort, config.port)
-    .option('-d, --detach', 'leave it alone once it runs')
-    .option(
-      '--again',
-      'also where it was restored there before, or some peers hold no more: their connections are lost',
-    )
-    .option('--json', 'for scripts; detaches')
-    .action(async (file: string, options: Options) => {
+  program.command('restore').description(
+    'lets a program go on from a file; its output, input and exit status are here, as with migrun --',
+  ).argument('<file>', 'what migrun checkpoint wrote').option(
+    '--to <host>',
+    'the host to restore it on, where an agent runs (default: this one)',
+  ).option('--port <port>', 'the port of the agent there', parsePort, config.port).option(
+    '-d, --detach',
+    'leave it alone once it runs',
+  ).option('--again', 'also where it was restored there before, or some peers hold no more: their connections are lost')
+    .option('--json', 'for scripts; detaches').action(async (file: string, options: Options) => {
       done(await restore(config, file, options));
     });
 }
@@ -89,11 +86,7 @@ function follow(config: Config, { state, manifest }: Image, place: { host: strin
     manifest.program.id,
     token,
     manifest.terminal && process.stdin.isTTY && process.stdout.isTTY,
-    {
-      stdout: stdout.acknowledged,
-      stderr: stderr.acknowledged,
-      input: received,
-    },
+    { stdout: stdout.acknowledged, stderr: stderr.acknowledged, input: received },
   );
   return console.run({ kind: 'host', ...place });
 }

@@ -8,13 +8,10 @@ import { ensureAgent } from '../local';
 import { note } from '../print';
 
 export function runCommand(program: Command, config: Config, done: (status: number) => void): void {
-  program
-    .command('run')
-    .description("runs a program that can move (short: migrun -- command); its exit status is the program's")
-    .argument('<command...>', 'the command and its arguments')
-    .option('-q, --quiet', "do not print the program's id")
-    .passThroughOptions()
-    .action(async (command: string[], { quiet }: { quiet?: boolean }) => {
+  program.command('run').description(
+    "runs a program that can move (short: migrun -- command); its exit status is the program's",
+  ).argument('<command...>', 'the command and its arguments').option('-q, --quiet', "do not print the program's id")
+    .passThroughOptions().action(async (command: string[], { quiet }: { quiet?: boolean }) => {
       done(await run(config, command, quiet === true));
     });
 }

@@ -10,47 +10,41 @@ import { count, duration, printJson, printLine } from '../print';
 const SUSPEND_TIMEOUT_MS = 30_000;
 
 export function suspendCommand(program: Command, config: Config): void {
-  program
-    .command('suspend')
-    .description("holds a program's connections at both ends, where they are; the programs run on")
-    .argument('<id>', 'its id, or the start of it')
-    .option(
-      '--hold <time>',
-      'at most so long: 90s, 30m, 2h, 7d; then they go on by themselves',
-      parseHold,
-      DEFAULT_HOLD_MS,
-    )
-    .option('--json', 'for scripts')
-    .action(async (id: string, { hold, json }: { hold: number; json?: boolean }) => {
-      const { id: program } = await findProgram(config, id);
-      const { report } = expectType(
-        await askAgent(config, { type: 'suspend-program', program, holdMs: hold }, SUSPEND_TIMEOUT_MS),
-        'suspend-report',
+  program.command('suspend').description(
+    "holds a program's connections at both ends, where they are; the programs run on",
+  ).argument('<id>', 'its id, or the start of it').option(
+    '--hold <time>',
+    'at most so long: 90s, 30m, 2h, 7d; then they go on by themselves',
+    parseHold,
+    DEFAULT_HOLD_MS,
+  ).option('--json', 'for scripts').action(async (id: string, { hold, json }: { hold: number; json?: boolean }) => {
+    const { id: program } = await findProgram(config, id);
+    const { report } = expectType(
+      await askAgent(config, { type: 'suspend-program', program, holdMs: hold }, SUSPEND_TIMEOUT_MS),
+      'suspend-report',
+    );
+    if (json === true) printJson(report);
+    else printLine(
+        `${report.program}: ${count(report.connections.length, 'connection')} held for ${
+          duration(report.leftMs)
+        }; go on with: migrun resume ${report.program}`,
       );
-      if (json === true) printJson(report);
-      else printLine(
-          `${report.program}: ${count(report.connections.length, 'connection')} held for ${
-            duration(report.leftMs)
-          }; go on with: migrun resume ${report.program}`,
-        );
-    });
+  });
 }
 
 export function resumeCommand(program: Command, config: Config): void {
-  program
-    .command('resume')
-    .description('ends what `migrun suspend` began: both ends of each connection go on at once')
-    .argument('<id>', 'its id, or the start of it')
-    .option('--json', 'for scripts')
-    .action(async (id: string, { json }: { json?: boolean }) => {
-      const { id: program } = await findProgram(config, id);
-      const { report } = expectType(
-        await askAgent(config, { type: 'resume-program', program }, SUSPEND_TIMEOUT_MS),
-        'suspend-report',
-      );
-      if (json === true) printJson(report);
-      else showResumed(report);
-    });
+  program.command('resume').description('ends what `migrun suspend` began: both ends of each connection go on at once')
+    .argument('<id>', 'its id, or the start of it').option('--json', 'for scripts').action(
+      async (id: string, { json }: { json?: boolean }) => {
+        const { id: program } = await findProgram(config, id);
+        const { report } = expectType(
+          await askAgent(config, { type: 'resume-program', program }, SUSPEND_TIMEOUT_MS),
+          'suspend-report',
+        );
+        if (json === true) printJson(report);
+        else showResumed(report);
+      },
+    );
 }
 
 function showResumed({ program, connections }: SuspendReport): void {

@@ -181,10 +181,7 @@ export const acceptQueues = defineTravellingKind({
 class Trust {
   private isGiven = false;
 
-  constructor(
-    private readonly program: string,
-    private readonly agent: AgentLink,
-  ) {}
+  constructor(private readonly program: string, private readonly agent: AgentLink) {}
 
   async begin(connections: readonly Waiting[]): Promise<void> {
     this.isGiven = true;

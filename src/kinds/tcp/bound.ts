@@ -16,12 +16,7 @@ import type { NewAddresses } from '../new-addresses';
 import { distinct } from '../sockets/options';
 import { addressFamily } from './saved-socket';
 
-const wanted = z.object({
-  family: z.int(),
-  local: endpoint,
-  listens: z.boolean(),
-  options: z.array(socketOption),
-});
+const wanted = z.object({ family: z.int(), local: endpoint, listens: z.boolean(), options: z.array(socketOption) });
 type Wanted = z.infer<typeof wanted>;
 
 /** One that CRIU leaves without a name. */

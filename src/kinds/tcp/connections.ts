@@ -214,13 +214,7 @@ export function savedPeer({ local, remote, sndUna, rcvNxt }: SavedSocket): Saved
 }
 
 export function summaryOf({ state, local, remote, sendQueue, receiveQueue }: SavedSocket) {
-  return {
-    state: tcpStateName(state),
-    local,
-    remote,
-    sendQueue: sendQueue.length,
-    receiveQueue: receiveQueue.length,
-  };
+  return { state: tcpStateName(state), local, remote, sendQueue: sendQueue.length, receiveQueue: receiveQueue.length };
 }
 
 interface PickedUp {

@@ -28,13 +28,7 @@ export const savedSocket = z.object({
   mssClamp: z.int().min(0).max(65535),
   reuseAddress: z.boolean(),
   timestamp: sequence,
-  window: z.object({
-    sndWl1: sequence,
-    sndWnd: sequence,
-    maxWindow: sequence,
-    rcvWnd: sequence,
-    rcvWup: sequence,
-  }),
+  window: z.object({ sndWl1: sequence, sndWnd: sequence, maxWindow: sequence, rcvWnd: sequence, rcvWup: sequence }),
 }) satisfies z.ZodType<SavedSocket>;
 
 const end = { address: '::', port: 1 };

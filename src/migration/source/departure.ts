@@ -35,11 +35,7 @@ export class Departure implements LeavingProgram {
   /** Given when all of it has been read. */
   state: MovingState | undefined;
 
-  constructor(
-    readonly program: MovingProgram,
-    readonly tools: MigrationTools,
-    readonly journal: Journal,
-  ) {
+  constructor(readonly program: MovingProgram, readonly tools: MigrationTools, readonly journal: Journal) {
     this.folder = join(tools.config.runDir, 'migrations', this.migration);
     this.peers = new Peers(this.migration, program.identity.group, tools);
     this.received = new ReceivedByOthers(this.peers.locked);

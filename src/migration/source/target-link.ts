@@ -24,11 +24,7 @@ export class TargetLink {
   /** When the target said that the program runs there; of performance.now(). */
   runsAt: number | undefined;
 
-  constructor(
-    private readonly config: Config,
-    readonly to: Address,
-    private readonly migration: string,
-  ) {}
+  constructor(private readonly config: Config, readonly to: Address, private readonly migration: string) {}
 
   /** Throws what `connect` does, and what keeps the target from taking a program. */
   async open(program: string): Promise<void> {
@@ -41,11 +37,7 @@ export class TargetLink {
       channel.destroy();
       throw error;
     }
-    this.opened = {
-      channel: channel.withSchema(supervisorMessage),
-      address: remoteAddress,
-      ownAddress: localAddress,
-    };
+    this.opened = { channel: channel.withSchema(supervisorMessage), address: remoteAddress, ownAddress: localAddress };
   }
 
   get channel(): Channel<SupervisorMessage> {

@@ -56,10 +56,7 @@ export class Channel<Message extends TypedMessage> {
   private ending: { error: MigrunError | null } | undefined;
 
   /** Takes the stream over. `schema` checks whatever arrives: a union by `type`. */
-  constructor(
-    private readonly stream: Duplex,
-    private readonly schema: z.ZodType<Message>,
-  ) {
+  constructor(private readonly stream: Duplex, private readonly schema: z.ZodType<Message>) {
     this.frames = new FrameReader(stream);
     stream.on('error', (error) => this.finish(error));
     this.closed = new Promise((resolve) => {

@@ -41,9 +41,9 @@ export function encodeFailure({ code, message, hint }: MigrunError): z.infer<typ
 }
 
 /** The schema of bytes in a message; gives a Buffer. */
-export const bytesSchema = z
-  .instanceof(Uint8Array)
-  .transform((bytes): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+export const bytesSchema = z.instanceof(Uint8Array).transform((bytes): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+);
 
 const envelopeSchema = z.tuple([z.enum(ENVELOPE_KINDS), z.int().min(0).max(0xffffffff), z.unknown()]);
 

@@ -55,17 +55,14 @@ export async function listen<Message extends TypedMessage>(options: ListenOption
 
   tls.on('tlsClientError', (error, socket) => refused(socket, error));
   tls.on('secureConnection', (socket) => {
-    welcome(socket, options).then(
-      (arrived) => {
-        strangers.release(socket);
-        options.onChannel(arrived);
-      },
-      (error: unknown) => {
-        refused(socket, error);
-        // Not destroyed: our hello must get there, for the other side to see what is wrong.
-        socket.end();
-      },
-    );
+    welcome(socket, options).then((arrived) => {
+      strangers.release(socket);
+      options.onChannel(arrived);
+    }, (error: unknown) => {
+      refused(socket, error);
+      // Not destroyed: our hello must get there, for the other side to see what is wrong.
+      socket.end();
+    });
   });
 
   const door = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });

@@ -19,15 +19,13 @@ export const arrival = z.object({
   /** By kind, in the kind's own schema (src/kinds), what the program needs there. */
   needs: z.record(z.string().max(32), z.unknown()),
   /** Where it comes out of one: who is to hold its connections. */
-  checkpoint: z
-    .object({
-      id: hexId,
-      tickets: z.array(peerTicket),
-      peers: z.array(z.object({ connection, sndUna: sequence, rcvNxt: sequence })),
-      /** That some peers hold no more, or that it was restored here before, is no reason against it. */
-      again: z.boolean(),
-    })
-    .nullable(),
+  checkpoint: z.object({
+    id: hexId,
+    tickets: z.array(peerTicket),
+    peers: z.array(z.object({ connection, sndUna: sequence, rcvNxt: sequence })),
+    /** That some peers hold no more, or that it was restored here before, is no reason against it. */
+    again: z.boolean(),
+  }).nullable(),
 });
 export type Arrival = z.infer<typeof arrival>;
 

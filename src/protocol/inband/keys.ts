@@ -84,12 +84,10 @@ function agree(privateKey: KeyObject, peerPublicKey: Buffer): Buffer {
 }
 
 function hkdf(secret: Buffer, salt: Buffer, info: readonly (string | Buffer)[]): Buffer {
-  const joined = Buffer.concat(
-    info.flatMap((piece) => {
-      const bytes = Buffer.from(piece as string);
-      return [lengthPrefix(bytes), bytes];
-    }),
-  );
+  const joined = Buffer.concat(info.flatMap((piece) => {
+    const bytes = Buffer.from(piece as string);
+    return [lengthPrefix(bytes), bytes];
+  }));
   return Buffer.from(hkdfSync('sha256', secret, salt, joined, KEY_BYTES));
 }
 

@@ -16,11 +16,7 @@ export class Pair {
   private readonly checker: StampChecker;
 
   /** Throws MalformedMessage where the other's public key is none. */
-  constructor(
-    readonly own: KeyPair,
-    readonly peerPublicKey: Buffer,
-    clusterKey: Buffer | null,
-  ) {
+  constructor(readonly own: KeyPair, readonly peerPublicKey: Buffer, clusterKey: Buffer | null) {
     this.peerId = keyId(peerPublicKey);
     this.key = derivePairKey(own, peerPublicKey, clusterKey);
     this.sendingKey = deriveSendingKey(this.key, own.publicKey);

@@ -9,11 +9,10 @@ export const ANSWER_WINDOW = 32;
 export function splitIntoParts<Entry>(entries: readonly Entry[], perPart: number): Part<Entry>[] {
   const parts = Math.max(1, Math.ceil(entries.length / perPart));
   if (parts > MAX_PARTS) throw new RangeError(`${entries.length} entries need more than ${MAX_PARTS} parts`);
-  return Array.from({ length: parts }, (_unused, part) => ({
-    part,
-    parts,
-    entries: entries.slice(part * perPart, (part + 1) * perPart),
-  }));
+  return Array.from(
+    { length: parts },
+    (_unused, part) => ({ part, parts, entries: entries.slice(part * perPart, (part + 1) * perPart) }),
+  );
 }
 
 /** What is sent now in answer to a request that says it has all parts below `from`. */

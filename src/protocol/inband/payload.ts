@@ -116,13 +116,17 @@ function decodeIntroduce(reader: Reader, group: string): Introduce {
   const address = decodeAddress(reader);
   const peerAddress = decodeAddress(reader);
   const { part, parts } = decodePart(reader);
-  const entries = decodeEntries(reader, INTRODUCE_ENTRY, () => ({
-    token: reader.hex(TOKEN_BYTES),
-    port: reader.u16(),
-    peerPort: reader.u16(),
-    sndUna: reader.u32(),
-    rcvNxt: reader.u32(),
-  }));
+  const entries = decodeEntries(
+    reader,
+    INTRODUCE_ENTRY,
+    () => ({
+      token: reader.hex(TOKEN_BYTES),
+      port: reader.u16(),
+      peerPort: reader.u16(),
+      sndUna: reader.u32(),
+      rcvNxt: reader.u32(),
+    }),
+  );
   return { type: 'introduce', group, nonce, address, peerAddress, part, parts, entries };
 }
 
@@ -138,11 +142,11 @@ function encodeLocked(writer: Writer, message: Locked): Buffer {
 function decodeLocked(reader: Reader, migration: string): Locked {
   const round = reader.u16();
   const { part, parts } = decodePart(reader);
-  const entries = decodeEntries(reader, LOCKED_ENTRY, () => ({
-    token: reader.hex(TOKEN_BYTES),
-    status: decodeStatus(reader),
-    rcvNxt: reader.u32(),
-  }));
+  const entries = decodeEntries(
+    reader,
+    LOCKED_ENTRY,
+    () => ({ token: reader.hex(TOKEN_BYTES), status: decodeStatus(reader), rcvNxt: reader.u32() }),
+  );
   return { type: 'locked', migration, round, part, parts, entries };
 }
 
@@ -160,11 +164,11 @@ function decodeResume(reader: Reader, migration: string): Resume {
   const address = decodeAddress(reader);
   const peerAddress = decodeAddress(reader);
   const { part, parts } = decodePart(reader);
-  const entries = decodeEntries(reader, RESUME_ENTRY, () => ({
-    token: reader.hex(TOKEN_BYTES),
-    port: reader.u16(),
-    peerHas: reader.u32(),
-  }));
+  const entries = decodeEntries(
+    reader,
+    RESUME_ENTRY,
+    () => ({ token: reader.hex(TOKEN_BYTES), port: reader.u16(), peerHas: reader.u32() }),
+  );
   return { type: 'resume', migration, group, address, peerAddress, part, parts, entries };
 }
 

@@ -27,10 +27,7 @@ export type Refusal = 'not authenticated' | 'replayed';
  * goes on after a restart with a key it had kept must start above all that it used.
  */
 export class Stamper {
-  constructor(
-    private readonly key: Buffer,
-    private counter = 0n,
-  ) {}
+  constructor(private readonly key: Buffer, private counter = 0n) {}
 
   stamp(parts: readonly Buffer[]): Stamp {
     this.counter += 1n;

@@ -63,12 +63,10 @@ async function connect({ kind, role }: (typeof instances)[number], slot: number)
 
 /** Of every instance that has not failed yet; what it throws is kept for its test. */
 async function forEach(step: (instance: (typeof instances)[number], index: number) => Promise<void>): Promise<void> {
-  await Promise.all(
-    instances.map(async (instance, index) => {
-      if (failures.has(instance.title)) return;
-      await step(instance, index).catch((error: unknown) => failures.set(instance.title, String(error)));
-    }),
-  );
+  await Promise.all(instances.map(async (instance, index) => {
+    if (failures.has(instance.title)) return;
+    await step(instance, index).catch((error: unknown) => failures.set(instance.title, String(error)));
+  }));
 }
 
 async function expectStates(when: string, statesOf: (one: ConnectionCase) => readonly string[]): Promise<void> {

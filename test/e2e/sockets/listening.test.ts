@@ -94,10 +94,7 @@ class Listening {
   private readonly set: number;
   private waits: Promise<string> | undefined;
 
-  constructor(
-    private readonly one: ListeningCase,
-    private readonly slot: number,
-  ) {
+  constructor(private readonly one: ListeningCase, private readonly slot: number) {
     this.port = 5000 + slot;
     this.connection = 500 + slot;
     this.set = 1000 + slot;

@@ -92,7 +92,7 @@ describe('options', () => {
 
   test.each(sockets.map(({ name }) => name))('whatever else there is of %s', (name) => {
     const differences = [...before.get(name)!].filter(([option, value]) => after.get(name)?.get(option) !== value).map(
-      ([option]) => option,
+      ([option]) => option
     );
     expect(differences.filter((option) => !STATES.has(option) && !(name.endsWith('false') && TUNED.has(option))))
       .toEqual([]);

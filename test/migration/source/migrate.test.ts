@@ -6,11 +6,14 @@ import { examine, startCriu } from '../../../src/migration/source/preflight';
 import { rehearseTransfer } from '../../../src/migration/source/rehearsal';
 import { facts } from '../../support/kinds/facts';
 
-jest.mock('../../../src/migration/source/preflight', () => ({
-  ...jest.requireActual<object>('../../../src/migration/source/preflight'),
-  examine: jest.fn(),
-  startCriu: jest.fn(),
-}));
+jest.mock(
+  '../../../src/migration/source/preflight',
+  () => ({
+    ...jest.requireActual<object>('../../../src/migration/source/preflight'),
+    examine: jest.fn(),
+    startCriu: jest.fn(),
+  }),
+);
 jest.mock('../../../src/migration/source/rehearsal', () => ({ rehearseTransfer: jest.fn() }));
 
 const [preflight] = MIGRATION_STEPS;

@@ -6,11 +6,14 @@ import { native } from '../../../src/native';
 import { connected } from '../../support/kinds/facts';
 
 /** The kernel is left out. */
-jest.mock('../../../src/native/index', () => ({
-  native: Object.fromEntries(
-    ['socketCollect', 'socketLock', 'socketUnlock', 'closeFd', 'socketTcpStates'].map((name) => [name, jest.fn()]),
-  ),
-}));
+jest.mock(
+  '../../../src/native/index',
+  () => ({
+    native: Object.fromEntries(
+      ['socketCollect', 'socketLock', 'socketUnlock', 'closeFd', 'socketTcpStates'].map((name) => [name, jest.fn()]),
+    ),
+  }),
+);
 jest.mock('../../../src/program/pod', () => ({ pidsOf: () => [502], innerPids: () => new Map([[502, 2]]) }));
 const kernel = jest.mocked(native);
 

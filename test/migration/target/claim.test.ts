@@ -67,13 +67,12 @@ test('what a restore claims it renews and gives back in its own name', async () 
   await judgeCheckpoint(arrival, tools, journal);
   await renewClaim(arrival, tools);
   await giveBack(arrival, tools);
-  expect(
-    asked.map((message) => message.type === 'claim' && [message.migration, message.restore, message.leaseMs > 0]),
-  ).toEqual([
-    [CHECKPOINT, arrival.migration, true],
-    [CHECKPOINT, arrival.migration, true],
-    [CHECKPOINT, arrival.migration, false],
-  ]);
+  expect(asked.map((message) => message.type === 'claim' && [message.migration, message.restore, message.leaseMs > 0]))
+    .toEqual([
+      [CHECKPOINT, arrival.migration, true],
+      [CHECKPOINT, arrival.migration, true],
+      [CHECKPOINT, arrival.migration, false],
+    ]);
 });
 
 test('a program that moves, and a checkpoint without connections, ask nobody', async () => {

@@ -5,11 +5,8 @@ import { type InbandEndpoint, type InbandSegment, native } from '../../../src/na
 import { compile } from '../../support/compile.js';
 import { until } from '../../support/until.js';
 
-const program = compile(
-  ['test/native/programs/fuzz_inband_datagram.c', 'native/inband/', 'native/socket/address.c',
-    'native/socket/headers.c'],
-  ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
-);
+const program = compile(['test/native/programs/fuzz_inband_datagram.c', 'native/inband/', 'native/socket/address.c',
+  'native/socket/headers.c'], ['-fsanitize=address,undefined', '-fno-sanitize-recover=all']);
 
 afterAll(() => program.remove());
 

@@ -1,11 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { compile } from '../../support/compile.js';
 
-const program = compile(
-  ['test/native/programs/fuzz_inband.c', 'native/inband/packet.c', 'native/socket/address.c',
-    'native/socket/headers.c'],
-  ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
-);
+const program = compile(['test/native/programs/fuzz_inband.c', 'native/inband/packet.c', 'native/socket/address.c',
+  'native/socket/headers.c'], ['-fsanitize=address,undefined', '-fno-sanitize-recover=all']);
 
 afterAll(() => program.remove());
 

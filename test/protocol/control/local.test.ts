@@ -89,12 +89,11 @@ describe('serve', () => {
   });
 
   test('what the handler throws is the answer, and the channel lives on', async () => {
-    await listen(
-      ({
-        message,
-      }) => (message.type === 'list'
-        ? Promise.reject(new MigrunError('E_BUSY', 'not now', { hint: 'later' }))
-        : Promise.resolve(done)),
+    await listen(({
+      message,
+    }) => (message.type === 'list'
+      ? Promise.reject(new MigrunError('E_BUSY', 'not now', { hint: 'later' }))
+      : Promise.resolve(done))
     );
     const channel = await open();
     await expect(channel.request({ type: 'list' })).rejects.toMatchObject({
@@ -122,13 +121,10 @@ describe('serve', () => {
 
   test('data comes in its place among the messages', async () => {
     const story: string[] = [];
-    await listen(
-      ({ message }) => {
-        story.push(message.type);
-        return Promise.resolve(done);
-      },
-      (data) => story.push(data.toString()),
-    );
+    await listen(({ message }) => {
+      story.push(message.type);
+      return Promise.resolve(done);
+    }, (data) => story.push(data.toString()));
     const channel = await open();
     await channel.send({ type: 'list' });
     await channel.sendData(Buffer.from('one'));

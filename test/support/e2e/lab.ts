@@ -85,17 +85,14 @@ export function useLab(): Lab {
 
 /** Where programs' cgroups are made, on all hosts of one machine. */
 export function cgroupRoot(): string {
-  const mount = readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' '))
-    .find((fields) => fields[2] === 'cgroup2')?.[1];
+  const mount = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' ')).find((fields) =>
+    fields[2] === 'cgroup2'
+  )?.[1];
   return join(mount!, 'migrun');
 }
 
 /** The cgroups of one program on all hosts: <id> where it was started, <id>-<migration> where it arrived. */
 export function cgroupsOf(program: string): string[] {
   const root = cgroupRoot();
-  return readdirSync(root)
-    .filter((name) => name.startsWith(program))
-    .map((name) => join(root, name));
+  return readdirSync(root).filter((name) => name.startsWith(program)).map((name) => join(root, name));
 }

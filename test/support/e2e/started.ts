@@ -18,11 +18,7 @@ export class Started {
   readonly ended: Promise<Ended>;
   readonly child: ChildProcess;
 
-  constructor(
-    private readonly command: readonly string[],
-    env: NodeJS.ProcessEnv,
-    output: OutputKind,
-  ) {
+  constructor(private readonly command: readonly string[], env: NodeJS.ProcessEnv, output: OutputKind) {
     const [file, ...args] = command as [string, ...string[]];
     this.child = spawn(file, args, { stdio: 'pipe', env });
     const describe = (): string => this.describe();

@@ -17,10 +17,7 @@ export class Text {
   private rest = '';
   private ended = false;
 
-  constructor(
-    stream: Readable,
-    private readonly describe: () => string,
-  ) {
+  constructor(stream: Readable, private readonly describe: () => string) {
     stream.setEncoding('utf8');
     stream.on('data', (data: string) => {
       this.raw += data;

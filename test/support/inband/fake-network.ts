@@ -50,11 +50,7 @@ export interface Weather {
 export class FakeNetwork {
   sent = 0;
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly random: Random,
-    private readonly weather: Weather,
-  ) {}
+  constructor(private readonly clock: Clock, private readonly random: Random, private readonly weather: Weather) {}
 
   send(deliver: () => void): void {
     this.sent += 1;

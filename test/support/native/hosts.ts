@@ -14,10 +14,7 @@ export class Host {
   readonly segments: InbandSegment[] = [];
   private readonly child: Child;
 
-  constructor(
-    private readonly namespace: Namespace,
-    readonly addresses: readonly string[],
-  ) {
+  constructor(private readonly namespace: Namespace, readonly addresses: readonly string[]) {
     this.child = new Child(namespace, join(repo, 'test/native/programs/inband_host.js'), (news) => this.hear(news));
   }
 

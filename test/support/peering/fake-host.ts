@@ -84,7 +84,7 @@ export class FakeHost {
             connection: { local, remote },
             unacknowledged: 0,
             hasKeys: false,
-          }),
+          })
         ),
       udpReconnect: (fd, remote) => {
         const socket = this.socket(fd);

@@ -52,14 +52,7 @@ export const introduce = (from: Child, connections: Connection[], deadlineMs = A
   from.call<IntroducedPeer[]>('ask', 'introduce', { group: GROUP, connections, deadlineMs });
 
 export const lock = ({ source, connections, migration }: Scene, leaseMs: number, round = 1, deadlineMs = ANSWER_MS) =>
-  source.call<LockedPeer[]>('ask', 'lock', {
-    migration,
-    group: GROUP,
-    connections,
-    leaseMs,
-    round,
-    deadlineMs,
-  });
+  source.call<LockedPeer[]>('ask', 'lock', { migration, group: GROUP, connections, leaseMs, round, deadlineMs });
 
 export const statuses = (list: readonly { status: string }[]) => [...new Set(list.map(({ status }) => status))];
 

@@ -104,10 +104,7 @@ export class Listener {
   readonly pieces: { position: number; data: string }[] = [];
   ends = 0;
 
-  constructor(
-    readonly output: Output,
-    position = 0,
-  ) {
+  constructor(readonly output: Output, position = 0) {
     output.onData = (data, at) => this.pieces.push({ position: at, data: data.toString('latin1') });
     output.onEnd = () => this.ends++;
     output.attach(position);

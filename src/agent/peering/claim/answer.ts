@@ -21,10 +21,7 @@ interface ClaimAnswererParts {
 }
 
 export class ClaimAnswerer {
-  constructor(
-    private readonly host: Host,
-    private readonly parts: ClaimAnswererParts,
-  ) {}
+  constructor(private readonly host: Host, private readonly parts: ClaimAnswererParts) {}
 
   onClaim(message: Claim, move: Move, segment: ArrivedSegment): void {
     const { migration, nonce, from } = message;

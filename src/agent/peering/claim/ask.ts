@@ -39,9 +39,9 @@ async function claimAt(
   const { answers, complete } = await migrations.converse<Held>(move, {
     deadlineMs,
     requests: 1,
-    carriers: connections
-      .filter(({ connection }) => affected.has(connectionName(connection)))
-      .map(({ to, sndUna, rcvNxt }) => ({ ...to, at: { sndUna, rcvNxt } })),
+    carriers: connections.filter(({ connection }) => affected.has(connectionName(connection))).map(
+      ({ to, sndUna, rcvNxt }) => ({ ...to, at: { sndUna, rcvNxt } })
+    ),
     request: (_one, from) => move.seal({ type: 'claim', migration, restore, leaseMs, nonce, from }),
     onAnswer: (message, conversation) => {
       if (message.type === 'held' && message.nonce === nonce)

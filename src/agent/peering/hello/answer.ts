@@ -37,10 +37,7 @@ export class HelloAnswerer {
   private waiting = new Map<string, Asked>();
   private waitMs = MIN_WAIT_MS;
 
-  constructor(
-    private readonly host: Host,
-    private readonly parts: HelloAnswererParts,
-  ) {}
+  constructor(private readonly host: Host, private readonly parts: HelloAnswererParts) {}
 
   onHello(hello: Hello, pair: Pair, proved: boolean, segment: ArrivedSegment): void {
     const { group, token } = hello;

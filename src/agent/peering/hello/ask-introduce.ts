@@ -22,10 +22,7 @@ export class IntroduceAsker {
   private readonly running = new Map<string, Conversation<Introduced>>();
   private closed = false;
 
-  constructor(
-    private readonly host: Host,
-    private readonly segments: Segments,
-  ) {}
+  constructor(private readonly host: Host, private readonly segments: Segments) {}
 
   /** By token, what became of those that were answered for. All are between the same two addresses. */
   async introduce(
@@ -53,7 +50,7 @@ export class IntroduceAsker {
             peerPort: remote.port,
             sndUna,
             rcvNxt,
-          }),
+          })
         );
         this.segments.sendOnOne(
           pair.seal({ type: 'introduce', group, nonce, ...addresses, part, parts: parts.length, entries }),

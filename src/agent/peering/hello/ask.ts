@@ -40,10 +40,7 @@ export class HelloAsker {
   private readonly introduceAsker: IntroduceAsker;
   private closed = false;
 
-  constructor(
-    private readonly host: Host,
-    private readonly segments: Segments,
-  ) {
+  constructor(private readonly host: Host, private readonly segments: Segments) {
     this.introduceAsker = new IntroduceAsker(host, segments);
   }
 
@@ -105,22 +102,19 @@ export class HelloAsker {
     const agent = greeted.find((each) => each.agent !== '')?.agent;
     const pair = others[0] === undefined ? undefined : this.pairsByAddress.get(onTheWire(others[0]).remote.address);
     if (agent === undefined || pair?.peerId !== agent) {
-      return [...greeted, ...others.map((connection) => ({
-        connection,
-        status: 'no-agent' as const,
-        agent: '',
-        token: this.acquaint(group, onTheWire(connection)).token,
-      }))];
+      return [...greeted,
+        ...others.map((connection) => ({
+          connection,
+          status: 'no-agent' as const,
+          agent: '',
+          token: this.acquaint(group, onTheWire(connection)).token,
+        }))];
     }
     return [...greeted, ...(await this.introduceTogether(group, pair, others, deadlineMs))];
   }
 
   /** Each connection says its own HELLO. */
-  private greet(
-    group: string,
-    connections: readonly Connection[],
-    deadlineMs: number,
-  ): Promise<IntroducedPeer[]> {
+  private greet(group: string, connections: readonly Connection[], deadlineMs: number): Promise<IntroducedPeer[]> {
     const [first, ...others] = connections.map((connection) => () => this.introduceOne(group, connection, deadlineMs));
     if (first === undefined) return Promise.resolve([]);
     const leading = first();

@@ -40,10 +40,7 @@ interface HoldsParts {
 }
 
 export class Holds {
-  constructor(
-    private readonly host: Host,
-    private readonly parts: HoldsParts,
-  ) {}
+  constructor(private readonly host: Host, private readonly parts: HoldsParts) {}
 
   /** To be called when connections were just locked for this time, the first time or again. A short lock is no hold. */
   begin(lock: Lock, leaseMs: number): void {

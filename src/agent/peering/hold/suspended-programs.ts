@@ -78,10 +78,7 @@ export class SuspendedPrograms {
   /** By group; "beginning" while the peers are being asked. */
   private readonly programs = new Map<string, SuspendedProgram | 'beginning'>();
 
-  constructor(
-    private readonly host: Host,
-    private readonly parts: SuspendedProgramsParts,
-  ) {
+  constructor(private readonly host: Host, private readonly parts: SuspendedProgramsParts) {
     for (const record of parts.files.read()) this.takeUp(record);
   }
 
@@ -194,10 +191,7 @@ export class SuspendedPrograms {
   }
 
   /** Our ends, locked and held; or why one cannot be. */
-  private lock(
-    connections: readonly Connection[],
-    leaseMs: number,
-  ): (WithDescriptor<LockedConnection> | PeerStatus)[] {
+  private lock(connections: readonly Connection[], leaseMs: number): (WithDescriptor<LockedConnection> | PeerStatus)[] {
     const { sockets, userTimeouts } = this.parts;
     const taken = sockets.take(connections.map((connection) => ({ connection, location: null })));
     const ends = taken.map((one, index) => (typeof one === 'string' ? one : ourEnd(connections[index]!, one)));

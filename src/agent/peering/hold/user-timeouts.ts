@@ -15,10 +15,7 @@ import type { Rebinder } from '../rebind/rebind';
 type Open = WithDescriptor<LockedConnection>;
 
 export class UserTimeouts {
-  constructor(
-    private readonly host: Host,
-    private readonly rebinder: Rebinder,
-  ) {}
+  constructor(private readonly host: Host, private readonly rebinder: Rebinder) {}
 
   /** To be called when these were just locked for this time, the first time or again: from then on they are held. */
   lengthen(connections: readonly Open[], leaseMs: number): void {

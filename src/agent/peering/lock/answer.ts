@@ -23,10 +23,7 @@ interface LockAnswererParts {
 export class LockAnswerer {
   private readonly replies = new Replies<Locked[]>();
 
-  constructor(
-    private readonly host: Host,
-    private readonly parts: LockAnswererParts,
-  ) {}
+  constructor(private readonly host: Host, private readonly parts: LockAnswererParts) {}
 
   onLock(message: LockMessage, pair: Pair, segment: ArrivedSegment): void {
     const { locks, segments } = this.parts;

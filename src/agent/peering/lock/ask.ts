@@ -24,9 +24,9 @@ export async function askLock(
     return { party, token: known.token };
   });
   const outcomes = new Map(
-    await Promise.all(
-      [...pairs].map(async ([party, pair]) => [party, await lockAt(migrations, party, pair, request)] as const),
-    ),
+    await Promise.all([...pairs].map(async ([party, pair]) =>
+      [party, await lockAt(migrations, party, pair, request)] as const
+    )),
   );
   const byToken = new Map([...outcomes].map(([party, outcome]) => [party, entriesByToken(outcome)]));
   return request.connections.map((connection, index) => {

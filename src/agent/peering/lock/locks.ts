@@ -33,10 +33,7 @@ export class Locks {
   private readonly locks = new Map<string, Lock>();
 
   /** Takes up the holds that an agent before this one has written down. */
-  constructor(
-    private readonly host: Host,
-    private readonly parts: LocksParts,
-  ) {
+  constructor(private readonly host: Host, private readonly parts: LocksParts) {
     for (const { record, leftMs } of parts.holds.records()) this.takeUp(record, leftMs);
   }
 

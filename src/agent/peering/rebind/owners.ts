@@ -59,7 +59,7 @@ export class Owners {
       else alike.push(inode);
     }
     return [...byNote].flatMap(
-      ([note, some]) => (note === undefined ? this.host.native.ownersFind(some) : this.findNoted(note, some)),
+      ([note, some]) => (note === undefined ? this.host.native.ownersFind(some) : this.findNoted(note, some))
     );
   }
 

@@ -36,10 +36,7 @@ export interface Rebind extends Stopping {
 type Work<Request> = (stopped: readonly Request[], pids: readonly number[]) => readonly Rebound[];
 
 export class Rebinder {
-  constructor(
-    private readonly host: Host,
-    private readonly owners: Owners,
-  ) {}
+  constructor(private readonly host: Host, private readonly owners: Owners) {}
 
   rebind(requests: readonly Rebind[]): Rebound[] {
     return this.whileStopped(requests, (stopped, pids) => {

@@ -48,10 +48,7 @@ export class ResumeAnswerer {
   private waiting: Asked[] = [];
   private partsAtOnce = 4;
 
-  constructor(
-    private readonly host: Host,
-    private readonly parts: ResumeAnswererParts,
-  ) {}
+  constructor(private readonly host: Host, private readonly parts: ResumeAnswererParts) {}
 
   onResume(message: Resume, move: Move, segment: ArrivedSegment): void {
     const lock = this.parts.locks.findResumable(move);

@@ -24,9 +24,9 @@ export async function askResume(migrations: AskedMigrations, request: ResumeRequ
     return at;
   });
   const answered = new Map(
-    await Promise.all(
-      [...movedOf].map(async ([party, some]) => [party, await resumeAt(migrations, party, some, request)] as const),
-    ),
+    await Promise.all([...movedOf].map(async ([party, some]) =>
+      [party, await resumeAt(migrations, party, some, request)] as const
+    )),
   );
   return moved.map(({ connection }, index) => {
     const at = found[index];

@@ -18,7 +18,7 @@ const registration = (port: number, change: Partial<Registration> = {}): Registr
 /** On a host with these connections alone. */
 function registrations(alive: readonly number[] = []): Registrations {
   const tcpConnections = () => alive.map((port) => ({ inode: port, state: 1, connection: connection(port) }));
-  return new Registrations({ native: { tcpConnections } as Partial<Native> as Native });
+  return new Registrations({ native: { diagTcpConnections: tcpConnections } as Partial<Native> as Native });
 }
 
 test('what is told twice can be removed by whoever has the first', () => {
