@@ -8,14 +8,14 @@ import { type Config, logFileOf, socketOf } from '../config';
 import { asMigrunError, MigrunError } from '../errors';
 import type { Logger } from '../log';
 import type { Journal } from '../program/journal';
-import type { Arrived, IncomingMessage } from '../protocol/channel/index';
+import type { Connected, IncomingMessage } from '../protocol/channel/index';
 import type { HostMessage } from '../protocol/control/index';
 import { spawnSelf } from './spawn-self';
 
 export class Door {
   constructor(private readonly config: Config, private readonly journal: Journal, private readonly log: Logger) {}
 
-  async admit({ channel, remoteAddress }: Arrived<HostMessage>): Promise<void> {
+  async admit({ channel, remoteAddress }: Connected<HostMessage>): Promise<void> {
     try {
       for (let incoming = await channel.receive(); incoming !== null; incoming = await channel.receive()) {
         if (incoming.kind !== 'message') throw new MigrunError('E_PROTOCOL', 'data before anything was opened');

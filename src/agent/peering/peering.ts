@@ -137,7 +137,7 @@ export class Peering {
 
   facts(): PeeringFacts {
     const { own, drops } = this.host.keyring;
-    return { agent: own.id, registered: this.registrations.size, locks: this.locks.facts(), drops: drops.all() };
+    return { agent: own.id, registered: this.registrations.size, locks: this.locks.facts(), drops: { ...drops } };
   }
 
   /** Unlocks whatever is locked, but for holds that are written down. What is being asked ends unanswered. */

@@ -9,10 +9,8 @@
 import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
-import { decodeEnvelope, encodeEnvelope, encodeFailure, failureSchema, parseOrRefuse } from './envelope';
-import type { Envelope, TypedMessage } from './envelope';
-import { type Frame, FrameReader, MAX_DATA_BYTES, writeFrame } from './frames';
-import { joinStreams } from './join';
+import { decodeEnvelope, encodeEnvelope, encodeFailure, type Envelope, failureSchema, type Frame, FrameReader,
+  MAX_DATA_BYTES, parseOrRefuse, type TypedMessage, writeFrame } from './frames';
 
 /** So much may lie unread while only answers are waited for; then nothing more is read until somebody receives. */
 const MAX_UNREAD = 256;
@@ -143,7 +141,7 @@ export class Channel<Message extends TypedMessage> {
    */
   async pipeTo(other: Duplex): Promise<void> {
     this.handOver();
-    await joinStreams(this.stream, other);
+    await Promise.all([copy(this.stream, other), copy(other, this.stream)]);
   }
 
   private handOver(): void {
@@ -264,4 +262,21 @@ function channelError(cause: unknown): MigrunError {
   if (cause instanceof MigrunError) return cause;
   const text = cause instanceof Error ? cause.message : String(cause);
   return new MigrunError('E_CHANNEL_CLOSED', `the channel broke: ${text}`, { cause });
+}
+
+/** Copies one way, the end included; where `from` breaks, `to` is destroyed. Resolves when `from` is closed. */
+function copy(from: Duplex, to: Duplex): Promise<void> {
+  from.on('error', () => to.destroy());
+  from.pipe(to);
+  return new Promise((resolve) => {
+    const onClose = () => {
+      resolve();
+      if (!from.readableEnded) to.destroy();
+      // Nobody takes what still comes: read on to its end, or it would never close.
+      to.unpipe(from);
+      to.resume();
+    };
+    if (from.closed) onClose();
+    else from.once('close', onClose);
+  });
 }

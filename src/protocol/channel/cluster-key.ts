@@ -3,8 +3,9 @@
  * Nothing is ever encrypted or authenticated by it directly; each use derives a key of its own.
  */
 
-import { createHash, hkdfSync, randomBytes } from 'node:crypto';
+import { constants as cryptoConstants, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
+import type { SecureContextOptions } from 'node:tls';
 import { MigrunError } from '../../errors';
 
 const KEY_BYTES = 32;
@@ -91,3 +92,18 @@ function keyFileError(path: string, problem: string, hint?: string, cause?: unkn
     cause,
   });
 }
+
+/**
+ * TLS by the cluster key alone, no certificates: both sides prove that they have it before anything else is said.
+ * TLS 1.2 because that is where Node supports pre-shared keys; the one ECDHE-PSK suite of OpenSSL with an AEAD cipher,
+ * so that what was recorded stays secret even when the key is lost later.
+ */
+export const TLS_OPTIONS = {
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.2',
+  ciphers: 'ECDHE-PSK-CHACHA20-POLY1305',
+  secureOptions: cryptoConstants.SSL_OP_NO_TICKET | cryptoConstants.SSL_OP_NO_RENEGOTIATION,
+} as const satisfies SecureContextOptions;
+
+/** A host that dies without a word is noticed about ten seconds after this. */
+export const KEEP_ALIVE_MS = 5000;

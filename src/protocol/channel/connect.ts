@@ -4,11 +4,9 @@ import type { LookupFunction } from 'node:net';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
-import { Channel } from './channel';
-import { presharedKey } from './cluster-key';
-import type { TypedMessage } from './envelope';
-import { type ChannelHello, exchangeHello, type Identity } from './hello';
-import { KEEP_ALIVE_MS, TLS_OPTIONS } from './tls-options';
+import { KEEP_ALIVE_MS, presharedKey, TLS_OPTIONS } from './cluster-key';
+import type { TypedMessage } from './frames';
+import { type Connected, greet, type Identity } from './hello';
 
 const CONNECT_TIMEOUT_MS = 5000;
 
@@ -34,14 +32,6 @@ export interface ConnectOptions<Message extends TypedMessage> extends Target {
   readonly lookup?: LookupFunction;
 }
 
-export interface Connected<Message extends TypedMessage> {
-  readonly channel: Channel<Message>;
-  readonly hello: ChannelHello;
-  /** The address that was reached, and ours towards it. */
-  readonly remoteAddress: string;
-  readonly localAddress: string;
-}
-
 /** Throws E_TARGET_UNKNOWN, E_TARGET_UNREACHABLE, E_NO_AGENT, E_KEY, E_VERSION, E_PROTOCOL. */
 export async function connect<
   Message extends TypedMessage,
@@ -53,9 +43,7 @@ export async function connect<
     timer = setTimeout(() => reject(timeoutError(options, timeoutMs)), timeoutMs);
   });
   try {
-    const hello = await Promise.race([greet(socket, options.identity), timeout]);
-    const { remoteAddress = '', localAddress = '' } = socket;
-    return { channel: new Channel(socket, options.schema), hello, remoteAddress, localAddress };
+    return await Promise.race([secured(socket).then(() => greet(socket, options.identity, options.schema)), timeout]);
   } catch (error) {
     socket.destroy();
     throw connectError(options, error);
@@ -80,12 +68,11 @@ function openSocket<Message extends TypedMessage>({ host, port, key, lookup }: C
   return socket;
 }
 
-async function greet(socket: TLSSocket, identity: Identity): Promise<ChannelHello> {
-  await new Promise<void>((resolve, reject) => {
+function secured(socket: TLSSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
     socket.once('secureConnect', resolve);
     socket.on('error', reject);
   });
-  return exchangeHello(socket, identity);
 }
 
 /** What a failed connection means to whoever asked for it. */

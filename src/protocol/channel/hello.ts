@@ -1,10 +1,12 @@
 /** The first message in both directions: which protocol, which version, which host. */
 
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
 import { MigrunError } from '../../errors';
-import { decodeEnvelope, encodeEnvelope, parseOrRefuse } from './envelope';
-import { FrameReader, protocolError, writeFrame } from './frames';
+import { Channel } from './channel';
+import { decodeEnvelope, encodeEnvelope, FrameReader, parseOrRefuse, protocolError, type TypedMessage,
+  writeFrame } from './frames';
 
 /** Numbers the protocol between hosts. It is raised when an older agent would misunderstand. */
 export const CHANNEL_PROTOCOL = 2;
@@ -26,8 +28,28 @@ export interface Identity {
   readonly host: string;
 }
 
+/** A channel to another host that has shown the cluster key. */
+export interface Connected<Message extends TypedMessage> {
+  readonly channel: Channel<Message>;
+  readonly hello: ChannelHello;
+  /** The other host's address, and ours towards it. */
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+}
+
+/** Makes a channel of a connection on which nothing was said yet. Throws E_VERSION, or E_PROTOCOL. */
+export async function greet<Message extends TypedMessage>(
+  socket: Socket,
+  identity: Identity,
+  schema: z.ZodType<Message>,
+): Promise<Connected<Message>> {
+  const hello = await exchangeHello(socket, identity);
+  const { remoteAddress = '', localAddress = '' } = socket;
+  return { channel: new Channel(socket, schema), hello, remoteAddress, localAddress };
+}
+
 /** Sends ours and reads the other's. Throws E_VERSION, or E_PROTOCOL. */
-export async function exchangeHello(stream: Duplex, own: Identity): Promise<ChannelHello> {
+async function exchangeHello(stream: Duplex, own: Identity): Promise<ChannelHello> {
   const hello: ChannelHello = { type: 'hello', protocol: CHANNEL_PROTOCOL, ...own };
   writeFrame(stream, { kind: 'message', payload: encodeEnvelope({ kind: 'plain', id: 0, message: hello }) });
   const reader = new FrameReader(stream);

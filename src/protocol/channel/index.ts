@@ -2,8 +2,8 @@
 
 export { Channel, type Incoming, type IncomingMessage } from './channel';
 export { clusterKeyId, generateClusterKey, readClusterKey, writeClusterKey } from './cluster-key';
-export { connect, type Connected, type ConnectOptions } from './connect';
-export { bytesSchema, type TypedMessage } from './envelope';
+export { connect, type ConnectOptions } from './connect';
+export { bytesSchema, type TypedMessage } from './frames';
 export { MAX_DATA_BYTES, MAX_MESSAGE_BYTES } from './frames';
-export { CHANNEL_PROTOCOL } from './hello';
-export { type Arrived, listen, type Listener, type ListenOptions } from './listen';
+export { CHANNEL_PROTOCOL, type Connected } from './hello';
+export { listen, type Listener, type ListenOptions } from './listen';

@@ -3,25 +3,16 @@
 import { timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer } from 'node:tls';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
-import { Channel } from './channel';
-import { presharedKey } from './cluster-key';
-import type { TypedMessage } from './envelope';
-import { type ChannelHello, exchangeHello, type Identity } from './hello';
-import { KEEP_ALIVE_MS, TLS_OPTIONS } from './tls-options';
+import { KEEP_ALIVE_MS, presharedKey, TLS_OPTIONS } from './cluster-key';
+import type { TypedMessage } from './frames';
+import { type Connected, greet, type Identity } from './hello';
 
 const HANDSHAKE_TIMEOUT_MS = 5000;
 /** So many connections may be open that have not shown the key; more are closed at once. */
 const MAX_STRANGERS = 64;
-
-export interface Arrived<Message extends TypedMessage> {
-  readonly channel: Channel<Message>;
-  readonly hello: ChannelHello;
-  readonly remoteAddress: string;
-  readonly localAddress: string;
-}
 
 export interface ListenOptions<Message extends TypedMessage> {
   /** 0: any free one. */
@@ -32,7 +23,7 @@ export interface ListenOptions<Message extends TypedMessage> {
   readonly key: Buffer;
   readonly identity: Identity;
   readonly schema: z.ZodType<Message>;
-  readonly onChannel: (arrived: Arrived<Message>) => void;
+  readonly onChannel: (arrived: Connected<Message>) => void;
   /** Called for somebody who had no key, spoke something else, or took too long. */
   readonly onRefused?: (remoteAddress: string, reason: string) => void;
   readonly handshakeTimeoutMs?: number;
@@ -55,7 +46,8 @@ export async function listen<Message extends TypedMessage>(options: ListenOption
 
   tls.on('tlsClientError', (error, socket) => refused(socket, error));
   tls.on('secureConnection', (socket) => {
-    welcome(socket, options).then((arrived) => {
+    socket.on('error', () => socket.destroy());
+    greet(socket, options.identity, options.schema).then((arrived) => {
       strangers.release(socket);
       options.onChannel(arrived);
     }, (error: unknown) => {
@@ -133,16 +125,6 @@ function tlsServer(key: Buffer, timeoutMs: number) {
       return name.length === known.length && timingSafeEqual(name, known) ? psk : null;
     },
   });
-}
-
-async function welcome<Message extends TypedMessage>(
-  socket: TLSSocket,
-  { identity, schema }: ListenOptions<Message>,
-): Promise<Arrived<Message>> {
-  socket.on('error', () => socket.destroy());
-  const hello = await exchangeHello(socket, identity);
-  const { remoteAddress = '', localAddress = '' } = socket;
-  return { channel: new Channel(socket, schema), hello, remoteAddress, localAddress };
 }
 
 async function opened<Message extends TypedMessage>(

@@ -1,5 +1,13 @@
-/** What supervisors and the command line say to the agent of their host, over its UNIX socket. */
+/**
+ * What an agent is told: by the supervisors and the command line of its host, over its UNIX socket, and by other hosts,
+ * over TLS.
+ */
+
+import { hostname } from 'node:os';
 import { z } from 'zod';
+import type { Config } from '../../config';
+import { VERSION } from '../../version';
+import { connect, type Connected, readClusterKey } from '../channel/index';
 import { DROP_REASONS, moveTicketSchema, STATUSES } from '../inband/index';
 import { connection, endpoint, hexId, programId, programSummary, sequence } from './common';
 
@@ -148,3 +156,24 @@ export const agentMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('entrusted-are'), pid: z.int(), connections: z.array(entrustedConnection) }),
 ]);
 export type AgentMessage = z.infer<typeof agentMessage>;
+
+// other hosts
+
+/** What another host says first: what it wants. After `opened` the channel belongs to a supervisor. */
+export const hostMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('open-arrival'), migration: hexId, program: programId }),
+  z.object({ type: z.literal('open-console'), program: programId }),
+  z.object({ type: z.literal('opened') }),
+  z.object({ type: z.literal('ask-outcome'), migration: hexId }),
+  z.object({ type: z.literal('outcome-is'), outcome: z.enum(['committed', 'aborted']) }),
+]);
+export type HostMessage = z.infer<typeof hostMessage>;
+
+/** Opens a channel to the agent of another host. Throws what `connect` and `readClusterKey` do. */
+export function connectToAgent(
+  { clusterKeyFile }: Config,
+  { host, port }: { host: string; port: number },
+): Promise<Connected<HostMessage>> {
+  const identity = { version: VERSION, host: hostname() };
+  return connect({ host, port, key: readClusterKey(clusterKeyFile), identity, schema: hostMessage });
+}

@@ -11,14 +11,12 @@
  */
 
 import type { Endpoint } from '../../vocabulary/endpoint';
-import { encodeAddresses } from './address';
-import { decodeHeader, encodeHeader, FLAG_PROVED } from './header';
 import { keyId, mac, macMatches } from './keys';
 import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, PUBLIC_KEY_BYTES, TOKEN_BYTES } from './messages';
 import type { Carried, Hello, Welcome } from './messages';
 import { decodeStatus, encodeStatus } from './payload';
 import type { Refusal, Stamp, StampChecker, Stamper } from './seal';
-import { MalformedMessage, Reader, Writer } from './wire';
+import { decodeHeader, encodeAddresses, encodeHeader, FLAG_PROVED, MalformedMessage, Reader, Writer } from './wire';
 
 const HELLO_LABEL = Buffer.from('migrun hello');
 const WELCOME_LABEL = Buffer.from('migrun welcome');

@@ -4,8 +4,7 @@
  */
 
 import type { Connection } from '../../vocabulary/endpoint';
-import type { Clock } from './clock';
-import { Conversation } from './conversation';
+import { type Clock, Conversation } from './conversation';
 import type { Keyring } from './keyring';
 import type { Carried, Hello, Status, Welcome } from './messages';
 import type { Pair } from './pair';

@@ -7,20 +7,25 @@
 
 import type { Connection } from '../../vocabulary/endpoint';
 import { BoundedMap } from './bounded-map';
-import { type DropReason, Drops } from './drops';
 import { decodeHello, decodeWelcome, encodeHello } from './handshake';
-import { decodeHeader, OtherVersion } from './header';
 import { generateKeyPair, keyId, type KeyPair } from './keys';
 import type { Carried, Hello, MessageType, MoveMessage, MoveRole, PairMessage, Welcome } from './messages';
 import { Move, type MoveTicket, ticketAsPeer, ticketAsSource } from './move';
 import { Pair } from './pair';
 import { decodePayload, isSealedType, migrationOf } from './payload';
 import { decodeSealed, type Sealed } from './seal';
-import { MalformedMessage, Reader } from './wire';
+import { decodeHeader, MalformedMessage, OtherVersion, Reader } from './wire';
 
 const MAX_PROVED_PAIRS = 4096;
 const MAX_STRANGERS = 256;
 const MAX_MOVES = 1024;
+
+/** Why a segment is ignored. */
+export const DROP_REASONS = ['malformed', 'other version', 'unexpected', 'unknown sender', 'unknown migration',
+  'not authenticated', 'replayed'] as const;
+
+/** unexpected: a WELCOME that nobody asked for, or our own key from another address. */
+type DropReason = (typeof DROP_REASONS)[number];
 
 /** These are sealed by a pair's key; a move's key seals the others. */
 const OF_PAIRS: readonly MessageType[] = ['introduce', 'introduced', 'lock', 'locked',
@@ -48,7 +53,8 @@ export interface KeyringOptions {
 
 export class Keyring {
   readonly own: KeyPair;
-  readonly drops = new Drops();
+  /** How many segments were ignored, for `migrun check`. */
+  readonly drops = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
   private readonly proved = new BoundedMap<string, Pair>(MAX_PROVED_PAIRS);
   private readonly strangers = new BoundedMap<string, Pair>(MAX_STRANGERS);
   /** Migrations in which this host is the peer, by the source's key id and migration. */
@@ -112,10 +118,10 @@ export class Keyring {
     try {
       const outcome = this.check(carried, ends);
       if (typeof outcome !== 'string') return outcome;
-      this.drops.add(outcome);
+      this.drops[outcome] += 1;
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error;
-      this.drops.add(error instanceof OtherVersion ? 'other version' : 'malformed');
+      this.drops[error instanceof OtherVersion ? 'other version' : 'malformed'] += 1;
     }
     return null;
   }

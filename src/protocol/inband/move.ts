@@ -10,12 +10,12 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { BoundedMap } from './bounded-map';
-import { FLAG_TARGET, type Header } from './header';
 import { deriveMoveKey, deriveRoleKey, deriveTargetKey } from './keys';
 import { type Carried, ID_BYTES, KEY_ID_BYTES, type MoveMessage, type MoveRole, TARGET_ID_BYTES } from './messages';
 import type { Pair } from './pair';
 import { encodePayload } from './payload';
 import { type Refusal, refuseSealed, seal, type Sealed, StampChecker, Stamper } from './seal';
+import { FLAG_TARGET, type Header } from './wire';
 
 const hexOf = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
 

@@ -1,9 +1,9 @@
 /** The payloads of the sealed messages. */
 
-import { addressFromBytes, addressToBytes } from './address';
 import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, MAX_BODY, MAX_PARTS, STATUSES, TOKEN_BYTES } from './messages';
-import type { Introduce, Locked, MessageType, Part, Resume, SealedMessage, Status, StatusEntry } from './messages';
-import { MalformedMessage, Reader, Writer } from './wire';
+import type { IntroduceEntry, LockedEntry, MessageType, Part, ResumeEntry, SealedMessage, Status,
+  StatusEntry } from './messages';
+import { addressFromBytes, addressToBytes, MalformedMessage, Reader, Writer } from './wire';
 
 /** A seal: the sender's key id, the counter, the MAC. */
 export const SEAL_BYTES = KEY_ID_BYTES + 8 + MAC_BYTES;
@@ -35,22 +35,37 @@ export function encodePayload(message: SealedMessage): Buffer {
   const writer = new Writer().hex('migration' in message ? message.migration : message.group, ID_BYTES);
   switch (message.type) {
     case 'introduce':
-      return encodeIntroduce(writer, message);
+      encodeAddress(encodeAddress(writer.u32(message.nonce), message.address), message.peerAddress);
+      return encodePart(
+        writer,
+        message,
+        ({ token, port, peerPort, sndUna, rcvNxt }) =>
+          writer.hex(token, TOKEN_BYTES).u16(port).u16(peerPort).u32(sndUna).u32(rcvNxt),
+      );
     case 'lock':
       return writer.hex(message.group, ID_BYTES).u32(message.leaseMs).u16(message.round).u16(message.from).finish();
     case 'locked':
-      return encodeLocked(writer, message);
+      return encodePart(
+        writer.u16(message.round),
+        message,
+        (entry) => encodeStatusEntry(writer, entry).u32(entry.rcvNxt),
+      );
     case 'working':
       return writer.u16(message.round).u32(message.ms).finish();
     case 'resume':
-      return encodeResume(writer, message);
+      encodeAddress(encodeAddress(writer.hex(message.group, ID_BYTES), message.address), message.peerAddress);
+      return encodePart(
+        writer,
+        message,
+        ({ token, port, peerHas }) => writer.hex(token, TOKEN_BYTES).u16(port).u32(peerHas),
+      );
     case 'claim':
       return writer.hex(message.restore, ID_BYTES).u32(message.leaseMs).u32(message.nonce).u16(message.from).finish();
     case 'introduced':
     case 'held':
-      return encodeStatuses(writer.u32(message.nonce), message);
+      return encodePart(writer.u32(message.nonce), message, (entry) => encodeStatusEntry(writer, entry));
     case 'resumed':
-      return encodeStatuses(writer, message);
+      return encodePart(writer, message, (entry) => encodeStatusEntry(writer, entry));
     case 'cancel':
     case 'cancelled':
       return writer.finish();
@@ -67,29 +82,46 @@ export function decodePayload(type: SealedType, payload: Buffer): SealedMessage 
 
 /** `id` is a group's or a migration's. What is read is read in the order of the properties. */
 function decodeAs(type: SealedType, id: string, reader: Reader): SealedMessage {
+  const token = (): string => reader.hex(TOKEN_BYTES);
+  const statusEntry = (): StatusEntry => ({ token: token(), status: decodeStatus(reader) });
   switch (type) {
-    case 'introduce':
-      return decodeIntroduce(reader, id);
+    case 'introduce': {
+      const fixed = { nonce: reader.u32(), address: decodeAddress(reader), peerAddress: decodeAddress(reader) };
+      const entry = (): IntroduceEntry => ({
+        token: token(),
+        port: reader.u16(),
+        peerPort: reader.u16(),
+        sndUna: reader.u32(),
+        rcvNxt: reader.u32(),
+      });
+      return { type, group: id, ...fixed, ...decodePart(reader, INTRODUCE_ENTRY, entry) };
+    }
     case 'introduced':
-      return { type, group: id, nonce: reader.u32(), ...decodeStatuses(reader) };
+      return { type, group: id, nonce: reader.u32(), ...decodePart(reader, STATUS_ENTRY, statusEntry) };
     case 'lock': {
       const group = reader.hex(ID_BYTES);
       return { type, migration: id, group, leaseMs: reader.u32(), round: reader.u16(), from: reader.u16() };
     }
-    case 'locked':
-      return decodeLocked(reader, id);
+    case 'locked': {
+      const entry = (): LockedEntry => ({ ...statusEntry(), rcvNxt: reader.u32() });
+      return { type, migration: id, round: reader.u16(), ...decodePart(reader, LOCKED_ENTRY, entry) };
+    }
     case 'working':
       return { type, migration: id, round: reader.u16(), ms: reader.u32() };
-    case 'resume':
-      return decodeResume(reader, id);
+    case 'resume': {
+      const group = reader.hex(ID_BYTES);
+      const addresses = { address: decodeAddress(reader), peerAddress: decodeAddress(reader) };
+      const entry = (): ResumeEntry => ({ token: token(), port: reader.u16(), peerHas: reader.u32() });
+      return { type, migration: id, group, ...addresses, ...decodePart(reader, RESUME_ENTRY, entry) };
+    }
     case 'resumed':
-      return { type, migration: id, ...decodeStatuses(reader) };
+      return { type, migration: id, ...decodePart(reader, STATUS_ENTRY, statusEntry) };
     case 'claim': {
       const restore = reader.hex(ID_BYTES);
       return { type, migration: id, restore, leaseMs: reader.u32(), nonce: reader.u32(), from: reader.u16() };
     }
     case 'held':
-      return { type, migration: id, nonce: reader.u32(), ...decodeStatuses(reader) };
+      return { type, migration: id, nonce: reader.u32(), ...decodePart(reader, STATUS_ENTRY, statusEntry) };
     case 'cancel':
     case 'cancelled':
       return { type, migration: id };
@@ -101,77 +133,6 @@ export function migrationOf(payload: Buffer): string {
   return new Reader(payload).hex(ID_BYTES);
 }
 
-function encodeIntroduce(writer: Writer, message: Introduce): Buffer {
-  writer.u32(message.nonce);
-  encodeAddress(encodeAddress(writer, message.address), message.peerAddress);
-  encodePart(writer, message);
-  for (const { token, port, peerPort, sndUna, rcvNxt } of message.entries) {
-    writer.hex(token, TOKEN_BYTES).u16(port).u16(peerPort).u32(sndUna).u32(rcvNxt);
-  }
-  return bounded(writer);
-}
-
-function decodeIntroduce(reader: Reader, group: string): Introduce {
-  const nonce = reader.u32();
-  const address = decodeAddress(reader);
-  const peerAddress = decodeAddress(reader);
-  const { part, parts } = decodePart(reader);
-  const entries = decodeEntries(
-    reader,
-    INTRODUCE_ENTRY,
-    () => ({
-      token: reader.hex(TOKEN_BYTES),
-      port: reader.u16(),
-      peerPort: reader.u16(),
-      sndUna: reader.u32(),
-      rcvNxt: reader.u32(),
-    }),
-  );
-  return { type: 'introduce', group, nonce, address, peerAddress, part, parts, entries };
-}
-
-function encodeLocked(writer: Writer, message: Locked): Buffer {
-  writer.u16(message.round);
-  encodePart(writer, message);
-  for (const entry of message.entries) {
-    encodeStatus(writer.hex(entry.token, TOKEN_BYTES), entry.status).u32(entry.rcvNxt);
-  }
-  return bounded(writer);
-}
-
-function decodeLocked(reader: Reader, migration: string): Locked {
-  const round = reader.u16();
-  const { part, parts } = decodePart(reader);
-  const entries = decodeEntries(
-    reader,
-    LOCKED_ENTRY,
-    () => ({ token: reader.hex(TOKEN_BYTES), status: decodeStatus(reader), rcvNxt: reader.u32() }),
-  );
-  return { type: 'locked', migration, round, part, parts, entries };
-}
-
-function encodeResume(writer: Writer, message: Resume): Buffer {
-  encodeAddress(encodeAddress(writer.hex(message.group, ID_BYTES), message.address), message.peerAddress);
-  encodePart(writer, message);
-  for (const entry of message.entries) {
-    writer.hex(entry.token, TOKEN_BYTES).u16(entry.port).u32(entry.peerHas);
-  }
-  return bounded(writer);
-}
-
-function decodeResume(reader: Reader, migration: string): Resume {
-  const group = reader.hex(ID_BYTES);
-  const address = decodeAddress(reader);
-  const peerAddress = decodeAddress(reader);
-  const { part, parts } = decodePart(reader);
-  const entries = decodeEntries(
-    reader,
-    RESUME_ENTRY,
-    () => ({ token: reader.hex(TOKEN_BYTES), port: reader.u16(), peerHas: reader.u32() }),
-  );
-  return { type: 'resume', migration, group, address, peerAddress, part, parts, entries };
-}
-
 function encodeAddress(writer: Writer, address: string): Writer {
   const bytes = addressToBytes(address);
   return writer.u8(bytes.length).bytes(bytes);
@@ -181,36 +142,30 @@ function decodeAddress(reader: Reader): string {
   return addressFromBytes(reader.take(reader.u8()));
 }
 
-function encodeStatuses(writer: Writer, message: Part<StatusEntry>): Buffer {
-  encodePart(writer, message);
-  for (const { token, status } of message.entries) encodeStatus(writer.hex(token, TOKEN_BYTES), status);
-  return bounded(writer);
-}
-
-function decodeStatuses(reader: Reader): Part<StatusEntry> {
-  const { part, parts } = decodePart(reader);
-  const decode = () => ({ token: reader.hex(TOKEN_BYTES), status: decodeStatus(reader) });
-  return { part, parts, entries: decodeEntries(reader, STATUS_ENTRY, decode) };
-}
-
-function encodePart(writer: Writer, { part, parts }: { part: number; parts: number }): void {
+/** What a message of parts ends with. */
+function encodePart<Entry>(writer: Writer, message: Part<Entry>, encode: (entry: Entry) => Writer): Buffer {
+  const { part, parts, entries } = message;
   if (parts < 1 || parts > MAX_PARTS || part < 0 || part >= parts) throw new RangeError(`part ${part} of ${parts}`);
   writer.u16(part).u16(parts);
+  for (const entry of entries) encode(entry);
+  const payload = writer.finish();
+  if (payload.length > MAX_BODY - SEAL_BYTES) throw new RangeError(`${payload.length} bytes do not fit one segment`);
+  return payload;
 }
 
-function decodePart(reader: Reader): { part: number; parts: number } {
+/** The entries, each of `size` bytes, are what is left of the payload, so that no count has to be believed. */
+function decodePart<Entry>(reader: Reader, size: number, decode: () => Entry): Part<Entry> {
   const part = reader.u16();
   const parts = reader.u16();
   if (parts < 1 || parts > MAX_PARTS || part >= parts) throw new MalformedMessage(`part ${part} of ${parts}`);
-  return { part, parts };
-}
-
-/** The entries are what is left of the payload, so that no count has to be believed. */
-function decodeEntries<Entry>(reader: Reader, size: number, decode: () => Entry): Entry[] {
   if (reader.remaining % size !== 0) throw new MalformedMessage('a broken entry');
   const entries: Entry[] = [];
   while (reader.remaining > 0) entries.push(decode());
-  return entries;
+  return { part, parts, entries };
+}
+
+function encodeStatusEntry(writer: Writer, { token, status }: StatusEntry): Writer {
+  return encodeStatus(writer.hex(token, TOKEN_BYTES), status);
 }
 
 export function encodeStatus(writer: Writer, status: Status): Writer {
@@ -221,10 +176,4 @@ export function decodeStatus(reader: Reader): Status {
   const status = STATUSES[reader.u8()];
   if (status === undefined) throw new MalformedMessage('unknown status');
   return status;
-}
-
-function bounded(writer: Writer): Buffer {
-  const payload = writer.finish();
-  if (payload.length > MAX_BODY - SEAL_BYTES) throw new RangeError(`${payload.length} bytes do not fit one segment`);
-  return payload;
 }

@@ -4,11 +4,10 @@
  * back to its sender nor one of another migration checks.
  */
 
-import { decodeHeader, encodeHeader, type Header } from './header';
 import { mac, macMatches } from './keys';
 import { type Carried, KEY_ID_BYTES, MAC_BYTES } from './messages';
 import { SEAL_BYTES } from './payload';
-import { MalformedMessage, Reader, Writer } from './wire';
+import { decodeHeader, encodeHeader, type Header, MalformedMessage, Reader, Writer } from './wire';
 
 const LABEL = Buffer.from('migrun sealed');
 const WINDOW = 64n;

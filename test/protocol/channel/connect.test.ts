@@ -1,12 +1,10 @@
 import { type AddressInfo, connect as tcpConnect, createServer, type LookupFunction, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
-import { type Arrived, CHANNEL_PROTOCOL, connect, type ConnectOptions, generateClusterKey, listen, type Listener,
+import { CHANNEL_PROTOCOL, connect, type Connected, type ConnectOptions, generateClusterKey, listen, type Listener,
   type ListenOptions } from '../../../src/protocol/channel';
-import { presharedKey } from '../../../src/protocol/channel/cluster-key';
+import { presharedKey, TLS_OPTIONS } from '../../../src/protocol/channel/cluster-key';
 import { connectError } from '../../../src/protocol/channel/connect';
-import { encodeEnvelope } from '../../../src/protocol/channel/envelope';
-import { FrameReader, writeFrame } from '../../../src/protocol/channel/frames';
-import { TLS_OPTIONS } from '../../../src/protocol/channel/tls-options';
+import { encodeEnvelope, FrameReader, writeFrame } from '../../../src/protocol/channel/frames';
 import { schema, type TestMessage } from '../../support/channel/streams';
 
 const HOST = '127.0.0.1';
@@ -14,7 +12,7 @@ const key = generateClusterKey();
 
 /** A listener that keeps what arrives. */
 async function door(options: Partial<ListenOptions<TestMessage>> = {}) {
-  const arrivals: ((arrived: Arrived<TestMessage>) => void)[] = [];
+  const arrivals: ((arrived: Connected<TestMessage>) => void)[] = [];
   const refusals: string[] = [];
   const listener = await listen<TestMessage>({
     port: 0,
@@ -26,7 +24,7 @@ async function door(options: Partial<ListenOptions<TestMessage>> = {}) {
     onRefused: (_address, reason) => refusals.push(reason),
     ...options,
   });
-  const arrival = () => new Promise<Arrived<TestMessage>>((resolve) => arrivals.push(resolve));
+  const arrival = () => new Promise<Connected<TestMessage>>((resolve) => arrivals.push(resolve));
   return { listener, arrival, refusals };
 }
 

@@ -1,7 +1,7 @@
-import { answerWindow, Conversation, Introduction, type Locked, LOCKED_ENTRIES, type LockedEntry, type Outcome, Replies,
+import { answerWindow, Conversation, Introduction, type Locked, LOCKED_ENTRIES, type LockedEntry, type Outcome,
   type Resume, RESUME_ENTRIES, splitIntoParts, type StatusEntry } from '../../../src/protocol/inband';
+import { ANSWER_WINDOW } from '../../../src/protocol/inband/conversation';
 import { type Welcomed } from '../../../src/protocol/inband/introduction';
-import { ANSWER_WINDOW } from '../../../src/protocol/inband/parts';
 import { A, acquaint, agent, B, GROUP, HELLO, MIGRATION, received } from '../../support/inband/agents';
 import { FakeClock, FakeNetwork, type Weather } from '../../support/inband/fake-network';
 import { Random } from '../../support/inband/random';
@@ -107,7 +107,7 @@ describe('LOCK of many connections', () => {
     const clock = new FakeClock();
     const network = new FakeNetwork(clock, new Random(seed), weather);
     const { a, b, ab, ba } = acquaint();
-    const replies = new Replies<Locked[]>();
+    let answers: Locked[] | undefined;
     let worked = 0;
 
     const lock = (): Locked[] => {
@@ -135,10 +135,8 @@ describe('LOCK of many connections', () => {
           if (outcome === null) return;
           const { message } = received('pair', outcome);
           if (message.type !== 'lock') throw new Error(message.type);
-          if (replies.begin(MIGRATION, 'lock 0').state === 'new') replies.answer(MIGRATION, 'lock 0', lock());
-          const reply = replies.begin(MIGRATION, 'lock 0');
-          if (reply.state !== 'answered') throw new Error(reply.state);
-          for (const part of answerWindow(reply.answer, message.from)) {
+          answers ??= lock();
+          for (const part of answerWindow(answers, message.from)) {
             const answer = ba.seal(part);
             network.send(() => {
               const back = a.receive(answer, A);
@@ -193,16 +191,15 @@ describe('RESUME in parts', () => {
       (_unused, index) => ({ token: token(index), port: index, peerHas: 1 }),
     );
     const parts = splitIntoParts(entries, RESUME_ENTRIES);
-    const replies = new Replies<StatusEntry[]>();
+    const replies = new Map<number, StatusEntry[]>();
     const rebound: string[] = [];
 
     const rebind = (resume: Resume): StatusEntry[] => {
-      const request = `resume ${resume.part}`;
-      const known = replies.begin(MIGRATION, request);
-      if (known.state === 'answered') return known.answer;
+      const known = replies.get(resume.part);
+      if (known !== undefined) return known;
       const answer = resume.entries.map((entry): StatusEntry => ({ token: entry.token, status: 'ok' }));
       rebound.push(...answer.map((entry) => entry.token));
-      replies.answer(MIGRATION, request, answer);
+      replies.set(resume.part, answer);
       return answer;
     };
 

@@ -1,6 +1,6 @@
 /** Answers LOCK and CANCEL: this host's connections to a program that is about to move, or to be held. */
 
-import { answerWindow, LOCKED_ENTRIES, Replies, splitIntoParts } from '../../../protocol/inband';
+import { answerWindow, BoundedMap, LOCKED_ENTRIES, splitIntoParts } from '../../../protocol/inband';
 import type { Lock as LockMessage, Locked, Move, Pair } from '../../../protocol/inband';
 import type { Registrations } from '../hello/registrations';
 import type { Host } from '../host';
@@ -12,6 +12,7 @@ import type { Locks } from './locks';
 /** Ten times what it takes where nothing else runs. */
 const WORK_PER_CONNECTION_MS = 1;
 const ANNOUNCED_FROM_MS = 100;
+const MAX_ANSWERS = 1024;
 
 interface LockAnswererParts {
   readonly segments: Segments;
@@ -21,24 +22,23 @@ interface LockAnswererParts {
 }
 
 export class LockAnswerer {
-  private readonly replies = new Replies<Locked[]>();
+  /** What was answered, by what asked: a request that comes again is answered again, and its work is not done again. */
+  private readonly answers = new BoundedMap<string, readonly Locked[]>(MAX_ANSWERS);
 
   constructor(private readonly host: Host, private readonly parts: LockAnswererParts) {}
 
   onLock(message: LockMessage, pair: Pair, segment: ArrivedSegment): void {
     const { locks, segments } = this.parts;
     const { migration, round, from } = message;
-    const scope = `${pair.peerId} ${migration}`;
-    const request = `lock ${round}`;
-    const reply = this.replies.begin(scope, request);
-    if (reply.state === 'working') return;
-    if (reply.state === 'new') this.announceWork(message, pair, segment);
-    const answers = reply.state === 'answered' ? reply.answer : this.lock(message, pair);
-    if (answers === null) return this.replies.abandon(scope, request);
-    this.replies.answer(scope, request, answers);
+    const name = `${pair.peerId} ${migration} ${round}`;
+    const known = this.answers.get(name);
+    if (known === undefined) this.announceWork(message, pair, segment);
+    const answers = known ?? this.lock(message, pair);
+    if (answers === null) return;
+    this.answers.set(name, answers);
     for (const answer of answerWindow(answers, from)) segments.answer(pair.seal(answer), segment);
     const lock = locks.find(pair.peerId, migration);
-    if (reply.state !== 'answered' && lock !== undefined) locks.noteOwners(lock);
+    if (known === undefined && lock !== undefined) locks.noteOwners(lock);
   }
 
   onCancel(move: Move, segment: ArrivedSegment): void {

@@ -1,4 +1,4 @@
-import { addressFromBytes, addressToBytes, encodeAddresses } from '../../../src/protocol/inband/address';
+import { addressFromBytes, addressToBytes, encodeAddresses } from '../../../src/protocol/inband/wire';
 
 describe('addresses', () => {
   test.each([
