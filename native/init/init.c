@@ -19,7 +19,7 @@
  * have been killed by SIGPIPE.
  *
  * Init does not keep the program's own ends, so that end of file and EPIPE mean what they always mean. Nor does it stay
- * in the program's working directory (src/program/init-directory.ts).
+ * in the program's working directory (src/program/record.ts).
  *
  * Functions return 0 or -errno where nothing else is said.
  */

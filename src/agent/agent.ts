@@ -17,9 +17,8 @@ import { type AgentMessage, agentMessage, bindAbstract, hostMessage, listenLocal
   serve } from '../protocol/control/index';
 import { VERSION } from '../version';
 import { Door } from './door';
-import { Entrusted } from './entrusted';
 import { Peering } from './peering/index';
-import { Programs } from './programs';
+import { Entrusted, Programs } from './programs';
 import { Recovery } from './recovery';
 import { resumeProgram, suspendProgram } from './suspend';
 

@@ -1,11 +1,16 @@
-/** The programs of this host, as their supervisors describe them, and how one of them is stopped for a rebind. */
+/**
+ * The programs of this host, as their supervisors describe them, how one of them is stopped for a rebind, and what is
+ * entrusted of them.
+ */
+
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { Registry } from '../native/index';
-import { freezeProgram, thawProgram } from '../program/freeze';
+import { native, type Registry } from '../native/index';
+import { takeConnections } from '../program/pidfds';
+import { freezeProgram, thawProgram } from '../program/pod';
 import { initOf } from '../program/processes';
 import { mapRegistry } from '../program/registry';
-import type { ProgramSummary } from '../protocol/control/index';
+import type { EntrustedConnection, ProgramSummary } from '../protocol/control/index';
 import type { LocalPrograms, PeerFreezer } from './peering/index';
 
 const PEER_FREEZE_TIMEOUT_MS = 1_000;
@@ -105,5 +110,26 @@ class CgroupFreezer implements PeerFreezer {
   thaw(): void {
     this.freezes -= 1;
     if (this.freezes === 0) thawProgram(this.cgroup, this.registry);
+  }
+}
+
+/**
+ * Connections that a migration has taken out of accept queues. Only the supervisor has descriptors of them, so they would
+ * end with it. So they are entrusted to the agent until the supervisor or its successor has put them back or let them go.
+ */
+export class Entrusted {
+  private readonly byProgram = new Map<string, EntrustedConnection[]>();
+
+  /** They replace those of this program that were entrusted before; nobody hears of the end of these. */
+  entrust(program: string, pid: number, connections: readonly EntrustedConnection[]): void {
+    const taken = takeConnections(pid, connections);
+    native.tcpCloseSilently(this.of(program).map(({ fd }) => fd));
+    if (taken.length > 0) this.byProgram.set(program, taken);
+    else this.byProgram.delete(program);
+  }
+
+  /** The descriptors are this process's. */
+  of(program: string): EntrustedConnection[] {
+    return this.byProgram.get(program) ?? [];
   }
 }

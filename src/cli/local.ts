@@ -1,10 +1,12 @@
 /** What the command line asks of this host's agent and supervisors. */
+
 import { spawnSelf } from '../agent/spawn-self';
 import { type Config, logFileOf, socketOf } from '../config';
 import { MigrunError } from '../errors';
 import type { Channel } from '../protocol/channel/index';
 import { type AgentMessage, agentMessage, connectLocal, expectType, type ProgramSummary, type SupervisorMessage,
   supervisorMessage } from '../protocol/control/index';
+import type { StepReport } from '../supervisor/requests';
 
 const ASK_AGENT_TIMEOUT_MS = 10_000;
 
@@ -80,4 +82,32 @@ export async function openProgram(
     `the supervisor of ${summary.id}`,
   );
   return { summary, channel };
+}
+
+/** The answer to what was asked for. Closes the channel. `hint`: how to see what became of it where no answer comes. */
+export async function awaitReport<Type extends 'migrated' | 'checkpointed'>(
+  channel: Channel<SupervisorMessage>,
+  request: SupervisorMessage,
+  type: Type,
+  quiet: boolean,
+  hint: string,
+): Promise<Extract<SupervisorMessage, { type: Type }>> {
+  const answer = await Promise.race([channel.request(request), followSteps(channel, quiet)]);
+  channel.destroy();
+  if (answer === undefined)
+    throw new MigrunError('E_CHANNEL_CLOSED', 'the supervisor went away without a report', { hint });
+  return expectType(answer, type);
+}
+
+export function showStep({ step, state, ms }: StepReport): void {
+  if (state === 'undone') process.stderr.write(`  undone: ${step} (${ms.toFixed(1)} ms)\n`);
+  else if (state === 'started' && process.stderr.isTTY) process.stderr.write(`  ${step} ...\r`);
+}
+
+/** Resolves when the channel has ended: no answer comes any more. */
+async function followSteps(channel: Channel<SupervisorMessage>, quiet: boolean): Promise<undefined> {
+  for await (const incoming of channel) {
+    if (incoming.kind === 'message' && incoming.message.type === 'progress' && !quiet) showStep(incoming.message);
+  }
+  return undefined;
 }

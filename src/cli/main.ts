@@ -5,13 +5,11 @@ import { config as configureZod } from 'zod';
 import { loadConfig } from '../config';
 import { asMigrunError, MigrunError } from '../errors';
 import { VERSION } from '../version';
-import { checkpointCommand } from './commands/checkpoint';
-import { agentCommand, superviseCommand } from './commands/daemons';
 import { checkCommand, keygenCommand } from './commands/host';
+import { checkpointCommand, migrateCommand } from './commands/leave';
 import { inspectCommand, listCommand, showCommand } from './commands/look';
-import { migrateCommand } from './commands/migrate';
 import { restoreCommand } from './commands/restore';
-import { runCommand } from './commands/run';
+import { agentCommand, runCommand, superviseCommand } from './commands/run';
 import { resumeCommand, suspendCommand } from './commands/suspend';
 import { note } from './print';
 

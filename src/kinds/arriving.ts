@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { MigrunError } from '../errors';
 import type { Registry } from '../native/index';
-import type { StdioEnds } from '../program/stdio-ends';
+import type { StdioEnds } from '../program/stdio';
 import type { Endpoint } from '../vocabulary/endpoint';
 import type { Reason } from '../vocabulary/reason';
 import type { Arriving, ArrivingProgram, Inherited, Kind, Late } from './kind';

@@ -4,8 +4,7 @@
  */
 import { z } from 'zod';
 import { native } from '../native/index';
-import { consoleState } from '../program/console-state';
-import { criuKeyOf, openTerminal, type Terminal } from '../program/stdio-ends';
+import { consoleState, criuKeyOf, openTerminal, type Terminal } from '../program/stdio';
 import type { Reason } from '../vocabulary/reason';
 import { type Arriving, defineTravellingKind, type Facts } from './kind';
 

@@ -41,7 +41,7 @@ import type { Logger } from '../log';
 import type { ProgramSocket, QueuedSocket, Registry } from '../native/index';
 import type { ProgramFacts } from '../program/facts';
 import type { RestoredDescriptors } from '../program/restored-descriptors';
-import type { StdioEnds, Terminal } from '../program/stdio-ends';
+import type { StdioEnds, Terminal } from '../program/stdio';
 import type { Connection, Endpoint } from '../vocabulary/endpoint';
 import type { Place } from '../vocabulary/place';
 import type { Reason } from '../vocabulary/reason';

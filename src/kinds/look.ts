@@ -3,7 +3,7 @@ import { native } from '../native/index';
 import { describeDescriptors, type DescriptorFact, socketInode, socketInodes } from '../program/descriptors';
 import { describeProcess, gatherFacts, namespacesOf, ownAddresses, type ProcessFact,
   signedSockets } from '../program/facts';
-import { withHidden } from '../program/hidden';
+import { withHidden } from '../program/registry';
 import type { Connection } from '../vocabulary/endpoint';
 import type { Reason } from '../vocabulary/reason';
 import { unixFacts } from './descriptors/unix-rules';

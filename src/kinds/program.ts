@@ -2,9 +2,8 @@
 import type { Config } from '../config';
 import type { Logger } from '../log';
 import type { Registry } from '../native/index';
-import type { ConsoleState } from '../program/console-state';
 import type { ProgramIdentity } from '../program/record';
-import type { Terminal } from '../program/stdio-ends';
+import type { ConsoleState, Terminal } from '../program/stdio';
 import type { AgentMessage, ProgramSummary } from '../protocol/control/index';
 
 /** Asks the agent of this host; the answer is of the type that belongs to the question. */

@@ -8,9 +8,9 @@ import { isLinkLocal, isLoopback, plainAddress } from '../vocabulary/addresses';
 import type { Connection } from '../vocabulary/endpoint';
 import { CONNECTED_STATES, IPPROTO_UDP, TCP_LISTEN, TCP_SYN_SENT, WAITING_STATES } from '../vocabulary/sockets';
 import { describeDescriptors, type DescriptorFact, socketInode } from './descriptors';
-import { withHidden } from './hidden';
 import { innerPid, pidsOf } from './pod';
 import { hasEnded } from './processes';
+import { withHidden } from './registry';
 
 export interface ProcessFact {
   readonly pid: number;

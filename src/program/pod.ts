@@ -3,18 +3,18 @@
  *
  * One is made by `createPod` for a new program, and by CRIU on the target of a migration, where `adoptPod` takes it.
  */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, watch,
-  writeFileSync } from 'node:fs';
+import { createReadStream, mkdirSync, readFileSync, rmdirSync, watch, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { cgroupRoot, type Config, ownCgroup } from '../config';
 import { MigrunError } from '../errors';
-import { native } from '../native/index';
-import { makeInitDirectory, removeInitDirectory } from './init-directory';
-import { openStdio, type StdioEnds } from './stdio-ends';
+import { native, type Registry } from '../native/index';
+import { makeInitDirectory, removeInitDirectory } from './record';
+import { openStdio, type StdioEnds } from './stdio';
 
 /** SIGRTMAX: asks init to close its end of the program's stdin (native/init/init.h). */
 export const INIT_SIGNAL_CLOSE_STDIN = 64;
@@ -22,7 +22,6 @@ export const INIT_SIGNAL_CLOSE_STDIN = 64;
 /** A process that was killed is gone long before this. */
 const REMOVE_TIMEOUT_MS = 5_000;
 
-const REGISTRY_NAME = '/memfd:migrun-registry';
 const STEPS = ['started', 'join its cgroup', 'make a PID namespace', 'fork', 'start a session', 'make the registry',
   'set up its descriptors', 'execute the command', 'enter its directory'];
 
@@ -179,9 +178,32 @@ export function innerPids(cgroup: string): Map<number, number> {
   return new Map(pidsOf(cgroup).map((pid) => [pid, innerPid(pid)]));
 }
 
-/** Init's descriptors of the registry and of its eventfd; undefined: this init has none. */
-export function registryFdsOf(initPid: number): { memory: number; event: number } | undefined {
-  const folder = `/proc/${initPid}/fd`;
-  const memory = readdirSync(folder).find((fd) => readlinkSync(join(folder, fd)).startsWith(REGISTRY_NAME));
-  return memory === undefined ? undefined : { memory: Number(memory), event: Number(memory) - 1 };
+/**
+ * Stops the program as a whole. Its shim is told, and hides what a freeze lets show (preload/attempt.h). Throws ETIMEDOUT
+ * where it does not stand still by then; it runs on.
+ */
+export function freezeProgram(cgroup: string, registry: Registry | undefined, timeoutMs: number): void {
+  registry?.beginFreeze();
+  try {
+    native.cgroupFreeze(cgroup, timeoutMs);
+  } catch (error) {
+    registry?.endFreeze();
+    throw error;
+  }
+  if (registry?.hasTimeouts() === true) restartCalls(cgroup, registry, timeoutMs);
+}
+
+/** Restarts the calls that the shim does not see. */
+function restartCalls(cgroup: string, registry: Registry, timeoutMs: number): void {
+  try {
+    if (native.restartCalls(pidsOf(cgroup)) > 0) native.cgroupFreeze(cgroup, timeoutMs);
+  } catch (error) {
+    thawProgram(cgroup, registry);
+    throw error;
+  }
+}
+
+export function thawProgram(cgroup: string, registry: Registry | undefined): void {
+  registry?.endFreeze();
+  native.cgroupThaw(cgroup);
 }

@@ -6,14 +6,14 @@
  *
  * A record that stands while nobody supervises the program (supervision.ts) was left by a supervisor that died.
  * Processes are found through the cgroup alone: unlike a pid, its name never comes to mean anything else. Both are gone
- * with a reboot, as the programs are. So is the directory of the program's PID 1 (init-directory.ts), which goes with
- * the last record.
+ * with a reboot, as the programs are. So is the directory of the program's PID 1, which goes with the last record.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync,
+  writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hexId, programId } from '../protocol/control/index';
-import { removeInitDirectory } from './init-directory';
 
 const about = { id: programId, group: hexId, command: z.array(z.string()), startedAt: z.number() };
 
@@ -109,4 +109,44 @@ export class Records {
 
 function hasCgroup(record: { cgroup: string } | undefined): boolean {
   return record !== undefined && existsSync(record.cgroup);
+}
+
+/*
+ * Each program's PID 1, migrun-init, has a working directory for itself alone.
+ *
+ * CRIU gets hold of a PID namespace's /proc by a folder that it makes for a moment in the working directory of PID 1
+ * (get_proc_fd() in criu/pie/parasite.c). Where the program was started, that could be read-only, another program that
+ * moves could have its own there, and whoever watches the directory would see it.
+ */
+
+/** The same on every host, wherever its other files are: CRIU enters it again by its name. */
+const ROOT = '/run/migrun/init';
+const FOLDER = 'proc.crtools';
+
+export function initDirectoryOf(id: string): string {
+  return join(ROOT, id);
+}
+
+export function makeInitDirectory(id: string): string {
+  const directory = initDirectoryOf(id);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return directory;
+}
+
+/** Removes CRIU's folder that a killed dump has left: the next one would fail. What somebody else put there stays. */
+export function clearInitDirectory(id: string): void {
+  removeFolder(join(initDirectoryOf(id), FOLDER));
+}
+
+export function removeInitDirectory(id: string): void {
+  clearInitDirectory(id);
+  removeFolder(initDirectoryOf(id));
+}
+
+function removeFolder(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
 }

@@ -3,7 +3,7 @@
  * much of it the program can read. Positions count as those of an output do.
  */
 import type { Socket } from 'node:net';
-import type { ConsoleState } from '../program/console-state';
+import type { ConsoleState } from '../program/stdio';
 
 /** PIPE_BUF: a write of this size or less is done whole or not at all (pipe(7)). */
 const PIPE_BUF = 4096;

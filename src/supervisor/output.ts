@@ -3,7 +3,7 @@
  * comes later, here or on another host, gets it too.
  */
 import type { OnReadOpts, Socket } from 'node:net';
-import type { ConsoleState } from '../program/console-state';
+import type { ConsoleState } from '../program/stdio';
 
 /** So much is read ahead of a console's acknowledgements; then the program waits until the console has caught up. */
 const MAX_UNACKNOWLEDGED = 256 * 1024;

@@ -2,14 +2,13 @@
 import type { MigrationTools, MovingProgram } from '../kinds/program';
 import type { Logger } from '../log';
 import { native, type Registry, type Watch } from '../native/index';
-import type { ConsoleState } from '../program/console-state';
 import type { Journal } from '../program/journal';
 import { takeDescriptor } from '../program/pidfds';
-import { INIT_SIGNAL_CLOSE_STDIN, pidsOf, type Pod, registryFdsOf } from '../program/pod';
+import { INIT_SIGNAL_CLOSE_STDIN, pidsOf, type Pod } from '../program/pod';
 import { hasEnded } from '../program/processes';
 import type { ProgramIdentity, Records } from '../program/record';
-import { mapRegistry } from '../program/registry';
-import type { Terminal } from '../program/stdio-ends';
+import { mapRegistry, registryFdsOf } from '../program/registry';
+import type { ConsoleState, Terminal } from '../program/stdio';
 import type { ProgramSummary } from '../protocol/control/index';
 import { ConsoleServer } from './console';
 import { Stdio, type StdioState } from './stdio';

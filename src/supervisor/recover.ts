@@ -14,11 +14,10 @@ import { destroyCgroup, type Pod } from '../program/pod';
 import { initOf, livingIn, tracerOf } from '../program/processes';
 import type { ArrivalRecord, ProgramIdentity, ProgramRecord } from '../program/record';
 import { mapRegistry } from '../program/registry';
-import { takePipes } from '../program/stdio-ends';
-import { forgetEntrusted, returnEntrusted } from './entrusted';
+import { takePipes } from '../program/stdio';
 import type { SupervisorTools } from './program';
 import type { StdioState } from './stdio';
-import { closeSilently, isFrozen, unlockAndThaw } from './undo-crash';
+import { closeSilently, forgetEntrusted, isFrozen, returnEntrusted, unlockAndThaw } from './undo-crash';
 
 const CANCEL_DEADLINE_MS = 2_000;
 

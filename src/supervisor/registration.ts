@@ -2,13 +2,13 @@
  * What the agent of this host knows of the program: `migrun ls` shows it, and other programs' migrations go by it. The
  * program runs on without an agent; the next one learns of it when its line comes up.
  */
+
 import type { Config } from '../config';
 import type { Logger } from '../log';
 import type { ProgramIdentity } from '../program/record';
 import type { AgentMessage, ProgramSummary } from '../protocol/control/index';
 import { AgentLine } from './agent-line';
 import type { Program } from './program';
-import { Throttle } from './throttle';
 import { isFrozen, unlockAndThaw } from './undo-crash';
 
 export class Registration {
@@ -81,5 +81,42 @@ export class Registration {
     const { program } = this;
     if (program?.state === 'running' && isFrozen(program.cgroup))
       unlockAndThaw(program.cgroup, program.registry, this.log);
+  }
+}
+
+/** How many times longer than the work the wait after it is. */
+const WAIT_PER_WORK = 30;
+
+/**
+ * For work that is asked for more often than it should be done. The first request is done at once. Those that come soon
+ * after it are done together, once, when a wait is over. The wait is a multiple of the time that the work took, so the
+ * work never takes more than a small share of a processor.
+ */
+export class Throttle {
+  private timer: NodeJS.Timeout | undefined;
+  private isAsked = false;
+
+  constructor(private readonly work: () => void) {}
+
+  ask(): void {
+    if (this.timer !== undefined) this.isAsked = true;
+    else this.run();
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+  }
+
+  private run(): void {
+    const began = performance.now();
+    this.work();
+    this.timer = setTimeout(() => this.waitEnded(), WAIT_PER_WORK * (performance.now() - began));
+  }
+
+  private waitEnded(): void {
+    this.timer = undefined;
+    if (!this.isAsked) return;
+    this.isAsked = false;
+    this.run();
   }
 }

@@ -1,4 +1,5 @@
 /** Requests of the command line about a program that runs: to look at it, to move it, to make a checkpoint. */
+
 import { checkpointSteps } from '../checkpoint/checkpoint';
 import { Checkpoint, type CheckpointRequest } from '../checkpoint/context';
 import { MigrunError } from '../errors';
@@ -10,7 +11,6 @@ import type { CheckpointReport, MigrationReport, SupervisorMessage } from '../pr
 import type { Farewell } from './console';
 import { inspect } from './inspect';
 import type { Program, SupervisorTools } from './program';
-import { Progress } from './progress';
 import type { Registration } from './registration';
 
 /** What a program that leaves needs of its supervisor. */
@@ -98,4 +98,32 @@ export class Requests {
 function running(program: Program): Program {
   if (program.state === 'running') return program;
   throw new MigrunError('E_BUSY', `program ${program.identity.id} is ${program.state}`, { hint: 'wait for it' });
+}
+
+export type StepReport = Omit<Extract<SupervisorMessage, { type: 'progress' }>, 'type'>;
+
+const BATCH_MS = 100;
+
+/**
+ * What the steps of a migration report, on its way to whoever asked for the migration. Reports are sent in batches:
+ * each message wakes another process, which costs time while the program stands still, and a small program runs again
+ * before a person could read one.
+ */
+export class Progress {
+  private readonly unsent: StepReport[] = [];
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly send: (report: StepReport) => void) {}
+
+  tell(report: StepReport): void {
+    this.unsent.push(report);
+    this.timer ??= setTimeout(() => this.flush(), BATCH_MS);
+  }
+
+  /** Sends all that is left, so that it comes before the answer that ends the matter. */
+  flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    for (const report of this.unsent.splice(0)) this.send(report);
+  }
 }

@@ -10,9 +10,8 @@ import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ReadStream, WriteStream } from 'node:tty';
 import { native } from '../native/index';
-import type { ConsoleState } from '../program/console-state';
 import { takeDescriptor } from '../program/pidfds';
-import type { StdioEnds } from '../program/stdio-ends';
+import type { ConsoleState, StdioEnds } from '../program/stdio';
 import { Input } from './input';
 import { NO_OUTPUT, Output } from './output';
 

@@ -1,12 +1,18 @@
-/** Undoes what somebody who died had done to a program: it is frozen, its sockets are locked or in TCP_REPAIR. */
+/**
+ * Undoes what somebody who died had done to a program: it is frozen, its sockets are locked or in TCP_REPAIR, and
+ * connections that were taken out of its accept queues are entrusted to the agent of this host.
+ */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { MigrationTools } from '../kinds/program';
+import { putBackIntoQueues } from '../kinds/tcp/fill-queues';
 import type { Logger } from '../log';
-import { native, type ProgramSocket, type Registry } from '../native/index';
-import { thawProgram } from '../program/freeze';
-import { pidsOf } from '../program/pod';
-import { isConnecting, isConnection } from '../vocabulary/sockets';
-import { TCP_LISTEN } from '../vocabulary/sockets';
+import { native, type ProgramSocket, type QueuedSocket, type Registry } from '../native/index';
+import { takeConnections } from '../program/pidfds';
+import { pidsOf, thawProgram } from '../program/pod';
+import { expectType } from '../protocol/control/index';
+import { isConnecting, isConnection, TCP_LISTEN } from '../vocabulary/sockets';
 
 export function isFrozen(cgroup: string): boolean {
   return readFileSync(join(cgroup, 'cgroup.freeze'), 'utf8').trim() === '1';
@@ -40,4 +46,28 @@ function attempt<Result>(log: Logger, step: () => Result): Result | undefined {
     log.error({ err: error }, 'sockets of the program are not as they should be');
     return undefined;
   }
+}
+
+/** Puts entrusted connections back into the queues of the program, which must be frozen. */
+export async function returnEntrusted(program: string, cgroup: string, { agent, log }: MigrationTools): Promise<void> {
+  const { pid, connections } = expectType(await agent.ask({ type: 'entrusted', program }), 'entrusted-are');
+  if (connections.length === 0) return;
+  const held = native.socketCollect(pidsOf(cgroup));
+  try {
+    const listeners = new Map(held.map(({ inode, fd }) => [inode, fd]));
+    const waiting = takeConnections(pid, connections).map(({ fd, listener, remote, receiveBuffer }) => {
+      const socket: QueuedSocket = { ...native.socketDescribe(fd), remote, receiveBuffer };
+      return { socket, listener: listeners.get(listener) ?? -1 };
+    });
+    native.socketLock(waiting.filter(({ socket }) => isConnection(socket)).map(({ socket }) => socket.fd), 0);
+    await putBackIntoQueues(waiting, cgroup, () => forgetEntrusted(program, { agent }));
+    log.info({ count: waiting.length }, 'connections that waited to be accepted wait again');
+  } finally {
+    for (const { fd } of held) native.closeFd(fd);
+  }
+}
+
+/** Has the agent let entrusted connections go; nobody hears of their end. */
+export async function forgetEntrusted(program: string, { agent }: Pick<MigrationTools, 'agent'>): Promise<void> {
+  await agent.ask({ type: 'entrust', program, pid: process.pid, connections: [] });
 }

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { loadConfig } from '../../src/config';
 import { gatherFacts, namespacesOf } from '../../src/program/facts';
-import { removeInitDirectory } from '../../src/program/init-directory';
 import { createPod, destroyCgroup, type Pod } from '../../src/program/pod';
+import { removeInitDirectory } from '../../src/program/record';
 
 let pod: Pod;
 async function start(script: string): Promise<Pod> {

@@ -1,5 +1,5 @@
 import type { HiddenOption, Registry } from '../../src/native';
-import { withHidden } from '../../src/program/hidden';
+import { withHidden } from '../../src/program/registry';
 
 type Hidden = ReturnType<Registry['hiddenOptions']>;
 

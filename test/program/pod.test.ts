@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config';
 import { native } from '../../src/native/index';
-import { initDirectoryOf, removeInitDirectory } from '../../src/program/init-directory';
 import { takeDescriptor } from '../../src/program/pidfds';
-import { cgroupOf, createPod, destroyCgroup, INIT_SIGNAL_CLOSE_STDIN, innerPid, pidsOf, type Pod,
-  registryFdsOf } from '../../src/program/pod';
-import { takePipes } from '../../src/program/stdio-ends';
+import { cgroupOf, createPod, destroyCgroup, INIT_SIGNAL_CLOSE_STDIN, innerPid, pidsOf,
+  type Pod } from '../../src/program/pod';
+import { initDirectoryOf, removeInitDirectory } from '../../src/program/record';
+import { registryFdsOf } from '../../src/program/registry';
+import { takePipes } from '../../src/program/stdio';
 import { compile } from '../support/compile';
 import { until } from '../support/until';
 
@@ -65,7 +66,7 @@ describe('createPod', () => {
       const [dist, id, init] = process.argv.slice(1);
       const { native } = require(dist + '/native');
       const { createPod, removeCgroup } = require(dist + '/program/pod');
-      const { removeInitDirectory } = require(dist + '/program/init-directory');
+      const { removeInitDirectory } = require(dist + '/program/record');
       const config = { ...require(dist + '/config').loadConfig(), init };
       native.processBecomeSubreaper();
       createPod(config, { id, command: ['sh', '-c', 'echo hi; echo no >&2; exit 3'] }).then((pod) => {

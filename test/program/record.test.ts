@@ -1,8 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeInitDirectory } from '../../src/program/init-directory';
-import { type ArrivalRecord, type ProgramRecord, Records } from '../../src/program/record';
+import { type ArrivalRecord, makeInitDirectory, type ProgramRecord, Records } from '../../src/program/record';
 
 const ID = '1a2b3c4d';
 const about = { id: ID, group: 'a'.repeat(32), command: ['sleep', '1'], startedAt: 1 };

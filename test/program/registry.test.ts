@@ -2,10 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, readSync, statSync, writeSync } from 'node:fs';
 import { loadConfig } from '../../src/config';
 import { native, type Registry } from '../../src/native/index';
-import { freezeProgram, thawProgram } from '../../src/program/freeze';
-import { removeInitDirectory } from '../../src/program/init-directory';
-import { createPod, destroyCgroup, pidsOf, type Pod, registryFdsOf } from '../../src/program/pod';
-import { mapRegistry, sweepRegistry } from '../../src/program/registry';
+import { createPod, destroyCgroup, freezeProgram, pidsOf, type Pod, thawProgram } from '../../src/program/pod';
+import { removeInitDirectory } from '../../src/program/record';
+import { mapRegistry, registryFdsOf, sweepRegistry } from '../../src/program/registry';
 import { Programs } from '../support/shim/programs';
 
 const FREEZE_MS = 5_000;

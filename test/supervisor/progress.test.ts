@@ -1,4 +1,4 @@
-import { Progress, type StepReport } from '../../src/supervisor/progress';
+import { Progress, type StepReport } from '../../src/supervisor/requests';
 
 const report = (step: string): StepReport => ({ step, state: 'done', ms: 1 });
 

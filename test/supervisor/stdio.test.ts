@@ -1,7 +1,7 @@
 /** All three streams of a program at a terminal. */
 import { execFileSync } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
-import { openTerminal } from '../../src/program/stdio-ends';
+import { openTerminal } from '../../src/program/stdio';
 import { Stdio } from '../../src/supervisor/stdio';
 import { freshStdioState } from '../../src/supervisor/stdio';
 import { unacknowledgedIn, usePiped } from '../support/supervisor/piped-program';

@@ -1,4 +1,4 @@
-import { Throttle } from '../../src/supervisor/throttle';
+import { Throttle } from '../../src/supervisor/registration';
 
 /** What takes ten milliseconds each time. */
 function tenMilliseconds() {

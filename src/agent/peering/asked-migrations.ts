@@ -1,11 +1,12 @@
 /**
  * Migrations that this host's programs ask for, as their source, or as their target in the source's name: the agents at
- * the other ends in each, and what is being asked of them now.
+ * the other ends in each, and what is being asked of them now; of agents that are not in any yet, too.
  */
 
 import type { PeerTicket, ResumeRequest } from '../../protocol/control/index';
 import { BoundedMap, Conversation, freshCounter } from '../../protocol/inband';
-import type { Carried, Locked, Move, MoveMessage, Outcome, Pair, Working } from '../../protocol/inband';
+import type { Carried, Introduced, Locked, Move, MoveMessage, Outcome, Pair, Part,
+  Working } from '../../protocol/inband';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';
 import type { Host } from './host';
 import type { Carrier, Segments } from './segments';
@@ -14,7 +15,7 @@ const MAX_MIGRATIONS = 256;
 
 type Role = ResumeRequest['role'];
 /** All that peers answer. */
-type Answer = MoveMessage | Locked | Working;
+type Answer = MoveMessage | Locked | Working | Introduced;
 
 /** A connection as it was before the move. */
 interface Affected {
@@ -31,6 +32,7 @@ export interface Party {
 
 interface Question<A> {
   readonly deadlineMs: number;
+  readonly firstIntervalMs?: number;
   /** How many numbered requests it consists of. */
   readonly requests: number;
   /** Any of these connections takes the segments there. */
@@ -44,6 +46,7 @@ export class AskedMigrations {
   private readonly migrations = new BoundedMap<string, Map<string, Party>>(MAX_MIGRATIONS);
   private readonly listeners = new Map<string, Set<(answer: Answer) => void>>();
   private readonly conversations = new Set<{ stop(): void }>();
+  private closed = false;
 
   constructor(private readonly host: Host, private readonly segments: Segments) {}
 
@@ -88,15 +91,16 @@ export class AskedMigrations {
     }
   }
 
-  async converse<A>(move: Move, question: Question<A>): Promise<Outcome<A>> {
-    const { deadlineMs, requests, carriers, request, onAnswer } = question;
+  /** Asks this agent about a migration, or about what it has of a group. */
+  async converse<A>(agent: string, about: string, question: Question<A>): Promise<Outcome<A>> {
+    if (this.closed) return { complete: false, answers: [] };
+    const { carriers, request, onAnswer, ...options } = question;
     const conversation = new Conversation<A>({
       clock: this.host.clock,
-      deadlineMs,
-      requests,
+      ...options,
       transmit: (number, from) => this.segments.sendOnOne(request(number, from), carriers),
     });
-    const name = listenerName(move.ticket.peerId, move.migration);
+    const name = listenerName(agent, about);
     const listener = (message: Answer) => onAnswer(message, conversation);
     const listeners = this.listeners.get(name) ?? new Set();
     this.listeners.set(name, listeners.add(listener));
@@ -112,10 +116,12 @@ export class AskedMigrations {
 
   /** Something that the keyring has checked, from this agent. */
   onAnswer(agent: string, message: Answer): void {
-    for (const listener of this.listeners.get(listenerName(agent, message.migration)) ?? []) listener(message);
+    const about = 'migration' in message ? message.migration : message.group;
+    for (const listener of this.listeners.get(listenerName(agent, about)) ?? []) listener(message);
   }
 
   close(): void {
+    this.closed = true;
     for (const conversation of this.conversations) conversation.stop();
   }
 
@@ -131,6 +137,13 @@ function migrationName(role: Role, migration: string): string {
   return `${role} ${migration}`;
 }
 
-function listenerName(agent: string, migration: string): string {
-  return `${agent} ${migration}`;
+function listenerName(agent: string, about: string): string {
+  return `${agent} ${about}`;
+}
+
+/** The entries of all parts that have arrived. */
+export function entriesByToken<
+  Entry extends { readonly token: string },
+>({ answers }: Outcome<Part<Entry>>): Map<string, Entry> {
+  return new Map(answers.flat().flatMap(({ entries }) => entries.map((entry) => [entry.token, entry])));
 }

@@ -1,12 +1,12 @@
 /**
  * A host's in-band service: it asks other hosts' agents for the programs of this host, and answers them for every
- * socket of it, wrapped or not. What is said is in protocol/inband/messages.ts; each message has a folder here, with what
- * asks it and what answers it:
+ * socket of it, wrapped or not. What is said is in protocol/inband/messages.ts; each message has a folder or a file here, with
+ * what asks it and what answers it:
  *
- *   hello/    HELLO, INTRODUCE   which agent is at the other end, and that a connection is of this program
- *   lock/     LOCK, CANCEL       connections are locked, for a lease; or not any more
- *   resume/   RESUME             they follow to where the program is now
- *   claim/    CLAIM              a restore has what is held to itself
+ *   hello/      HELLO, INTRODUCE   which agent is at the other end, and that a connection is of this program
+ *   lock/       LOCK, CANCEL       connections are locked, for a lease; or not any more
+ *   resume.ts   RESUME             they follow to where the program is now
+ *   claim.ts    CLAIM              a restore has what is held to itself
  *
  * What the answers do with sockets is in rebind/ and, where a lock lasts, in hold/; what needs both sides, in hold/ too:
  * suspended programs. Only what the keyring has checked comes further than onSegment.
@@ -17,24 +17,20 @@ import type { CancelRequest, ClaimRequest, IntroducedPeer, IntroduceRequest, Loc
   PeeringFacts, PeerTicket, ResumeRequest } from '../../protocol/control/index';
 import { type Clock, Keyring, type Pair, type PairMessage, type Received, systemClock } from '../../protocol/inband';
 import { AskedMigrations } from './asked-migrations';
-import { ClaimAnswerer } from './claim/answer';
-import { askClaim } from './claim/ask';
+import { askClaim, ClaimAnswerer } from './claim';
 import { HelloAnswerer } from './hello/answer';
 import { HelloAsker } from './hello/ask';
 import { Registrations } from './hello/registrations';
-import { holdRecord, Holds } from './hold/holds';
-import { RecordFiles } from './hold/record-files';
+import { holdRecord, Holds, RecordFiles } from './hold/holds';
 import { SuspendedPrograms, suspendedRecord, type SuspendRequest } from './hold/suspended-programs';
 import { UserTimeouts } from './hold/user-timeouts';
-import type { Host } from './host';
+import { type Host, isOwnAddress } from './host';
 import { LockAnswerer } from './lock/answer';
 import { askCancel, askLock } from './lock/ask';
 import { Locks } from './lock/locks';
-import { isOwnAddress } from './own-addresses';
 import { Owners } from './rebind/owners';
 import { Rebinder } from './rebind/rebind';
-import { ResumeAnswerer } from './resume/answer';
-import { askResume } from './resume/ask';
+import { askResume, ResumeAnswerer } from './resume';
 import { type ArrivedSegment, Segments } from './segments';
 import { Sockets } from './sockets';
 import { UdpPeers } from './udp-peers';
@@ -68,11 +64,11 @@ export class Peering {
     const host: Host = this.host = { native, clock, keyring, log, programs };
     const folder = (name: string): string | null => holdsDir && join(holdsDir, name);
     const segments = this.segments = new Segments(host, (segment) => this.onSegment(segment));
-    const hello = this.asker = new HelloAsker(host, segments);
     const migrations = this.migrations = new AskedMigrations(host, segments);
+    const hello = this.asker = new HelloAsker(host, segments, migrations);
     const sockets = new Sockets(host);
     const registrations = this.registrations = new Registrations(host);
-    const udpPeers = new UdpPeers(host);
+    const udpPeers = new UdpPeers(host, sockets);
     const owners = new Owners(host);
     const rebinder = new Rebinder(host, owners);
     const userTimeouts = new UserTimeouts(host, rebinder);
@@ -178,10 +174,9 @@ export class Peering {
     switch (message.type) {
       case 'introduce':
         return this.answerers.hello.onIntroduce(message, pair, segment);
-      case 'introduced':
-        return this.asker.onIntroduced(message, pair);
       case 'lock':
         return this.answerers.lock.onLock(message, pair, segment);
+      case 'introduced':
       case 'locked':
       case 'working':
         return this.migrations.onAnswer(pair.peerId, message);

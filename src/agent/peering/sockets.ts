@@ -1,7 +1,7 @@
 /** Other processes' sockets of this host: where a connection's is, and a descriptor of ours for it. */
 
 import { readFileSync, readlinkSync } from 'node:fs';
-import type { LookAround, ProgramSocket } from '../../native/contract';
+import type { LookAround, ProgramSocket, SocketOwner } from '../../native/contract';
 import { Pidfds } from '../../program/pidfds';
 import type { Status } from '../../protocol/inband';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';
@@ -42,12 +42,8 @@ export class Sockets {
       const inode = inodes[index]!;
       if (inode !== null && location !== null && isThere(inode, location)) found.set(inode, location);
     });
-    const missing = (): number[] => inodes.filter((inode): inode is number => inode !== null && !found.has(inode));
-    this.addSeen(found, missing());
-    if (missing().length > 0) {
-      this.seen = this.host.native.ownersLookAround();
-      this.addSeen(found, missing());
-    }
+    const missing = inodes.filter((inode): inode is number => inode !== null && !found.has(inode));
+    for (const { inode, pid, fd } of this.ownersOf(missing)) if (!found.has(inode)) found.set(inode, { pid, fd });
     const refusals = new Refusals(this.host.programs);
     return wanted.map(({ connection }, index) => {
       const inode = inodes[index]!;
@@ -55,6 +51,17 @@ export class Sockets {
       const location = found.get(inode);
       return location === undefined ? 'no-owner' : (refusals.of(location.pid) ?? location);
     });
+  }
+
+  /** Who else has these sockets open. Looks at all processes only where the last look did not find them. */
+  ownersOf(inodes: readonly number[]): SocketOwner[] {
+    if (inodes.length === 0) return [];
+    const owners = (): SocketOwner[] => (this.seen?.owners(inodes) ?? []).filter(({ pid }) => pid !== process.pid);
+    const known = owners();
+    const found = new Set(known.map(({ inode }) => inode));
+    if (inodes.every((inode) => found.has(inode))) return known;
+    this.seen = this.host.native.ownersLookAround();
+    return owners();
   }
 
   /** Descriptors of ours for these connections, which the caller closes. */
@@ -89,12 +96,6 @@ export class Sockets {
   /** no-socket: the connection is not there; no-owner: it waits for accept(2), or its program has closed it. */
   private whyNoInode(connection: Connection): Status {
     return this.host.native.tcpSequences(connection) === null ? 'no-socket' : 'no-owner';
-  }
-
-  private addSeen(found: Map<number, Location>, inodes: readonly number[]): void {
-    for (const { inode, pid, fd } of inodes.length === 0 ? [] : (this.seen?.owners(inodes) ?? [])) {
-      if (pid !== process.pid && !found.has(inode)) found.set(inode, { pid, fd });
-    }
   }
 
   private takeFrom(pidfds: Pidfds, location: Location, connection: Connection): OurDescriptor | Status {

@@ -6,13 +6,15 @@
  * One that is not connected answers to where it is asked from, so it follows by itself.
  */
 
-import type { DiagSocket, LookAround, SocketOwner } from '../../native/contract';
+import type { DiagSocket, SocketOwner } from '../../native/contract';
+import { Pidfds } from '../../program/pidfds';
 import { BoundedMap, type Status } from '../../protocol/inband';
 import { type Connection, connectionName, type Endpoint, endpointOfFamily,
   endpointText } from '../../vocabulary/endpoint';
 import { TCP_ESTABLISHED } from '../../vocabulary/sockets';
 import { groupName, type Naming } from './hello/registrations';
 import type { Host } from './host';
+import type { Sockets } from './sockets';
 
 const MAX_GROUPS = 1024;
 const MAX_IN_GROUP = 10_000;
@@ -27,10 +29,8 @@ interface UdpPeer {
 export class UdpPeers {
   /** By agent and group; then by token. */
   private readonly groups = new BoundedMap<string, Map<string, UdpPeer>>(MAX_GROUPS);
-  /** What the last look around found. */
-  private seen: LookAround | null = null;
 
-  constructor(private readonly host: Host) {}
+  constructor(private readonly host: Host, private readonly sockets: Sockets) {}
 
   /** At most one look at all processes, for any number of them. */
   register(namings: readonly Naming[]): Status[] {
@@ -59,7 +59,7 @@ export class UdpPeers {
     if (known.some(({ peer }) => peer.movedTo === null)) {
       const byName = byConnection(this.host.native.diagUdpSockets().filter(isConnected));
       const socketsOf = ({ connection }: UdpPeer): number[] => byName.get(connectionName(connection)) ?? [];
-      const owners = this.ownersOf(known.flatMap(({ peer }) => socketsOf(peer)));
+      const owners = this.sockets.ownersOf(known.flatMap(({ peer }) => socketsOf(peer)));
       for (const { peer, remote } of known) {
         if (peer.movedTo !== null) continue;
         const inodes = new Set(socketsOf(peer));
@@ -99,7 +99,9 @@ export class UdpPeers {
       )
     );
     const busy = new Set(
-      this.ownersOf(inodes.flat()).filter(({ pid }) => this.host.programs.isMigrating(pid)).map(({ inode }) => inode),
+      this.sockets.ownersOf(inodes.flat()).filter(({ pid }) => this.host.programs.isMigrating(pid)).map(({ inode }) =>
+        inode
+      ),
     );
     return inodes.map((some) => (some.some((inode) => busy.has(inode)) ? 'busy' : 'ok'));
   }
@@ -111,11 +113,10 @@ export class UdpPeers {
   }
 
   private reconnectOne({ pid, fd }: SocketOwner, remote: Endpoint): boolean {
-    let pidfd = -1;
+    const pidfds = new Pidfds(this.host.native);
     let own = -1;
     try {
-      pidfd = this.host.native.processOpen(pid);
-      own = this.host.native.processTakeFd(pidfd, fd);
+      own = pidfds.take(pid, fd);
       this.host.native.udpReconnect(own, endpointOfFamily(remote, this.host.native.socketDescribe(own).family));
       return true;
     } catch (error) {
@@ -124,17 +125,9 @@ export class UdpPeers {
       this.host.log.warn({ err: error, remote }, 'a UDP peer could not follow');
       return false;
     } finally {
-      for (const one of [own, pidfd]) if (one >= 0) this.host.native.closeFd(one);
+      if (own >= 0) this.host.native.closeFd(own);
+      pidfds.close();
     }
-  }
-
-  /** Looks at all processes only where the last look did not find them. */
-  private ownersOf(inodes: readonly number[]): SocketOwner[] {
-    if (inodes.length === 0) return [];
-    const found = new Set(this.seen?.owners(inodes).map(({ inode }) => inode));
-    if (this.seen === null || inodes.some((inode) => !found.has(inode)))
-      this.seen = this.host.native.ownersLookAround();
-    return this.seen.owners(inodes).filter(({ pid }) => pid !== process.pid);
   }
 }
 

@@ -9,8 +9,7 @@ import { type Phase, runSteps } from '../../migration/driver';
 import { readClusterKey } from '../../protocol/channel/index';
 import { parsePort } from '../arguments';
 import { ConsoleClient } from '../console';
-import { showStep } from '../follow-progress';
-import { ensureAgent } from '../local';
+import { ensureAgent, showStep } from '../local';
 import { lostText, note, printJson } from '../print';
 
 interface Options {

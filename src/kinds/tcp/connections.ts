@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { MigrunError } from '../../errors';
 import { native, type ProgramSocket, type SavedSocket } from '../../native/index';
-import { freezeProgram, thawProgram } from '../../program/freeze';
+import { freezeProgram, thawProgram } from '../../program/pod';
 import { connection, sequence } from '../../protocol/control/index';
 import { isLinkLocal } from '../../vocabulary/addresses';
 import { type Connection, connectionName, connectionText } from '../../vocabulary/endpoint';

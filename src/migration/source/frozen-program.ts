@@ -2,8 +2,7 @@
 import type { Frozen, Waiting } from '../../kinds/kind';
 import type { MovingProgram } from '../../kinds/program';
 import { native, type ProgramSocket } from '../../native/index';
-import { freezeProgram, thawProgram } from '../../program/freeze';
-import { innerPids, pidsOf } from '../../program/pod';
+import { freezeProgram, innerPids, pidsOf, thawProgram } from '../../program/pod';
 import type { Place } from '../../vocabulary/place';
 import { isConnecting, isConnection, TCP_LISTEN } from '../../vocabulary/sockets';
 

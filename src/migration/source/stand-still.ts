@@ -4,7 +4,7 @@
  */
 import { unbindSockets } from '../../criu/files-image';
 import { lookAgain, peersOf, refuse, refuseAway } from '../../kinds/look';
-import { clearInitDirectory } from '../../program/init-directory';
+import { clearInitDirectory } from '../../program/record';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';
 import { reasonsOfPeers, refusal } from '../../vocabulary/refusal';
 import type { Step } from '../driver';

@@ -9,7 +9,7 @@ import type { ArrivingProgram } from '../../kinds/kind';
 import type { MigrationTools } from '../../kinds/program';
 import { movedPeers, savedPeers } from '../../kinds/saved';
 import type { Registry } from '../../native/index';
-import { thawProgram } from '../../program/freeze';
+import { thawProgram } from '../../program/pod';
 import { RestoredDescriptors } from '../../program/restored-descriptors';
 import { decodeState, type MovingState, STATE_FILE } from '../state';
 import { addressesHere } from './judge';

@@ -49,12 +49,6 @@ export class Introduction {
     return answers[0]?.[0] ?? null;
   }
 
-  /** For KeyringOptions.isAsking. */
-  isAsking({ group, token, nonce }: Welcome): boolean {
-    const { hello } = this.options;
-    return group === hello.group && token === hello.token && nonce === hello.nonce;
-  }
-
   /** A WELCOME for this token that the keyring has checked. */
   accept(welcome: Welcome, pair: Pair): void {
     if (welcome.registered || welcome.status !== 'ok') {

@@ -1,5 +1,6 @@
 /** Whose UDP sockets follow, and when. */
 
+import { Sockets } from '../../../src/agent/peering/sockets';
 import { UdpPeers } from '../../../src/agent/peering/udp-peers';
 import type { Endpoint } from '../../../src/vocabulary/endpoint';
 import { agent } from '../../support/inband/agents';
@@ -30,14 +31,8 @@ function setUp() {
   };
   const { native } = host;
   const looks = jest.fn(native.ownersLookAround);
-  return {
-    host,
-    migrating,
-    looks,
-    peers: new UdpPeers(
-      host.inside({ clock, keyring: agent(), native: { ...native, ownersLookAround: looks }, programs }),
-    ),
-  };
+  const inside = host.inside({ clock, keyring: agent(), native: { ...native, ownersLookAround: looks }, programs });
+  return { host, migrating, looks, peers: new UdpPeers(inside, new Sockets(inside)) };
 }
 
 const register = (peers: UdpPeers, token = TOKEN) =>

@@ -1,6 +1,6 @@
 /** Children that are killed forget none of their sockets in the shim's registry; the migration does it for them. */
 import { statSync } from 'node:fs';
-import { registryFdsOf } from '../../../src/program/pod.js';
+import { registryFdsOf } from '../../../src/program/registry.js';
 import type { Host } from '../../support/e2e/host.js';
 import { useLab } from '../../support/e2e/lab.js';
 import { SocketBox } from '../../support/e2e/socket-box.js';

@@ -8,11 +8,12 @@
 import { randomBytes } from 'node:crypto';
 import type { IntroducedPeer, IntroduceRequest } from '../../../protocol/control/index';
 import { BoundedMap, Introduction, TOKEN_BYTES } from '../../../protocol/inband';
-import type { Clock, Introduced, Pair, Welcome } from '../../../protocol/inband';
+import type { Clock, Hello, Pair, Welcome } from '../../../protocol/inband';
 import { type Connection, connectionName, onTheWire } from '../../../vocabulary/endpoint';
+import type { AskedMigrations } from '../asked-migrations';
 import type { Host } from '../host';
 import type { Segments } from '../segments';
-import { IntroduceAsker } from './ask-introduce';
+import { askIntroduce } from './ask-introduce';
 
 /** As many as a process can have (fs.nr_open). */
 const MAX_CONNECTIONS = 1_048_576;
@@ -37,12 +38,13 @@ export class HelloAsker {
   private readonly acquaintances = new BoundedMap<string, Acquaintance>(MAX_CONNECTIONS);
   private readonly pairsByAddress = new BoundedMap<string, Pair>(MAX_AGENTS);
   private readonly running = new Map<string, Introduction>();
-  private readonly introduceAsker: IntroduceAsker;
   private closed = false;
 
-  constructor(private readonly host: Host, private readonly segments: Segments) {
-    this.introduceAsker = new IntroduceAsker(host, segments);
-  }
+  constructor(
+    private readonly host: Host,
+    private readonly segments: Segments,
+    private readonly migrations: AskedMigrations,
+  ) {}
 
   async introduce({ group, connections, deadlineMs }: IntroduceRequest): Promise<IntroducedPeer[]> {
     const between = new Map<string, Connection[]>();
@@ -66,21 +68,16 @@ export class HelloAsker {
 
   /** Whether this WELCOME answers something that was asked from here. */
   isAsking(welcome: Welcome): boolean {
-    return this.running.get(runName(welcome))?.isAsking(welcome) === true;
+    return this.running.has(runName(welcome));
   }
 
   onWelcome(welcome: Welcome, pair: Pair): void {
     this.running.get(runName(welcome))?.accept(welcome, pair);
   }
 
-  onIntroduced(message: Introduced, pair: Pair): void {
-    this.introduceAsker.onIntroduced(message, pair);
-  }
-
   close(): void {
     this.closed = true;
     for (const introduction of this.running.values()) introduction.stop();
-    this.introduceAsker.close();
   }
 
   /** Connections between two addresses: some by HELLO, until one is answered, and then all others by INTRODUCE. */
@@ -136,19 +133,23 @@ export class HelloAsker {
       return sequences === null ? [] : [{ connection: ends, token: acquaintances[index]!.token, sequences }];
     });
     const here = new Set(named.map(({ token }) => token));
-    const statuses = await this.introduceAsker.introduce(
+    const statuses = await askIntroduce(
+      this.migrations,
       group,
       pair,
       named,
       Math.max(deadlineMs, INTRODUCE_DEADLINE_MS),
     );
-    const refused = connections.filter((_connection, index) => statuses.get(acquaintances[index]!.token) === 'failed');
+    const refused = connections.filter((_connection, index) =>
+      statuses.get(acquaintances[index]!.token)?.status === 'failed'
+    );
     const greeted = new Map((await this.greet(group, refused, deadlineMs)).map((each) => [each.connection, each]));
     return connections.map((connection, index) => {
       const acquaintance = acquaintances[index]!;
       const alone = greeted.get(connection);
       if (alone !== undefined) return alone;
-      const status = statuses.get(acquaintance.token) ?? (here.has(acquaintance.token) ? 'no-agent' : 'no-socket');
+      const status = statuses.get(acquaintance.token)?.status
+        ?? (here.has(acquaintance.token) ? 'no-agent' : 'no-socket');
       acquaintance.pair = status === 'ok' ? pair : null;
       return { connection, status, agent: pair.peerId, token: acquaintance.token };
     });
@@ -194,8 +195,8 @@ function acquaintanceName(group: string, connection: Connection): string {
   return `${group} ${connectionName(connection)}`;
 }
 
-function runName({ token, nonce }: { token: string; nonce: number }): string {
-  return `${token} ${nonce}`;
+function runName({ group, token, nonce }: Pick<Hello, 'group' | 'token' | 'nonce'>): string {
+  return `${group} ${token} ${nonce}`;
 }
 
 /** Work that is done for several connections to one address: it follows the first one's, a bounded number at a time. */

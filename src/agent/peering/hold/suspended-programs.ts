@@ -15,16 +15,14 @@ import { type PeerAnswer, type PeerStatus, peerTicket } from '../../../protocol/
 import { type Connection, connectionName } from '../../../vocabulary/endpoint';
 import type { AskedMigrations } from '../asked-migrations';
 import type { HelloAsker } from '../hello/ask';
-import type { Host } from '../host';
+import { batched, Failure, fdsOf, type Host } from '../host';
 import { askCancel, askLock } from '../lock/ask';
-import { closeDescriptors, fdsOf, hasDescriptor, type LockedConnection, rebindOf, unlock,
+import { closeDescriptors, hasDescriptor, type LockedConnection, rebindOf, unlock,
   type WithDescriptor } from '../lock/lock';
-import { batched, Failure } from '../native-batch';
 import type { Rebinder } from '../rebind/rebind';
-import { askResume } from '../resume/ask';
+import { askResume } from '../resume';
 import type { OurDescriptor, Sockets } from '../sockets';
-import { heldConnection } from './holds';
-import { monotonicMs, type RecordFiles } from './record-files';
+import { heldConnection, monotonicMs, type RecordFiles } from './holds';
 import type { UserTimeouts } from './user-timeouts';
 
 /** Nothing stands still while the peers are asked, so that a host with much to do has its time to answer. */
@@ -196,10 +194,7 @@ export class SuspendedPrograms {
     const taken = sockets.take(connections.map((connection) => ({ connection, location: null })));
     const ends = taken.map((one, index) => (typeof one === 'string' ? one : ourEnd(connections[index]!, one)));
     const found = ends.filter((one) => typeof one !== 'string');
-    const locked = batched(found, (some) => {
-      this.host.native.socketLock(fdsOf(some), leaseMs);
-      return some;
-    });
+    const locked = batched(found, (some) => this.host.native.socketLock(fdsOf(some), leaseMs));
     const failed = new Set(found.filter((_end, index) => locked[index] instanceof Failure));
     userTimeouts.lengthen(found.filter((end) => !failed.has(end)), leaseMs);
     return ends.map((one) => (typeof one !== 'string' && failed.has(one) ? 'failed' : one));

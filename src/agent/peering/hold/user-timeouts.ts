@@ -7,9 +7,8 @@
  * and sending at once, not after a timer that has grown to two minutes.
  */
 
-import type { Host } from '../host';
-import { fdsOf, hasDescriptor, isHeld, type LockedConnection, rebindOf, type WithDescriptor } from '../lock/lock';
-import { batched, Failure } from '../native-batch';
+import { batched, Failure, fdsOf, type Host } from '../host';
+import { hasDescriptor, isHeld, type LockedConnection, rebindOf, type WithDescriptor } from '../lock/lock';
 import type { Rebinder } from '../rebind/rebind';
 
 type Open = WithDescriptor<LockedConnection>;
@@ -21,10 +20,7 @@ export class UserTimeouts {
   lengthen(connections: readonly Open[], leaseMs: number): void {
     this.noteOwn(connections.filter((each) => !isHeld(each)));
     const held = connections.filter(isHeld);
-    batched(held, (some) => {
-      this.host.native.tcpExtendUserTimeouts(fdsOf(some), ownTimeoutsOf(some), leaseMs);
-      return some;
-    });
+    batched(held, (some) => this.host.native.tcpExtendUserTimeouts(fdsOf(some), ownTimeoutsOf(some), leaseMs));
     this.openWindows(held);
   }
 
@@ -41,10 +37,7 @@ export class UserTimeouts {
   /** To be called when these were rebound: those that were held have their programs' own timeouts again. */
   giveBack(connections: readonly LockedConnection[]): void {
     const held = connections.filter(hasDescriptor).filter(isHeld);
-    const given = batched(held, (some) => {
-      this.host.native.tcpSetUserTimeouts(fdsOf(some), ownTimeoutsOf(some));
-      return some;
-    });
+    const given = batched(held, (some) => this.host.native.tcpSetUserTimeouts(fdsOf(some), ownTimeoutsOf(some)));
     for (const result of given)
       if (result instanceof Failure)
         this.host.log.warn({ err: result.error }, 'a connection keeps a long TCP_USER_TIMEOUT');

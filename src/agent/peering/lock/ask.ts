@@ -1,9 +1,9 @@
 /** Asks LOCK, and CANCEL, which undoes it: the peers of a program that is about to move, or to be held. */
 
 import type { CancelRequest, LockedPeer, LockRequest, PeerStatus } from '../../../protocol/control/index';
-import type { Locked, LockedEntry, Outcome, Pair } from '../../../protocol/inband';
+import type { Locked, Outcome, Pair } from '../../../protocol/inband';
 import { connectionName, onTheWire } from '../../../vocabulary/endpoint';
-import type { AskedMigrations, Party } from '../asked-migrations';
+import { type AskedMigrations, entriesByToken, type Party } from '../asked-migrations';
 import type { HelloAsker } from '../hello/ask';
 
 /** So long is waited at most, however long another host says that it works. */
@@ -47,7 +47,7 @@ export async function askCancel(
 ): Promise<{ agent: string; status: PeerStatus }[]> {
   const cancelled = await Promise.all(
     migrations.parties('source', migration).map(async ({ move, affected }) => {
-      const { complete } = await migrations.converse<true>(move, {
+      const { complete } = await migrations.converse<true>(move.ticket.peerId, migration, {
         deadlineMs,
         requests: 1,
         carriers: [...affected.values()].map(({ connection }) => connection),
@@ -69,7 +69,7 @@ function lockAt(
   pair: Pair,
   { migration, group, leaseMs, round, deadlineMs }: LockRequest,
 ): Promise<Outcome<Locked>> {
-  return migrations.converse<Locked>(move, {
+  return migrations.converse<Locked>(move.ticket.peerId, migration, {
     deadlineMs,
     requests: 1,
     carriers: [...affected.values()].map(({ connection }) => connection),
@@ -80,8 +80,4 @@ function lockAt(
       if (message.type === 'working' && message.round === round) conversation.bear(Math.min(message.ms, MAX_WORK_MS));
     },
   });
-}
-
-function entriesByToken({ answers }: Outcome<Locked>): Map<string, LockedEntry> {
-  return new Map(answers.flat().flatMap(({ entries }) => entries.map((entry) => [entry.token, entry])));
 }

@@ -4,8 +4,7 @@ import type { LockFacts } from '../../../protocol/control/index';
 import type { Move } from '../../../protocol/inband';
 import type { Endpoint } from '../../../vocabulary/endpoint';
 import type { Registration } from '../hello/registrations';
-import type { Host } from '../host';
-import { batched, Failure } from '../native-batch';
+import { batched, Failure, fdsOf, type Host } from '../host';
 import type { Rebind } from '../rebind/rebind';
 
 /** A connection that was locked for a migration. */
@@ -51,10 +50,6 @@ export function isHeld({ hold }: LockedConnection): boolean {
   return hold !== null;
 }
 
-export function fdsOf(connections: readonly WithDescriptor<LockedConnection>[]): number[] {
-  return connections.map(({ fd }) => fd);
-}
-
 /** How it is rebound: in place, if `change` says nothing else. */
 export function rebindOf(
   { fd, inode, registration, hold }: WithDescriptor<LockedConnection>,
@@ -65,10 +60,7 @@ export function rebindOf(
 
 /** Unlocks those that we have descriptors of. */
 export function unlock({ native, log }: Host, connections: readonly LockedConnection[]): void {
-  const unlocked = batched(connections.filter(hasDescriptor), (some) => {
-    native.socketUnlock(fdsOf(some));
-    return some;
-  });
+  const unlocked = batched(connections.filter(hasDescriptor), (some) => native.socketUnlock(fdsOf(some)));
   for (const one of unlocked)
     if (one instanceof Failure) log.warn({ err: one.error }, 'a connection was not unlocked; its lease ends it');
 }

@@ -11,11 +11,10 @@ import type { Endpoint } from '../../../vocabulary/endpoint';
 import type { Registrations } from '../hello/registrations';
 import type { HoldRecord, Holds } from '../hold/holds';
 import type { UserTimeouts } from '../hold/user-timeouts';
-import type { Host } from '../host';
-import { batched, Failure } from '../native-batch';
+import { batched, Failure, fdsOf, type Host } from '../host';
 import type { Owners } from '../rebind/owners';
 import type { Sockets } from '../sockets';
-import { closeDescriptors, fdsOf, hasDescriptor, isHeld, type Lock, type LockedConnection, unlock } from './lock';
+import { closeDescriptors, hasDescriptor, isHeld, type Lock, type LockedConnection, unlock } from './lock';
 
 /** A lease is no longer than this, however long another host asks for. */
 const MAX_LEASE_MS = 7 * 24 * 3600_000;
@@ -182,10 +181,7 @@ export class Locks {
   private lockAll(lock: Lock, leaseMs: number): LockedEntry[] {
     const { clock, native } = this.host;
     const connections = [...lock.connections.values()].filter(hasDescriptor);
-    const locked = batched(connections, (some) => {
-      native.socketLock(fdsOf(some), leaseMs);
-      return some;
-    });
+    const locked = batched(connections, (some) => native.socketLock(fdsOf(some), leaseMs));
     const entries = connections.map((connection, index) => this.entryOf(connection, locked[index]!));
     const refused = connections.filter((_connection, index) => entries[index]!.status !== 'ok');
     unlock(this.host, refused);

@@ -8,12 +8,10 @@
 
 import type { EdgeNote, EpollPlace, SavedSocket } from '../../../native';
 import { type Endpoint, endpointOfFamily } from '../../../vocabulary/endpoint';
-import { batched, Failure } from '../native-batch';
+import { batched, Failure, fdsOf, type Host } from '../host';
 
-import type { Host } from '../host';
-import { Freeze, type Rebound } from './freeze';
+import { Freeze, groupByOwners, type Owned, type Rebound } from './freeze';
 import type { Owners } from './owners';
-import { groupByOwners, type Owned } from './stop-groups';
 
 /** A socket whose owners are to stand still. */
 interface Stopping {
@@ -77,10 +75,7 @@ export class Rebinder {
   /** The sockets must be locked (native/tcp/user_timeout.h). */
   openWindows(sockets: readonly Stopping[]): Rebound[] {
     return this.whileStopped(sockets, (stopped) => {
-      const opened = batched(stopped, (some) => {
-        this.host.native.tcpOpenWindows(some.map(({ fd }) => fd));
-        return some;
-      });
+      const opened = batched(stopped, (some) => this.host.native.tcpOpenWindows(fdsOf(some)));
       return opened.map((result) => (result instanceof Failure ? 'failed' : 'ok'));
     });
   }
@@ -126,14 +121,12 @@ export class Rebinder {
 
   /** Gives those that are at their new address now, not released yet, each with its rcvNxt. The others are unlocked. */
   private reviveAll(requests: readonly Rebind[], pids: readonly number[]): Map<Rebind, number> {
-    const locked = batched(requests, (some) => {
+    const locked = batched(requests, (some) =>
       // For good: a lease that ended from here on would let the old path's bytes into a saved socket.
-      this.host.native.socketLock(some.map(({ fd }) => fd), 0);
-      return some;
-    });
+      this.host.native.socketLock(fdsOf(some), 0));
     const able = requests.filter((_, index) => !(locked[index] instanceof Failure));
     const settleEdges = this.lookAtEdges(pids, able);
-    const results = batched(able, (some) => this.host.native.tcpSave(some.map(({ fd }) => fd)));
+    const results = batched(able, (some) => this.host.native.tcpSave(fdsOf(some)));
     const saved = new Map(able.map((request, index) => [request, results[index]!]));
     const revived = requests.flatMap((request, index) => {
       const one = saved.get(request) ?? (locked[index] as Failure);
@@ -166,10 +159,7 @@ export class Rebinder {
   /** Takes those out of `revived` that cannot be released. */
   private releaseAll(revived: Map<Rebind, number>): void {
     const requests = [...revived.keys()];
-    const released = batched(requests, (some) => {
-      this.host.native.tcpRelease(some.map(({ fd }) => fd));
-      return some;
-    });
+    const released = batched(requests, (some) => this.host.native.tcpRelease(fdsOf(some)));
     requests.forEach((request, index) => {
       if (released[index] instanceof Failure) revived.delete(request);
     });

@@ -32,11 +32,12 @@ function setUp() {
   } as Partial<Segments> as Segments;
   const registrations = new Registrations(host);
   const inside = host.inside({ clock, keyring: b });
+  const sockets = new Sockets(inside);
   const answerer = new HelloAnswerer(inside, {
     segments,
-    sockets: new Sockets(inside),
+    sockets,
     registrations,
-    udpPeers: new UdpPeers(inside),
+    udpPeers: new UdpPeers(inside, sockets),
   });
   const ask = (
     change: (entry: Introduce['entries'][number]) => object = () => ({}),

@@ -1,10 +1,14 @@
 /**
  * The two ends of a program's stdin, stdout and stderr: pipes, or one pseudo-terminal. The program has the near ends.
  * The far ends of pipes are the supervisor's, and init has them too, for whoever supervises the program next
- * (native/init/init.c); a terminal's far end, its master, is the supervisor's alone.
+ * (native/init/init.c); a terminal's far end, its master, is the supervisor's alone. And how far the console at them has
+ * come.
  */
+
 import { existsSync, readlinkSync, statSync } from 'node:fs';
+import { z } from 'zod';
 import { native } from '../native/index';
+import { hexId } from '../protocol/control/index';
 import { takeDescriptor } from './pidfds';
 
 /** Init's descriptors of the far ends (native/init/init.c). */
@@ -71,3 +75,19 @@ export function criuKeyOf({ path }: Terminal): string {
   const { rdev, dev } = statSync(path);
   return `tty[${rdev.toString(16)}:${dev.toString(16)}]`;
 }
+
+const outputState = z.object({
+  acknowledged: z.int().nonnegative(),
+  unacknowledged: z.instanceof(Uint8Array),
+  ended: z.boolean(),
+});
+
+/** What travels when the program stands still, so that no byte is lost or repeated. */
+export const consoleState = z.object({
+  token: hexId,
+  stdout: outputState,
+  stderr: outputState,
+  received: z.int().nonnegative(),
+  inputEnded: z.boolean(),
+});
+export type ConsoleState = z.infer<typeof consoleState>;

@@ -1,4 +1,4 @@
-import { agentFindings } from '../../src/cli/check-host';
+import { agentFindings } from '../../src/cli/commands/host';
 import type { AgentFacts, LockFacts } from '../../src/protocol/control/index';
 import { DROP_REASONS } from '../../src/protocol/inband';
 

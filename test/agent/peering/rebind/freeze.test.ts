@@ -1,4 +1,4 @@
-import { groupByOwners } from '../../../../src/agent/peering/rebind/stop-groups';
+import { groupByOwners } from '../../../../src/agent/peering/rebind/freeze';
 
 const alone = () => null;
 const owned = (...lists: number[][]) => lists.map((pids, request) => ({ request, pids }));

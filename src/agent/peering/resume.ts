@@ -1,19 +1,23 @@
 /**
- * Answers RESUME. It comes from the source and from the target, in parts, and again and again. A connection is rebound
+ * RESUME: the peers' connections follow to where the program is now.
+ *
+ * It comes from the source and from the target, in parts, and again and again. A connection is rebound
  * once, whoever asks and how often: with it is remembered where it has gone. A part that names a program which could not
  * be stopped in time gets no answer: it is asked again, and on a busy host that is enough.
  */
 
-import type { Move, Resume, Status } from '../../../protocol/inband';
-import { type Endpoint, endpointText } from '../../../vocabulary/endpoint';
-import type { Host } from '../host';
-import { hasDescriptor, type Lock, type LockedConnection, rebindOf } from '../lock/lock';
-import type { Locks } from '../lock/locks';
-import { localEndAt } from '../own-addresses';
-import type { Rebinder } from '../rebind/rebind';
-import type { ArrivedSegment, Segments } from '../segments';
-import type { Sockets } from '../sockets';
-import type { UdpPeers } from '../udp-peers';
+import type { MovedConnection, PeerAnswer, ResumeRequest } from '../../protocol/control/index';
+import { type Move, type Resume, RESUME_ENTRIES, type Resumed, type ResumeEntry, splitIntoParts, type Status,
+  type StatusEntry } from '../../protocol/inband';
+import { connectionName, type Endpoint, endpointText, onTheWire } from '../../vocabulary/endpoint';
+import { type AskedMigrations, entriesByToken, type Party } from './asked-migrations';
+import { type Host, localEndAt } from './host';
+import { hasDescriptor, type Lock, type LockedConnection, rebindOf } from './lock/lock';
+import type { Locks } from './lock/locks';
+import type { Rebinder } from './rebind/rebind';
+import type { ArrivedSegment, Segments } from './segments';
+import type { Sockets } from './sockets';
+import type { UdpPeers } from './udp-peers';
 
 /** Who asks takes a long silence for the end: so many parts are followed at once as take about this long. */
 const STRETCH_MS = 100;
@@ -44,6 +48,7 @@ interface ResumeAnswererParts {
   readonly udpPeers: UdpPeers;
 }
 
+/** Answers for connections of this host. */
 export class ResumeAnswerer {
   private waiting: Asked[] = [];
   private partsAtOnce = 4;
@@ -152,4 +157,74 @@ function statusOf(
   const { movedTo } = connection;
   if (movedTo === null) return statuses.get(connection) ?? 'failed';
   return endpointText(movedTo) === endpointText(remote) ? 'ok' : 'failed';
+}
+
+type MovedWithToken = MovedConnection & { readonly token: string };
+type ResumePart = Pick<Resume, 'address' | 'peerAddress' | 'entries'>;
+
+/** Asks the peers of a program of this host. As target: once the sockets are revived there. The sockets that it is asked on must be locked. */
+export async function askResume(migrations: AskedMigrations, request: ResumeRequest): Promise<PeerAnswer[]> {
+  const { migration, role, tickets, moved } = request;
+  if (role === 'target') migrations.adopt(migration, tickets);
+  const parties = migrations.parties(role, migration);
+  const movedOf = new Map(parties.map((party) => [party, [] as MovedWithToken[]]));
+  const known = new Map(
+    parties.flatMap((party) => [...party.affected].map(([name, { token }]) => [name, { party, token }])),
+  );
+  const found = moved.map((each) => {
+    const at = known.get(connectionName(each.connection));
+    if (at !== undefined) movedOf.get(at.party)?.push({ ...each, token: at.token });
+    return at;
+  });
+  const answered = new Map(
+    await Promise.all([...movedOf].map(async ([party, some]) =>
+      [party, await resumeAt(migrations, party, some, request)] as const
+    )),
+  );
+  return moved.map(({ connection }, index) => {
+    const at = found[index];
+    return { connection, status: (at && answered.get(at.party)?.get(at.token)?.status) ?? 'no-agent' };
+  });
+}
+
+/** By token. */
+async function resumeAt(
+  migrations: AskedMigrations,
+  { move }: Party,
+  moved: readonly MovedWithToken[],
+  { migration, group, role, deadlineMs }: ResumeRequest,
+): Promise<Map<string, StatusEntry>> {
+  if (moved.length === 0) return new Map();
+  const parts = resumeParts(moved);
+  const outcome = await migrations.converse<Resumed>(move.ticket.peerId, migration, {
+    deadlineMs,
+    requests: parts.length,
+    carriers: moved.map(({ connection, to }) => (role === 'source' ? connection : to)),
+    request: (part) => move.seal({ type: 'resume', migration, group, ...parts[part]!, part, parts: parts.length }),
+    onAnswer: (message, conversation) => {
+      if (message.type !== 'resumed') return;
+      if (!namesSame(message.entries, parts[message.part]?.entries)) return;
+      conversation.accept(message.part, 0, 1, message);
+    },
+  });
+  return entriesByToken(outcome);
+}
+
+/** The addresses are a part's; connections may have moved to more than one. */
+function resumeParts(moved: readonly MovedWithToken[]): ResumePart[] {
+  const byAddresses = new Map<string, { address: string; peerAddress: string; entries: ResumeEntry[] }>();
+  for (const { to, token, peerHas } of moved) {
+    const { local, remote } = onTheWire(to);
+    const name = `${local.address} ${remote.address}`;
+    const part = byAddresses.get(name) ?? { address: local.address, peerAddress: remote.address, entries: [] };
+    part.entries.push({ token, port: local.port, peerHas });
+    byAddresses.set(name, part);
+  }
+  return [...byAddresses.values()].flatMap(({ entries, ...addresses }) =>
+    splitIntoParts(entries, RESUME_ENTRIES).map((part) => ({ ...addresses, entries: part.entries }))
+  );
+}
+
+function namesSame(answered: readonly { token: string }[], asked: readonly { token: string }[] | undefined): boolean {
+  return answered.length === asked?.length && answered.every(({ token }, index) => token === asked[index]?.token);
 }

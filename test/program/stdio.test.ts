@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, readlinkSync } from 'node:fs';
-import { criuKeyOf, openTerminal } from '../../src/program/stdio-ends';
+import { criuKeyOf, openTerminal } from '../../src/program/stdio';
 
 test('is a pseudo-terminal of the size that was asked for', () => {
   const { terminal, slave } = openTerminal(33, 101);

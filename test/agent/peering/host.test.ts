@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import { isOwnAddress, localEndAt } from '../../../src/agent/peering/own-addresses';
+import { isOwnAddress, localEndAt } from '../../../src/agent/peering/host';
 
 const at = (address: string) => ({ address, port: 4884 });
 
