@@ -33,16 +33,13 @@ export class Door {
     const { message } = incoming;
     try {
       switch (message.type) {
-        case 'open-arrival': {
-          await spawnSelf(['supervise', message.program], logFileOf(this.config, message.program));
-          const socket = await this.connectTo(message.program);
-          await incoming.reply({ type: 'opened' });
-          return socket.on('error', () => socket.destroy());
-        }
+        case 'open-arrival':
         case 'open-console': {
+          if (message.type === 'open-arrival')
+            await spawnSelf(['supervise', message.program], logFileOf(this.config, message.program));
           const socket = await this.connectTo(message.program);
           await incoming.reply({ type: 'opened' });
-          return socket.on('error', () => socket.destroy());
+          return socket;
         }
         case 'ask-outcome':
           await incoming.reply({ type: 'outcome-is', outcome: this.journal.decide(message.migration, 'aborted') });

@@ -38,29 +38,14 @@ export function lostText({ connection, status }: ResumedPeer): string {
   return `lost: ${connectionText(connection)}: its peer did not follow (${status})`;
 }
 
-const BARE = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
-};
+const LINES = ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right', 'left',
+  'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'];
 
 /** Columns without lines, as ps and ls print them. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const table = new Table({
     head: [...head],
-    chars: BARE,
+    chars: { ...Object.fromEntries(LINES.map((line) => [line, ''])), middle: '  ' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
   for (const row of rows) table.push([...row]);

@@ -64,10 +64,10 @@ function changeFile(file: Uint8Array, inodes: ReadonlySet<number>): Uint8Array {
   if (index < 0) return file;
   const socket = fieldsOf(fields[index]!.content.bytes());
   if (!inodes.has(numberIn(socket, ISK_INODE))) return file;
-  const changed = joined(socket.map((field) => withNumber(field)));
+  const changed = Buffer.concat(socket.map((field) => withNumber(field)));
   const writer = Writer.create();
   writer.uint32((FILE_ISK << 3) | BYTES).bytes(changed);
-  return joined(fields.map(({ raw }, at) => (at === index ? writer.finish() : raw)));
+  return Buffer.concat(fields.map(({ raw }, at) => (at === index ? writer.finish() : raw)));
 }
 
 const NEW_NUMBERS = new Map([
@@ -104,10 +104,6 @@ function fieldsOf(message: Uint8Array): Field[] {
     throw notAnImage(cause);
   }
   return fields;
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(pieces);
 }
 
 function notAnImage(cause?: unknown): MigrunError {

@@ -101,21 +101,17 @@ export interface CriuResponse {
 
 /** A request on which CRIU probes the kernel, keeps what it found, and waits for the request proper. */
 export function encodeFeatureCheck(): Buffer {
-  return Buffer.from(
-    requestType.encode(
-      requestType.fromObject({ type: 'FEATURE_CHECK', keep_open: true, features: { mem_track: false } }),
-    ).finish(),
-  );
+  return encoded(requestType, { type: 'FEATURE_CHECK', keep_open: true, features: { mem_track: false } });
 }
 
 export function encodeRequest(type: 'DUMP' | 'RESTORE' | 'VERSION', options?: CriuOptions): Buffer {
   const opts = options === undefined ? undefined : { images_dir_fd: -1, ...options };
-  return Buffer.from(requestType.encode(requestType.fromObject({ type, opts })).finish());
+  return encoded(requestType, { type, opts });
 }
 
 /** Answers a notification: CRIU may go on. */
 export function encodeNotifyAnswer(): Buffer {
-  return Buffer.from(requestType.encode(requestType.fromObject({ type: 'NOTIFY', notify_success: true })).finish());
+  return encoded(requestType, { type: 'NOTIFY', notify_success: true });
 }
 
 /**
@@ -125,10 +121,14 @@ export function encodeNotifyAnswer(): Buffer {
 export function rehearseMessages(): void {
   encodeRequest('DUMP', { pid: 1, inherit_fd: [{ key: '', fd: 0 }] });
   const response = { type: 'NOTIFY', success: true, notify: { script: '', pid: 1 }, restore: { pid: 1 } };
-  decodeResponse(Buffer.from(responseType.encode(responseType.fromObject(response)).finish()));
+  decodeResponse(encoded(responseType, response));
 }
 
 /** Throws where the bytes are not a criu_resp. */
 export function decodeResponse(message: Buffer): CriuResponse {
   return responseType.toObject(responseType.decode(message), { enums: String }) as CriuResponse;
+}
+
+function encoded(type: Type, message: Record<string, unknown>): Buffer {
+  return Buffer.from(type.encode(type.fromObject(message)).finish());
 }

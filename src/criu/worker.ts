@@ -95,18 +95,19 @@ export class CriuWorker {
   }
 
   dump(options: CriuOptions): Promise<void> {
-    return this.request('DUMP', this.complete(options)).then(() => undefined);
+    return this.exchange(encodeRequest('DUMP', this.complete(options))).then(() => undefined);
   }
 
   /** Resolves with the root task's pid once CRIU has let go of the restored processes. */
   async restore(options: CriuOptions, onStage: StageHandler): Promise<number> {
-    const response = await this.request('RESTORE', { ...this.complete(options), notify_scripts: true }, onStage);
+    const request = encodeRequest('RESTORE', { ...this.complete(options), notify_scripts: true });
+    const response = await this.exchange(request, onStage);
     if (response.restore === undefined) throw this.failure('CRIU restored nothing');
     return response.restore.pid;
   }
 
   async version(): Promise<string> {
-    const { version } = await this.request('VERSION');
+    const { version } = await this.exchange(encodeRequest('VERSION'));
     return version === undefined
       ? 'unknown'
       : [version.major_number, version.minor_number, version.sublevel ?? 0].join('.');
@@ -137,14 +138,6 @@ export class CriuWorker {
       ghost_limit: GHOST_LIMIT_BYTES,
       ...options,
     };
-  }
-
-  private request(
-    type: 'DUMP' | 'RESTORE' | 'VERSION',
-    options?: CriuOptions,
-    onStage?: StageHandler,
-  ): Promise<CriuResponse> {
-    return this.exchange(encodeRequest(type, options), onStage);
   }
 
   private exchange(request: Buffer, onStage?: StageHandler): Promise<CriuResponse> {

@@ -163,11 +163,8 @@ export function addressesBeside(address: string): { ipv4: string | null; ipv6: s
   const plain = plainAddress(address);
   const all = Object.values(networkInterfaces()).find((list) => list?.some((each) => each.address === plain)) ?? [];
   const usable = all.map((each) => each.address).filter((each) => !isLoopback(each) && !isLinkLocal(each));
-  const first = (version: 4 | 6):
-    | string
-    | null => (isIP(plain) === version && usable.includes(plain)
-      ? plain
-      : (usable.find((each) => isIP(each) === version) ?? null));
+  const offered = usable.includes(plain) ? [plain, ...usable] : usable;
+  const first = (version: 4 | 6): string | null => offered.find((each) => isIP(each) === version) ?? null;
   return { ipv4: first(4), ipv6: first(6) };
 }
 

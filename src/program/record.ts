@@ -63,11 +63,11 @@ export class Records {
   }
 
   writeProgram(record: ProgramRecord): void {
-    this.write(`${record.identity.id}.json`, record);
+    writeRecord(this.folder, `${record.identity.id}.json`, record);
   }
 
   writeArrival(record: ArrivalRecord): void {
-    this.write(`${record.program.id}.arrival.json`, record);
+    writeRecord(this.folder, `${record.program.id}.arrival.json`, record);
   }
 
   removeProgram(id: string): void {
@@ -98,13 +98,13 @@ export class Records {
     }
     return schema.parse(JSON.parse(text));
   }
+}
 
-  /** The record is there whole or not at all. */
-  private write(name: string, record: object): void {
-    const draft = join(this.folder, `.${name}`);
-    writeFileSync(draft, JSON.stringify(record), { mode: 0o600 });
-    renameSync(draft, join(this.folder, name));
-  }
+/** The file is there whole or not at all; it replaces an earlier one of this name. */
+export function writeRecord(folder: string, name: string, record: unknown): void {
+  const draft = join(folder, `.${name}`);
+  writeFileSync(draft, JSON.stringify(record), { mode: 0o600 });
+  renameSync(draft, join(folder, name));
 }
 
 function hasCgroup(record: { cgroup: string } | undefined): boolean {

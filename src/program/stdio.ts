@@ -1,8 +1,8 @@
 /**
  * The two ends of a program's stdin, stdout and stderr: pipes, or one pseudo-terminal. The program has the near ends.
  * The far ends of pipes are the supervisor's, and init has them too, for whoever supervises the program next
- * (native/init/init.c); a terminal's far end, its master, is the supervisor's alone. And how far the console at them has
- * come.
+ * (native/init/init.c); a terminal's far end, its master, is the supervisor's alone. What is known of the console at
+ * them travels with the program.
  */
 
 import { existsSync, readlinkSync, statSync } from 'node:fs';

@@ -3,13 +3,18 @@
 import { checkpointSteps } from '../checkpoint/checkpoint';
 import { Checkpoint, type CheckpointRequest } from '../checkpoint/context';
 import { MigrunError } from '../errors';
+import { look, peersOf, refuse } from '../kinds/look';
+import type { AgentLink, MovingProgram } from '../kinds/program';
 import { type Phase, runSteps, type Step } from '../migration/driver';
 import type { Departure } from '../migration/source/departure';
 import { Migration, MIGRATION_STEPS } from '../migration/source/migrate';
 import type { Channel } from '../protocol/channel/index';
-import type { CheckpointReport, MigrationReport, SupervisorMessage } from '../protocol/control/index';
+import { type CheckpointReport, expectType, type Inspection, type MigrationReport,
+  type SupervisorMessage } from '../protocol/control/index';
+import { agentTimeout } from '../times';
+import { type Connection, connectionName } from '../vocabulary/endpoint';
+import { isTcp, isUdp, tcpStateName } from '../vocabulary/sockets';
 import type { Farewell } from './console';
-import { inspect } from './inspect';
 import type { Program, SupervisorTools } from './program';
 import type { Registration } from './registration';
 
@@ -98,6 +103,50 @@ export class Requests {
 function running(program: Program): Program {
   if (program.state === 'running') return program;
   throw new MigrunError('E_BUSY', `program ${program.identity.id} is ${program.state}`, { hint: 'wait for it' });
+}
+
+const INSPECT_DEADLINE_MS = 1_500;
+
+/** What `migrun inspect` shows: the program's processes, descriptors and sockets, and who of its peers can follow. */
+async function inspect(program: MovingProgram, agent: AgentLink): Promise<Inspection> {
+  const facts = look(program);
+  const peers = await peerStatuses(program, peersOf(facts), agent);
+  return {
+    program: program.summary,
+    processes: facts.processes.map(({ pid, innerPid, name, executable, descriptors }) => ({
+      pid,
+      innerPid,
+      name,
+      executable,
+      descriptors: descriptors.map(({ fd, target }) => ({ fd, target })),
+    })),
+    sockets: facts.sockets.map((socket) => ({
+      innerPid: socket.innerPid,
+      fd: socket.pfd,
+      kind: isTcp(socket) ? 'tcp' : isUdp(socket) ? 'udp' : 'other',
+      state: isTcp(socket) ? tcpStateName(socket.state) : isUdp(socket) ? 'UDP' : '',
+      local: socket.local,
+      remote: socket.remote,
+      peer: peers.get(connectionName({ ...socket, udp: isUdp(socket) })) ?? '',
+    })),
+    reasons: refuse(facts),
+  };
+}
+
+async function peerStatuses(
+  program: MovingProgram,
+  connections: Connection[],
+  agent: AgentLink,
+): Promise<Map<string, string>> {
+  if (connections.length === 0) return new Map();
+  const answer = await agent.ask({
+    type: 'introduce',
+    group: program.identity.group,
+    connections,
+    deadlineMs: INSPECT_DEADLINE_MS,
+  }, agentTimeout(connections));
+  const { peers } = expectType(answer, 'introduced');
+  return new Map(peers.map(({ connection, status }) => [connectionName(connection), status]));
 }
 
 export type StepReport = Omit<Extract<SupervisorMessage, { type: 'progress' }>, 'type'>;

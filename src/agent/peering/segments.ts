@@ -44,14 +44,11 @@ export class Segments {
   }
 
   private open(family: 4 | 6, onSegment: (segment: ArrivedSegment) => void): void {
-    this.endpoints.set(
-      endpointOf(family, false),
-      this.host.native.openInband(family, (segment) => onSegment({ ...segment, udp: false })),
-    );
-    this.endpoints.set(
-      endpointOf(family, true),
-      this.host.native.openInband(family, (segment) => onSegment({ ...segment, udp: true }), 'udp'),
-    );
+    for (const protocol of [undefined, 'udp'] as const) {
+      const udp = protocol === 'udp';
+      const endpoint = this.host.native.openInband(family, (segment) => onSegment({ ...segment, udp }), protocol);
+      this.endpoints.set(endpointOf(family, udp), endpoint);
+    }
   }
 
   /** False: not sent. Never throws: what is lost here is as lost as on the way. */

@@ -6,7 +6,7 @@ import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cgroupMount, type Config } from '../../config';
 import { CriuWorker } from '../../criu/worker';
-import { MigrunError } from '../../errors';
+import type { MigrunError } from '../../errors';
 import { native } from '../../native/index';
 import { readClusterKey, writeClusterKey } from '../../protocol/channel/index';
 import { type AgentFacts, expectType, type PeeringFacts } from '../../protocol/control/index';
@@ -28,10 +28,14 @@ async function checkHost(config: Config): Promise<Finding[]> {
   return [
     { state: 'ok', what: 'kernel', is: release() },
     checkCgroup(),
-    checkRepair(),
-    checkInband(),
+    await tried(
+      'TCP repair, eBPF',
+      tryRepair,
+      'needs root and a kernel with CONFIG_BPF_SYSCALL and CONFIG_CHECKPOINT_RESTORE',
+    ),
+    await tried('raw sockets', tryInband, 'needs CAP_NET_RAW'),
     checkBuilt(config),
-    await checkCriu(config),
+    await tried('CRIU', () => criuVersion(config), 'tools/setup'),
     checkRun(),
     checkKey(config),
     ...(await checkAgent(config)),
@@ -50,28 +54,15 @@ function checkCgroup(): Finding {
   return { state: 'ok', what: 'cgroup v2', is: mount };
 }
 
-/** Tries TCP_REPAIR and eBPF: a kernel's version does not tell. */
-function checkRepair(): Finding {
-  try {
-    native.tcpSequences({ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 1 } });
-    return { state: 'ok', what: 'TCP repair, eBPF', is: 'work' };
-  } catch (error) {
-    return {
-      state: 'missing',
-      what: 'TCP repair, eBPF',
-      is: String((error as Error).message),
-      todo: 'needs root and a kernel with CONFIG_BPF_SYSCALL and CONFIG_CHECKPOINT_RESTORE',
-    };
-  }
+/** Uses TCP_REPAIR and eBPF: a kernel's version does not tell. */
+function tryRepair(): string {
+  native.tcpSequences({ local: { address: '127.0.0.1', port: 1 }, remote: { address: '127.0.0.1', port: 1 } });
+  return 'work';
 }
 
-function checkInband(): Finding {
-  try {
-    for (const family of [4, 6] as const) native.openInband(family, () => undefined).close();
-    return { state: 'ok', what: 'raw sockets', is: 'work' };
-  } catch (error) {
-    return { state: 'missing', what: 'raw sockets', is: String((error as Error).message), todo: 'needs CAP_NET_RAW' };
-  }
+function tryInband(): string {
+  for (const family of [4, 6] as const) native.openInband(family, () => undefined).close();
+  return 'work';
 }
 
 function checkBuilt({ init, shim }: Config): Finding {
@@ -81,23 +72,26 @@ function checkBuilt({ init, shim }: Config): Finding {
   return { state: 'ok', what: 'shim and init', is: 'built' };
 }
 
-async function checkCriu(config: Config): Promise<Finding> {
+async function criuVersion(config: Config): Promise<string> {
   mkdirSync(config.runDir, { recursive: true, mode: 0o700 });
   const folder = mkdtempSync(join(config.runDir, 'check-'));
   try {
     const worker = new CriuWorker(config.criu, folder, join(config.runDir, 'criu-check.log'));
     const version = await worker.version();
     void worker.close();
-    return { state: 'ok', what: 'CRIU', is: `${version}, ${config.criu}` };
-  } catch (error) {
-    return {
-      state: 'missing',
-      what: 'CRIU',
-      is: (error as Error).message,
-      todo: error instanceof MigrunError ? (error.hint ?? '') : 'tools/setup',
-    };
+    return `${version}, ${config.criu}`;
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What works gives what there is to say of it; what throws is missing. */
+async function tried(what: string, work: () => Promise<string> | string, todo: string): Promise<Finding> {
+  try {
+    return { state: 'ok', what, is: await work() };
+  } catch (error) {
+    const { message, hint } = error as MigrunError;
+    return { state: 'missing', what, is: message, todo: hint ?? todo };
   }
 }
 

@@ -1,6 +1,5 @@
 /** Connects to the agent of another host: TCP, TLS by the cluster key, a hello in both directions. */
 
-import type { LookupFunction } from 'node:net';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
@@ -29,7 +28,6 @@ export interface ConnectOptions<Message extends TypedMessage> extends Target {
   readonly schema: z.ZodType<Message>;
   /** Limits all of it, from the look-up to the other's hello. */
   readonly timeoutMs?: number;
-  readonly lookup?: LookupFunction;
 }
 
 /** Throws E_TARGET_UNKNOWN, E_TARGET_UNREACHABLE, E_NO_AGENT, E_KEY, E_VERSION, E_PROTOCOL. */
@@ -52,13 +50,12 @@ export async function connect<
   }
 }
 
-function openSocket<Message extends TypedMessage>({ host, port, key, lookup }: ConnectOptions<Message>): TLSSocket {
+function openSocket<Message extends TypedMessage>({ host, port, key }: ConnectOptions<Message>): TLSSocket {
   const psk = presharedKey(key);
   const socket = tlsConnect({
     ...TLS_OPTIONS,
     host,
     port,
-    ...(lookup === undefined ? {} : { lookup }),
     pskCallback: () => psk,
     // No certificates: the handshake itself has proved the key.
     checkServerIdentity: () => undefined,

@@ -1,7 +1,6 @@
 /** The first message in both directions: which protocol, which version, which host. */
 
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { z } from 'zod';
 import { MigrunError } from '../../errors';
 import { Channel } from './channel';
@@ -37,28 +36,22 @@ export interface Connected<Message extends TypedMessage> {
   readonly localAddress: string;
 }
 
-/** Makes a channel of a connection on which nothing was said yet. Throws E_VERSION, or E_PROTOCOL. */
+/** Sends our hello and reads the other's; then the connection is a channel. Throws E_VERSION, or E_PROTOCOL. */
 export async function greet<Message extends TypedMessage>(
   socket: Socket,
-  identity: Identity,
+  own: Identity,
   schema: z.ZodType<Message>,
 ): Promise<Connected<Message>> {
-  const hello = await exchangeHello(socket, identity);
-  const { remoteAddress = '', localAddress = '' } = socket;
-  return { channel: new Channel(socket, schema), hello, remoteAddress, localAddress };
-}
-
-/** Sends ours and reads the other's. Throws E_VERSION, or E_PROTOCOL. */
-async function exchangeHello(stream: Duplex, own: Identity): Promise<ChannelHello> {
-  const hello: ChannelHello = { type: 'hello', protocol: CHANNEL_PROTOCOL, ...own };
-  writeFrame(stream, { kind: 'message', payload: encodeEnvelope({ kind: 'plain', id: 0, message: hello }) });
-  const reader = new FrameReader(stream);
+  const ours: ChannelHello = { type: 'hello', protocol: CHANNEL_PROTOCOL, ...own };
+  writeFrame(socket, { kind: 'message', payload: encodeEnvelope({ kind: 'plain', id: 0, message: ours }) });
+  const reader = new FrameReader(socket);
   const frame = await reader.next();
   reader.release();
   if (frame?.kind !== 'message') throw protocolError('no hello');
-  const theirs = parseOrRefuse(helloSchema, decodeEnvelope(frame.payload).message, 'hello');
-  if (theirs.protocol !== CHANNEL_PROTOCOL) throw otherVersion(theirs, own);
-  return theirs;
+  const hello = parseOrRefuse(helloSchema, decodeEnvelope(frame.payload).message, 'hello');
+  if (hello.protocol !== CHANNEL_PROTOCOL) throw otherVersion(hello, own);
+  const { remoteAddress = '', localAddress = '' } = socket;
+  return { channel: new Channel(socket, schema), hello, remoteAddress, localAddress };
 }
 
 function otherVersion(theirs: ChannelHello, own: Identity): MigrunError {

@@ -5,8 +5,10 @@
  *
  * A request may consist of several numbered ones (RESUME, in parts), each answered for itself; at most 32 of them are
  * on their way at a time. An answer may come in several parts (LOCKED); what was asked again names the first part
- * that is missing. Below are the clock that it waits by, and lists that do not fit one segment: split on one side, put
- * together on the other.
+ * that is missing.
+ *
+ * Below are the clock that it waits by, and lists that do not fit one segment: split on one side, put together on the
+ * other.
  */
 
 import { MAX_PARTS, type Part } from './messages';
@@ -162,15 +164,11 @@ export function answerWindow<Answer>(answers: readonly Answer[], from: number): 
 export class Assembly<Answer> {
   private readonly arrived = new Map<number, Answer>();
   private parts: number | undefined;
-  private missing = 0;
-
   /** The lowest part that has not arrived. */
-  get firstMissing(): number {
-    return this.missing;
-  }
+  firstMissing = 0;
 
   get complete(): boolean {
-    return this.missing === this.parts;
+    return this.firstMissing === this.parts;
   }
 
   /** The parts in order, as far as they have arrived. */
@@ -184,7 +182,7 @@ export class Assembly<Answer> {
     this.parts ??= parts;
     if (parts !== this.parts || this.arrived.has(part)) return false;
     this.arrived.set(part, answer);
-    while (this.arrived.has(this.missing)) this.missing += 1;
+    while (this.arrived.has(this.firstMissing)) this.firstMissing += 1;
     return true;
   }
 }

@@ -13,7 +13,7 @@
 import type { Endpoint } from '../../vocabulary/endpoint';
 import { keyId, mac, macMatches } from './keys';
 import { ID_BYTES, KEY_ID_BYTES, MAC_BYTES, PUBLIC_KEY_BYTES, TOKEN_BYTES } from './messages';
-import type { Carried, Hello, Welcome } from './messages';
+import type { Carried, Greeting, Hello, Welcome } from './messages';
 import { decodeStatus, encodeStatus } from './payload';
 import type { Refusal, Stamp, StampChecker, Stamper } from './seal';
 import { decodeHeader, encodeAddresses, encodeHeader, FLAG_PROVED, MalformedMessage, Reader, Writer } from './wire';
@@ -58,7 +58,7 @@ export function encodeHello(
 ): Carried {
   const flags = proving === null ? 0 : FLAG_PROVED;
   const option = Buffer.concat([encodeHeader({ type: 'hello', flags }), publicKey]);
-  const body = new Writer().bytes(helloBody(hello));
+  const body = encodeGreeting(hello);
   if (proving !== null) {
     const stamp = proving.stamper.stamp(helloParts(hello, proving.parties));
     body.hex(keyId(proving.parties.answererKey), KEY_ID_BYTES).u64(stamp.counter).bytes(stamp.mac);
@@ -70,12 +70,7 @@ export function encodeHello(
 export function decodeHello(carried: Carried): DecodedHello {
   const { flags, publicKey } = decodeOption(carried.option, 'hello');
   const reader = new Reader(carried.body);
-  const hello: Hello = {
-    type: 'hello',
-    group: reader.hex(ID_BYTES),
-    token: reader.hex(TOKEN_BYTES),
-    nonce: reader.u32(),
-  };
+  const hello: Hello = { type: 'hello', ...decodeGreeting(reader) };
   const proof = flags === FLAG_PROVED ? decodeProof(reader) : null;
   reader.end();
   return { hello, publicKey, proof };
@@ -97,9 +92,7 @@ export function decodeWelcome(carried: Carried): DecodedWelcome {
   const reader = new Reader(carried.body);
   const welcome: Welcome = {
     type: 'welcome',
-    group: reader.hex(ID_BYTES),
-    token: reader.hex(TOKEN_BYTES),
-    nonce: reader.u32(),
+    ...decodeGreeting(reader),
     registered: flags === FLAG_PROVED,
     status: decodeStatus(reader),
   };
@@ -126,13 +119,17 @@ function decodeProof(reader: Reader): HelloProof {
   return { answererId, stamp: { counter: reader.u64(), mac: reader.take(MAC_BYTES) } };
 }
 
-function helloBody(hello: Hello): Buffer {
-  return new Writer().hex(hello.group, ID_BYTES).hex(hello.token, TOKEN_BYTES).u32(hello.nonce).finish();
+function encodeGreeting({ group, token, nonce }: Greeting): Writer {
+  return new Writer().hex(group, ID_BYTES).hex(token, TOKEN_BYTES).u32(nonce);
+}
+
+function decodeGreeting(reader: Reader): Greeting {
+  return { group: reader.hex(ID_BYTES), token: reader.hex(TOKEN_BYTES), nonce: reader.u32() };
 }
 
 function helloParts(hello: Hello, parties: Parties): Buffer[] {
   const header = encodeHeader({ type: 'hello', flags: FLAG_PROVED });
-  return [HELLO_LABEL, header, ...partiesParts(parties), helloBody(hello)];
+  return [HELLO_LABEL, header, ...partiesParts(parties), encodeGreeting(hello).finish()];
 }
 
 function welcomeHeader(welcome: Welcome): Buffer {
@@ -140,8 +137,7 @@ function welcomeHeader(welcome: Welcome): Buffer {
 }
 
 function welcomeBody(welcome: Welcome): Buffer {
-  const writer = new Writer().hex(welcome.group, ID_BYTES).hex(welcome.token, TOKEN_BYTES).u32(welcome.nonce);
-  return encodeStatus(writer, welcome.status).finish();
+  return encodeStatus(encodeGreeting(welcome), welcome.status).finish();
 }
 
 function welcomeMac(welcome: Welcome, key: Buffer, parties: Parties): Buffer {

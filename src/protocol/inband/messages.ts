@@ -81,8 +81,8 @@ export interface StatusEntry {
   readonly status: Status;
 }
 
-export interface Hello {
-  readonly type: 'hello';
+/** What a question and its answer have in common. */
+export interface Greeting {
   /** Random id that names the asking program. */
   readonly group: string;
   /** Random, names this connection for its life. */
@@ -91,11 +91,12 @@ export interface Hello {
   readonly nonce: number;
 }
 
-export interface Welcome {
+export interface Hello extends Greeting {
+  readonly type: 'hello';
+}
+
+export interface Welcome extends Greeting {
   readonly type: 'welcome';
-  readonly group: string;
-  readonly token: string;
-  readonly nonce: number;
   /** The HELLO it answers was proved: the connection is registered if `status` is ok. */
   readonly registered: boolean;
   readonly status: Status;
@@ -180,12 +181,7 @@ export interface Resumed extends Part<StatusEntry> {
 }
 
 interface Cancel {
-  readonly type: 'cancel';
-  readonly migration: string;
-}
-
-interface Cancelled {
-  readonly type: 'cancelled';
+  readonly type: 'cancel' | 'cancelled';
   readonly migration: string;
 }
 
@@ -210,7 +206,7 @@ export interface Held extends Part<StatusEntry> {
 /** Sealed by the pair key. */
 export type PairMessage = Introduce | Introduced | Lock | Locked | Working;
 /** Sealed by the move key, which the target host holds too. */
-export type MoveMessage = Resume | Resumed | Cancel | Cancelled | Claim | Held;
+export type MoveMessage = Resume | Resumed | Cancel | Claim | Held;
 export type SealedMessage = PairMessage | MoveMessage;
 /** A move is asked for by its source and its target; the peer answers. */
 export type MoveRole = 'source' | 'target' | 'peer';

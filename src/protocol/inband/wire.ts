@@ -71,21 +71,15 @@ export class Writer {
   private readonly pieces: Buffer[] = [];
 
   u8(value: number): this {
-    const piece = Buffer.alloc(1);
-    piece.writeUInt8(value);
-    return this.bytes(piece);
+    return this.number(value, 1);
   }
 
   u16(value: number): this {
-    const piece = Buffer.alloc(2);
-    piece.writeUInt16BE(value);
-    return this.bytes(piece);
+    return this.number(value, 2);
   }
 
   u32(value: number): this {
-    const piece = Buffer.alloc(4);
-    piece.writeUInt32BE(value);
-    return this.bytes(piece);
+    return this.number(value, 4);
   }
 
   u64(value: bigint): this {
@@ -109,6 +103,12 @@ export class Writer {
 
   finish(): Buffer {
     return Buffer.concat(this.pieces);
+  }
+
+  private number(value: number, length: number): this {
+    const piece = Buffer.alloc(length);
+    piece.writeUIntBE(value, 0, length);
+    return this.bytes(piece);
   }
 }
 

@@ -8,7 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IntroducedPeer, IntroduceRequest } from '../../../protocol/control/index';
 import { BoundedMap, Introduction, TOKEN_BYTES } from '../../../protocol/inband';
-import type { Clock, Hello, Pair, Welcome } from '../../../protocol/inband';
+import type { Clock, Greeting, Pair, Welcome } from '../../../protocol/inband';
 import { type Connection, connectionName, onTheWire } from '../../../vocabulary/endpoint';
 import type { AskedMigrations } from '../asked-migrations';
 import type { Host } from '../host';
@@ -195,7 +195,7 @@ function acquaintanceName(group: string, connection: Connection): string {
   return `${group} ${connectionName(connection)}`;
 }
 
-function runName({ group, token, nonce }: Pick<Hello, 'group' | 'token' | 'nonce'>): string {
+function runName({ group, token, nonce }: Greeting): string {
   return `${group} ${token} ${nonce}`;
 }
 

@@ -5,9 +5,10 @@
  */
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeRecord } from '../../../program/record';
 import { connection } from '../../../protocol/control/index';
 import { moveTicketSchema } from '../../../protocol/inband';
 import { LONGEST_LEASE_MS } from '../../../times';
@@ -114,12 +115,9 @@ export class RecordFiles<Shape> {
     return this.folder !== null;
   }
 
-  /** `name` is 32 hexadecimal digits. The file replaces an earlier one of this name, whole or not at all. */
+  /** `name` is 32 hexadecimal digits. */
   write(name: string, record: Shape): void {
-    if (this.folder === null) return;
-    const draft = join(this.folder, `.${name}.json`);
-    writeFileSync(draft, JSON.stringify(record), { mode: 0o600 });
-    renameSync(draft, join(this.folder, `${name}.json`));
+    if (this.folder !== null) writeRecord(this.folder, `${name}.json`, record);
   }
 
   remove(name: string): void {
