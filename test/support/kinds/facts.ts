@@ -25,7 +25,7 @@ export function facts(change: Partial<Facts> = {}): Facts {
     namespaces: NAMESPACES,
     terminal: undefined,
     unixSockets: { own: [], others: [] },
-    seen: {},
+    seen: { affinity: [] },
     ...change,
   };
 }
