@@ -166,7 +166,7 @@ export function claimTimeout(deadlineMs: number): number {
 /** What the command line asks it about this host alone. */
 export const COMMAND_TIMEOUT_MS = 10_000;
 /** `migrun suspend`: HELLO, LOCK, and CANCEL where that fails. A command that gives up leaves the agent at it. */
-export const SUSPEND_TIMEOUT_MS = 30_000;
+export const SUSPEND_TIMEOUT_MS = 60_000;
 
 // Who supervises a program.
 
