@@ -80,6 +80,10 @@ describe('the freeze', () => {
     expect(times.LAST_QUIESCE_TIMEOUT_MS).toBeLessThan(times.QUIESCE_TIMEOUT_MS);
   });
 
+  test('a program that was just restored is waited for longer than one that would merely stay', () => {
+    expect(times.RESTORED_FREEZE_TIMEOUT_MS).toBeGreaterThan(times.FREEZE_TIMEOUT_MS);
+  });
+
   test('a peer stands still sooner than a program that moves has to, and so does one that is stopped by ptrace', () => {
     expect(times.PEER_FREEZE_TIMEOUT_MS).toBeLessThan(times.FREEZE_TIMEOUT_MS);
     expect(inC('addon/freeze.cc', 'kPtraceTimeoutMs')).toBe(times.PEER_FREEZE_TIMEOUT_MS);
@@ -107,6 +111,11 @@ describe('peers', () => {
 
   test('a hold is cancelled with a longer deadline than a lease, which ends by itself', () => {
     expect(times.CANCEL_HOLD_DEADLINE_MS).toBeGreaterThan(times.CANCEL_DEADLINE_MS);
+  });
+
+  test('who only looks waits for less long than who moves, and a frozen program for less long than one that runs', () => {
+    expect(times.INSPECT_DEADLINE_MS).toBeLessThan(times.HELLO_DEADLINE_MS);
+    expect(times.PROMPT_DEADLINE_MS).toBeLessThan(times.LATE_DEADLINE_MS);
   });
 
   test('while a program waits for its peers, each is told four times', () => {
