@@ -21,14 +21,12 @@ import type { Address } from '../migration/source/outcome';
 import { TargetLink } from '../migration/source/target-link';
 import { encodeState, STATE_FILE } from '../migration/state';
 import type { Arrival, ResumedPeer } from '../protocol/control/index';
+import { RESTORE_COMMIT_TIMEOUT_MS, RESTORE_JUDGE_TIMEOUT_MS } from '../times';
 import { refusal } from '../vocabulary/refusal';
 import { SECRETS } from './layout';
 import { connectionsIn } from './manifest';
 import { type Image, imageChunks } from './read-image';
 
-const JUDGE_TIMEOUT_MS = 30_000;
-/** The target asks the peers once more. */
-const COMMIT_TIMEOUT_MS = 30_000;
 const AS_IT_WAS = 'the checkpoint is as it was';
 
 export class Restore {
@@ -64,7 +62,7 @@ async function preflight({ image, migration, target, again }: Reads<
   }
   await target.open(image.arrival.program.id);
   const arrival = { ...image.arrival, migration, checkpoint: checkpointOf(image, again) };
-  const reasons = await target.judge(arrival, JUDGE_TIMEOUT_MS);
+  const reasons = await target.judge(arrival, RESTORE_JUDGE_TIMEOUT_MS);
   if (reasons.length > 0) throw refusal(reasons, AS_IT_WAS);
 }
 
@@ -96,7 +94,7 @@ async function restore({ target }: Reads<'target'>): Promise<void> {
 
 async function commit({ target, to, log }: Reads<'target' | 'to' | 'log'>): Promise<void> {
   const committed = await target.commit(
-    COMMIT_TIMEOUT_MS,
+    RESTORE_COMMIT_TIMEOUT_MS,
     (error) => log.warn({ err: error }, 'no answer to the commit; asking for the outcome'),
   );
   if (!committed)

@@ -8,6 +8,7 @@ import { MigrunError } from '../../errors';
 import { native, type ProgramSocket, type SavedSocket } from '../../native/index';
 import { freezeProgram, thawProgram } from '../../program/freeze';
 import { connection, sequence } from '../../protocol/control/index';
+import { FREEZE_TIMEOUT_MS } from '../../times';
 import { isLinkLocal } from '../../vocabulary/addresses';
 import { type Connection, connectionName, connectionText } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
@@ -21,9 +22,6 @@ import { socketText } from '../sockets/obstacles';
 import { distinct } from '../sockets/options';
 import { withFreePorts } from './free-ports';
 import { armResets, practiceSocket, saveConnections, savedSocket } from './saved-socket';
-
-/** A program that does not stand still by then goes on with its peers late. */
-const FREEZE_TIMEOUT_MS = 2_000;
 
 const CARRIED_STATES = [...CONNECTED_STATES, TCP_SYN_SENT, TCP_CLOSE, TCP_LISTEN];
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { native, type ProgramSocket, type ReviveUdpRequest, type SavedUdp,
   type SocketOption } from '../../native/index';
 import { endpoint } from '../../protocol/control/index';
+import { UNSENT_TIMEOUT_MS } from '../../times';
 import { type Connection, type Endpoint, endpointText } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
 import type { Reason } from '../../vocabulary/reason';
@@ -14,8 +15,6 @@ import type { NewAddresses } from '../new-addresses';
 import { hasUdpPeer, isBound, reasonsOfUdp } from './rules';
 import { practiceUdp, savedUdp } from './saved-udp';
 
-/** A network device that has not sent a packet by then is not about to. */
-const SENT_TIMEOUT_MS = 100;
 const IPV6_V6ONLY = 26;
 
 const wantedSocket = z.object({
@@ -132,7 +131,7 @@ function isV6only({ level, name, value }: SocketOption): boolean {
 
 /** What a socket has begun and not sent, when the program stands still, is a datagram in parts (MSG_MORE). */
 function reasonsOfUnsent(sockets: readonly ProgramSocket[]): Reason[] {
-  const index = native.udpAwaitSent(sockets.map(({ fd }) => fd), SENT_TIMEOUT_MS);
+  const index = native.udpAwaitSent(sockets.map(({ fd }) => fd), UNSENT_TIMEOUT_MS);
   if (index === null) return [];
   const who = `the UDP socket at ${endpointText((sockets[index] as ProgramSocket).local)}`;
   return [{ code: 'E_SOCKET_OPTION', message: `${who} has begun a datagram (MSG_MORE) and not sent it; try again` }];

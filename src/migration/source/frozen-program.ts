@@ -4,10 +4,9 @@ import type { MovingProgram } from '../../kinds/program';
 import { native, type ProgramSocket } from '../../native/index';
 import { freezeProgram, thawProgram } from '../../program/freeze';
 import { innerPids, pidsOf } from '../../program/pod';
+import { FREEZE_TIMEOUT_MS } from '../../times';
 import type { Place } from '../../vocabulary/place';
 import { isConnecting, isConnection, TCP_LISTEN } from '../../vocabulary/sockets';
-
-const FREEZE_TIMEOUT_MS = 2_000;
 
 export class FrozenProgram implements Frozen {
   innerPids: ReadonlyMap<number, number> = new Map();

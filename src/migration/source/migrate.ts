@@ -23,7 +23,8 @@ import { countConnections, movedPeers, savedPeers } from '../../kinds/saved';
 import { addressesBeside } from '../../program/facts';
 import type { Journal } from '../../program/journal';
 import { expectType, type MigrationReport, type ResumedPeer } from '../../protocol/control/index';
-import { agentTimeout } from '../../times';
+import { agentTimeout, COMMIT_TIMEOUT_MS, JUDGE_TIMEOUT_MS, LAST_QUIESCE_TIMEOUT_MS, RESUME_DEADLINE_MS,
+  TARGET_HEAD_START_MS } from '../../times';
 import type { Endpoint } from '../../vocabulary/endpoint';
 import { refusal } from '../../vocabulary/refusal';
 import type { Phase, Step } from '../driver';
@@ -36,14 +37,6 @@ import { describeArrival, examine, startCriu, undoExamine } from './preflight';
 import { rehearseTransfer } from './rehearsal';
 import { describeState, STAND_STILL } from './stand-still';
 import { TargetLink } from './target-link';
-
-const JUDGE_TIMEOUT_MS = 10_000;
-const COMMIT_TIMEOUT_MS = 10_000;
-const RESUME_DEADLINE_MS = 5_000;
-/** The target tells the peers too, and mostly is the first; twice the work for everybody would take longer. */
-const HEAD_START_MS = 30;
-/** What the program closed just before its freeze has mostly arrived by now. */
-const LAST_QUIESCE_TIMEOUT_MS = 1_000;
 
 export class Migration extends Departure {
   readonly target: TargetLink;
@@ -160,7 +153,7 @@ async function tellPeers(
   target: Promise<ResumedPeer[]>,
 ): Promise<ResumedPeer[]> {
   const { kinds, host, tickets } = state as MovingState;
-  const headStart = new Promise<[]>((resolve) => setTimeout(resolve, HEAD_START_MS, []));
+  const headStart = new Promise<[]>((resolve) => setTimeout(resolve, TARGET_HEAD_START_MS, []));
   const reached = await Promise.race([target.catch(() => []), headStart]);
   const moved = movedPeers(savedPeers(kinds), locals, host);
   if (reached.filter(({ status }) => status === 'ok').length === moved.length) return [];

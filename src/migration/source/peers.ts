@@ -2,14 +2,10 @@
 import { MigrunError } from '../../errors';
 import type { MigrationTools } from '../../kinds/program';
 import { expectType, type PeerTicket } from '../../protocol/control/index';
-import { agentTimeout, leaseFor } from '../../times';
+import { agentTimeout, CANCEL_DEADLINE_MS, HELLO_DEADLINE_MS, leaseFor, LOCK_DEADLINE_MS,
+  renewalInterval } from '../../times';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';
 import { reasonsOfPeers, refusal } from '../../vocabulary/refusal';
-
-/** A peer that can follow answers at once, on a host that has no CPU to spare within seconds; what takes longer has no agent. */
-const HELLO_DEADLINE_MS = 5_000;
-const LOCK_DEADLINE_MS = 5_000;
-const CANCEL_DEADLINE_MS = 2_000;
 
 export interface PeerAnswer {
   readonly connection: Connection;
@@ -93,7 +89,7 @@ export class Peers {
         this.failure = error;
         this.tools.log.warn({ err: error }, 'a lease was not renewed');
       });
-    }, this.leaseMs / 3);
+    }, renewalInterval(this.leaseMs));
   }
 
   endLease(): void {

@@ -7,12 +7,10 @@ import type { HostAddresses } from '../../kinds/ends';
 import type { Facts } from '../../kinds/kind';
 import { look, needsOf, peersOf, quiesce, refuse } from '../../kinds/look';
 import type { Arrival } from '../../protocol/control/index';
+import { QUIESCE_TIMEOUT_MS } from '../../times';
 import type { Reason } from '../../vocabulary/reason';
 import { reasonOfError, reasonsOfPeers, refusal } from '../../vocabulary/refusal';
 import type { Departure } from './departure';
-
-/** The program runs meanwhile. */
-const QUIESCE_TIMEOUT_MS = 5_000;
 
 type Examines = Pick<Departure, 'program' | 'kinds' | 'peers' | 'folder'>;
 

@@ -4,12 +4,11 @@ import { MigrunError } from '../../errors';
 import type { Channel } from '../../protocol/channel/index';
 import { type Arrival, connectToAgent, expectType, type ResumedPeer, type SupervisorMessage,
   supervisorMessage } from '../../protocol/control/index';
+import { OPEN_TIMEOUT_MS } from '../../times';
 import type { Endpoint } from '../../vocabulary/endpoint';
 import type { Reason } from '../../vocabulary/reason';
 import { type ImageFile, sendImages } from '../images';
 import { type Address, awaitOutcome } from './outcome';
-
-const OPEN_TIMEOUT_MS = 10_000;
 
 interface Opened {
   readonly channel: Channel<SupervisorMessage>;

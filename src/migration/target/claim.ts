@@ -6,14 +6,10 @@ import type { MigrationTools } from '../../kinds/program';
 import { native } from '../../native/index';
 import type { Journal } from '../../program/journal';
 import { type Arrival, expectType } from '../../protocol/control/index';
+import { CLAIM_DEADLINE_MS, CLAIM_MS, claimTimeout, GIVE_BACK_DEADLINE_MS } from '../../times';
 import type { Connection } from '../../vocabulary/endpoint';
 import type { Reason } from '../../vocabulary/reason';
 import { reasonsOfPeers, refusal } from '../../vocabulary/refusal';
-
-const ASK_DEADLINE_MS = 5_000;
-const GIVE_BACK_DEADLINE_MS = 2_000;
-/** For who is killed with its host: then another restore waits so long. A longer transfer may find itself overtaken. */
-const CLAIM_MS = 30_000;
 
 /** A connection lives in one place: one that has followed already is nobody's to take. */
 export async function judgeCheckpoint(arrival: Arrival, tools: MigrationTools, journal: Journal): Promise<Reason[]> {
@@ -39,7 +35,7 @@ export async function giveBack(arrival: Arrival, tools: MigrationTools): Promise
 }
 
 async function claim(arrival: Arrival, tools: MigrationTools): Promise<Reason[]> {
-  const told = await ask(arrival, tools, CLAIM_MS, ASK_DEADLINE_MS);
+  const told = await ask(arrival, tools, CLAIM_MS, CLAIM_DEADLINE_MS);
   return reasonsOfPeers(
     told.filter(({ status }) =>
       ['moved', 'claimed'].includes(status) || (status === 'not-held' && arrival.checkpoint?.again !== true)
@@ -68,7 +64,7 @@ async function ask(
     tickets,
     connections,
     deadlineMs,
-  }, 4 * deadlineMs);
+  }, claimTimeout(deadlineMs));
   return expectType(answer, 'held').peers.map(({ connection, status }) => ({
     connection,
     status: ['ok', 'moved', 'claimed'].includes(status) ? status : 'not-held',

@@ -28,7 +28,7 @@ import { mapRegistry } from '../../program/registry';
 import { RestoredDescriptors } from '../../program/restored-descriptors';
 import { takePipes } from '../../program/stdio-ends';
 import type { Arrival, ResumedPeer } from '../../protocol/control/index';
-import { leaseFor } from '../../times';
+import { LATE_DEADLINE_MS, leaseFor, PROMPT_DEADLINE_MS, RESTORED_FREEZE_TIMEOUT_MS } from '../../times';
 import { connectionName, type Endpoint } from '../../vocabulary/endpoint';
 import type { Reason } from '../../vocabulary/reason';
 import { type ImageFile, ImageReceiver } from '../images';
@@ -37,11 +37,6 @@ import { judgeCheckpoint } from './claim';
 import { addressesHere, judgeArrival } from './judge';
 import { tellPeers } from './tell-peers';
 
-const FREEZE_TIMEOUT_MS = 5_000;
-/** Of silence, in which the program waits for its peers: many times what a message needs that was lost on its way. */
-const PROMPT_MS = 300;
-/** How long one that has answered may wait for another that has not. */
-const LATE_ROUND_MS = 500;
 /** CRIU's worker has the descriptors that it is given from this one on. */
 const FIRST_INHERITED_FD = 4;
 
@@ -175,7 +170,7 @@ export class TargetMigration {
       }
       if (stage !== 'pre-resume') return;
       await left;
-      native.cgroupFreeze(cgroup, FREEZE_TIMEOUT_MS);
+      native.cgroupFreeze(cgroup, RESTORED_FREEZE_TIMEOUT_MS);
       onFrozen();
     });
     return { frozen, done };
@@ -195,7 +190,7 @@ export class TargetMigration {
   /** The peers follow. Resolves when the program needs wait no longer: most have, or whoever has not is late. */
   async resume(): Promise<void> {
     const { kinds, host } = this.state as MovingState;
-    await this.tell(movedPeers(savedPeers(kinds), this.locals, host), PROMPT_MS);
+    await this.tell(movedPeers(savedPeers(kinds), this.locals, host), PROMPT_DEADLINE_MS);
     this.kinds.release(this.program as ArrivingProgram, this.latePeers());
   }
 
@@ -210,7 +205,7 @@ export class TargetMigration {
     const registry = this.hasLate ? mapRegistry(this.initPid) : undefined;
     while (this.hasLate || this.kinds.hasUnreleased()) {
       const left = end - performance.now();
-      if (left > 0) await this.tell(this.late, Math.min(left, LATE_ROUND_MS));
+      if (left > 0) await this.tell(this.late, Math.min(left, LATE_DEADLINE_MS));
       else this.late = []; // their connections are let go like the others
       this.releaseLate(registry, left > 0);
     }
