@@ -22,7 +22,8 @@ static void set_retries(const char *number) {
     close(fd);
 }
 
-/* Writes until the far end, which reads nothing, has closed its window and some bytes wait for it. Returns how many were written. */
+/* Writes until the other end, which reads nothing, has closed its window and some bytes wait for it. Returns how many were
+ * written. */
 static size_t close_window(int from) {
     uint8_t bytes[4096];
     size_t written = 0;
