@@ -10,7 +10,7 @@ const TOLD_OF_ONE_CODE = 10;
 const WHY_NOT: Record<string, (address: string) => string> = {
   'no-agent': (address) => `no migrun agent answers on ${address}; start one there: migrun agent`,
   'no-socket': (address) => `${address} knows no such connection; is there address translation between?`,
-  'no-owner': (address) => `on ${address} no process holds its end`,
+  'no-owner': (address) => `on ${address} no process has its end open`,
   busy: () => 'the program at its other end is migrating itself, or suspended; try again later',
   suspended: () => 'the program is suspended; migrun resume comes first',
   'not-held': (address) =>
