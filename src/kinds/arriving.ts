@@ -57,7 +57,7 @@ export class ArrivingKinds {
     for (const { kind, part } of this.parts) part.settle?.(saved[kind.name], program);
   }
 
-  /** As `revive`; null: the process that had the connection was killed meanwhile. */
+  /** Gives what `revive` gives; null: the process that had the connection was killed meanwhile. */
   pickUp(saved: SavedByKind, program: ArrivingProgram): (Endpoint | null)[] {
     return this.parts.flatMap(({ kind, part }) => part.pickUp?.(saved[kind.name], program) ?? []);
   }

@@ -5,7 +5,7 @@ import { type Connection, connectionName } from '../../vocabulary/endpoint';
 /** The peer counts from when it was told, we from when we told it. */
 const LEASE_MARGIN_MS = 500;
 
-/** Those of whom neither path brought word that they follow. */
+/** Gives the peers of whom neither path brought word that they follow. */
 export function lostPeers(peers: readonly Connection[], answers: readonly ResumedPeer[]): ResumedPeer[] {
   const statuses = new Map<string, ResumedPeer['status']>();
   for (const { connection, status } of answers) {

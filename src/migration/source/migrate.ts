@@ -141,7 +141,7 @@ async function resume(migration: Migration): Promise<Pick<Migration, 'lost'>> {
   const [told, answered] = await Promise.allSettled([tellPeers(migration, answer), answer]);
   const following = [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
   const lost = lostPeers(savedPeers(state.kinds).map(({ connection }) => connection), following);
-  // Where the target did not say, whoever takes over there may still reach them.
+  // If the target's answer is missing, its successor there may still reach them.
   const reset = answered.status === 'fulfilled' ? lost.map(({ connection }) => connection) : [];
   if (reset.length > 0) await untilUnlocked(peers.lastRenewal, peers.leaseMs);
   await migration.killCopy(reset);

@@ -15,12 +15,12 @@ import { decodeState, type MovingState, STATE_FILE } from '../state';
 import { addressesHere } from './judge';
 import { tally, tellPeers } from './tell-peers';
 
-/** Of silence, after which a peer is let go: the program is frozen meanwhile. */
+/** A peer that is silent for so long is let go; the program is frozen meanwhile. */
 const RESUME_DEADLINE_MS = 3_000;
 
 /** A committed program that is frozen still. */
 export interface FrozenArrival {
-  /** Where its images arrived. */
+  /** The folder that its images arrived in. */
   readonly folder: string;
   readonly cgroup: string;
   readonly registry: Registry | undefined;
