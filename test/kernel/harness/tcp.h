@@ -36,7 +36,7 @@ void repair(int fd, int on);
 uint32_t queue_seq(int fd, int queue);
 struct tcp_info tcp_info_of(int fd);
 
-/* Bytes that a socket's queues hold: SIOCINQ, SIOCOUTQ, SIOCOUTQNSD. */
+/* Returns how many bytes are in a socket's queues: SIOCINQ, SIOCOUTQ, SIOCOUTQNSD. */
 int unread(int fd);
 int unacknowledged(int fd);
 int unsent(int fd);
