@@ -11,7 +11,7 @@ export const MAC = 'manifest.mac';
 export const SECRETS = 'migrun-secrets';
 
 const BLOCK = 512;
-/** Two empty blocks. */
+/** An archive ends with two empty blocks. */
 const END = 2 * BLOCK;
 
 /** How large the archive of such files is. With sizes and names as short as ours every header is one block. */

@@ -35,9 +35,9 @@ export class Restore {
   /** The name of this attempt: a checkpoint may need several. */
   readonly migration = randomBytes(16).toString('hex');
   readonly target: TargetLink;
-  /** Given by the transfer: how much was sent. */
+  /** How many bytes were sent, once the transfer is done. */
   bytes = 0;
-  /** Given by the resume: whose peers did not follow. */
+  /** The connections whose peers did not follow, once the resume is done. */
   lost: readonly ResumedPeer[] = [];
 
   constructor(

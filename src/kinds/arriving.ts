@@ -81,7 +81,7 @@ export class ArrivingKinds {
     program.descriptors.close();
   }
 
-  /** Undefined: the pod's pipes. */
+  /** Gives the ends of stdio; undefined: they are the pod's pipes. */
   stdio(): StdioEnds | undefined {
     return this.parts.map(({ part }) => part.stdio?.()).find((ends) => ends !== undefined);
   }
@@ -90,7 +90,7 @@ export class ArrivingKinds {
     for (const { part } of this.parts) part.finish?.();
   }
 
-  /** The program must be dead. */
+  /** Undoes all of it; the program must be dead by then. */
   abandon(program: ArrivingProgram | undefined): void {
     for (const { part } of this.parts) part.abandon?.();
     program?.descriptors.closeSilently();

@@ -47,11 +47,11 @@ const LAST_QUIESCE_TIMEOUT_MS = 1_000;
 
 export class Migration extends Departure {
   readonly target: TargetLink;
-  /** Given by the transfer: how much was sent. */
+  /** How many bytes were sent, once the transfer is done. */
   bytes = 0;
-  /** Given by the restore: where the peers' connections have their local ends there. */
+  /** The local ends that the peers' connections have at the target, once the restore is done. */
   locals: readonly Endpoint[] = [];
-  /** Given by the resume: whose peers did not follow. */
+  /** The connections whose peers did not follow, once the resume is done. */
   lost: readonly ResumedPeer[] = [];
 
   constructor(program: MovingProgram, tools: MigrationTools, journal: Journal, to: Address) {

@@ -58,7 +58,7 @@ async function ask(
 ): Promise<{ connection: Connection; status: string }[]> {
   const connections = (checkpoint?.peers ?? []).flatMap(({ connection, ...at }) => {
     const { local, remote } = connection;
-    const address = native.socketRouteSource(remote.address); // null is told as E_NO_ROUTE
+    const address = native.socketRouteSource(remote.address); // a missing route is refused elsewhere, as E_NO_ROUTE
     return address === null ? [] : [{ connection, to: { local: { address, port: local.port }, remote }, ...at }];
   });
   if (checkpoint === null || connections.length === 0) return [];
