@@ -14,8 +14,9 @@
  *   commit     the draft gets its name                       the point of no return
  *   leave      kill the copy silently
  *
- *   of a copy: no hold, and instead of leave
- *   go-on      undo save, lock, freeze and lock-peers           CANCEL
+ * A copy has no hold, and in place of `leave` it has
+ *
+ *   go-on      undo save, lock, freeze and lock-peers        CANCEL
  */
 import { rmSync } from 'node:fs';
 import { MigrunError } from '../errors';

@@ -1,13 +1,13 @@
 /**
  * A restore: a program comes back from a file. Whoever asks for it, on any host that has the file and the cluster key,
- * is its source; the target takes it as it takes a program that moves (migration/target.ts), and the peers, that hold,
- * follow to where it is.
+ * is its source. The target takes it as it takes a program that moves (migration/target/target.ts), and the peers, which
+ * hold its connections, follow to where it is.
  *
  *   step       here                            target                           peers
- *   preflight  read and check all of it; ask   judge, start CRIU                keep what they hold for this restore
+ *   preflight  read and check all of it; ask   judge, start CRIU; claim         give what they hold to this restore
  *   transfer   stream the images               write, check the hash
  *   restore                                    CRIU, revive, fill queues
- *   commit     ask                             ask the peers; journal; answer   the same; the point of no return
+ *   commit     ask                             claim again; journal; answer     the same; the point of no return
  *   resume                                     RESUME; release; thaw            rebind
  */
 import { randomBytes } from 'node:crypto';
@@ -30,19 +30,19 @@ import { type Image, imageChunks } from './read-image';
 const AS_IT_WAS = 'the checkpoint is as it was';
 
 export class Restore {
-  /** Of this attempt: a checkpoint may need several. */
+  /** The name of this attempt: a checkpoint may need several. */
   readonly migration = randomBytes(16).toString('hex');
   readonly target: TargetLink;
-  /** Given by the transfer. */
+  /** How many bytes were sent, once the transfer is done. */
   bytes = 0;
-  /** Given by the resume: whose peers did not follow. */
+  /** The connections whose peers did not follow, once the resume is done. */
   lost: readonly ResumedPeer[] = [];
 
   constructor(
     readonly image: Image,
     readonly clusterKey: Buffer,
     readonly to: Address,
-    /** Also where some peers hold no more, or where it was restored there before. */
+    /** It is restored also where some peers hold no more, or where it was restored there before. */
     readonly again: boolean,
     config: Config,
     readonly log: Logger,

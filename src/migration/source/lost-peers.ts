@@ -3,7 +3,7 @@ import type { ResumedPeer } from '../../protocol/control/index';
 import { LEASE_MARGIN_MS } from '../../times';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';
 
-/** Those of whom neither path brought word that they follow. */
+/** Gives the peers of whom neither path brought word that they follow. */
 export function lostPeers(peers: readonly Connection[], answers: readonly ResumedPeer[]): ResumedPeer[] {
   const statuses = new Map<string, ResumedPeer['status']>();
   for (const { connection, status } of answers) {

@@ -40,11 +40,11 @@ import { TargetLink } from './target-link';
 
 export class Migration extends Departure {
   readonly target: TargetLink;
-  /** Given by the transfer: how much was sent. */
+  /** How many bytes were sent, once the transfer is done. */
   bytes = 0;
-  /** Given by the restore: where the peers' connections have their local ends there. */
+  /** The local ends that the peers' connections have at the target, once the restore is done. */
   locals: readonly Endpoint[] = [];
-  /** Given by the resume: whose peers did not follow. */
+  /** The connections whose peers did not follow, once the resume is done. */
   lost: readonly ResumedPeer[] = [];
 
   constructor(program: MovingProgram, tools: MigrationTools, journal: Journal, to: Address) {
@@ -134,7 +134,7 @@ async function resume(migration: Migration): Promise<Pick<Migration, 'lost'>> {
   const [told, answered] = await Promise.allSettled([tellPeers(migration, answer), answer]);
   const following = [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
   const lost = lostPeers(savedPeers(state.kinds).map(({ connection }) => connection), following);
-  // Where the target did not say, whoever takes over there may still reach them.
+  // If the target's answer is missing, its successor there may still reach them.
   const reset = answered.status === 'fulfilled' ? lost.map(({ connection }) => connection) : [];
   if (reset.length > 0) await untilUnlocked(peers.lastRenewal, peers.leaseMs);
   await migration.killCopy(reset);

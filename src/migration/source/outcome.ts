@@ -1,4 +1,4 @@
-/** The agent of the target host: a source asks it how a commit ended to which there was no answer. */
+/** How a commit ended to which there was no answer: the source asks the agent of the target host. */
 import type { Config } from '../../config';
 import type { Outcome } from '../../program/journal';
 import { connectToAgent, expectType } from '../../protocol/control/index';

@@ -22,9 +22,9 @@ interface LockedPeer {
 export class Peers {
   /** The program's connections with others, as the preflight found them. */
   connections: readonly Connection[] = [];
-  /** By connectionName. */
+  /** The peers that have locked their ends, by connectionName. */
   readonly locked = new Map<string, LockedPeer>();
-  /** With these the target speaks to them in our name. */
+  /** The tickets with which the target speaks to the peers in our name. */
   tickets: PeerTicket[] = [];
   /** The first LOCK; settled when all have answered, or one has not. */
   locking: Promise<void> = Promise.resolve();
@@ -73,7 +73,7 @@ export class Peers {
     await this.lock(connections, leaseMs);
   }
 
-  /** LOCK for longer than a migration's, for a program that is in a file then. */
+  /** LOCK for as long as a hold, for a program that is in a file then. */
   async hold(holdMs: number): Promise<void> {
     await this.renewal; // a peer answers for its last round only
     await this.lockAll(this.lockedConnections(), holdMs);
@@ -98,8 +98,8 @@ export class Peers {
   }
 
   /**
-   * Before the commit. Throws E_LEASE where a lease may have ended, now or earlier in this move: a socket that was unlocked
-   * for a moment could have acknowledged what its saved state does not have.
+   * Is asked just before the commit. Throws E_LEASE where a lease may have ended, now or earlier in this move: a socket
+   * that was unlocked for a moment could have acknowledged what its saved state does not have.
    */
   requireLeases(): void {
     this.noteRenewal();
@@ -116,7 +116,7 @@ export class Peers {
     });
   }
 
-  /** When the last LOCK was asked for; of performance.now(). */
+  /** When the last LOCK was asked for; by performance.now(). */
   get lastRenewal(): number {
     return this.renewedAt ?? 0;
   }

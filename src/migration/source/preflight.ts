@@ -14,7 +14,9 @@ import type { Departure } from './departure';
 
 type Examines = Pick<Departure, 'program' | 'kinds' | 'peers' | 'folder'>;
 
-/** `askElsewhere` knows about where it is to go. */
+/**
+ * Asks for all reasons at once and throws them. `askElsewhere` gives those that come from where the program is to go.
+ */
 export async function examine(
   { program, kinds, peers, folder }: Examines,
   askElsewhere: (facts: Facts) => Promise<Reason[]>,
@@ -27,7 +29,7 @@ export async function examine(
     const answers = await peers.introduce(peers.connections);
     return reasonsOfPeers(answers.filter((peer) => peer.status !== 'ok' && !kinds.excuses(peer, facts.waiting)));
   };
-  // They are told in this order: of the program itself, of its peers, of where it is to go.
+  // Reasons are listed in this order: those of the program itself, of its peers, of where it is to go.
   const questions = [quiesce(program.cgroup, QUIESCE_TIMEOUT_MS), askPeers(), askElsewhere(facts)];
   for (const asked of await Promise.allSettled(questions)) {
     if (asked.status === 'fulfilled') reasons.push(...asked.value);

@@ -1,6 +1,6 @@
 /**
- * A program that comes out of a checkpoint: whether it may, as far as its peers and this host know. The peers keep what
- * they hold for the restore that asked first, and are asked again before the commit: a file may be restored by two at once.
+ * Whether a program may come out of a checkpoint, as far as its peers and this host know. A file may be restored by two
+ * at once: what the peers hold is claimed by the restore that asks first, and claimed once more before the commit.
  */
 import type { MigrationTools } from '../../kinds/program';
 import { native } from '../../native/index';
@@ -21,13 +21,13 @@ export async function judgeCheckpoint(arrival: Arrival, tools: MigrationTools, j
   return [...restored, ...(await claim(arrival, tools))];
 }
 
-/** Just before the commit. Throws where the peers keep it for another one now. */
+/** Claims once more, just before the commit. Throws where another restore has the claim now. */
 export async function renewClaim(arrival: Arrival, tools: MigrationTools): Promise<void> {
   const reasons = await claim(arrival, tools);
   if (reasons.length > 0) throw refusal(reasons, 'the checkpoint is as it was');
 }
 
-/** Of a restore that comes to nothing: the next one need not wait. */
+/** Ends the claim of a restore that comes to nothing, so that the next one need not wait. */
 export async function giveBack(arrival: Arrival, tools: MigrationTools): Promise<void> {
   await ask(arrival, tools, 0, GIVE_BACK_DEADLINE_MS).catch((error: unknown) =>
     tools.log.warn({ err: error }, 'a claim was not given back; it ends by itself')
@@ -51,7 +51,7 @@ async function ask(
 ): Promise<{ connection: Connection; status: string }[]> {
   const connections = (checkpoint?.peers ?? []).flatMap(({ connection, ...at }) => {
     const { local, remote } = connection;
-    const address = native.socketRouteSource(remote.address); // null is told as E_NO_ROUTE
+    const address = native.socketRouteSource(remote.address); // a missing route is refused elsewhere, as E_NO_ROUTE
     return address === null ? [] : [{ connection, to: { local: { address, port: local.port }, remote }, ...at }];
   });
   if (checkpoint === null || connections.length === 0) return [];

@@ -18,7 +18,7 @@ import { tally, tellPeers } from './tell-peers';
 
 /** A committed program that is frozen still. */
 export interface FrozenArrival {
-  /** Where its images arrived. */
+  /** The folder that its images arrived in. */
   readonly folder: string;
   readonly cgroup: string;
   readonly registry: Registry | undefined;
