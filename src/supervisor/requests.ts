@@ -11,7 +11,7 @@ import { Migration, MIGRATION_STEPS } from '../migration/source/migrate';
 import type { Channel } from '../protocol/channel/index';
 import { type CheckpointReport, expectType, type Inspection, type MigrationReport,
   type SupervisorMessage } from '../protocol/control/index';
-import { agentTimeout } from '../times';
+import { agentTimeout, INSPECT_DEADLINE_MS, PROGRESS_INTERVAL_MS } from '../times';
 import { type Connection, connectionName } from '../vocabulary/endpoint';
 import { isTcp, isUdp, tcpStateName } from '../vocabulary/sockets';
 import type { Farewell } from './console';
@@ -105,8 +105,6 @@ function running(program: Program): Program {
   throw new MigrunError('E_BUSY', `program ${program.identity.id} is ${program.state}`, { hint: 'wait for it' });
 }
 
-const INSPECT_DEADLINE_MS = 1_500;
-
 /** What `migrun inspect` shows: the program's processes, descriptors and sockets, and who of its peers can follow. */
 async function inspect(program: MovingProgram, agent: AgentLink): Promise<Inspection> {
   const facts = look(program);
@@ -151,8 +149,6 @@ async function peerStatuses(
 
 export type StepReport = Omit<Extract<SupervisorMessage, { type: 'progress' }>, 'type'>;
 
-const BATCH_MS = 100;
-
 /**
  * What the steps of a migration report, on its way to whoever asked for the migration. Reports are sent in batches:
  * each message wakes another process, which costs time while the program stands still, and a small program runs again
@@ -166,7 +162,7 @@ export class Progress {
 
   tell(report: StepReport): void {
     this.unsent.push(report);
-    this.timer ??= setTimeout(() => this.flush(), BATCH_MS);
+    this.timer ??= setTimeout(() => this.flush(), PROGRESS_INTERVAL_MS);
   }
 
   /** Sends all that is left, so that it comes before the answer that ends the matter. */

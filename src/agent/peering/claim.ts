@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { ClaimRequest, PeerAnswer, PeerStatus } from '../../protocol/control/index';
 import { answerWindow, type Claim, type Held, HELD_ENTRIES, type Move, splitIntoParts,
   type Status } from '../../protocol/inband';
+import { LONGEST_CLAIM_MS } from '../../times';
 import { connectionName } from '../../vocabulary/endpoint';
 import { type AskedMigrations, entriesByToken, type Party } from './asked-migrations';
 import type { Host } from './host';
@@ -14,9 +15,6 @@ import type { Lock, LockedConnection } from './lock/lock';
 import type { Locks } from './lock/locks';
 import type { ArrivedSegment, Segments } from './segments';
 import type { Sockets } from './sockets';
-
-/** A claim is no longer than this, however long a restore asks for. */
-const MAX_CLAIM_MS = 10 * 60_000;
 
 interface ClaimAnswererParts {
   readonly segments: Segments;
@@ -50,7 +48,7 @@ export class ClaimAnswerer {
     const now = this.host.clock.now();
     const { claim } = lock;
     if (claim !== null && claim.restore !== restore && claim.until > now) return false;
-    lock.claim = leaseMs === 0 ? null : { restore, until: now + Math.min(leaseMs, MAX_CLAIM_MS) };
+    lock.claim = leaseMs === 0 ? null : { restore, until: now + Math.min(leaseMs, LONGEST_CLAIM_MS) };
     return true;
   }
 

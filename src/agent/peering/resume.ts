@@ -9,6 +9,7 @@
 import type { MovedConnection, PeerAnswer, ResumeRequest } from '../../protocol/control/index';
 import { type Move, type Resume, RESUME_ENTRIES, type Resumed, type ResumeEntry, splitIntoParts, type Status,
   type StatusEntry } from '../../protocol/inband';
+import { RESUME_STRETCH_MS } from '../../times';
 import { connectionName, type Endpoint, endpointText, onTheWire } from '../../vocabulary/endpoint';
 import { type AskedMigrations, entriesByToken, type Party } from './asked-migrations';
 import { type Host, localEndAt } from './host';
@@ -19,8 +20,6 @@ import type { ArrivedSegment, Segments } from './segments';
 import type { Sockets } from './sockets';
 import type { UdpPeers } from './udp-peers';
 
-/** Who asks takes a long silence for the end: so many parts are followed at once as take about this long. */
-const STRETCH_MS = 100;
 const MAX_PARTS_AT_ONCE = 32;
 
 /** One part that has arrived. */
@@ -75,7 +74,7 @@ export class ResumeAnswerer {
     } catch (error) {
       this.host.log.error({ err: error }, 'no peer was resumed; they are asked for again');
     }
-    const factor = performance.now() - started < STRETCH_MS ? 2 : 0.5;
+    const factor = performance.now() - started < RESUME_STRETCH_MS ? 2 : 0.5;
     if (batch.length === this.partsAtOnce)
       this.partsAtOnce = Math.min(Math.max(1, factor * this.partsAtOnce), MAX_PARTS_AT_ONCE);
   }

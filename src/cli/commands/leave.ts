@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 import { resolve } from 'node:path';
 import type { Config } from '../../config';
 import type { CheckpointReport, MigrationReport } from '../../protocol/control/index';
-import { DEFAULT_HOLD_MS, parseHold, parsePort } from '../arguments';
+import { DEFAULT_HOLD_MS } from '../../times';
+import { parseHold, parsePort } from '../arguments';
 import { awaitReport, openProgram } from '../local';
 import { count, duration, lostText, printJson, printLine, printTable, size } from '../print';
 

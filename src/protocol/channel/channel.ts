@@ -9,13 +9,13 @@
 import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
+import { CLOSE_TIMEOUT_MS } from '../../times';
 import { decodeEnvelope, encodeEnvelope, encodeFailure, type Envelope, failureSchema, type Frame, FrameReader,
   MAX_DATA_BYTES, parseOrRefuse, type TypedMessage, writeFrame } from './frames';
 
 /** So much may lie unread while only answers are waited for; then nothing more is read until somebody receives. */
 const MAX_UNREAD = 256;
 const MAX_UNREAD_BYTES = MAX_DATA_BYTES;
-const CLOSE_TIMEOUT_MS = 5000;
 
 export interface IncomingMessage<Message> {
   readonly kind: 'message';

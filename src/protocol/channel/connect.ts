@@ -3,11 +3,10 @@
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
-import { KEEP_ALIVE_MS, presharedKey, TLS_OPTIONS } from './cluster-key';
+import { CONNECT_TIMEOUT_MS, KEEP_ALIVE_MS } from '../../times';
+import { presharedKey, TLS_OPTIONS } from './cluster-key';
 import type { TypedMessage } from './frames';
 import { type Connected, greet, type Identity } from './hello';
-
-const CONNECT_TIMEOUT_MS = 5000;
 
 const UNKNOWN = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_NONAME', 'EAI_NODATA']);
 const OTHER_KEY = new Set([

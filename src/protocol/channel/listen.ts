@@ -6,11 +6,11 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
-import { KEEP_ALIVE_MS, presharedKey, TLS_OPTIONS } from './cluster-key';
+import { HANDSHAKE_TIMEOUT_MS, KEEP_ALIVE_MS } from '../../times';
+import { presharedKey, TLS_OPTIONS } from './cluster-key';
 import type { TypedMessage } from './frames';
 import { type Connected, greet, type Identity } from './hello';
 
-const HANDSHAKE_TIMEOUT_MS = 5000;
 /** So many connections may be open that have not shown the key; more are closed at once. */
 const MAX_STRANGERS = 64;
 

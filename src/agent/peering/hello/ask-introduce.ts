@@ -4,11 +4,9 @@ import { randomBytes } from 'node:crypto';
 import type { Sequences } from '../../../native/contract';
 import { INTRODUCE_ENTRIES, type Introduced, type Pair, splitIntoParts,
   type StatusEntry } from '../../../protocol/inband';
+import { INTRODUCE_INTERVAL_MS } from '../../../times';
 import type { Connection } from '../../../vocabulary/endpoint';
 import { type AskedMigrations, entriesByToken } from '../asked-migrations';
-
-/** The other side looks through all its processes to answer. */
-const FIRST_INTERVAL_MS = 150;
 
 export interface ToIntroduce {
   /** As it is on the wire. */
@@ -40,7 +38,7 @@ export async function askIntroduce(
   const parts = splitIntoParts(entries, INTRODUCE_ENTRIES);
   const outcome = await migrations.converse<Introduced>(pair.peerId, group, {
     deadlineMs,
-    firstIntervalMs: FIRST_INTERVAL_MS,
+    firstIntervalMs: INTRODUCE_INTERVAL_MS,
     requests: parts.length,
     carriers: named.map(({ connection }) => connection),
     request: (part) => pair.seal({ type: 'introduce', group, nonce, ...addresses, ...parts[part]! }),
