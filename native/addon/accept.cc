@@ -1,7 +1,7 @@
 /* NativeAccept of src/native/tcp.ts: conversion only, the mechanics are in native/accept/. */
 
-#include "register.h"
-#include "socket_values.h"
+#include "napi/register.h"
+#include "napi/socket_values.h"
 
 #include <memory>
 #include <string>

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "register.h"
-#include "values.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 extern "C" {
 #include "epoll/edges.h"

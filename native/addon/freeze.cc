@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "register.h"
-#include "values.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 extern "C" {
 #include "freeze/cgroup.h"

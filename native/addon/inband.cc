@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "poller.h"
-#include "register.h"
-#include "values.h"
+#include "napi/poller.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 extern "C" {
 #include "inband/inband.h"

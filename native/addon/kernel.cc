@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "poller.h"
-#include "register.h"
-#include "values.h"
+#include "napi/poller.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 extern "C" {
 #include "kernel/files.h"

@@ -7,9 +7,9 @@
 #include <memory>
 #include <vector>
 
-#include "poller.h"
-#include "register.h"
-#include "values.h"
+#include "napi/poller.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 /* The longest message, and how many are read in one turn of the event loop. */
 constexpr size_t kMessageMax = 64 * 1024;

@@ -1,7 +1,7 @@
 /* NativeSocket of src/native/socket.ts: conversion only, the mechanics are in native/socket/. */
 
-#include "register.h"
-#include "socket_values.h"
+#include "napi/register.h"
+#include "napi/socket_values.h"
 
 #include <cerrno>
 #include <cstring>

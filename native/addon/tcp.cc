@@ -1,7 +1,7 @@
 /* NativeTcp of src/native/tcp.ts: conversion only, the mechanics are in native/tcp/. */
 
-#include "register.h"
-#include "socket_values.h"
+#include "napi/register.h"
+#include "napi/socket_values.h"
 
 #include <cerrno>
 #include <vector>

@@ -1,7 +1,7 @@
 /* NativeUdp of src/native/udp.ts: conversion only, the mechanics are in native/udp/. */
 
-#include "register.h"
-#include "values.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 #include <algorithm>
 #include <cstring>

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "register.h"
-#include "values.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 extern "C" {
 #include "unix/unix_sockets.h"

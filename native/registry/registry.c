@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../preload/registry.h"
+#include "../../preload/registry/registry.h"
 
 /* What is smaller has no page of its own. */
 enum { PAGE = 4096 };

@@ -1,4 +1,4 @@
-/** Stopping a program as a whole. Its shim is told, and hides what a freeze lets show (preload/attempt.h). */
+/** Stopping a program as a whole. Its shim is told, and hides what a freeze lets show (preload/freeze/attempt.h). */
 import { native, type Registry } from '../native/index';
 import { pidsOf } from './pod';
 

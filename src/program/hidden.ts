@@ -1,4 +1,4 @@
-/** What only the shim saw: options of sockets that the kernel shows to nobody (preload/options.c). */
+/** What only the shim saw: options of sockets that the kernel shows to nobody (preload/calls/options.c). */
 import type { HiddenOption, ProgramSocket, Registry, SocketObstacle } from '../native/index';
 import { IPPROTO_TCP, IPPROTO_UDP, TCP_CLOSE, TCP_LISTEN } from '../vocabulary/sockets';
 

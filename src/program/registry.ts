@@ -1,4 +1,4 @@
-/** The shim's registry of a program (preload/registry.h), reached through init, which keeps it open. */
+/** The shim's registry of a program (preload/registry/registry.h), reached through init, which keeps it open. */
 import { native, type ProgramSocket, type Registry } from '../native/index';
 import { takeDescriptor } from './pidfds';
 import { registryFdsOf } from './pod';

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "registry/table.h"
 #include "shim.h"
-#include "table.h"
 
 typedef int (*question)(int fd, struct sockaddr *address, socklen_t *length);
 

@@ -4,9 +4,10 @@
  */
 #include "options.h"
 
-#include "descriptors.h"
+#include "registry/descriptors.h"
+#include "registry/protected.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "table.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

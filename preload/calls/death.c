@@ -1,9 +1,9 @@
 /* Calls that close descriptors. */
 #include <limits.h>
 
-#include "protected.h"
+#include "registry/protected.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "table.h"
 
 int shim_close(int fd) {
     uint64_t entry;

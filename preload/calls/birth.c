@@ -1,10 +1,10 @@
 /* Calls that make descriptors. */
-#include "attempt.h"
+#include "freeze/attempt.h"
 #include "names.h"
 #include "options.h"
-#include "protected.h"
+#include "registry/protected.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "table.h"
 
 int shim_socket(int family, int type, int protocol) {
     int fd = libc.socket(family, type, protocol);

@@ -5,10 +5,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "attempt.h"
-#include "descriptors.h"
+#include "freeze/attempt.h"
+#include "registry/descriptors.h"
+#include "registry/protected.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "table.h"
 
 /* Programs that are built with _FORTIFY_SOURCE call these. libc's own ends the program where the buffer is too small. */
 ssize_t shim___read_chk(int fd, void *buffer, size_t size, size_t room) {

@@ -4,12 +4,12 @@
  */
 #include <sys/sendfile.h>
 
-#include "attempt.h"
-#include "descriptors.h"
+#include "freeze/attempt.h"
 #include "names.h"
 #include "options.h"
+#include "registry/descriptors.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "table.h"
 
 /* These are for the first part of a call only: its connect, and the one notification that the program counts. */
 #define ONCE (MSG_FASTOPEN | MSG_ZEROCOPY)

@@ -4,9 +4,10 @@
 #include <sched.h>
 #include <stdarg.h>
 
+#include "freeze/signals.h"
+#include "registry/protected.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "signals.h"
-#include "table.h"
 
 /* Whose memory this is. */
 static _Atomic pid_t owner;

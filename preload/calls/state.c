@@ -1,9 +1,9 @@
 /* Calls that change what a socket is. */
-#include "attempt.h"
+#include "freeze/attempt.h"
 #include "names.h"
 #include "options.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "table.h"
 
 static void set_state(int fd, enum registry_state state) {
     struct registry_record *record = table_record(fd);
