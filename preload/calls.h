@@ -31,7 +31,7 @@ CALL(void, closefrom, (int first), (first))
 CALL(int, fclose, (FILE * stream), (stream))
 VARIANT(int, _IO_fclose, fclose, (FILE * stream), (stream))
 
-/* State and names: state.c, names.c. */
+/* State and names: names.c. */
 CALL(int, bind, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 CALL(int, connect, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 VARIANT(int, __connect, connect, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))

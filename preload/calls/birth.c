@@ -32,26 +32,21 @@ static void accepted(int listener, int fd, const struct sockaddr *address, sockl
     table_notify(fd);
 }
 
-int shim_accept(int fd, struct sockaddr *address, socklen_t *length) {
+/* accept4; without flags it is accept. */
+static int accept_one(int fd, struct sockaddr *address, socklen_t *length, const int *flags) {
     struct attempt attempt = attempt_begin();
     socklen_t room = length ? *length : 0;
-    int result;
+    int result =
+        ATTEMPT(&attempt, flags ? libc.accept4(fd, address, length, *flags) : libc.accept(fd, address, length));
 
-    do result = libc.accept(fd, address, length);
-    while (result < 0 && attempt_again(&attempt));
     accepted(fd, result, address, room, length);
     return result;
 }
 
-int shim_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
-    struct attempt attempt = attempt_begin();
-    socklen_t room = length ? *length : 0;
-    int result;
+int shim_accept(int fd, struct sockaddr *address, socklen_t *length) { return accept_one(fd, address, length, NULL); }
 
-    do result = libc.accept4(fd, address, length, flags);
-    while (result < 0 && attempt_again(&attempt));
-    accepted(fd, result, address, room, length);
-    return result;
+int shim_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
+    return accept_one(fd, address, length, &flags);
 }
 
 int shim_dup(int fd) {

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "freeze/attempt.h"
+#include "options.h"
 #include "registry/table.h"
 #include "shim.h"
 
@@ -20,12 +22,20 @@ void names_note_peer(int fd, const struct sockaddr *address, socklen_t length) {
     note(&record->peer, address, length);
 }
 
-void names_forget(int fd) {
+static void forget(struct registry_record *record) {
+    atomic_store(&record->local.length, 0);
+    atomic_store(&record->peer.length, 0);
+}
+
+/* A connect on a socket that connects already keeps the names: to connect again is how a program learns how it went. */
+void names_connected(int fd, const struct sockaddr *peer, socklen_t length) {
     struct registry_record *record = table_record(fd);
 
     if (!record) return;
-    atomic_store(&record->local.length, 0);
-    atomic_store(&record->peer.length, 0);
+    if (atomic_load(&record->state) < REGISTRY_CONNECTED) forget(record);
+    atomic_store(&record->state, REGISTRY_CONNECTED);
+    names_note_peer(fd, peer, length);
+    table_notify(fd);
 }
 
 /* The kernel answers whether there is a name; which one it is, the record, where it knows. */
@@ -71,4 +81,61 @@ int shim_getpeername(int fd, struct sockaddr *address, socklen_t *length) {
     if (!record || !is_fixed(record, REGISTRY_CONNECTED) || !is_valid(address, length))
         return libc.getpeername(fd, address, length);
     return answer(fd, &record->peer, libc.getpeername, address, length);
+}
+
+/* Calls that change what a socket is. */
+
+static void set_state(int fd, enum registry_state state) {
+    struct registry_record *record = table_record(fd);
+
+    if (record) atomic_store(&record->state, state);
+}
+
+int shim_bind(int fd, const struct sockaddr *address, socklen_t length) {
+    int result = libc.bind(fd, address, length);
+
+    if (result == 0) options_joined(fd);
+    return result;
+}
+
+int shim_listen(int fd, int backlog) {
+    int result = libc.listen(fd, backlog);
+
+    if (result == 0) {
+        set_state(fd, REGISTRY_LISTENING);
+        options_joined(fd);
+        table_notify(fd);
+    }
+    return result;
+}
+
+int shim_shutdown(int fd, int how) {
+    int result = libc.shutdown(fd, how);
+
+    if (result == 0) table_notify(fd);
+    return result;
+}
+
+/* AF_UNSPEC takes a connection apart (connect(2)). */
+static void connected(int fd, const struct sockaddr *address, socklen_t length) {
+    struct registry_record *record = table_record(fd);
+
+    if (!address || length < sizeof address->sa_family || address->sa_family != AF_UNSPEC) {
+        names_connected(fd, address, length);
+    } else if (record) {
+        atomic_store(&record->state, REGISTRY_NEW);
+        forget(record);
+    }
+}
+
+int shim_connect(int fd, const struct sockaddr *address, socklen_t length) {
+    struct attempt attempt = attempt_begin();
+    int result = ATTEMPT(&attempt, libc.connect(fd, address, length)), error = errno;
+
+    if (result == 0 || error == EINPROGRESS)
+        connected(fd, address, length);
+    else if (error == EISCONN)
+        set_state(fd, REGISTRY_CONNECTED);
+    errno = error;
+    return result;
 }

@@ -123,29 +123,20 @@ int shim_thrd_sleep(const struct timespec *time, struct timespec *left) {
 
 int shim_sem_timedwait(sem_t *semaphore, const struct timespec *until) {
     struct attempt attempt = attempt_begin();
-    int result;
 
-    do result = libc.sem_timedwait(semaphore, until);
-    while (result < 0 && attempt_again(&attempt));
-    return result;
+    return ATTEMPT(&attempt, libc.sem_timedwait(semaphore, until));
 }
 
 int shim_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until) {
     struct attempt attempt = attempt_begin();
-    int result;
 
-    do result = libc.sem_clockwait(semaphore, clock, until);
-    while (result < 0 && attempt_again(&attempt));
-    return result;
+    return ATTEMPT(&attempt, libc.sem_clockwait(semaphore, clock, until));
 }
 
 int shim_sigwaitinfo(const sigset_t *set, siginfo_t *info) {
     struct attempt attempt = attempt_begin();
-    int result;
 
-    do result = libc.sigwaitinfo(set, info);
-    while (result < 0 && attempt_again(&attempt));
-    return result;
+    return ATTEMPT(&attempt, libc.sigwaitinfo(set, info));
 }
 
 int shim_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
@@ -161,11 +152,8 @@ int shim_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespe
 
 int shim_semop(int id, struct sembuf *operations, size_t count) {
     struct attempt attempt = attempt_begin();
-    int result;
 
-    do result = libc.semop(id, operations, count);
-    while (result < 0 && attempt_again(&attempt));
-    return result;
+    return ATTEMPT(&attempt, libc.semop(id, operations, count));
 }
 
 int shim_semtimedop(int id, struct sembuf *operations, size_t count, const struct timespec *timeout) {
