@@ -17,14 +17,12 @@ extern "C" {
 #include "kernel/process.h"
 }
 
-static int number(const Napi::Value &value) { return value.As<Napi::Number>().Int32Value(); }
-
 static Napi::Value open_process(const Napi::CallbackInfo &info) {
-    return Napi::Number::New(info.Env(), check(info.Env(), process_open(number(info[0])), "pidfd_open"));
+    return Napi::Number::New(info.Env(), check(info.Env(), process_open(integer(info[0])), "pidfd_open"));
 }
 
 static Napi::Value take_fd(const Napi::CallbackInfo &info) {
-    int fd = check(info.Env(), process_take_fd(number(info[0]), number(info[1])), "pidfd_getfd");
+    int fd = check(info.Env(), process_take_fd(integer(info[0]), integer(info[1])), "pidfd_getfd");
     return Napi::Number::New(info.Env(), fd);
 }
 
@@ -32,13 +30,13 @@ static void become_subreaper(const Napi::CallbackInfo &info) { check(info.Env(),
 
 /* A descriptor of the watch's own: the caller may close its pidfd at any time, and watch it twice. */
 static int duplicate(const Napi::CallbackInfo &info) {
-    int pidfd = fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
+    int pidfd = fcntl(integer(info[0]), F_DUPFD_CLOEXEC, 0);
     return check(info.Env(), pidfd < 0 ? -errno : pidfd, "fcntl");
 }
 
 static Napi::Value watch_exit(const Napi::CallbackInfo &info) {
     auto callback = std::make_shared<Callback>(info[1], "migrun.watchExit");
-    check(info.Env(), process_check_child(info[0].As<Napi::Number>().Int32Value()), "waitid");
+    check(info.Env(), process_check_child(integer(info[0])), "waitid");
 
     return watch_object(Poller::open(info.Env(), duplicate(info), [callback](Poller &poller, int) {
         int code = 0;
@@ -61,7 +59,7 @@ static Napi::Value watch_death(const Napi::CallbackInfo &info) {
 }
 
 static void close_fd(const Napi::CallbackInfo &info) {
-    if (close(number(info[0])) < 0) fail(info.Env(), -errno, "close");
+    if (close(integer(info[0])) < 0) fail(info.Env(), -errno, "close");
 }
 
 static Napi::Value make_pipe(const Napi::CallbackInfo &info) {
@@ -79,18 +77,15 @@ static Napi::Value make_seqpacket(const Napi::CallbackInfo &info) {
 static Napi::Value make_pty(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     int master, slave;
-    auto rows = static_cast<uint16_t>(number(info[0])), columns = static_cast<uint16_t>(number(info[1]));
+    auto rows = static_cast<uint16_t>(integer(info[0])), columns = static_cast<uint16_t>(integer(info[1]));
 
     check(env, open_pty(rows, columns, &master, &slave), "posix_openpt");
-    Napi::Object pty = Napi::Object::New(env);
-    pty.Set("master", Napi::Number::New(env, master));
-    pty.Set("slave", Napi::Number::New(env, slave));
-    return pty;
+    return from_members(env, {{"master", master}, {"slave", slave}});
 }
 
 static void resize_pty(const Napi::CallbackInfo &info) {
-    auto rows = static_cast<uint16_t>(number(info[1])), columns = static_cast<uint16_t>(number(info[2]));
-    check(info.Env(), set_window_size(number(info[0]), rows, columns), "ioctl");
+    auto rows = static_cast<uint16_t>(integer(info[1])), columns = static_cast<uint16_t>(integer(info[2]));
+    check(info.Env(), set_window_size(integer(info[0]), rows, columns), "ioctl");
 }
 
 static int64_t to_int64(const Napi::Value &value) {
@@ -107,11 +102,11 @@ static void change_timer(const Napi::CallbackInfo &info) {
     setting.end_ns = to_int64(given.Get("end"));
     setting.interval_ns = to_int64(given.Get("interval"));
     setting.expirations = static_cast<uint64_t>(to_int64(given.Get("expirations")));
-    check(info.Env(), set_timer(number(info[0]), &setting), "timerfd_settime");
+    check(info.Env(), set_timer(integer(info[0]), &setting), "timerfd_settime");
 }
 
 static Napi::Value read_clock(const Napi::CallbackInfo &info) {
-    int64_t now = clock_now(number(info[0]));
+    int64_t now = clock_now(integer(info[0]));
 
     if (now < 0) fail(info.Env(), static_cast<int>(now), "clock_gettime");
     return Napi::BigInt::New(info.Env(), now);
@@ -119,7 +114,7 @@ static Napi::Value read_clock(const Napi::CallbackInfo &info) {
 
 static Napi::Value events_of(const Napi::CallbackInfo &info) {
     short events = 0;
-    check(info.Env(), poll_events(number(info[0]), &events), "poll");
+    check(info.Env(), poll_events(integer(info[0]), &events), "poll");
     return Napi::Number::New(info.Env(), events);
 }
 

@@ -89,10 +89,9 @@ static Napi::Value open_message_socket(const Napi::CallbackInfo &info) {
         poller.close();
         on_close->call({});
     };
-    std::shared_ptr<Poller> poller = Poller::open(env, info[0].As<Napi::Number>().Int32Value(), ready);
+    std::shared_ptr<Poller> poller = Poller::open(env, integer(info[0]), ready);
     Napi::Object socket = watch_object(poller);
-    auto send = [poller, queue](const Napi::CallbackInfo &call) { send_message(call, *poller, *queue); };
-    socket.Set("send", Napi::Function::New(env, send, "send"));
+    add(socket, "send", [poller, queue](const Napi::CallbackInfo &call) { send_message(call, *poller, *queue); });
     return socket;
 }
 

@@ -13,67 +13,66 @@ static const char *const obstacle_names[] = {
 };
 static_assert(sizeof obstacle_names / sizeof *obstacle_names == OBSTACLES, "one name each");
 
-static Napi::Array from_obstacles(Napi::Env env, uint32_t obstacles) {
-    Napi::Array out = Napi::Array::New(env);
-    for (int i = 0; i < OBSTACLES; i++)
-        if (obstacles & 1u << i) out.Set(out.Length(), Napi::String::New(env, obstacle_names[i]));
-    return out;
-}
-
 Napi::Object from_program_socket(Napi::Env env, const struct program_socket &socket) {
-    Napi::Object out = Napi::Object::New(env);
-    out.Set("fd", Napi::Number::New(env, socket.fd));
-    out.Set("inode", Napi::Number::New(env, double(socket.inode)));
-    out.Set("pid", Napi::Number::New(env, socket.pid));
-    out.Set("pfd", Napi::Number::New(env, socket.pfd));
-    out.Set("family", Napi::Number::New(env, socket.family));
-    out.Set("type", Napi::Number::New(env, socket.type));
-    out.Set("protocol", Napi::Number::New(env, socket.protocol));
-    out.Set("state", Napi::Number::New(env, socket.state));
-    out.Set("local", from_address(env, socket.local));
-    out.Set("remote", from_address(env, socket.remote));
-    out.Set("backlog", Napi::Number::New(env, socket.backlog));
-    out.Set("backlogLimit", Napi::Number::New(env, socket.backlog_limit));
-    out.Set("ended", Napi::Boolean::New(env, socket.ended));
-    out.Set("obstacles", from_obstacles(env, socket.obstacles));
-    return out;
+    return from_members(env, {{"fd", socket.fd},
+                              {"inode", socket.inode},
+                              {"pid", socket.pid},
+                              {"pfd", socket.pfd},
+                              {"family", socket.family},
+                              {"type", socket.type},
+                              {"protocol", socket.protocol},
+                              {"state", socket.state},
+                              {"local", from_address(env, socket.local)},
+                              {"remote", from_address(env, socket.remote)},
+                              {"backlog", socket.backlog},
+                              {"backlogLimit", socket.backlog_limit},
+                              {"ended", socket.ended},
+                              {"obstacles", from_bits(env, socket.obstacles, obstacle_names)}});
 }
 
-/* Hands the malloc'd bytes over to a Buffer, which frees them. */
-static Napi::Value from_queue(Napi::Env env, uint8_t *&queue, uint32_t length) {
-    if (length == 0) return Napi::Buffer<uint8_t>::New(env, 0);
-    uint8_t *bytes = queue;
-    queue = nullptr;
-    return Napi::Buffer<uint8_t>::NewOrCopy(env, bytes, length, [](Napi::Env, uint8_t *data) { free(data); });
+/* What is a number here and there, for both directions. */
+template <typename Visit> static void each_number(struct tcp_saved &saved, Visit visit) {
+    visit("family", saved.family);
+    visit("state", saved.state);
+    visit("sndUna", saved.snd_una);
+    visit("rcvNxt", saved.rcv_nxt);
+    visit("options", saved.options);
+    visit("sndWscale", saved.snd_wscale);
+    visit("rcvWscale", saved.rcv_wscale);
+    visit("mssClamp", saved.mss_clamp);
+    visit("timestamp", saved.timestamp);
+}
+
+template <typename Visit> static void each_number(struct tcp_repair_window &window, Visit visit) {
+    visit("sndWl1", window.snd_wl1);
+    visit("sndWnd", window.snd_wnd);
+    visit("maxWindow", window.max_window);
+    visit("rcvWnd", window.rcv_wnd);
+    visit("rcvWup", window.rcv_wup);
+}
+
+template <typename Numbers> static void set_numbers(Napi::Object &object, Numbers &numbers) {
+    each_number(numbers, [&object](const char *name, uint32_t value) { object.Set(name, double(value)); });
+}
+
+template <typename Numbers> static void get_numbers(const Napi::Object &object, Numbers &numbers) {
+    each_number(numbers, [&object](const char *name, auto &value) {
+        value = static_cast<std::remove_reference_t<decltype(value)>>(number(object, name));
+    });
 }
 
 Napi::Object from_saved(Napi::Env env, struct tcp_saved &saved) {
-    Napi::Object out = Napi::Object::New(env), window = Napi::Object::New(env);
-    auto put = [env](Napi::Object &into, const char *name, uint32_t value) {
-        into.Set(name, Napi::Number::New(env, value));
-    };
-    put(out, "family", uint32_t(saved.family));
-    put(out, "state", uint32_t(saved.state));
-    out.Set("local", from_address(env, saved.local));
-    out.Set("remote", from_address(env, saved.remote));
-    put(out, "sndUna", saved.snd_una);
-    put(out, "rcvNxt", saved.rcv_nxt);
-    out.Set("finSent", Napi::Boolean::New(env, saved.fin_sent));
-    out.Set("finReceived", Napi::Boolean::New(env, saved.fin_received));
-    out.Set("sendQueue", from_queue(env, saved.send_queue, saved.send_length));
-    out.Set("receiveQueue", from_queue(env, saved.receive_queue, saved.receive_length));
-    put(out, "options", saved.options);
-    put(out, "sndWscale", saved.snd_wscale);
-    put(out, "rcvWscale", saved.rcv_wscale);
-    put(out, "mssClamp", saved.mss_clamp);
-    put(out, "timestamp", saved.timestamp);
-    put(window, "sndWl1", saved.window.snd_wl1);
-    put(window, "sndWnd", saved.window.snd_wnd);
-    put(window, "maxWindow", saved.window.max_window);
-    put(window, "rcvWnd", saved.window.rcv_wnd);
-    put(window, "rcvWup", saved.window.rcv_wup);
-    out.Set("window", window);
-    out.Set("reuseAddress", Napi::Boolean::New(env, saved.reuse_address != 0));
+    Napi::Object window = Napi::Object::New(env);
+    set_numbers(window, saved.window);
+    Napi::Object out = from_members(env, {{"local", from_address(env, saved.local)},
+                                          {"remote", from_address(env, saved.remote)},
+                                          {"finSent", saved.fin_sent},
+                                          {"finReceived", saved.fin_received},
+                                          {"sendQueue", from_bytes(env, saved.send_queue, saved.send_length)},
+                                          {"receiveQueue", from_bytes(env, saved.receive_queue, saved.receive_length)},
+                                          {"window", window},
+                                          {"reuseAddress", saved.reuse_address != 0}});
+    set_numbers(out, saved);
     return out;
 }
 
@@ -86,25 +85,12 @@ static void to_queue(const Napi::Object &object, const char *name, uint8_t *&que
 
 struct tcp_saved to_saved(const Napi::Object &from) {
     struct tcp_saved saved = {};
-    Napi::Object window = object(from.Get("window"), "window");
-    saved.family = int(number(from, "family"));
-    saved.state = int(number(from, "state"));
-    saved.snd_una = number(from, "sndUna");
-    saved.rcv_nxt = number(from, "rcvNxt");
+    get_numbers(from, saved);
+    get_numbers(object(from.Get("window"), "window"), saved.window);
     saved.fin_sent = flag(from, "finSent");
     saved.fin_received = flag(from, "finReceived");
     to_queue(from, "sendQueue", saved.send_queue, saved.send_length);
     to_queue(from, "receiveQueue", saved.receive_queue, saved.receive_length);
-    saved.options = uint8_t(number(from, "options"));
-    saved.snd_wscale = uint8_t(number(from, "sndWscale"));
-    saved.rcv_wscale = uint8_t(number(from, "rcvWscale"));
-    saved.mss_clamp = number(from, "mssClamp");
-    saved.timestamp = number(from, "timestamp");
-    saved.window.snd_wl1 = number(window, "sndWl1");
-    saved.window.snd_wnd = number(window, "sndWnd");
-    saved.window.max_window = number(window, "maxWindow");
-    saved.window.rcv_wnd = number(window, "rcvWnd");
-    saved.window.rcv_wup = number(window, "rcvWup");
     saved.reuse_address = from.Has("reuseAddress") ? flag(from, "reuseAddress") : -1;
     return saved;
 }
