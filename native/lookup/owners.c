@@ -1,5 +1,7 @@
 #include "lookup/owners.h"
 
+#include "kernel/array.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +15,7 @@ struct search {
     uint32_t *inodes;
     size_t inode_count;
     struct owner *found;
-    size_t count, capacity;
+    size_t count;
 };
 
 static int compare_inodes(const void *left, const void *right) {
@@ -23,13 +25,10 @@ static int compare_inodes(const void *left, const void *right) {
 }
 
 static int append(struct search *search, struct owner owner) {
-    if (search->count == search->capacity) {
-        size_t capacity = search->capacity ? search->capacity * 2 : 16;
-        void *found = realloc(search->found, capacity * sizeof *search->found);
-        if (!found) return -ENOMEM;
-        search->found = found;
-        search->capacity = capacity;
-    }
+    struct owner *larger = array_grow(search->found, search->count, sizeof *larger);
+
+    if (!larger) return -ENOMEM;
+    search->found = larger;
     search->found[search->count++] = owner;
     return 0;
 }

@@ -171,18 +171,15 @@ bool socket_is_locked(const struct socket_record *record) {
 int socket_lock_record(int fd, struct socket_record **record) {
     struct own_filter own;
     enum lock_kind kind;
-    uint64_t cookie;
-    int result = socket_cookie(fd, &cookie);
+    int result = socket_record_find(fd, record);
 
-    if (result < 0) return result;
-    *record = socket_record_find(cookie);
-    if (*record && (*record)->locked) return 0;
+    if (result < 0 || (*record && (*record)->locked)) return result;
     result = identify(fd, &kind, &own);
     if (result < 0) return result;
-    *record = socket_record_make(cookie);
-    if (!*record) {
+    result = socket_record_make(fd, record);
+    if (result < 0) {
         free(own.code);
-        return -ENOMEM;
+        return result;
     }
     free((*record)->own.code);
     (*record)->own = own;
@@ -209,7 +206,7 @@ static int lock_one(int fd, int program, uint64_t lease_end, bool *renewed) {
         record->locked = true;
         record->lease_end = lease_end;
     } else if (!record->locked) {
-        socket_record_drop(record->cookie);
+        socket_record_drop(record);
     }
     return result;
 }
@@ -278,15 +275,13 @@ static int unlock_one(int fd, const char **step) {
     struct socket_record *record;
     struct own_filter own;
     enum lock_kind kind;
-    uint64_t cookie;
-    int result = socket_cookie(fd, &cookie);
+    int result = socket_record_find(fd, &record);
 
     *step = "SO_DETACH_FILTER";
     if (result < 0) return result;
-    record = socket_record_find(cookie);
     if (record && record->locked) {
         result = socket_unlock_one(fd, record);
-        if (result == 0 && !record->in_repair) socket_record_drop(cookie);
+        if (result == 0 && !record->in_repair) socket_record_drop(record);
         return result;
     }
     /* A process before this one may have locked it. A filter that is no lock is not ours to touch. */

@@ -31,6 +31,13 @@ int socket_set(int fd, int level, int option, int value) {
     return setsockopt(fd, level, option, &value, sizeof value) ? -errno : 0;
 }
 
+/* The kernel doubles the value, and takes it for the program's wish until SO_BUF_LOCK says otherwise. */
+int socket_set_buffer(int fd, int force, int size, int locks) {
+    int result = socket_set(fd, SOL_SOCKET, force, size / 2);
+
+    return result < 0 ? result : socket_set(fd, SOL_SOCKET, SO_BUF_LOCK, locks);
+}
+
 int socket_cookie(int fd, uint64_t *cookie) {
     socklen_t length = sizeof *cookie;
 

@@ -180,11 +180,7 @@ static int widen(int fd, int option, int force, uint32_t length, struct widened 
 
 /* Gives the buffer its size back, and leaves the kernel free to tune it where it was. */
 static int narrow(int fd, const struct widened *widened) {
-    int result;
-
-    if (!widened->done) return 0;
-    result = socket_set(fd, SOL_SOCKET, widened->force, widened->size / 2);
-    return result < 0 ? result : socket_set(fd, SOL_SOCKET, SO_BUF_LOCK, widened->locks);
+    return widened->done ? socket_set_buffer(fd, widened->force, widened->size, widened->locks) : 0;
 }
 
 /* The kernel needs one buffer for a chunk; where memory is scattered a smaller one may still fit. */
