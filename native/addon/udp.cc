@@ -80,10 +80,10 @@ void to_interface_name(const Napi::Object &from, char name[IF_NAMESIZE]) {
     strcpy(name, text.c_str());
 }
 
-void to_interface(const Napi::Object &from, struct udp_interface &interface) {
-    interface.level = integer(from, "level");
-    interface.name = integer(from, "name");
+struct udp_interface to_interface(const Napi::Object &from) {
+    struct udp_interface interface = {integer(from, "level"), integer(from, "name"), ""};
     to_interface_name(from, interface.interface);
+    return interface;
 }
 
 void to_membership(const Napi::Object &from, struct udp_membership &membership) {
@@ -108,28 +108,30 @@ void to_datagram(const Napi::Object &from, int family, struct udp_datagram &data
     std::copy(bytes.Data(), bytes.Data() + bytes.Length(), datagram.bytes);
 }
 
+/* Each object of an array into a place of its own, in memory that udp_saved_clear() frees. */
+template <typename Item, typename To>
+void to_allocated(const Napi::Object &from, const char *name, Item *&items, size_t &count, To to) {
+    Napi::Array given = array(from.Get(name), name);
+    items = allocate<Item>(from.Env(), given.Length());
+    count = given.Length();
+    for (uint32_t i = 0; i < count; i++) {
+        Napi::HandleScope scope(from.Env());
+        to(object(given.Get(i), name), items[i]);
+    }
+}
+
 void to_saved(const Napi::Object &from, struct udp_saved &saved) {
-    Napi::Env env = from.Env();
-    Napi::Array interfaces = array(from.Get("interfaces"), "interfaces");
-    Napi::Array memberships = array(from.Get("memberships"), "memberships");
-    Napi::Array datagrams = array(from.Get("datagrams"), "datagrams");
+    std::vector<struct udp_interface> interfaces = to_items(from.Get("interfaces"), "interfaces", to_interface);
 
     saved.family = integer(from, "family");
     saved.multicast_interface = to_plain_address(from.Get("multicastInterface")).v4.sin_addr;
-    if (interfaces.Length() > UDP_INTERFACES_MAX) throw Napi::RangeError::New(env, "too many interfaces");
-    saved.interface_count = interfaces.Length();
-    for (uint32_t i = 0; i < interfaces.Length(); i++)
-        to_interface(object(interfaces.Get(i), "interface"), saved.interfaces[i]);
-    saved.memberships = allocate<struct udp_membership>(env, memberships.Length());
-    saved.membership_count = memberships.Length();
-    for (uint32_t i = 0; i < memberships.Length(); i++)
-        to_membership(object(memberships.Get(i), "membership"), saved.memberships[i]);
-    saved.datagrams = allocate<struct udp_datagram>(env, datagrams.Length());
-    saved.datagram_count = datagrams.Length();
-    for (uint32_t i = 0; i < datagrams.Length(); i++) {
-        Napi::HandleScope scope(env);
-        to_datagram(object(datagrams.Get(i), "datagram"), saved.family, saved.datagrams[i]);
-    }
+    if (interfaces.size() > UDP_INTERFACES_MAX) throw Napi::RangeError::New(from.Env(), "too many interfaces");
+    saved.interface_count = interfaces.size();
+    std::copy(interfaces.begin(), interfaces.end(), saved.interfaces);
+    to_allocated(from, "memberships", saved.memberships, saved.membership_count, to_membership);
+    to_allocated(
+        from, "datagrams", saved.datagrams, saved.datagram_count,
+        [&saved](const Napi::Object &one, struct udp_datagram &into) { to_datagram(one, saved.family, into); });
 }
 
 Napi::Value save(const Napi::CallbackInfo &info) {

@@ -1,6 +1,7 @@
 #include "socket/lock.h"
 
 #include "kernel/bpf.h"
+#include "kernel/files.h"
 #include "socket/headers.h"
 
 #include <errno.h>
@@ -154,15 +155,9 @@ static int identify(int fd, enum lock_kind *kind, struct own_filter *own) {
 }
 
 #define NANOSECONDS_PER_MS 1000000ull
-#define NANOSECONDS_PER_S 1000000000ull
 
 /* bpf_ktime_get_ns() reads the same clock. */
-static uint64_t now(void) {
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * NANOSECONDS_PER_S + (uint64_t)time.tv_nsec;
-}
+static uint64_t now(void) { return (uint64_t)clock_now(CLOCK_MONOTONIC); }
 
 bool socket_is_locked(const struct socket_record *record) {
     return record && record->locked && (record->lease_end == 0 || record->lease_end > now());

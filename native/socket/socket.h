@@ -21,6 +21,9 @@ struct failure {
 /** Does `one` to each socket, goes on after a failure, and returns the first; `one` sets *step. */
 int socket_each(const int *fds, size_t count, int (*one)(int fd, const char **step), struct failure *failure);
 
+/** A socket option of at most `size` bytes; what is beyond its own length stays as it is. */
+int socket_get_bytes(int fd, int level, int option, void *value, socklen_t size);
+
 /** A socket option of int size. */
 int socket_get(int fd, int level, int option, int *value);
 int socket_set(int fd, int level, int option, int value);

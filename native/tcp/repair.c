@@ -46,9 +46,7 @@ int tcp_queue_start(int fd, int queue, uint32_t sequence) {
 }
 
 int tcp_window_get(int fd, struct tcp_repair_window *window) {
-    socklen_t length = sizeof *window;
-
-    return getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window, &length) ? -errno : 0;
+    return socket_get_bytes(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window, sizeof *window);
 }
 
 int tcp_window_set(int fd, const struct tcp_repair_window *window) {

@@ -309,12 +309,11 @@ static int connect_to(struct filling *filling, const union socket_address *sourc
 
 /* The memory of what is in its queue: each datagram that comes adds to it. */
 static int queued(int fd, uint32_t *memory) {
-    uint32_t info[SK_MEMINFO_VARS];
-    socklen_t length = sizeof info;
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    int result = socket_get_bytes(fd, SOL_SOCKET, SO_MEMINFO, info, sizeof info);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length)) return -errno;
     *memory = info[SK_MEMINFO_RMEM_ALLOC];
-    return 0;
+    return result;
 }
 
 static int has_arrived(int fd, const void *before) {

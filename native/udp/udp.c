@@ -14,12 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
-static int read_multicast_interface(int fd, struct udp_saved *saved) {
-    socklen_t length = sizeof saved->multicast_interface;
-
-    return getsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &saved->multicast_interface, &length) ? -errno : 0;
-}
-
 static int save_one(int fd, struct udp_saved *saved, const char **step) {
     int result;
 
@@ -32,7 +26,8 @@ static int save_one(int fd, struct udp_saved *saved, const char **step) {
     result = udp_interfaces_read(fd, saved->interfaces, &saved->interface_count);
     if (result < 0) return result;
     *step = "MCAST_MSFILTER";
-    if ((result = read_multicast_interface(fd, saved)) < 0) return result;
+    result = socket_get_bytes(fd, IPPROTO_IP, IP_MULTICAST_IF, &saved->multicast_interface, sizeof(struct in_addr));
+    if (result < 0) return result;
     result = udp_memberships_read(fd, saved->family, &saved->memberships, &saved->membership_count);
     if (result < 0) return result;
     *step = "MSG_PEEK";

@@ -52,10 +52,7 @@ int shim_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 int shim_dup(int fd) {
     int result;
 
-    if (is_protected(fd)) {
-        errno = EBADF;
-        return -1;
-    }
+    if (protected_refuses(fd)) return -1;
     result = libc.dup(fd);
     if (result >= 0) table_copy(fd, result);
     return result;
@@ -67,10 +64,7 @@ static int replace(int from, int to, int flags) {
     uint64_t entry;
     int result;
 
-    if (is_protected(from) || (is_protected(to) && !protected_move_away(to))) {
-        errno = EBADF;
-        return -1;
-    }
+    if (protected_refuses(from) || (is_protected(to) && !protected_move_away(to) && protected_refuses(to))) return -1;
     if (from == to) return flags < 0 ? libc.dup2(from, to) : libc.dup3(from, to, flags);
     entry = table_remove(to);
     result = flags < 0 ? libc.dup2(from, to) : libc.dup3(from, to, flags);
@@ -90,10 +84,7 @@ int shim_dup3(int from, int to, int flags) { return replace(from, to, flags & IN
 int shim_fcntl(int fd, int command, void *argument) {
     int result;
 
-    if (is_protected(fd)) {
-        errno = EBADF;
-        return -1;
-    }
+    if (protected_refuses(fd)) return -1;
     result = libc.fcntl(fd, command, argument);
     if (result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC)) table_copy(fd, result);
     return result;

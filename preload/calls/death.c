@@ -9,10 +9,7 @@ int shim_close(int fd) {
     uint64_t entry;
     int result;
 
-    if (is_protected(fd)) {
-        errno = EBADF;
-        return -1;
-    }
+    if (protected_refuses(fd)) return -1;
     entry = table_remove(fd);
     result = libc.close(fd);
     /* Linux has closed it whatever the error is, unless that is EBADF (close(2)). */

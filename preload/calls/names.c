@@ -57,31 +57,25 @@ static int answer(int fd, struct registry_name *name, question ask, struct socka
     return 0;
 }
 
-/* A listening socket has a local name, a connection has both. */
-static bool is_fixed(const struct registry_record *record, enum registry_state least) {
-    return record->type == SOCK_STREAM && atomic_load(&record->state) >= least;
-}
-
 /* A length that is negative for the kernel, and a missing pointer, are libc's to complain about. */
 static bool is_valid(const struct sockaddr *address, const socklen_t *length) {
     return address && length && (int)*length >= 0;
 }
 
-int shim_getsockname(int fd, struct sockaddr *address, socklen_t *length) {
+/* A listening socket has a local name that stays, a connection has both. */
+static int tell(int fd, bool is_peer, struct sockaddr *address, socklen_t *length) {
+    enum registry_state least = is_peer ? REGISTRY_CONNECTED : REGISTRY_LISTENING;
+    question ask = is_peer ? libc.getpeername : libc.getsockname;
     struct registry_record *record = table_record(fd);
 
-    if (!record || !is_fixed(record, REGISTRY_LISTENING) || !is_valid(address, length))
-        return libc.getsockname(fd, address, length);
-    return answer(fd, &record->local, libc.getsockname, address, length);
+    if (!record || record->type != SOCK_STREAM || atomic_load(&record->state) < least || !is_valid(address, length))
+        return ask(fd, address, length);
+    return answer(fd, is_peer ? &record->peer : &record->local, ask, address, length);
 }
 
-int shim_getpeername(int fd, struct sockaddr *address, socklen_t *length) {
-    struct registry_record *record = table_record(fd);
+int shim_getsockname(int fd, struct sockaddr *address, socklen_t *length) { return tell(fd, false, address, length); }
 
-    if (!record || !is_fixed(record, REGISTRY_CONNECTED) || !is_valid(address, length))
-        return libc.getpeername(fd, address, length);
-    return answer(fd, &record->peer, libc.getpeername, address, length);
-}
+int shim_getpeername(int fd, struct sockaddr *address, socklen_t *length) { return tell(fd, true, address, length); }
 
 /* Calls that change what a socket is. */
 

@@ -42,14 +42,16 @@ static inline bool attempt_again(const struct attempt *attempt) {
     return true;
 }
 
-/* What a call gives that is made again as long as only a freeze was the reason for its failure; evaluated each time. */
-#define ATTEMPT(attempt, call)                           \
-    ({                                                   \
-        __typeof__(call) attempted;                      \
-        do attempted = (call);                           \
-        while (attempted < 0 && attempt_again(attempt)); \
-        attempted;                                       \
+/* What a call gives that is made again, as `again`, as long as only a freeze was the reason for its failure. */
+#define ATTEMPT_THEN(attempt, call, again)                                   \
+    ({                                                                       \
+        __typeof__(call) attempted = (call);                                 \
+        while (attempted < 0 && attempt_again(attempt)) attempted = (again); \
+        attempted;                                                           \
     })
+
+/* The same where it is made again as it is. */
+#define ATTEMPT(attempt, call) ATTEMPT_THEN(attempt, call, call)
 
 /* What is left of a relative timeout when a call starts again. Nanoseconds; negative: no end. Never too short, too long by
  * at most two ticks of the coarse clock: its reading is what a call can afford each time. */

@@ -25,10 +25,8 @@ static int milliseconds_left(const struct deadline *deadline) {
 int shim_poll(struct pollfd *fds, nfds_t count, int timeout) {
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_milliseconds(timeout));
-    int result = libc.poll(fds, count, timeout);
 
-    while (result < 0 && attempt_again(&attempt)) result = libc.poll(fds, count, milliseconds_left(&deadline));
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.poll(fds, count, timeout), libc.poll(fds, count, milliseconds_left(&deadline)));
 }
 
 int shim___poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room) {
@@ -39,21 +37,17 @@ int shim___poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room) 
 int shim_epoll_wait(int fd, struct epoll_event *events, int room, int timeout) {
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_milliseconds(timeout));
-    int result = libc.epoll_wait(fd, events, room, timeout);
 
-    while (result < 0 && attempt_again(&attempt))
-        result = libc.epoll_wait(fd, events, room, milliseconds_left(&deadline));
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.epoll_wait(fd, events, room, timeout),
+                        libc.epoll_wait(fd, events, room, milliseconds_left(&deadline)));
 }
 
 int shim_epoll_pwait(int fd, struct epoll_event *events, int room, int timeout, const sigset_t *mask) {
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_milliseconds(timeout));
-    int result = libc.epoll_pwait(fd, events, room, timeout, mask);
 
-    while (result < 0 && attempt_again(&attempt))
-        result = libc.epoll_pwait(fd, events, room, milliseconds_left(&deadline), mask);
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.epoll_pwait(fd, events, room, timeout, mask),
+                        libc.epoll_pwait(fd, events, room, milliseconds_left(&deadline), mask));
 }
 
 int shim_epoll_pwait2(int fd, struct epoll_event *events, int room, const struct timespec *timeout,
@@ -61,22 +55,17 @@ int shim_epoll_pwait2(int fd, struct epoll_event *events, int room, const struct
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_timespec(timeout));
     struct timespec rest;
-    int result = libc.epoll_pwait2(fd, events, room, timeout, mask);
 
-    while (result < 0 && attempt_again(&attempt))
-        result = libc.epoll_pwait2(fd, events, room, deadline_rest(&deadline, &rest), mask);
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.epoll_pwait2(fd, events, room, timeout, mask),
+                        libc.epoll_pwait2(fd, events, room, deadline_rest(&deadline, &rest), mask));
 }
 
+/* One object may be both times of a call (clock_nanosleep(3p)). */
 int shim_nanosleep(const struct timespec *time, struct timespec *left) {
     struct attempt attempt = attempt_begin();
     struct timespec rest;
-    int result = libc.nanosleep(time, &rest);
+    int result = ATTEMPT_THEN(&attempt, libc.nanosleep(time, &rest), libc.nanosleep(&rest, &rest));
 
-    while (result < 0 && attempt_again(&attempt)) {
-        struct timespec again = rest;
-        result = libc.nanosleep(&again, &rest);
-    }
     if (result < 0 && errno == EINTR && left) *left = rest;
     return result;
 }
@@ -93,10 +82,7 @@ int shim_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time
         return result;
     }
     result = libc.clock_nanosleep(clock, flags, time, &rest);
-    while (result == EINTR && attempt_frozen(&attempt)) {
-        struct timespec again = rest;
-        result = libc.clock_nanosleep(clock, flags, &again, &rest);
-    }
+    while (result == EINTR && attempt_frozen(&attempt)) result = libc.clock_nanosleep(clock, flags, &rest, &rest);
     if (result == EINTR && left) *left = rest;
     return result;
 }
@@ -143,11 +129,9 @@ int shim_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespe
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_timespec(timeout));
     struct timespec rest;
-    int result = libc.sigtimedwait(set, info, timeout);
 
-    while (result < 0 && attempt_again(&attempt))
-        result = libc.sigtimedwait(set, info, deadline_rest(&deadline, &rest));
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.sigtimedwait(set, info, timeout),
+                        libc.sigtimedwait(set, info, deadline_rest(&deadline, &rest)));
 }
 
 int shim_semop(int id, struct sembuf *operations, size_t count) {
@@ -160,9 +144,7 @@ int shim_semtimedop(int id, struct sembuf *operations, size_t count, const struc
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_timespec(timeout));
     struct timespec rest;
-    int result = libc.semtimedop(id, operations, count, timeout);
 
-    while (result < 0 && attempt_again(&attempt))
-        result = libc.semtimedop(id, operations, count, deadline_rest(&deadline, &rest));
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.semtimedop(id, operations, count, timeout),
+                        libc.semtimedop(id, operations, count, deadline_rest(&deadline, &rest)));
 }

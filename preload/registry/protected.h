@@ -32,3 +32,10 @@ void notify(void);
 static inline bool is_protected(int fd) {
     return unlikely(registry && (fd == atomic_load(&memory_fd) || fd == atomic_load(&event_fd)));
 }
+
+/* The same; then errno is what it is for a number that is not open. */
+static inline bool protected_refuses(int fd) {
+    if (!is_protected(fd)) return false;
+    errno = EBADF;
+    return true;
+}
