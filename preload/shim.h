@@ -7,7 +7,7 @@
  * them all. Ours do three things that nobody else can do:
  *
  *   - They keep the registry (registry/registry.h): each process has a table of its descriptors (table.h) that leads from a
- *     socket to its slot (slots.h). Calls that make and close descriptors keep the table (birth.c, death.c), and fork and
+ *     socket to its slot (slots.h). Calls that make and close descriptors keep the table (lifetimes.c), and fork and
  *     exec the count of references (process.h).
  *   - They note what the kernel shows to nobody: names that the program was told (names.h), and some options (options.h).
  *   - They hide that the program was frozen: a call that a freeze ended too early is made again, or goes on (attempt.h,
@@ -34,9 +34,9 @@
  * process does that shares its descriptors without its memory or the other way round (clone(2)). A call with SO_RCVTIMEO or
  * SO_SNDTIMEO that starts again after a freeze has its whole time again.
  *
- * Declared here is what is in start.c, and every shim_NAME; each of the other headers is the source's of the same name. Those
- * of its own room a file includes by name, those of another room by room and name. Only the functions that the program gets
- * are visible outside of the shim (binding.gyp).
+ * Declared here is what is in start.c, and every shim_NAME; each of the other headers is the source's of the same name, or
+ * has none. Those of its own room a file includes by name, those of another room by room and name. Only the functions that
+ * the program gets are visible outside of the shim (binding.gyp).
  */
 #pragma once
 

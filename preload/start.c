@@ -3,7 +3,6 @@
 #include <sched.h>
 
 #include "calls/process.h"
-#include "freeze/attempt.h"
 #include "registry/descriptors.h"
 #include "registry/protected.h"
 #include "registry/table.h"
@@ -43,7 +42,6 @@ static int arrive(int fd, void *context) {
 static void start(void) {
     bind_libc();
     if (!protected_find()) return;
-    freezes = &registry->freezes;
     process_start();
     each_descriptor(arrive, NULL);
 }

@@ -6,6 +6,7 @@
 #include "lookup/diag.h"
 #include "socket/headers.h"
 #include "socket/lock.h"
+#include "tcp/repair.h"
 #include "tcp/sequences.h"
 
 #include <errno.h>
@@ -63,16 +64,9 @@ int accept_queue_take(int listener, struct queued_socket **taken, size_t *count)
 /* TCP gives what came before a reset before it tells of the reset (tcp_recvmsg_locked). */
 static int read_all(int fd, uint8_t **bytes, uint32_t *length) {
     int unread;
-    ssize_t got;
 
     if (ioctl(fd, SIOCINQ, &unread)) return -errno;
-    if (unread == 0) return 0;
-    *bytes = malloc((size_t)unread);
-    if (!*bytes) return -ENOMEM;
-    got = recv(fd, *bytes, (size_t)unread, MSG_PEEK | MSG_DONTWAIT);
-    if (got < 0) return -errno;
-    *length = (uint32_t)got;
-    return 0;
+    return unread == 0 ? 0 : tcp_peek(fd, bytes, (uint32_t)unread, length);
 }
 
 int accept_queue_save_reset(int fd, const union socket_address *remote, struct tcp_saved *saved) {

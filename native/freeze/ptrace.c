@@ -1,6 +1,7 @@
 #include "freeze/ptrace.h"
 
 #include "kernel/array.h"
+#include "kernel/files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -218,16 +219,9 @@ static int start_tracer(struct ptrace_freeze *freeze) {
 }
 
 static int await_result(struct ptrace_freeze *freeze, int timeout_ms) {
-    struct timespec deadline;
+    const struct timespec deadline = clock_time(clock_now(CLOCK_MONOTONIC) + timeout_ms * INT64_C(1000000));
     int error = 0, result;
 
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += timeout_ms / 1000;
-    deadline.tv_nsec += timeout_ms % 1000 * 1000000L;
-    if (deadline.tv_nsec >= 1000000000L) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000L;
-    }
     pthread_mutex_lock(&freeze->mutex);
     while (!freeze->decided && error == 0) error = pthread_cond_timedwait(&freeze->changed, &freeze->mutex, &deadline);
     result = freeze->decided ? freeze->result : -error;

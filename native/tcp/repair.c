@@ -78,7 +78,7 @@ int tcp_bind(int fd, const union socket_address *local) {
 #define MEMORY_PER_BYTE 4u
 #define NO_LIMIT (-1) /* TCP_NOTSENT_LOWAT is unsigned */
 
-static int peek(int fd, uint8_t **queue, uint32_t room, uint32_t *got) {
+int tcp_peek(int fd, uint8_t **queue, uint32_t room, uint32_t *got) {
     ssize_t result;
 
     *queue = malloc(room);
@@ -124,7 +124,7 @@ int tcp_receive_queue_read(int fd, uint8_t **queue, uint32_t *length) {
     if (result == -EOPNOTSUPP) result = 0; /* TCP has it since Linux 6.9 */
     if (result == 0 && offset >= 0) result = socket_set(fd, SOL_SOCKET, SO_PEEK_OFF, -1);
     if (result < 0) return result;
-    result = peek(fd, queue, *length, &got);
+    result = tcp_peek(fd, queue, *length, &got);
     if (offset >= 0) put_back = socket_set(fd, SOL_SOCKET, SO_PEEK_OFF, offset);
     if (result == 0) result = got == *length ? put_back : -EIO;
     if (result < 0) {
@@ -144,8 +144,8 @@ int tcp_send_queue_read(int fd, uint8_t **queue, uint32_t length) {
 
     *queue = NULL;
     if (length == 0) return 0;
-    result = peek(fd, queue, length, &got);
-    if (result == -EFAULT) result = peek(fd, queue, length + SEGMENT_MAX, &got);
+    result = tcp_peek(fd, queue, length, &got);
+    if (result == -EFAULT) result = tcp_peek(fd, queue, length + SEGMENT_MAX, &got);
     if (result < 0) return result;
     if (got < length) {
         free(*queue);

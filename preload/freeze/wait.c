@@ -12,6 +12,56 @@
 #include "shim.h"
 
 #define MILLISECOND INT64_C(1000000)
+#define SECOND INT64_C(1000000000)
+/* The longest tick that Linux can be built with (CONFIG_HZ_100): the coarse clock may be behind by as much. */
+#define TICK INT64_C(10000000)
+
+/* What is left of a relative timeout when a call starts again. Nanoseconds; negative: no end. Never too short, too long by
+ * at most two ticks of the coarse clock: its reading is what a call can afford each time. */
+struct deadline {
+    int64_t budget;
+    int64_t started;
+};
+
+/* In the vDSO, without a look at the hardware clock. */
+static int64_t coarse_now(void) {
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+static struct deadline deadline_start(int64_t budget) {
+    return (struct deadline){.budget = budget, .started = budget > 0 ? coarse_now() : 0};
+}
+
+/* Also right where the clock jumped, as it does between two hosts without a time namespace: then all is left, or nothing. */
+static int64_t deadline_left(const struct deadline *deadline) {
+    int64_t elapsed, left;
+
+    if (deadline->budget <= 0) return deadline->budget;
+    elapsed = coarse_now() - deadline->started - TICK;
+    if (elapsed < 0) elapsed = 0;
+    left = deadline->budget - elapsed;
+    return left > 0 ? left : 0;
+}
+
+/* The same as calls take it, in *rest; NULL: no end. */
+static const struct timespec *deadline_rest(const struct deadline *deadline, struct timespec *rest) {
+    int64_t left = deadline_left(deadline);
+
+    if (left < 0) return NULL;
+    *rest = (struct timespec){.tv_sec = left / SECOND, .tv_nsec = left % SECOND};
+    return rest;
+}
+
+/* Negative for NULL; saturated. What is not a valid time is 0: libc's own call then complains. */
+static int64_t from_timespec(const struct timespec *time) {
+    if (!time) return -1;
+    if (time->tv_sec < 0 || time->tv_nsec < 0 || time->tv_nsec >= SECOND) return 0;
+    if (time->tv_sec >= INT64_MAX / SECOND) return INT64_MAX;
+    return time->tv_sec * SECOND + time->tv_nsec;
+}
 
 static int64_t from_milliseconds(int timeout) { return timeout < 0 ? -1 : timeout * MILLISECOND; }
 

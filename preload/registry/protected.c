@@ -11,6 +11,8 @@
 
 struct registry *registry;
 struct registry_view view;
+static _Atomic uint32_t no_freezes;
+_Atomic uint32_t *freezes = &no_freezes;
 _Atomic int memory_fd = -1;
 _Atomic int event_fd = -1;
 
@@ -66,6 +68,7 @@ bool protected_find(void) {
     }
     if (!registry) return false;
     view.first = registry;
+    freezes = &registry->freezes;
     atomic_store(&memory_fd, memory);
     atomic_store(&event_fd, event);
     return true;

@@ -16,6 +16,9 @@ extern struct registry *registry;
 /* The same, with its second part as far as this process has mapped it (slots.h). */
 extern struct registry_view view;
 
+/* The registry's count of freezes, or a zero: never NULL. */
+extern _Atomic uint32_t *freezes;
+
 extern _Atomic int memory_fd, event_fd;
 
 /* Maps the registry that this process inherited. False: there is none. The environment names it; where the program changed
