@@ -3,6 +3,7 @@
 #include "accept/gate.h"
 #include "accept/peer.h"
 #include "kernel/array.h"
+#include "kernel/files.h"
 #include "lookup/diag.h"
 #include "socket/headers.h"
 #include "socket/lock.h"
@@ -25,9 +26,9 @@
 
 /* accept4() alone would wait, and O_NONBLOCK, which is the program's, must stay as it is. */
 static bool is_waiting(int listener) {
-    struct pollfd queue = {.fd = listener, .events = POLLIN};
+    short events;
 
-    return poll(&queue, 1, 0) == 1 && queue.revents & POLLIN;
+    return poll_events(listener, &events) == 0 && events & POLLIN;
 }
 
 static int take_one(int listener, struct queued_socket *taken) {

@@ -62,15 +62,9 @@ static void close_fd(const Napi::CallbackInfo &info) {
     if (close(integer(info[0])) < 0) fail(info.Env(), -errno, "close");
 }
 
-static Napi::Value make_pipe(const Napi::CallbackInfo &info) {
+template <int (*pair)(int ends[2])> static Napi::Value make_pair(const Napi::CallbackInfo &info) {
     std::vector<int> ends(2);
-    check(info.Env(), pipe_pair(ends.data()), "pipe2");
-    return from_numbers(info.Env(), ends);
-}
-
-static Napi::Value make_seqpacket(const Napi::CallbackInfo &info) {
-    std::vector<int> ends(2);
-    check(info.Env(), seqpacket_pair(ends.data()), "socketpair");
+    check(info.Env(), pair(ends.data()), pair == pipe_pair ? "pipe2" : "socketpair");
     return from_numbers(info.Env(), ends);
 }
 
@@ -130,8 +124,8 @@ void register_kernel(Napi::Env, Napi::Object exports) {
     add(exports, "watchExit", watch_exit);
     add(exports, "watchDeath", watch_death);
     add(exports, "closeFd", close_fd);
-    add(exports, "pipePair", make_pipe);
-    add(exports, "seqpacketPair", make_seqpacket);
+    add(exports, "pipePair", make_pair<pipe_pair>);
+    add(exports, "seqpacketPair", make_pair<seqpacket_pair>);
     add(exports, "openPty", make_pty);
     add(exports, "setWindowSize", resize_pty);
     add(exports, "setTimer", change_timer);

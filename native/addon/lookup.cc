@@ -126,7 +126,7 @@ static Napi::Value from_connection(Napi::Env env, const struct diag_connection &
                               {"hasKeys", one.has_keys}});
 }
 
-/* What one of the functions finds that end with a list. */
+/* Calls a function whose last arguments are a list and its length, and converts the list. */
 template <typename Function, typename... Arguments>
 static Napi::Value found_by(Napi::Env env, Function function, Arguments... arguments) {
     struct diag_connection *list = nullptr;

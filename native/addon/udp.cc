@@ -108,7 +108,7 @@ void to_datagram(const Napi::Object &from, int family, struct udp_datagram &data
     std::copy(bytes.Data(), bytes.Data() + bytes.Length(), datagram.bytes);
 }
 
-/* Each object of an array into a place of its own, in memory that udp_saved_clear() frees. */
+/* Converts each object of an array, into memory that udp_saved_clear() frees. */
 template <typename Item, typename To>
 void to_allocated(const Napi::Object &from, const char *name, Item *&items, size_t &count, To to) {
     Napi::Array given = array(from.Get(name), name);

@@ -1,4 +1,4 @@
-/* Arrays that grow by one item at a time: malloc'd, with a count beside them and no capacity. */
+/* Arrays that grow by one item at a time, malloc'd, with a count beside them and no capacity; and arrays in order. */
 #pragma once
 
 #include <stddef.h>
@@ -9,3 +9,10 @@
  * free(3); NULL without memory, and `items` is as it was.
  */
 void *array_grow(void *items, size_t count, size_t size);
+
+/** Orders items that begin with a uint32_t, or with a uint64_t, by that: for qsort(3), bsearch(3), tsearch(3). */
+int array_compare32(const void *left, const void *right);
+int array_compare64(const void *left, const void *right);
+
+/** A copy in order, which is the caller's to free(3); NULL: no memory. */
+void *array_sorted(const void *items, size_t count, size_t size, int (*compare)(const void *, const void *));

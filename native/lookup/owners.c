@@ -18,12 +18,6 @@ struct search {
     size_t count;
 };
 
-static int compare_inodes(const void *left, const void *right) {
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-
-    return a < b ? -1 : a > b;
-}
-
 static int append(struct search *search, struct owner owner) {
     struct owner *larger = array_grow(search->found, search->count, sizeof *larger);
 
@@ -65,7 +59,7 @@ static int search_process(struct search *search, int proc, const char *pid) {
     for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
         uint32_t inode;
         if (entry->d_name[0] == '.' || !is_sought(folder, entry->d_name, &inode)) continue;
-        if (search->inodes && !bsearch(&inode, search->inodes, search->inode_count, sizeof inode, compare_inodes))
+        if (search->inodes && !bsearch(&inode, search->inodes, search->inode_count, sizeof inode, array_compare32))
             continue;
         result = append(search, (struct owner){.inode = inode, .pid = atoi(pid), .fd = atoi(entry->d_name)});
     }
@@ -105,22 +99,12 @@ bool owner_is(const struct owner *owner) {
 int owners_find(const uint32_t *inodes, size_t inode_count, const pid_t *pids, size_t pid_count, struct owner **owners,
                 size_t *count) {
     struct search search = {.inode_count = inode_count};
-    DIR *proc = NULL;
-    int result = 0;
+    DIR *proc = opendir("/proc");
+    int result = proc ? 0 : -errno;
 
-    if (inodes) {
-        search.inodes = malloc(inode_count * sizeof *inodes + 1);
-        if (!search.inodes) return -ENOMEM;
-        memcpy(search.inodes, inodes, inode_count * sizeof *inodes);
-        qsort(search.inodes, inode_count, sizeof *inodes, compare_inodes);
-    }
-    proc = opendir("/proc");
-    if (!proc) {
-        result = -errno;
-        goto out;
-    }
-    result = pids ? search_some(&search, proc, pids, pid_count) : search_all(&search, proc);
-out:
+    if (inodes) search.inodes = array_sorted(inodes, inode_count, sizeof *inodes, array_compare32);
+    if (inodes && !search.inodes) result = -ENOMEM;
+    if (result == 0) result = pids ? search_some(&search, proc, pids, pid_count) : search_all(&search, proc);
     if (proc) closedir(proc);
     free(search.inodes);
     if (result < 0) {

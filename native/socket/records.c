@@ -1,5 +1,6 @@
 #include "socket/records.h"
 
+#include "kernel/array.h"
 #include "socket/socket.h"
 
 #include <errno.h>
@@ -8,17 +9,11 @@
 
 static void *records; /* a tree of tsearch(3) */
 
-static int by_cookie(const void *left, const void *right) {
-    const struct socket_record *a = left, *b = right;
-
-    return (a->cookie > b->cookie) - (a->cookie < b->cookie);
-}
-
 int socket_record_find(int fd, struct socket_record **record) {
     struct socket_record key = {0}, **found;
     int result = socket_cookie(fd, &key.cookie);
 
-    found = result < 0 ? NULL : tfind(&key, &records, by_cookie);
+    found = result < 0 ? NULL : tfind(&key, &records, array_compare64);
     *record = found ? *found : NULL;
     return result;
 }
@@ -30,14 +25,14 @@ int socket_record_make(int fd, struct socket_record **record) {
     *record = calloc(1, sizeof **record);
     if (!*record) return -ENOMEM;
     result = socket_cookie(fd, &(*record)->cookie);
-    if (result == 0 && !tsearch(*record, &records, by_cookie)) result = -ENOMEM;
+    if (result == 0 && !tsearch(*record, &records, array_compare64)) result = -ENOMEM;
     if (result < 0) free(*record);
     return result;
 }
 
 void socket_record_drop(struct socket_record *record) {
     if (!record) return;
-    tdelete(record, &records, by_cookie);
+    tdelete(record, &records, array_compare64);
     free(record->own.code);
     free(record);
 }

@@ -20,7 +20,7 @@ struct own_filter {
 };
 
 struct socket_record {
-    uint64_t cookie;
+    uint64_t cookie; /* first: the table is in its order */
     /* Lock (socket/lock.h) */
     bool locked;
     uint64_t lease_end;    /* CLOCK_MONOTONIC nanoseconds; 0: the lock has no lease */

@@ -34,7 +34,7 @@ static void accepted(int listener, int fd, const struct sockaddr *address, sockl
     table_notify(fd);
 }
 
-/* accept4; without flags it is accept. */
+/* This is accept4(2), and accept(2) where `flags` is NULL. */
 static int accept_one(int fd, struct sockaddr *address, socklen_t *length, const int *flags) {
     struct attempt attempt = attempt_begin();
     socklen_t room = length ? *length : 0;

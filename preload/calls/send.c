@@ -54,13 +54,14 @@ static size_t put_parts(const struct attempt *attempt, int fd, const struct iove
     return done;
 }
 
-/* What the program gets whose call has given `result` of a buffer. */
+/* Returns what the program gets after a call that has given `result` bytes of a buffer. */
 static ssize_t finish(const struct attempt *attempt, int fd, const char *buffer, size_t size, int flags,
                       ssize_t result) {
     if (!unlikely(result > 0 && (size_t)result < size)) return result;
     return (ssize_t)put_rest(attempt, fd, buffer, size, flags, (size_t)result);
 }
 
+/* The same for a buffer in parts. */
 static ssize_t finish_parts(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, int flags,
                             ssize_t result) {
     if (!unlikely(result > 0 && attempt_frozen(attempt))) return result;
