@@ -10,6 +10,17 @@ const processExit = {
   message: 'Only src/cli/main.ts ends the process: throw an error with a code.',
 };
 
+/** What a time is: a constant, or a number given where milliseconds are expected. 0 is none. */
+const TIMES = [
+  'VariableDeclarator[id.name=/_(MS|SECONDS)$/]',
+  ':matches(Property[key.name=/Ms$/], AssignmentPattern[left.name=/Ms$/], PropertyDefinition[key.name=/Ms$/]) > Literal[value>0]',
+  'CallExpression:matches([callee.name=/^(setTimeout|setInterval|sleep)$/], [callee.property.name="after"]) > Literal[value>0]',
+];
+const timeElsewhere = TIMES.map((selector) => ({
+  selector,
+  message: 'Times are in src/times.ts, each with its reason; how they stand to each other is in test/times.test.ts.',
+}));
+
 module.exports = tseslint.config(
   { ignores: ['dist/', 'build/', 'prebuilds/', 'node_modules/', 'coverage/'] },
   js.configs.recommended,
@@ -47,8 +58,10 @@ module.exports = tseslint.config(
       'max-lines': ['error', { max: 260, skipBlankLines: true, skipComments: true }],
       'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
       'no-restricted-properties': ['error', processExit],
+      'no-restricted-syntax': ['error', ...timeElsewhere],
     },
   },
+  { files: ['src/times.ts'], rules: { 'no-restricted-syntax': 'off' } },
   { files: ['src/cli/main.ts'], rules: { 'no-restricted-properties': 'off' } },
   {
     // A test file is one long list of cases, and the shape of what it reads from a child is its own affair.

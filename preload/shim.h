@@ -14,7 +14,7 @@
  *     send.c, receive.c, wait.c). A handler of the program ends a call as ever, so the shim counts those (signals.h).
  *
  * A folder is a room. A room includes what stands above it in this list, never what stands below
- * (test/native/rooms.test.ts holds it); this header is for all, and start.c stands below all:
+ * (test/native/rooms.test.ts checks it); this header is for all, and start.c stands below all:
  *
  *     registry    the registry, its slots, and this process's way from a descriptor to one
  *     freeze      what a freeze does to a call, and calls that wait for nothing but time, events and signals

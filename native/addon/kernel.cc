@@ -28,6 +28,11 @@ static Napi::Value take_fd(const Napi::CallbackInfo &info) {
 
 static void become_subreaper(const Napi::CallbackInfo &info) { check(info.Env(), process_become_subreaper(), "prctl"); }
 
+static void set_affinity(const Napi::CallbackInfo &info) {
+    std::vector<uint32_t> cpus = to_numbers(info[1].As<Napi::Array>());
+    check(info.Env(), process_set_affinity(integer(info[0]), cpus.data(), cpus.size()), "sched_setaffinity");
+}
+
 /* A descriptor of the watch's own: the caller may close its pidfd at any time, and watch it twice. */
 static int duplicate(const Napi::CallbackInfo &info) {
     int pidfd = fcntl(integer(info[0]), F_DUPFD_CLOEXEC, 0);
@@ -121,6 +126,7 @@ void register_kernel(Napi::Env, Napi::Object exports) {
     add(exports, "processOpen", open_process);
     add(exports, "processTakeFd", take_fd);
     add(exports, "processBecomeSubreaper", become_subreaper);
+    add(exports, "processSetAffinity", set_affinity);
     add(exports, "watchExit", watch_exit);
     add(exports, "watchDeath", watch_death);
     add(exports, "closeFd", close_fd);

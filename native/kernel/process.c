@@ -38,6 +38,22 @@ int process_reap(int pidfd, int *code) {
     return 0;
 }
 
+int process_set_affinity(pid_t tid, const uint32_t *cpus, size_t count) {
+    size_t highest = 0, size;
+    cpu_set_t *set;
+    int result;
+
+    for (size_t i = 0; i < count; i++)
+        if (cpus[i] > highest) highest = cpus[i];
+    size = CPU_ALLOC_SIZE(highest + 1);
+    if (!(set = CPU_ALLOC(highest + 1))) return -ENOMEM;
+    CPU_ZERO_S(size, set);
+    for (size_t i = 0; i < count; i++) CPU_SET_S(cpus[i], size, set);
+    result = sched_setaffinity(tid, size, set) < 0 ? -errno : 0;
+    CPU_FREE(set);
+    return result;
+}
+
 enum { STACK_SIZE = 64 << 10 };
 
 struct task {

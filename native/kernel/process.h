@@ -3,6 +3,8 @@
  * All return 0 (or the descriptor, close-on-exec) or -errno. */
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /** Orphans below this process become its children (PR_SET_CHILD_SUBREAPER; inherited by nobody). */
@@ -21,6 +23,12 @@ int process_check_child(int pidfd);
 /** Reaps an ended child without waiting for its end. *code: its exit code, or 128 + the signal that ended it.
  * -EAGAIN: it runs on; -ECHILD: not ours, or reaped already. */
 int process_reap(int pidfd, int *code);
+
+/**
+ * Gives a thread these CPUs and no others; its tid as this process sees it. CPUs that this host has not got count for
+ * nothing. -EINVAL: of all of them there is none that the thread's cpuset has.
+ */
+int process_set_affinity(pid_t tid, const uint32_t *cpus, size_t count);
 
 /**
  * Runs `work` in a task that has this process's memory and a copy of its descriptor table, as vfork(2) does; the

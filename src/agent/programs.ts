@@ -6,9 +6,8 @@ import { freezeProgram, thawProgram } from '../program/freeze';
 import { initOf } from '../program/processes';
 import { mapRegistry } from '../program/registry';
 import type { ProgramSummary } from '../protocol/control/index';
+import { PEER_FREEZE_TIMEOUT_MS } from '../times';
 import type { LocalPrograms, PeerFreezer } from './peering/index';
-
-const PEER_FREEZE_TIMEOUT_MS = 1_000;
 
 interface Entry {
   summary: ProgramSummary;

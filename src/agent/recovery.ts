@@ -6,14 +6,11 @@ import { type Config, logFileOf } from '../config';
 import type { Logger } from '../log';
 import { Records } from '../program/record';
 import { supervisionEnded } from '../program/supervision';
+import { STEADY_MS, SUPERVISED_TIMEOUT_MS } from '../times';
 import { spawnSelf } from './spawn-self';
 
 /** A new supervisor that dies so often in a row is not helped by another one. */
 const MAX_FAILURES = 3;
-/** A supervisor that lived longer than this has not failed. */
-const STEADY_MS = 10_000;
-/** A program that is still supervised after this time has another supervisor already. */
-const LOOK_AGAIN_MS = 100;
 
 export class Recovery {
   /** By program; true: it is to be looked after again when that has ended. */
@@ -57,7 +54,7 @@ export class Recovery {
       if (!(await supervisionEnded(id, undefined, this.stopped.signal))) return;
       if (!this.records.has(id)) return;
       // Where the program has another supervisor already, there is nothing to do but to wait for the end of that one.
-      if (!(await supervisionEnded(id, LOOK_AGAIN_MS, this.stopped.signal))) continue;
+      if (!(await supervisionEnded(id, SUPERVISED_TIMEOUT_MS, this.stopped.signal))) continue;
       if (performance.now() - since > STEADY_MS) failures = 0;
       failures += 1;
       await this.adopt(id);

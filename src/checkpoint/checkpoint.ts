@@ -14,8 +14,9 @@
  *   commit     the draft gets its name                       the point of no return
  *   leave      kill the copy silently
  *
- *   of a copy: no hold, and instead of leave
- *   go-on      undo save, lock, freeze and lock-peers           CANCEL
+ * A copy has no hold, and in place of `leave` it has
+ *
+ *   go-on      undo save, lock, freeze and lock-peers        CANCEL
  */
 import { rmSync } from 'node:fs';
 import { MigrunError } from '../errors';
@@ -26,6 +27,7 @@ import { describeArrival, examine, startCriu, undoExamine } from '../migration/s
 import { describeState, STAND_STILL } from '../migration/source/stand-still';
 import { gatherProcesses } from '../program/facts';
 import { readClusterKey } from '../protocol/channel/index';
+import { CONSOLE_SETTLED_TIMEOUT_MS, LAST_QUIESCE_TIMEOUT_MS } from '../times';
 import type { Reason } from '../vocabulary/reason';
 import { reasonOfError, refusal } from '../vocabulary/refusal';
 import type { Checkpoint, CheckpointRequest } from './context';
@@ -34,11 +36,6 @@ import { sealSecrets } from './keys';
 import { describeCheckpoint } from './manifest';
 import { encodeSecrets } from './secrets';
 import { writeImage } from './write-image';
-
-/** What the program closed just before its freeze has mostly arrived by now. */
-const LAST_QUIESCE_TIMEOUT_MS = 1_000;
-/** A console that takes nothing for so long gets again from the next one what it was sent. */
-const CONSOLE_TIMEOUT_MS = 2_000;
 
 type Reads<Name extends keyof Checkpoint> = Pick<Checkpoint, Name>;
 
@@ -78,7 +75,7 @@ async function write(checkpoint: Checkpoint): Promise<Pick<Checkpoint, 'state' |
   const facts = withProcesses(before, gatherProcesses(program.cgroup));
   const left = await quiesce(program.cgroup, LAST_QUIESCE_TIMEOUT_MS);
   if (left.length > 0) throw refusal(left);
-  await program.consoleSettled(CONSOLE_TIMEOUT_MS);
+  await program.consoleSettled(CONSOLE_SETTLED_TIMEOUT_MS);
   const state = await describeState(checkpoint);
   const clusterKey = readClusterKey(tools.config.clusterKeyFile);
   const heldUntil = request.leaveRunning ? null : new Date(Date.now() + request.holdMs);

@@ -11,7 +11,7 @@ import type { CheckpointReport } from '../protocol/control/index';
 export interface CheckpointRequest {
   /** An absolute path: the file, or a folder for it. */
   readonly out: string;
-  /** How long the peers hold. */
+  /** How long the peers hold the connections. */
   readonly holdMs: number;
   /** The program goes on with its connections; what is written is a copy. */
   readonly leaveRunning: boolean;
@@ -21,9 +21,9 @@ export class Checkpoint extends Departure {
   readonly file: string;
   /** The image is written here, and gets its name when it is whole. */
   readonly draft: string;
-  /** Given when it is written; null: nobody holds for it. */
+  /** Until when the peers hold, known when the image is written; null: no peer does. */
   heldUntil: Date | null = null;
-  /** Given when it is written. */
+  /** The size of the image, known when it is written. */
   bytes = 0;
 
   constructor(program: MovingProgram, tools: MigrationTools, journal: Journal, readonly request: CheckpointRequest) {
@@ -47,7 +47,7 @@ export class Checkpoint extends Departure {
   }
 }
 
-/** The file for what was asked for: in a folder, one named by the program and the time. */
+/** Gives the file that was asked for; in a folder, one that is named by the program and the time. */
 function fileFor(out: string, program: string, now = new Date()): string {
   if (statSync(out, { throwIfNoEntry: false })?.isDirectory() !== true) return out;
   return join(out, `${program}-${now.toISOString().replace(/[-:]|\.\d+/g, '')}.migrun`);

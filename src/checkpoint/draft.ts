@@ -32,7 +32,10 @@ export function makeDraft({ draft, file, request, program, journal, migration }:
   }
 }
 
-/** From its rename on the image is the program, whatever else fails. Throws E_CHECKPOINT_FILE where a file has that name. */
+/**
+ * Gives the draft the name of the file: from then on the image is the program, whatever else fails. Throws
+ * E_CHECKPOINT_FILE where a file has that name.
+ */
 export async function nameDraft(draft: string, file: string, log: Logger, rename = renameNew): Promise<void> {
   const folder = await open(dirname(file), 'r');
   try {
@@ -60,7 +63,7 @@ function renameNew(draft: string, file: string): void {
   }
 }
 
-/** Where the kernel cannot do both at once, as on NFS. */
+/** Looks for the name, and renames then: on NFS the kernel cannot do both at once. */
 export function renameUnseen(draft: string, file: string): void {
   if (existsSync(file)) throw Object.assign(new Error(`${file} is there`), { code: 'EEXIST' });
   renameSync(draft, file);

@@ -19,14 +19,14 @@ export function isMacOf(mac: Buffer, clusterKey: Buffer, manifest: Buffer): bool
   return mac.length === expected.length && timingSafeEqual(mac, expected);
 }
 
-/** With a key of this checkpoint alone: nonce, ciphertext, tag. */
+/** Seals with a key of this checkpoint alone; gives nonce, ciphertext and tag. */
 export function sealSecrets(clusterKey: Buffer, checkpoint: string, secrets: Buffer): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, secretsKey(clusterKey, checkpoint), nonce);
   return Buffer.concat([nonce, cipher.update(secrets), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** undefined: it was not sealed so. */
+/** Gives undefined where it was not sealed with this key for this checkpoint. */
 export function openSecrets(clusterKey: Buffer, checkpoint: string, sealed: Buffer): Buffer | undefined {
   if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
   const decipher = createDecipheriv(CIPHER, secretsKey(clusterKey, checkpoint), sealed.subarray(0, NONCE_BYTES));

@@ -11,10 +11,10 @@ export const MAC = 'manifest.mac';
 export const SECRETS = 'migrun-secrets';
 
 const BLOCK = 512;
-/** Two empty blocks. */
+/** An archive ends with two empty blocks. */
 const END = 2 * BLOCK;
 
-/** Of the whole archive; of these sizes and names every header is one block. */
+/** How large the archive of such files is. With sizes and names as short as ours every header is one block. */
 export function archiveSize(sizes: readonly number[]): number {
   return sizes.reduce((sum, size) => sum + BLOCK + Math.ceil(size / BLOCK) * BLOCK, END);
 }

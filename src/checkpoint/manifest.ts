@@ -1,6 +1,6 @@
 /**
- * What a checkpoint says of itself: the first file in it, JSON, so that any tool can show it. Of what it is made for
- * other eyes; all that a restore needs beside CRIU's images is sealed (keys.ts).
+ * What a checkpoint says of itself: the first file in it, JSON, so that any tool can show it. It is for people to read; all
+ * that a restore needs beside CRIU's images is sealed (keys.ts).
  */
 import { arch, hostname, release } from 'node:os';
 import { z } from 'zod';
@@ -22,13 +22,13 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const manifestSchema = z.object({
   format: z.literal(FORMAT),
   version: z.literal(FORMAT_VERSION),
-  /** That made it. */
+  /** The version of migrun that made it. */
   migrun: z.string(),
   /** Names the cluster key that it is sealed with, and tells nothing of it. */
   key: z.string(),
   checkpoint: hexId,
   createdAt: z.iso.datetime(),
-  /** When its peers give it up; null: it is a copy of a program that went on with its connections. */
+  /** When the hold of its peers ends; null: it is a copy of a program that went on with its connections. */
   heldUntil: z.iso.datetime().nullable(),
   host: z.string(),
   kernel: z.string(),
@@ -57,7 +57,7 @@ const manifestSchema = z.object({
       waiting: z.boolean(),
     }),
   ),
-  /** All others, in their order. */
+  /** All other files of the archive, in their order. */
   files: z.array(z.object({ name: imageName, size: z.int().nonnegative(), sha256 })),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -107,7 +107,10 @@ export function connectionsIn({ sockets }: Pick<Manifest, 'sockets'>): Manifest[
   return sockets.filter(isConnectionSummary);
 }
 
-/** Before it is known who made it: which format it has, and which key. Throws E_CHECKPOINT_FORMAT, E_CHECKPOINT_VERSION. */
+/**
+ * Reads of a manifest that is not authenticated yet its format, and which key it has. Throws E_CHECKPOINT_FORMAT,
+ * E_CHECKPOINT_VERSION.
+ */
 export function peekManifest(bytes: Buffer, path: string): { key: string } {
   const { data } = z.object({ format: z.literal(FORMAT), version: z.int().positive(), key: z.string() }).safeParse(
     parseJson(bytes),
@@ -123,7 +126,7 @@ export function peekManifest(bytes: Buffer, path: string): { key: string } {
   return data;
 }
 
-/** Once it is authenticated. */
+/** Reads a manifest that is authenticated. */
 export function parseManifest(bytes: Buffer): Manifest {
   return manifestSchema.parse(parseJson(bytes));
 }

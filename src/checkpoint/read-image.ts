@@ -37,7 +37,7 @@ export async function* imageChunks({ path, manifest }: Image, clusterKey: Buffer
   if (walk.result().manifest.checkpoint !== manifest.checkpoint) throw altered(path, 'it is another one now');
 }
 
-/** Once through the file. */
+/** One walk through the file, from its first byte to its last. */
 class Walk {
   private manifest: Manifest | undefined;
   private secrets: Secrets | undefined;
@@ -124,7 +124,7 @@ class Walk {
   }
 }
 
-/** And it looks like a checkpoint. */
+/** Gives the size of a file that looks like a checkpoint. */
 async function sizeOf(path: string): Promise<number> {
   try {
     const file = await open(path, 'r');

@@ -1,13 +1,13 @@
 /**
  * A restore: a program comes back from a file. Whoever asks for it, on any host that has the file and the cluster key,
- * is its source; the target takes it as it takes a program that moves (migration/target.ts), and the peers, that hold,
- * follow to where it is.
+ * is its source. The target takes it as it takes a program that moves (migration/target/target.ts), and the peers, which
+ * hold its connections, follow to where it is.
  *
  *   step       here                            target                           peers
- *   preflight  read and check all of it; ask   judge, start CRIU                keep what they hold for this restore
+ *   preflight  read and check all of it; ask   judge, start CRIU; claim         give what they hold to this restore
  *   transfer   stream the images               write, check the hash
  *   restore                                    CRIU, revive, fill queues
- *   commit     ask                             ask the peers; journal; answer   the same; the point of no return
+ *   commit     ask                             claim again; journal; answer     the same; the point of no return
  *   resume                                     RESUME; release; thaw            rebind
  */
 import { randomBytes } from 'node:crypto';
@@ -21,30 +21,28 @@ import type { Address } from '../migration/source/outcome';
 import { TargetLink } from '../migration/source/target-link';
 import { encodeState, STATE_FILE } from '../migration/state';
 import type { Arrival, ResumedPeer } from '../protocol/control/index';
+import { RESTORE_COMMIT_TIMEOUT_MS, RESTORE_JUDGE_TIMEOUT_MS } from '../times';
 import { refusal } from '../vocabulary/refusal';
 import { SECRETS } from './layout';
 import { connectionsIn } from './manifest';
 import { type Image, imageChunks } from './read-image';
 
-const JUDGE_TIMEOUT_MS = 30_000;
-/** The target asks the peers once more. */
-const COMMIT_TIMEOUT_MS = 30_000;
 const AS_IT_WAS = 'the checkpoint is as it was';
 
 export class Restore {
-  /** Of this attempt: a checkpoint may need several. */
+  /** The name of this attempt: a checkpoint may need several. */
   readonly migration = randomBytes(16).toString('hex');
   readonly target: TargetLink;
-  /** Given by the transfer. */
+  /** How many bytes were sent, once the transfer is done. */
   bytes = 0;
-  /** Given by the resume: whose peers did not follow. */
+  /** The connections whose peers did not follow, once the resume is done. */
   lost: readonly ResumedPeer[] = [];
 
   constructor(
     readonly image: Image,
     readonly clusterKey: Buffer,
     readonly to: Address,
-    /** Also where some peers hold no more, or where it was restored there before. */
+    /** It is restored also where some peers hold no more, or where it was restored there before. */
     readonly again: boolean,
     config: Config,
     readonly log: Logger,
@@ -64,7 +62,7 @@ async function preflight({ image, migration, target, again }: Reads<
   }
   await target.open(image.arrival.program.id);
   const arrival = { ...image.arrival, migration, checkpoint: checkpointOf(image, again) };
-  const reasons = await target.judge(arrival, JUDGE_TIMEOUT_MS);
+  const reasons = await target.judge(arrival, RESTORE_JUDGE_TIMEOUT_MS);
   if (reasons.length > 0) throw refusal(reasons, AS_IT_WAS);
 }
 
@@ -96,7 +94,7 @@ async function restore({ target }: Reads<'target'>): Promise<void> {
 
 async function commit({ target, to, log }: Reads<'target' | 'to' | 'log'>): Promise<void> {
   const committed = await target.commit(
-    COMMIT_TIMEOUT_MS,
+    RESTORE_COMMIT_TIMEOUT_MS,
     (error) => log.warn({ err: error }, 'no answer to the commit; asking for the outcome'),
   );
   if (!committed)

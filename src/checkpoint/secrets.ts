@@ -15,7 +15,7 @@ export function encodeSecrets({ arrival, state }: Secrets): Buffer {
   return Buffer.from(encode({ arrival, state: encodeState(state) }));
 }
 
-/** Throws where they are of another version. */
+/** Throws where the bytes are those of another version. */
 export function decodeSecrets(bytes: Buffer): Secrets {
   const { arrival, state } = schema.parse(decode(bytes));
   return { arrival, state: decodeState(Buffer.from(state)) };

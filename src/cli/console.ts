@@ -11,14 +11,11 @@ import { MigrunError } from '../errors';
 import type { Channel } from '../protocol/channel/index';
 import { connectLocal, connectToAgent, expectType, type SupervisorMessage,
   supervisorMessage } from '../protocol/control/index';
+import { CONSOLE_INTERVAL_MS, CONSOLE_RETRIES, OPEN_CONSOLE_TIMEOUT_MS } from '../times';
 import { note } from './print';
 
 /** So much input may wait for the program; until it has taken some, ours is not read. */
 const INPUT_WINDOW = 64 * 1024;
-const RETRIES = 8;
-/** The wait before the first retry; each one after it is twice as long. */
-const FIRST_RETRY_MS = 50;
-const OPEN_CONSOLE_TIMEOUT_MS = 5_000;
 
 /** EX_TEMPFAIL of sysexits.h: the program is not done, and can go on later. */
 const STOPPED_STATUS = 75;
@@ -76,7 +73,7 @@ export class ConsoleClient {
   }
 
   private async attach(place: SupervisorAddress): Promise<Channel<SupervisorMessage>> {
-    for (let attempt = 0, waitMs = FIRST_RETRY_MS;; attempt++, waitMs *= 2) {
+    for (let attempt = 0, waitMs = CONSOLE_INTERVAL_MS;; attempt++, waitMs *= 2) {
       try {
         const channel = await this.open(place);
         const { received } = expectType(
@@ -95,7 +92,7 @@ export class ConsoleClient {
         if (this.terminal) this.tellSize();
         return channel;
       } catch (error) {
-        if (attempt >= RETRIES)
+        if (attempt >= CONSOLE_RETRIES)
           throw new MigrunError(
             'E_CONSOLE_LOST',
             `program ${this.id} is out of reach${place.kind === 'host' ? ` on ${place.host}` : ''}`,

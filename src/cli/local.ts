@@ -5,8 +5,7 @@ import { MigrunError } from '../errors';
 import type { Channel } from '../protocol/channel/index';
 import { type AgentMessage, agentMessage, connectLocal, expectType, type ProgramSummary, type SupervisorMessage,
   supervisorMessage } from '../protocol/control/index';
-
-const ASK_AGENT_TIMEOUT_MS = 10_000;
+import { COMMAND_TIMEOUT_MS } from '../times';
 
 /** Starts this host's agent where none runs. */
 export async function ensureAgent(config: Config): Promise<void> {
@@ -32,7 +31,7 @@ async function hasAgent(config: Config): Promise<boolean> {
 export async function askAgent(
   config: Config,
   message: AgentMessage,
-  timeoutMs = ASK_AGENT_TIMEOUT_MS,
+  timeoutMs = COMMAND_TIMEOUT_MS,
 ): Promise<AgentMessage> {
   let channel: Channel<AgentMessage>;
   try {

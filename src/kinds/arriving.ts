@@ -57,7 +57,7 @@ export class ArrivingKinds {
     for (const { kind, part } of this.parts) part.settle?.(saved[kind.name], program);
   }
 
-  /** As `revive`; null: the process that had the connection was killed meanwhile. */
+  /** Gives what `revive` gives; null: the process that had the connection was killed meanwhile. */
   pickUp(saved: SavedByKind, program: ArrivingProgram): (Endpoint | null)[] {
     return this.parts.flatMap(({ kind, part }) => part.pickUp?.(saved[kind.name], program) ?? []);
   }
@@ -81,7 +81,7 @@ export class ArrivingKinds {
     program.descriptors.close();
   }
 
-  /** Undefined: the pod's pipes. */
+  /** Gives the ends of stdio; undefined: they are the pod's pipes. */
   stdio(): StdioEnds | undefined {
     return this.parts.map(({ part }) => part.stdio?.()).find((ends) => ends !== undefined);
   }
@@ -90,7 +90,7 @@ export class ArrivingKinds {
     for (const { part } of this.parts) part.finish?.();
   }
 
-  /** The program must be dead. */
+  /** Undoes all of it; the program must be dead by then. */
   abandon(program: ArrivingProgram | undefined): void {
     for (const { part } of this.parts) part.abandon?.();
     program?.descriptors.closeSilently();

@@ -23,7 +23,7 @@ const practice: Saved = {
   terminal: null,
 };
 
-/** Where the console of a program that has arrived goes on. */
+/** Gives where the console of a program that has arrived goes on. */
 export function consoleOf(all: SavedByKind): Saved {
   return all['console'] as Saved;
 }

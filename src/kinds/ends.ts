@@ -1,6 +1,6 @@
 /**
- * Where the two ends of a program's connections are: both in the program, one with a neighbour on the host that the program
- * leaves, or one on another host.
+ * Tells where the two ends of a program's connections are: both in the program, one with a neighbour on the host that the
+ * program leaves, or one on another host.
  *
  *   both are the program's   both move; loopback addresses stay, the old host's become the new one's
  *   one is a neighbour's     it follows like any peer; where it is reached at loopback, it gets the old host's own address
@@ -27,12 +27,12 @@ export class InsideEnds<One extends Connection = Connection> {
 
   constructor(connections: readonly One[]) {
     this.addresses = new Set(connections.map(({ local }) => plainAddress(local.address)));
-    // Mostly none of ten thousand connections can: to name them all takes longer than the rest of this.
+    // Mostly none of ten thousand connections may have one inside: to name them all takes longer than the rest of this.
     const candidates = connections.filter((connection) => this.mayHave(connection));
     this.names = new Map(candidates.map((connection) => [connectionName(connection), connection]));
   }
 
-  /** The other end; undefined: it is somebody else's. */
+  /** Gives the other end; undefined: it is somebody else's. */
   otherEnd(connection: Connection): One | undefined {
     return this.mayHave(connection) ? this.names.get(connectionName(otherSide(connection))) : undefined;
   }
@@ -46,7 +46,10 @@ export class InsideEnds<One extends Connection = Connection> {
   }
 }
 
-/** Where the other end is when the program has left. null: it is at loopback, and the host has no other address for it. */
+/**
+ * Gives where the other end is when the program has left; null: it is at loopback, and the host has no other address
+ * for it.
+ */
 export function endAway({ address, port }: Endpoint, host: HostAddresses): Endpoint | null {
   if (!isLoopback(address)) return { address, port };
   const own = isIPv4(plainAddress(address)) ? host.ipv4 : host.ipv6;
@@ -55,7 +58,7 @@ export function endAway({ address, port }: Endpoint, host: HostAddresses): Endpo
     : { address: addressOfFamily(own, address.includes(':') ? AF_INET6 : AF_INET), port };
 }
 
-/** A neighbour's end that no other host could reach; `connections` are the program's with others. */
+/** Each neighbour's end that no other host could reach is a reason; `connections` are the program's with others. */
 export function reasonsOfNeighbours(connections: readonly Connection[], host: HostAddresses): Reason[] {
   return connections.filter(({ remote }) => endAway(remote, host) === null).map((connection) => ({
     code: 'E_LOCAL_CONNECTION',
@@ -65,7 +68,10 @@ export function reasonsOfNeighbours(connections: readonly Connection[], host: Ho
   }));
 }
 
-/** The target reaches these addresses, and none of them is a neighbour's at the source and the target's own too. */
+/**
+ * Gives the reasons against these addresses of other ends: the target does not reach one, or it is a neighbour's at the
+ * source and the target's own too.
+ */
 export function judgeRoutes(remotes: readonly string[], { from }: NewAddresses): Reason[] {
   const ours = ownAddresses();
   const addresses = [...new Set(remotes)];
@@ -83,7 +89,9 @@ export function judgeRoutes(remotes: readonly string[], { from }: NewAddresses):
   ];
 }
 
-/** The target has addresses in place of these, at which the program spoke to itself. */
+/**
+ * Gives the reasons against these addresses, at which the program spoke to itself: the target has none in their place.
+ */
 export function judgeInside(inside: readonly string[], addresses: NewAddresses): Reason[] {
   const hasNone = (address: string): boolean =>
     addresses.inside({ address, port: 0 }, isIPv4(address) ? AF_INET : AF_INET6) === null;

@@ -1,7 +1,7 @@
 /**
  * Epoll sets: CRIU makes them anew, and so every edge in them a fresh one. What the program was told of edge-triggered
- * descriptors is found at the source and settled at the target (native/epoll/edges.h); and where the program stays, since
- * the accept queues were emptied and filled again.
+ * descriptors is noted at the source and settled at the target (native/epoll/edges.h). If the program stays, it is settled
+ * there, because the accept queues were emptied and filled again.
  */
 import { z } from 'zod';
 import { EPOLL_INODE, native } from '../native/index';
@@ -9,11 +9,11 @@ import { place } from '../vocabulary/place';
 import { isTcp } from '../vocabulary/sockets';
 import { defineTravellingKind, type Frozen } from './kind';
 
-/** An epoll set, and what the program was told of its items. */
+/** An epoll set, and a note for each of its items that the program was told of. */
 const movingSet = place.extend({
   notes: z.array(z.object({
     fd: z.int().nonnegative(),
-    /** EPOLL*. */
+    /** The events (EPOLL*) that the program was told of. */
     told: z.int().min(0).max(0x7fff),
     isDisarmed: z.boolean(),
   })),
@@ -61,7 +61,7 @@ function lookAtEdges({ innerPids, sockets }: Frozen): MovingSet[] {
   });
 }
 
-/** Undefined where a process was killed meanwhile, or a set has files that CRIU will not find either. */
+/** Gives undefined where a process was killed meanwhile, or a set has files that CRIU will not find either. */
 function unlessGone<Result>(step: () => Result): Result | undefined {
   try {
     return step();

@@ -54,14 +54,14 @@ type Maybe<Result> = Result | Promise<Result>;
 
 /** What is known of a program that runs, or stands still, on this host. */
 export interface Facts extends ProgramFacts {
-  /** This host's, without loopback, as they are on the wire. */
+  /** This host's addresses, without loopback, as they are on the wire. */
   readonly addresses: ReadonlySet<string>;
   /** The supervisor's own namespaces. */
   readonly namespaces: Readonly<Record<string, string>>;
   readonly terminal: Terminal | undefined;
   /** The program's UNIX sockets, and those of this host that they are connected to. */
   readonly unixSockets: UnixFacts;
-  /** By the kind's name, what its `look` gave. */
+  /** What the `look` of each kind gave, by the kind's name. */
   readonly seen: Readonly<Record<string, unknown>>;
 }
 
@@ -74,9 +74,9 @@ export interface Waiting {
 /** A program that stands still, its sockets locked. The descriptors in it are ours. */
 export interface Frozen {
   readonly cgroup: string;
-  /** Of its processes: the pid in its own namespace by the pid that we see. */
+  /** The pid that each process has in the program's own namespace, by the pid that we see. */
   readonly innerPids: ReadonlyMap<number, number>;
-  /** Its inet sockets. */
+  /** The program's inet sockets. */
   readonly sockets: readonly ProgramSocket[];
   /** Filled by the kind that empties the accept queues. */
   waiting: readonly Waiting[];
@@ -86,29 +86,32 @@ export interface Frozen {
   unlock(fds: readonly number[]): void;
 }
 
-/** What the other ends have received of our streams: of the peers by their answers, of ends in the program by themselves. */
+/**
+ * What the other ends have received of our streams: peers have told it in their answers, and the ends in the program
+ * are read.
+ */
 export interface Received {
-  /** What the peer has; undefined: it has not answered. */
+  /** The rcv_nxt of the peer; undefined: it has not answered. */
   byPeer(connection: Connection): number | undefined;
-  /** What the other end has, where that is the program's own. */
+  /** The rcv_nxt of the other end, where that is the program's own. */
   inside(connection: Connection): number | undefined;
   /** Each end that is saved says what it has received. */
   note(saved: readonly (Connection & { readonly rcvNxt: number })[]): void;
 }
 
-/** A connection of a saved program whose other end follows; as it was. Sequence numbers are 0 of UDP. */
+/** A connection of a saved program, as it was, whose other end follows. The sequence numbers of a UDP socket are 0. */
 export interface SavedPeer {
   readonly connection: Connection;
   readonly sndUna: number;
   readonly rcvNxt: number;
 }
 
-/** A socket that is on its way, for people. */
+/** A socket that is on its way, in words for people. */
 export interface SocketSummary extends Place {
   readonly state: string;
   readonly local: Endpoint;
   readonly remote: Endpoint | null;
-  /** Bytes. */
+  /** Both queues are in bytes. */
   readonly sendQueue: number;
   readonly receiveQueue: number;
   /** It waits to be accepted; its place is the listening socket's. */
@@ -119,21 +122,26 @@ export interface SocketSummary extends Place {
 export interface Leaving {
   take?(frozen: Frozen): Maybe<void>;
   refuse?(frozen: Frozen, facts: Facts): Reason[];
-  /** That this peer cannot follow is no reason against the move, and nobody is told of the connection. */
+  /** Whether it is no reason against the move that this peer cannot follow; nobody is told of the connection then. */
   excuses?(peer: { readonly connection: Connection; readonly status: string }, waiting: readonly WaitingEnd[]): boolean;
-  /** Nobody needs be told of this connection: it was excused. */
+  /** Whether nobody needs be told of this connection, because it was excused. */
   isExcused?(connection: Connection): boolean;
   tidy?(frozen: Frozen): void;
   read?(frozen: Frozen): void;
-  /** Inodes of sockets that CRIU is to make without a name. */
+  /** Gives the inodes of sockets that CRIU is to make without a name. */
   nameless?(frozen: Frozen): number[];
-  /** Names of what CRIU shall not dump: it is given to it again at the target (CRIU's --external). */
+  /**
+   * Gives the names of what CRIU shall not dump, because it is handed to it again at the target (CRIU's --external).
+   */
   external?(): string[];
   save?(frozen: Frozen, received: Received): void;
   state?(frozen: Frozen, received: Received): unknown;
-  /** The ends of these connections, by connectionName, are lost: the death of this copy is to tell their peers by a reset. */
+  /** The peers of these connections, by connectionName, are lost: the death of this copy is to tell them by a reset. */
   armResets?(lost: ReadonlySet<string>): void;
-  /** Others let go of what they had of it; gives the descriptors that are to be closed without a word. */
+  /**
+   * Lets go of it, here and in other processes of this host; gives the descriptors that are to be closed without a
+   * word.
+   */
   leave?(): Maybe<readonly number[]>;
   unsave?(): void;
   putBack?(frozen: Frozen): Maybe<void>;
@@ -150,7 +158,7 @@ export interface ArrivingProgram {
   readonly addresses: NewAddresses;
   /** The addresses of the host that it left, where its neighbours there are reached from now on. */
   readonly host: HostAddresses;
-  /** The shim's, when CRIU is done; undefined where the program's init has none. */
+  /** The shim's registry, when CRIU is done; undefined where the program's init has none. */
   readonly registry: Registry | undefined;
 }
 
@@ -158,14 +166,14 @@ export interface ArrivingProgram {
 export interface Late {
   /** Their connections as they were, by connectionName. */
   readonly names: ReadonlySet<string>;
-  /** How long these stay locked at most, whatever becomes of this process. */
+  /** How long these connections stay locked at most, whatever becomes of this process. */
   readonly leaseMs: number;
 }
 
 /** What CRIU restores from a descriptor that it is given. */
 export interface Inherited {
   readonly key: string;
-  /** Ours; stays so. */
+  /** Our descriptor, which stays open. */
   readonly fd: number;
 }
 
@@ -176,38 +184,38 @@ export interface Arriving<Needs, Saved> {
   /** Gives where the connections of `peers` have their local ends now, in that order. */
   revive?(saved: Saved, program: ArrivingProgram): Endpoint[] | void;
   settle?(saved: Saved, program: ArrivingProgram): void;
-  /** As `revive`; null: its process was killed meanwhile. */
+  /** Gives what `revive` gives; null: the process of that connection was killed meanwhile. */
   pickUp?(saved: Saved, program: ArrivingProgram): (Endpoint | null)[] | void;
   release?(program: ArrivingProgram, late: Late): void;
   releaseLate?(program: ArrivingProgram, late: Late, registry: Registry | undefined): void;
-  /** Our descriptors that stay open for what has not been released. */
+  /** Gives our descriptors that stay open for what has not been released. */
   unreleased?(): number[];
-  /** What has not been released is left to its lease, and to TCP. */
+  /** Leaves what has not been released to its lease, and to TCP. */
   giveUp?(): void;
-  /** What the supervisor goes on with, where it is not the pod's pipes. */
+  /** Gives what the supervisor goes on with, where it is not the pod's pipes. */
   stdio?(): StdioEnds | undefined;
-  /** All that only the way here needed is closed. */
+  /** Closes all that only the way here needed. */
   finish?(): void;
   abandon?(): void;
 }
 
 export interface Needs<Seen, Wanted> {
-  /** What it is on the wire. */
+  /** The schema of what is wanted, as it is on the wire. */
   readonly schema: z.ZodType<Wanted>;
-  /** `host`: where this host's own connections are reached when the program has left. */
+  /** Gives what the target must have. `host`: where neighbours on this host are reached when the program has left. */
   of(facts: Facts, seen: Seen, host: HostAddresses): Wanted;
-  /** `addresses` tells where this host's sockets are in place of the old one's. */
+  /** Gives what this host lacks. `addresses` says where the program's sockets are here. */
   judge(wanted: Wanted, addresses: NewAddresses): Maybe<Reason[]>;
 }
 
 /** What a kind says of itself, whether anything of it travels or not. */
 interface Described<Seen, Wanted> {
-  /** On the wire, and in docs/kinds.md. */
+  /** The name that it has on the wire, and in docs/kinds.md. */
   readonly name: string;
   look?(facts: ProgramFacts): Seen;
   refuse?(facts: Facts, seen: Seen): Reason[];
   refuseAway?(facts: Facts, host: HostAddresses): Reason[];
-  /** Its connections with others, who are to follow. */
+  /** Gives the connections with others, who are to follow. */
   peers?(facts: Facts): Connection[];
   /** Resolves when nothing is left that could not come along, or the time is over: with what is. The program may be running. */
   quiesce?(cgroup: string, timeoutMs: number): Promise<Reason[]>;
@@ -225,7 +233,10 @@ interface Untravelled<Seen, Wanted> extends Described<Seen, Wanted> {
 interface Travelling<Seen, Wanted, Saved> extends Described<Seen, Wanted> {
   readonly saved: {
     readonly schema: z.ZodType<Saved>;
-    /** One of everything: decoded once before it counts, the pause is shorter (rehearsal.ts). */
+    /**
+     * One of everything. It is decoded once before it counts, which makes the pause shorter
+     * (src/migration/source/rehearsal.ts).
+     */
     readonly practice: Saved;
     peers?(saved: Saved): SavedPeer[];
     summary?(saved: Saved): SocketSummary[];

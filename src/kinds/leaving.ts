@@ -29,7 +29,7 @@ export class LeavingKinds {
     return this.parts.some(({ part }) => part.excuses?.(peer, waiting) === true);
   }
 
-  /** Without those that nobody needs be told of. */
+  /** Gives the connections without those that nobody needs be told of. */
   unexcused(connections: readonly Connection[]): Connection[] {
     return connections.filter((connection) => !this.parts.some(({ part }) => part.isExcused?.(connection) === true));
   }
@@ -75,7 +75,7 @@ export class LeavingKinds {
     for (const { part } of [...this.parts].reverse()) part.unsave?.();
   }
 
-  /** Every kind is put back, whatever becomes of another; throws the first failure then. */
+  /** Puts every kind back, whatever becomes of another; throws the first failure then. */
   async putBack(frozen: Frozen): Promise<void> {
     const failures: unknown[] = [];
     for (const { part } of [...this.parts].reverse()) {

@@ -29,12 +29,14 @@ export function look({ cgroup, registry, terminal }: Looked): Facts {
   };
 }
 
-/** The same facts, but for these processes, whose descriptors are read anew. */
+/** Gives these facts with other processes, whose descriptors were read anew. */
 export function withProcesses(facts: Facts, processes: readonly ProcessFact[]): Facts {
   return { ...facts, processes, unixSockets: unixFacts(socketInodes(processes), facts.unix) };
 }
 
-/** The same of a program that was looked at before and stands still now; only what may be another since then is read. */
+/**
+ * Looks once more at a program that was looked at before and stands still now; reads only what may have changed since.
+ */
 export function lookAgain(before: Facts, frozen: Frozen, { cgroup, registry }: Looked): Facts {
   const own = [...frozen.sockets, ...frozen.waiting.map(({ socket }) => socket)];
   const inet = new Set(own.map(({ inode }) => inode));
@@ -63,23 +65,26 @@ function lookAtProcess(
   return { ...before, descriptors: [...same.values(), ...unseen], unseen };
 }
 
-/** A file, a pipe, an inet socket are what they were, as long as they stay open. */
+/**
+ * Whether a descriptor may be another one now: a file, a pipe, an inet socket are what they were, as long as they stay
+ * open.
+ */
 function mayChange(descriptor: DescriptorFact, inet: ReadonlySet<number>): boolean {
   const inode = socketInode(descriptor);
   return inode === undefined ? /^anon_inode:\[?(eventfd|inotify)/.test(descriptor.target) : !inet.has(inode);
 }
 
-/** Every reason why it cannot leave this host, wherever it goes. */
+/** Gives every reason why the program cannot leave this host, wherever it goes. */
 export function refuse(facts: Facts): Reason[] {
   return KINDS.flatMap((kind) => kind.refuse?.(facts, facts.seen[kind.name]) ?? []);
 }
 
-/** Every reason why it cannot leave for a host from which this one's addresses are these. */
+/** Gives every reason why the program cannot leave for a host from which this one's addresses are these. */
 export function refuseAway(facts: Facts, host: HostAddresses): Reason[] {
   return KINDS.flatMap((kind) => kind.refuseAway?.(facts, host) ?? []);
 }
 
-/** Its connections with others, as its sockets have them. */
+/** Gives the program's connections with others, as its sockets have them. */
 export function peersOf(facts: Facts): Connection[] {
   return KINDS.flatMap((kind) => kind.peers?.(facts) ?? []);
 }

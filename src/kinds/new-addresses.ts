@@ -1,4 +1,7 @@
-/** Where the sockets of a program are on its new host: what was an address of the old host becomes one of the new one. */
+/**
+ * Tells where the sockets of a program are on its new host: what was an address of the old host becomes one of the new
+ * one.
+ */
 import { addressOfFamily, anyAddress, plainAddress } from '../vocabulary/addresses';
 import { type Endpoint, isReceivedAt } from '../vocabulary/endpoint';
 
@@ -16,29 +19,32 @@ export class NewAddresses {
    */
   constructor(readonly from: ReadonlySet<string>, private readonly sourceTowards: (address: string) => string | null) {}
 
-  /** What to bind a socket to. null: this host has no address in place of its old one. */
+  /** Gives what to bind a socket to; null: this host has no address in place of its old one. */
   local({ family, local, remote }: Named): Endpoint | null {
     if (!this.from.has(plainAddress(local.address))) return local;
-    // Connected, it gets the address of the route to its remote, as it would have got it in the first place.
+    // A connected socket gets the address of the route to its remote, as it would have got it in the first place.
     if (remote.port !== 0) return { address: anyAddress(family), port: local.port };
     return this.own(local, family);
   }
 
   /**
-   * What to connect a socket to, or where a datagram came from. It becomes another one only where it is in the program
-   * itself, whose sockets were bound to `locals`.
+   * Gives what to connect a socket to, or where a datagram came from. It becomes another one only where it is in the
+   * program itself, whose sockets were bound to `locals`.
    */
   remote(remote: Endpoint, family: number, locals: readonly Endpoint[]): Endpoint {
     const isOfOldHost = remote.port !== 0 && this.from.has(plainAddress(remote.address));
     return isOfOldHost && isReceivedAt(remote, locals) ? (this.own(remote, family) ?? remote) : remote;
   }
 
-  /** Of an end of a connection that is in the program altogether. null: this host has no address in place of its old one. */
+  /**
+   * Gives where an end is of a connection that is in the program altogether; null: this host has no address in place of
+   * its old one.
+   */
   inside(end: Endpoint, family: number): Endpoint | null {
     return this.from.has(plainAddress(end.address)) ? this.own(end, family) : end;
   }
 
-  /** IP_MULTICAST_IF. */
+  /** Gives what to set as IP_MULTICAST_IF. */
   multicastInterface(old: string): string {
     return this.from.has(old) ? (this.sourceTowards(old) ?? '0.0.0.0') : old;
   }

@@ -11,7 +11,7 @@ const path = z.string().max(4096);
 const schema = z.object({
   architecture: z.string(),
   cpuFlags: z.array(z.string()),
-  /** Files that are mapped, with their sizes. */
+  /** Files that are mapped, with their sizes in bytes. */
   mapped: z.array(z.object({ path, size: z.number() })),
   workingDirectories: z.array(path),
 });

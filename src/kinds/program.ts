@@ -10,7 +10,10 @@ import type { AgentMessage, ProgramSummary } from '../protocol/control/index';
 /** Asks the agent of this host; the answer is of the type that belongs to the question. */
 export interface AgentLink {
   ask(message: AgentMessage, timeoutMs?: number): Promise<AgentMessage>;
-  /** As `ask`, and where the agent dies over it, the next one is asked, if it comes within this time; each has as long for its answer. */
+  /**
+   * Asks as `ask` does. If the agent dies over it, the next one is asked, if it comes within this time; each has as
+   * long for its answer.
+   */
   insist(message: AgentMessage, timeoutMs: number): Promise<AgentMessage>;
 }
 
@@ -23,7 +26,7 @@ export interface MovingProgram {
   readonly terminal: Terminal | undefined;
   /** Stops reading what the program prints and writing what is typed; gives what the console has not got yet. */
   freezeConsole(): void;
-  /** What the console has been sent it has got, or this time is over: it will not be told where to go on. */
+  /** Resolves when the console has got what it was sent, or this time is over: it will not be told where to go on. */
   consoleSettled(timeoutMs: number): Promise<void>;
   consoleState(): ConsoleState;
   thawConsole(): void;
@@ -39,6 +42,6 @@ export interface MigrationTools {
 export interface LeavingProgram {
   readonly program: MovingProgram;
   readonly tools: MigrationTools;
-  /** This host's, without loopback. */
+  /** This host's addresses, without loopback. */
   readonly addresses: ReadonlySet<string>;
 }

@@ -18,7 +18,10 @@ export const registry = defineTravellingKind({
   saved: { schema: z.array(namedSocket), practice: [{ innerPid: 1, fd: 0, inode: 1 }] },
 
   leave: ({ program }) => ({
-    /** Processes that were killed forgot nothing. No socket is on its way in a message now: these are all there are. */
+    /**
+     * Killed processes have left names of sockets behind. No socket is on its way in a message now, so these are all
+     * that live.
+     */
     tidy: ({ sockets }) => sweepRegistry(program.registry, sockets),
     state: (frozen) => frozen.sockets.map((socket) => ({ ...frozen.placeOf(socket), inode: socket.inode })),
   }),
@@ -30,7 +33,7 @@ export const registry = defineTravellingKind({
       registry?.endFreeze();
     },
 
-    /** Once only: an inode here may be the number of another socket's inode there. */
+    /** Names are moved once only: an inode here may be the number of another socket's inode there. */
     pickUp(saved, program) {
       const { registry } = program;
       const moves = inodesHere(saved, program);

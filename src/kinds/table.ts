@@ -5,6 +5,7 @@
  * What the order must keep: edges are looked at before the accept queues are emptied; at the target sockets are bound before
  * connections are revived, both before the late options are set, and these before the queues are filled.
  */
+import { affinity } from './affinity';
 import { console } from './console';
 import { fileLocks } from './descriptors/file-locks';
 import { files } from './descriptors/files';
@@ -26,6 +27,7 @@ import { udp } from './udp/udp';
 
 export const KINDS: readonly Kind[] = [
   processes,
+  affinity,
   console,
   files,
   fileLocks,

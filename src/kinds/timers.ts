@@ -23,7 +23,7 @@ const OFFSETS = new Map([
 /** Nanoseconds: a 64-bit number, which MessagePack has no JavaScript number for. */
 const int64 = z.string().regex(/^\d{1,19}$/).refine((digits) => BigInt(digits) < 2n ** 63n);
 
-/** The point of time is one of the timer's clock, as the program's time namespace has it. */
+/** A timer that travels. Its end is a time of the timer's clock, as the program's time namespace has it. */
 const timer = place.extend({
   clock: z.int().nonnegative(),
   flags: z.int().nonnegative(),
@@ -63,7 +63,7 @@ export const timers = defineTravellingKind({
   }),
 });
 
-/** Those that have ended, or were never set, are as CRIU restores them. */
+/** Gives the timers that run and were set to a point in time. The others are right as CRIU restores them. */
 function absoluteTimers(innerPids: ReadonlyMap<number, number>): MovingTimer[] {
   return [...innerPids].flatMap(([pid, innerPid]) =>
     descriptorsTo(pid, 'anon_inode:[timerfd]').flatMap((fd) => {
@@ -82,7 +82,10 @@ function ahead(pid: number, clock: number): bigint {
   return name === undefined ? 0n : offsetOf(pid, name) - offsetOf('self', name);
 }
 
-/** Both parts have their sign (proc_timens_show_offsets() in kernel/time/namespace.c: seconds may be negative, nanoseconds are not). */
+/**
+ * Seconds may be negative, nanoseconds are not (proc_timens_show_offsets() in kernel/time/namespace.c): the sum has the
+ * right sign.
+ */
 function offsetOf(pid: number | 'self', name: string): bigint {
   const [, seconds = '0', nanoseconds = '0'] =
     new RegExp(`^${name}\\s+(-?\\d+)\\s+(\\d+)$`, 'm').exec(readFileSync(`/proc/${pid}/timens_offsets`, 'utf8')) ?? [];
@@ -97,7 +100,7 @@ interface TimerFact {
   readonly left: bigint;
 }
 
-/** timerfd_show() in fs/timerfd.c. */
+/** Parses what timerfd_show() in fs/timerfd.c prints. */
 function parseTimer(text: string): TimerFact {
   const number = (name: string, radix = ''): bigint =>
     BigInt(radix + (new RegExp(`^${name}: (\\d+)$`, 'm').exec(text)?.[1] ?? '0'));

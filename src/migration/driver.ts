@@ -6,9 +6,9 @@ import type { Logger } from '../log';
 
 export interface Step<Context> {
   readonly name: string;
-  /** What it resolves with is there for the steps behind it, in the context. */
+  /** Does the step. What it resolves with is in the context for the steps behind it. */
   run(context: Context): Promise<Partial<Context> | void> | Partial<Context> | void;
-  /** Must cope with a step that was done half or not at all. */
+  /** Undoes the step, also where that was done half or not at all. */
   undo?(context: Context): Promise<void> | void;
   /** When this step is done, the transaction has happened. */
   readonly pointOfNoReturn?: true;

@@ -11,16 +11,16 @@ const movingState = z.object({
   migration: hexId,
   program: programId,
   group: hexId,
-  /** Of the host that it left. */
+  /** The addresses of the host that the program left. */
   addresses: z.array(z.string().max(64)).max(4096),
-  /** Where its neighbours there are from now on, as far as they were reached at loopback. */
+  /** The addresses at which neighbours on that host are reached from now on, in place of a loopback address. */
   host: hostAddresses,
   kinds: savedByKind,
   tickets: z.array(peerTicket),
 });
 export type MovingState = z.infer<typeof movingState>;
 
-/** Its name among a program's images. */
+/** The name of the state's file among a program's images. */
 export const STATE_FILE = 'migrun-state';
 
 export function encodeState(state: MovingState): Buffer {
@@ -28,7 +28,7 @@ export function encodeState(state: MovingState): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Throws E_IMAGE. */
+/** Throws E_IMAGE where the bytes are not a state of this version. */
 export function decodeState(bytes: Buffer): MovingState {
   try {
     return movingState.parse(decode(bytes));
@@ -40,7 +40,10 @@ export function decodeState(bytes: Buffer): MovingState {
   }
 }
 
-/** Of no program, with one of everything: for practice (rehearsal.ts). What it lacks would be slow in the pause. */
+/**
+ * The state of no program, with one of everything, for practice (rehearsal.ts): what it lacked would be slow in the
+ * pause.
+ */
 export function practiceState(): MovingState {
   const id = '0'.repeat(32);
   const ends = { local: { address: '::', port: 1 }, remote: { address: '::', port: 1 } };

@@ -24,6 +24,8 @@ export interface NativeKernel {
   processTakeFd(pidfd: number, fd: number): number;
   /** prctl(PR_SET_CHILD_SUBREAPER). */
   processBecomeSubreaper(): void;
+  /** sched_setaffinity(2) of a thread, by its tid here. Throws EINVAL where this host has none of these CPUs for it. */
+  processSetAffinity(tid: number, cpus: readonly number[]): void;
   /** Reaps one child (own or adopted) when it ends; code is 128 + signal for a signal. */
   watchExit(pidfd: number, onExit: (code: number) => void): Watch;
   /** Any pidfd: called once the process ended; nothing is reaped. */

@@ -17,6 +17,7 @@ import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readdi
   writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { KEEP_ABORTED_MS } from '../times';
 
 export type Outcome = 'committed' | 'aborted';
 
@@ -33,9 +34,6 @@ export type Drafted = z.infer<typeof draftedSchema>;
 export type Asking = z.infer<typeof askedSchema> | Drafted;
 
 const askingSchema = z.union([askedSchema, draftedSchema]);
-
-/** "aborted" is also what an agent answers where it finds nothing, so it may go; "committed" never may. */
-const KEEP_ABORTED_MS = 7 * 24 * 3600 * 1000;
 
 export class Journal {
   constructor(private readonly folder: string) {

@@ -13,14 +13,12 @@ import { join } from 'node:path';
 import { cgroupRoot, type Config, ownCgroup } from '../config';
 import { MigrunError } from '../errors';
 import { native } from '../native/index';
+import { REMOVE_TIMEOUT_MS } from '../times';
 import { makeInitDirectory, removeInitDirectory } from './init-directory';
 import { openStdio, type StdioEnds } from './stdio-ends';
 
 /** SIGRTMAX: asks init to close its end of the program's stdin (native/init/init.h). */
 export const INIT_SIGNAL_CLOSE_STDIN = 64;
-
-/** A process that was killed is gone long before this. */
-const REMOVE_TIMEOUT_MS = 5_000;
 
 const REGISTRY_NAME = '/memfd:migrun-registry';
 const STEPS = ['started', 'join its cgroup', 'make a PID namespace', 'fork', 'start a session', 'make the registry',

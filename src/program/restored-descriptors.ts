@@ -32,7 +32,7 @@ export class RestoredDescriptors {
     return fd;
   }
 
-  pidOf({ innerPid: inner }: Place): number | undefined {
+  pidOf({ innerPid: inner }: Pick<Place, 'innerPid'>): number | undefined {
     return this.pids.get(inner);
   }
 

@@ -6,9 +6,7 @@
 import { connect, type Server, type Socket } from 'node:net';
 import { MigrunError } from '../errors';
 import { bindAbstract } from '../protocol/control/index';
-
-/** A supervisor that is just ending has let go by then. */
-const TAKE_TIMEOUT_MS = 5_000;
+import { TAKE_TIMEOUT_MS } from '../times';
 
 export class Supervision {
   private readonly onlookers = new Set<Socket>();

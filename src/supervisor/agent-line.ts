@@ -10,6 +10,7 @@ import type { AgentLink } from '../kinds/program';
 import type { Logger } from '../log';
 import type { Channel } from '../protocol/channel/index';
 import { type AgentMessage, agentMessage, connectLocal, serve } from '../protocol/control/index';
+import { AGENT_TIMEOUT_MS } from '../times';
 
 export class AgentLine implements AgentLink {
   private channel: Channel<AgentMessage> | undefined;
@@ -40,7 +41,7 @@ export class AgentLine implements AgentLink {
     }
   }
 
-  async ask(message: AgentMessage, timeoutMs = 30_000): Promise<AgentMessage> {
+  async ask(message: AgentMessage, timeoutMs = AGENT_TIMEOUT_MS): Promise<AgentMessage> {
     if (this.channel === undefined)
       throw new MigrunError('E_NOT_RUNNING', 'the agent of this host does not run', { hint: 'start it: migrun agent' });
     return this.channel.request(message, { timeoutMs });

@@ -2,11 +2,9 @@
 import { look, peersOf, refuse } from '../kinds/look';
 import type { AgentLink, MovingProgram } from '../kinds/program';
 import { expectType, type Inspection } from '../protocol/control/index';
-import { agentTimeout } from '../times';
+import { agentTimeout, INSPECT_DEADLINE_MS } from '../times';
 import { type Connection, connectionName } from '../vocabulary/endpoint';
 import { isTcp, isUdp, tcpStateName } from '../vocabulary/sockets';
-
-const INSPECT_DEADLINE_MS = 1_500;
 
 export async function inspect(program: MovingProgram, agent: AgentLink): Promise<Inspection> {
   const facts = look(program);

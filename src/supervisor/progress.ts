@@ -4,10 +4,9 @@
  * before a person could read one.
  */
 import type { SupervisorMessage } from '../protocol/control/index';
+import { PROGRESS_INTERVAL_MS } from '../times';
 
 export type StepReport = Omit<Extract<SupervisorMessage, { type: 'progress' }>, 'type'>;
-
-const BATCH_MS = 100;
 
 export class Progress {
   private readonly unsent: StepReport[] = [];
@@ -17,7 +16,7 @@ export class Progress {
 
   tell(report: StepReport): void {
     this.unsent.push(report);
-    this.timer ??= setTimeout(() => this.flush(), BATCH_MS);
+    this.timer ??= setTimeout(() => this.flush(), PROGRESS_INTERVAL_MS);
   }
 
   /** Sends all that is left, so that it comes before the answer that ends the matter. */

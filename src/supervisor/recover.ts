@@ -15,12 +15,11 @@ import { initOf, livingIn, tracerOf } from '../program/processes';
 import type { ArrivalRecord, ProgramIdentity, ProgramRecord } from '../program/record';
 import { mapRegistry } from '../program/registry';
 import { takePipes } from '../program/stdio-ends';
+import { CANCEL_DEADLINE_MS } from '../times';
 import { forgetEntrusted, returnEntrusted } from './entrusted';
 import type { SupervisorTools } from './program';
 import type { StdioState } from './stdio';
 import { closeSilently, isFrozen, unlockAndThaw } from './undo-crash';
-
-const CANCEL_DEADLINE_MS = 2_000;
 
 /** A program that runs on here. */
 export interface Recovered {

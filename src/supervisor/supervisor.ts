@@ -20,6 +20,7 @@ import { type ProgramIdentity, type ProgramRecord, Records } from '../program/re
 import { Supervision } from '../program/supervision';
 import type { Channel, IncomingMessage } from '../protocol/channel/index';
 import { listenLocal, serve, type SupervisorMessage, supervisorMessage } from '../protocol/control/index';
+import { ARRIVAL_TIMEOUT_MS, FAREWELL_TIMEOUT_MS } from '../times';
 import { type ArrivalHome, Arrivals } from './arrivals';
 import type { Farewell } from './console';
 import { Program, type SupervisorTools } from './program';
@@ -27,11 +28,6 @@ import { recover } from './recover';
 import { Registration } from './registration';
 import { type RequestHome, Requests } from './requests';
 import { freshStdioState, type StdioState } from './stdio';
-
-/** How long a program that ended waits for its console to fetch its status. */
-const FAREWELL_MS = 10_000;
-/** How long a program that was announced has to come. */
-const ARRIVAL_WAIT_MS = 10_000;
 
 export class Supervisor implements ArrivalHome, RequestHome {
   readonly socketPath: string;
@@ -95,7 +91,7 @@ export class Supervisor implements ArrivalHome, RequestHome {
       });
     await this.registration.agent.start();
     await this.serve();
-    this.arrivalTimer = setTimeout(() => void this.close(undefined), ARRIVAL_WAIT_MS);
+    this.arrivalTimer = setTimeout(() => void this.close(undefined), ARRIVAL_TIMEOUT_MS);
   }
 
   /** Takes over a program whose supervisor died. Throws E_SUPERVISED where that one lives. */
@@ -194,7 +190,7 @@ export class Supervisor implements ArrivalHome, RequestHome {
     if (program.state === 'moved' || program.state === 'migrating') return;
     program.state = 'ended';
     if (this.console !== 'lost')
-      await Promise.race([program.console.exited(status), sleep(FAREWELL_MS, undefined, { ref: false })]);
+      await Promise.race([program.console.exited(status), sleep(FAREWELL_TIMEOUT_MS, undefined, { ref: false })]);
     program.close();
     await this.close(status);
   }

@@ -10,7 +10,7 @@ export function plainAddress(address: string): string {
   return address.startsWith(MAPPED) && isIPv4(tail) ? tail : address;
 }
 
-/** As a socket of this family (AF_INET, AF_INET6) has it. */
+/** The address as a socket of this family (AF_INET, AF_INET6) has it. */
 export function addressOfFamily(address: string, family: number): string {
   return family === AF_INET6 && isIPv4(address) ? MAPPED + address : address;
 }
@@ -27,7 +27,7 @@ export function isLoopback(address: string): boolean {
   return plainAddress(address).startsWith('127.') || address === '::1';
 }
 
-/** Multicast, and the broadcast address that every network knows. */
+/** Whether it is a multicast address, or the broadcast address that every network knows. */
 export function isGroup(address: string): boolean {
   const plain = plainAddress(address);
   if (!isIPv4(plain)) return /^ff/i.test(plain);
@@ -35,7 +35,7 @@ export function isGroup(address: string): boolean {
   return (first >= 224 && first < 240) || plain === '255.255.255.255';
 }
 
-/** Of IPv6: it means something on one link only. */
+/** Whether an IPv6 address is of one link, and means nothing elsewhere. */
 export function isLinkLocal(address: string): boolean {
   return /^fe[89ab]/i.test(address);
 }

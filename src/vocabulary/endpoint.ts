@@ -11,37 +11,37 @@ export interface Endpoint {
 export interface Connection {
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  /** True of UDP; else the connection is one of TCP. */
+  /** True: it is a connected UDP socket. Else it is a TCP connection. */
   readonly udp?: boolean | undefined;
 }
 
-/** For people; the addresses are written as the socket has them. */
+/** The endpoint in words for people, its address as the socket has it. */
 export function endpointText({ address, port }: Endpoint): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** For people; the addresses are written as the socket has them. */
+/** The connection in words for people, its addresses as the socket has them. */
 export function connectionText({ local, remote, udp }: Connection): string {
   return `${endpointText(local)} - ${endpointText(remote)}${udp === true ? ' (UDP)' : ''}`;
 }
 
-/** As the packets have it: the addresses of an IPv4-mapped connection are those of IPv4. */
+/** The connection as its packets have it: those of an IPv4-mapped one have IPv4 addresses. */
 export function onTheWire({ local, remote, udp }: Connection): Connection {
   const ends = { local: plain(local), remote: plain(remote) };
   return udp === true ? { ...ends, udp } : ends;
 }
 
-/** What a connection is found by: the same name, whichever family its socket has the addresses in. */
+/** The name by which a connection is found: the same one, whichever family its socket has the addresses in. */
 export function connectionName(connection: Connection): string {
   return connectionText(onTheWire(connection));
 }
 
-/** The same connection as its other end has it. */
+/** The connection as its other end has it. */
 export function otherSide({ local, remote, udp }: Connection): Connection {
   return { local: remote, remote: local, udp };
 }
 
-/** As a socket of this family (AF_INET, AF_INET6) has it. */
+/** The endpoint as a socket of this family (AF_INET, AF_INET6) has it. */
 export function endpointOfFamily({ address, port }: Endpoint, family: number): Endpoint {
   return { address: addressOfFamily(address, family), port };
 }
@@ -51,7 +51,7 @@ export function versionOf(address: string): 4 | 6 {
   return isIPv4(address) ? 4 : 6;
 }
 
-/** Both ends are on this host. */
+/** Whether both ends are on this host. */
 export function isLocal({ local, remote }: Connection): boolean {
   return plainAddress(local.address) === plainAddress(remote.address) || isLoopback(remote.address);
 }

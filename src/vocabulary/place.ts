@@ -1,4 +1,7 @@
-/** Where a descriptor is, on whichever host: number `fd` of the process whose pid in the program's own namespace is `innerPid`. */
+/**
+ * A place says where a descriptor is, on whichever host: number `fd` of the process whose pid in the program's own
+ * namespace is `innerPid`.
+ */
 import { z } from 'zod';
 
 export const place = z.object({ innerPid: z.int().positive(), fd: z.int().nonnegative() });

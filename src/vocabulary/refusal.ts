@@ -10,7 +10,7 @@ const TOLD_OF_ONE_CODE = 10;
 const WHY_NOT: Record<string, (address: string) => string> = {
   'no-agent': (address) => `no migrun agent answers on ${address}; start one there: migrun agent`,
   'no-socket': (address) => `${address} knows no such connection; is there address translation between?`,
-  'no-owner': (address) => `on ${address} no process holds its end`,
+  'no-owner': (address) => `on ${address} no process has its end open`,
   busy: () => 'the program at its other end is migrating itself, or suspended; try again later',
   suspended: () => 'the program is suspended; migrun resume comes first',
   'not-held': (address) =>
@@ -28,7 +28,7 @@ const CODES: Record<string, string> = {
   'not-held': 'E_CHECKPOINT_OVER',
 };
 
-/** One for all connections to a host that cannot follow for the same cause. */
+/** Gives one reason for all connections to a host that cannot follow for the same cause. */
 export function reasonsOfPeers(peers: readonly { connection: Connection; status: string }[]): Reason[] {
   const alike = new Map<string, { connection: Connection; status: string; others: number }>();
   for (const { connection, status } of peers) {
@@ -48,7 +48,10 @@ export function reasonOfError({ code, message, hint }: MigrunError): Reason {
   return { code, message: hint === undefined ? message : `${message}; ${hint}` };
 }
 
-/** All reasons, at least one, in one error; its code is the first one's. Of many with one code, the first ones are told. */
+/**
+ * All reasons, at least one, in one error, whose code is the first one's. If many have the same code, it tells the
+ * first ones.
+ */
 export function refusal(reasons: readonly Reason[], hint = 'the program runs on where it is'): MigrunError {
   const [first, ...others] = reasons as [Reason, ...Reason[]];
   const message = others.length === 0 ? first.message : [`${reasons.length} reasons:`, ...linesOf(reasons)].join('\n');

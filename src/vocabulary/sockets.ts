@@ -6,7 +6,7 @@ const SOCK_STREAM = 1;
 export const [SOCK_DGRAM, SOCK_RAW] = [2, 3] as const;
 export const [IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6] = [6, 17, 41] as const;
 
-/** include/net/tcp_states.h. */
+/** The numbers of include/net/tcp_states.h. */
 export const TCP_ESTABLISHED = 1;
 export const TCP_SYN_SENT = 2;
 const TCP_FIN_WAIT1 = 4;
@@ -29,7 +29,7 @@ export const FIN_RECEIVED_STATES: readonly number[] = [TCP_CLOSE_WAIT, TCP_LAST_
 /** A completed connection that waits to be accepted is in one of these. */
 export const WAITING_STATES: readonly number[] = [TCP_ESTABLISHED, TCP_CLOSE_WAIT];
 
-/** As SO_TYPE and SO_PROTOCOL tell. */
+/** Type and protocol, as SO_TYPE and SO_PROTOCOL tell them. */
 export interface SocketKind {
   readonly type: number;
   readonly protocol: number;
@@ -47,12 +47,12 @@ export function tcpStateName(state: number): string {
   return TCP_STATE_NAMES[state] ?? `state ${state}`;
 }
 
-/** A TCP connection that both ends have: it is locked, saved and revived. */
+/** Whether it is a TCP connection that both ends have: such a one is locked, saved and revived. */
 export function isConnection(socket: SocketKind & { readonly state: number }): boolean {
   return isTcp(socket) && CONNECTED_STATES.includes(socket.state);
 }
 
-/** A connect in progress. */
+/** Whether it is a connect in progress. */
 export function isConnecting(socket: SocketKind & { readonly state: number }): boolean {
   return isTcp(socket) && socket.state === TCP_SYN_SENT;
 }

@@ -7,7 +7,7 @@ import { type TcpFacts, tcpFacts } from '../support/e2e/tcp-facts.js';
 
 const PORT = '4887';
 const MIB = '32';
-/** Of a new connection (TCP_INIT_CWND in include/net/tcp.h). */
+/** The congestion window of a new connection (TCP_INIT_CWND in include/net/tcp.h). */
 const FIRST_CONGESTION_WINDOW = 10;
 
 const lab = useLab();
@@ -31,7 +31,7 @@ async function start(): Promise<Pair> {
   return { server, client: lab.hostC.start(['bulk_client', '-r', 'hostA', PORT, MIB]) };
 }
 
-/** MIB both ways at once, each byte checked. */
+/** Sends MIB both ways at once, each byte checked. */
 async function exchange({ client }: Pair, times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
     const done = client.stdout.more(1);
@@ -48,7 +48,10 @@ async function end({ server, client }: Pair): Promise<void> {
 
 const bothEnds = (on: Host): Promise<TcpFacts[]> => Promise.all([on, lab.hostC].map((host) => tcpFacts(host, PORT)));
 
-/** Both ends' congestion windows. On a busy host one exchange may end in a loss, and with a small window. */
+/**
+ * Exchanges until both ends' congestion windows are open: on a busy host one exchange may end in a loss, with a small
+ * window.
+ */
 async function untilOpened(pair: Pair): Promise<TcpFacts[]> {
   for (let left = 5;; left--) {
     await exchange(pair, 1);
@@ -76,7 +79,7 @@ test('a stream at full speed keeps what it had when its server moves, and has a 
     // CRIU gives half of it back to the kernel, which doubles that.
     expect(end.receiveBuffer).toBeGreaterThanOrEqual(was.receiveBuffer - 1);
     expect(end.sendBuffer).toBeGreaterThanOrEqual(was.sendBuffer - 1);
-    // How much of a buffer is window goes by how full its segments are.
+    // How much of a buffer is window depends on how full its segments are.
     expect(end.window).toBeGreaterThan(was.window / 2);
     expect(end.congestionWindow).toBeGreaterThan(FIRST_CONGESTION_WINDOW);
   });

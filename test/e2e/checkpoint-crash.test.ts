@@ -37,7 +37,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Stopped when CRIU has dumped all. */
+/** Starts a checkpoint whose supervisor is stopped when CRIU has dumped all. */
 async function dumped(): Promise<{ command: Started; go(): Promise<void> }> {
   const dump = stopInDump(hostA);
   const command = hostA.start(['migrun', 'checkpoint', pair.server.id, '--out', file, '--hold', '2h']);
@@ -45,7 +45,10 @@ async function dumped(): Promise<{ command: Started; go(): Promise<void> }> {
   return { command, go: () => dump.go() };
 }
 
-/** Stopped when the whole image is written and the peer is asked to hold for long: it cannot answer. Ended by `answer`. */
+/**
+ * Starts a checkpoint that waits when the whole image is written and the peer is asked to hold: the peer cannot answer
+ * before `answer`.
+ */
 async function written(): Promise<{ command: Started; answer(): void }> {
   const { command, go } = await dumped();
   const peer = agentOf(hostC);
@@ -95,7 +98,7 @@ describe('the supervisor dies in a checkpoint', () => {
     killAll(agentOf(hostA), supervisorOf(hostA, pair.server.id));
     expect((await command.ended).status).toBe(1);
     answer();
-    // What it would have done next.
+    // This is what the killed supervisor would have done next.
     renameSync(join(folder, readdirSync(folder)[0]!), file);
     await hostA.startAgent();
     await untilGone(pair.server.id);

@@ -11,10 +11,10 @@ import { SocketBox } from '../support/e2e/socket-box.js';
 import type { Started } from '../support/e2e/started.js';
 
 const lab = useLab();
-/** What the console of a program ends with that became a file. */
+/** The status with which the console of a program ends that became a file. */
 const STOPPED = { status: 75, signal: null };
 const SOME = 100;
-/** A test of a dozen commands, on a host with no CPU to spare. */
+/** The time limit of a test of a dozen commands, on a host with no CPU to spare. */
 const MANY_COMMANDS_MS = 400_000;
 
 let folder: string;
@@ -63,7 +63,7 @@ async function expectCounted({ server, client, clientId }: Pair, restored: Start
   for (const id of [server.id, ...(clientId === undefined ? [] : [clientId])]) await untilGone(id);
 }
 
-/** As if it had been turned off. */
+/** The host neither hears nor says anything, as if it had been turned off. */
 async function silence(host: Host): Promise<void> {
   const hooks = ['input', 'output'].map((hook) =>
     `add chain inet silence ${hook} { type filter hook ${hook} priority 0; policy drop; }`
@@ -231,7 +231,7 @@ describe('a checkpoint that was restored, or is over', () => {
     const pair = await startPair({ from: hostA, to: hostC });
     const { file } = await checkpoint(hostA, pair.server.id);
     await untilGone(pair.server.id);
-    // Both ask a peer that says nothing yet.
+    // Both restores ask a peer that says nothing yet.
     const peer = agentOf(hostC);
     process.kill(peer, 'SIGSTOP');
     const restores = [hostA, hostB].map((host) => host.start(['migrun', 'restore', file]));

@@ -38,7 +38,7 @@ afterEach(async () => {
 
 const HALF_CLOSED_PORT = 4885;
 const LOCAL_PORT = 4886;
-/** Says something, shuts its side down, and prints each piece that it is told. */
+/** This server says something, shuts its side down, and prints each piece that it receives. */
 const HALF_CLOSED = `
   const server = require('node:net').createServer({ allowHalfOpen: true }, (socket) => {
     socket.end('no more');
@@ -46,7 +46,7 @@ const HALF_CLOSED = `
     socket.on('end', () => process.exit());
   });
   server.listen(${HALF_CLOSED_PORT}, '0.0.0.0', () => console.log('listening'));`;
-/** Prints "end" when the other side was shut down, and goes on talking. */
+/** This client prints "end" when the other side was shut down, and goes on talking. */
 const TALKING = `
   const socket = require('node:net').connect({ host: 'hostA', port: ${HALF_CLOSED_PORT}, allowHalfOpen: true });
   socket.on('data', () => undefined);
@@ -57,7 +57,7 @@ async function socketsOf(host: Host, port: number): Promise<string> {
   return (await host.run(['ss', '-Htn', `( sport = :${port} or dport = :${port} )`])).stdout;
 }
 
-/** None where there never was the folder. */
+/** Gives no names where the folder never was. */
 function filesOf(host: Host, folder: string): string[] {
   const path = join(runDirOf(anchors.get(host)!), folder);
   return existsSync(path) ? readdirSync(path) : [];

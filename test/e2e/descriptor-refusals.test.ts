@@ -5,7 +5,7 @@ import type { Started } from '../support/e2e/started.js';
 
 const FOLDER = '/run/refused';
 
-/** As test/fixtures/refused.c names them. */
+/** The names are those of test/fixtures/refused.c. */
 const CASES = [
   ['a userfaultfd', 'E_DESCRIPTOR', 'has a userfaultfd, which cannot move'],
   ['a fanotify group', 'E_DESCRIPTOR', 'has a fanotify group'],
@@ -32,7 +32,7 @@ const CASES = [
   ['a closed UNIX connection that waits', 'E_UNIX_SOCKET', 'has a connection waiting whose other end is closed'],
 ] as const;
 
-/** What only the target can tell. */
+/** Cases that only the target can find. */
 const TARGET_CASES = [
   ['a file that only this host has', 'E_FILE', `${FOLDER}/own, which the program has open, is not here`],
   ['a UNIX socket that sends to nobody there', 'E_UNIX_NAME',

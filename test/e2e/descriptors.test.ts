@@ -12,7 +12,7 @@ const OTHER = '/run/other';
 const FILES =
   `mkdir -p ${OTHER} ${OWN}/watched && cd ${OWN} && printf 'data and' > data && touch flock range ofd lease && mkfifo fifo lone && chmod 600 *`;
 
-/** As test/fixtures/descriptors.c names them. */
+/** The names are those of test/fixtures/descriptors.c. */
 const CASES = [
   'a pipe with data in it',
   'a full pipe',

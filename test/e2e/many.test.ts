@@ -4,10 +4,10 @@ import type { Host } from '../support/e2e/host.js';
 import { useLab } from '../support/e2e/lab.js';
 
 const PORT = '4886';
-/** All together: the load is the same however many share it. */
+/** Numbers a second on all connections together: the load is the same however many share it. */
 const PER_SECOND = '2000';
 const PROCESSES = '10';
-/** Half a minute where nothing else runs. */
+/** The test takes half a minute where nothing else runs. */
 const LONG_MS = 240_000;
 
 const lab = useLab();

@@ -4,11 +4,17 @@ import type { Host } from '../support/e2e/host.js';
 import { useLab } from '../support/e2e/lab.js';
 import { type Probe, type ProbePair, rounds, startProbes } from '../support/e2e/probing.js';
 
-/** Of each end. A thousand in a row take half an hour: MIGRUN_PROBE_MOVES=500 npx jest test/e2e/probe.test.ts */
+/**
+ * How often each end moves. A thousand moves in a row take half an hour: MIGRUN_PROBE_MOVES=500 npx jest
+ * test/e2e/probe.test.ts
+ */
 const MOVES = Number(process.env['MIGRUN_PROBE_MOVES'] ?? 2);
 const MOVE_MS = 15_000;
 
-/** What signal(7) says of a stop, of calls that are not restarted and of bytes that were moved already; and the address. */
+/**
+ * What an unwrapped peer may note: what signal(7) says of a stop, of calls that are not restarted and of bytes that
+ * were moved already; and the new address.
+ */
 const SHOWN = [
   /: epoll_p?wait2? EINTR$/,
   /with a timeout: \w+ EINTR$/,

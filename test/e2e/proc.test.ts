@@ -10,7 +10,7 @@ const folder = useFolder();
 
 beforeAll(() => lab.startAgents());
 
-/** Each of the three has written that many more records than it had. */
+/** Resolves when each of the three has written that many more records than it had. */
 async function expectWriting({ console: { stdout } }: WrappedProgram): Promise<void> {
   const before = stdout.lines.length;
   for (const name of NAMES) await stdout.match(new RegExp(`^${name} `), before);

@@ -7,7 +7,10 @@ import { cgroupsOf, useLab } from '../support/e2e/lab.js';
 import { rounds, startProbes } from '../support/e2e/probing.js';
 import { startUnfreezable } from '../support/e2e/unfreezable.js';
 
-/** Longer than the program waits for them, and than a message is waited for; shorter than a lease. */
+/**
+ * How long the peers say nothing: longer than the program waits for them, and than a message is waited for; shorter
+ * than a lease.
+ */
 const STANDSTILL_MS = 6_000;
 
 const lab = useLab();

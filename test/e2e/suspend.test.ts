@@ -5,7 +5,7 @@ import { useLab } from '../support/e2e/lab.js';
 import type { Started } from '../support/e2e/started.js';
 
 const lab = useLab();
-/** A multiple of what an unanswered connection lives here. */
+/** A multiple of the time that an unanswered connection lives here. */
 const LONG_MS = 5_000;
 
 const pass = (ms = LONG_MS) => new Promise((resolve) => setTimeout(resolve, ms));

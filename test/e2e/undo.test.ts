@@ -5,7 +5,7 @@ import { onChange } from '../support/e2e/files.js';
 import { type Host, refusalOf } from '../support/e2e/host.js';
 import { cgroupRoot, cgroupsOf, useLab } from '../support/e2e/lab.js';
 
-/** The steps that a failure in the dump, or on the target, finds done. */
+/** The steps that are done when the dump fails, or the target. */
 const UNDONE = {
   source: ['lock', 'freeze', 'lock-peers', 'preflight'],
   target: ['save', 'lock', 'freeze', 'lock-peers', 'preflight'],
@@ -27,7 +27,7 @@ describe('a server that counts stays, or moves once', () => {
 
   afterAll(() => endPair(pair));
 
-  /** It runs where it was, and only there. */
+  /** The program runs where it was, and only there. */
   async function expectUndone(): Promise<void> {
     await expectCounting(pair);
     expect(await lab.hostA.list()).toMatchObject([{ id: pair.server.id, state: 'running', connections: 1 }]);

@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-/** In the directory. */
+/** Starts the program in the directory. */
 async function start(): Promise<{ id: string; end(): Promise<void> }> {
   const console = lab.hostA.start(['env', '-C', directory, 'migrun', '--', 'ticker']);
   const [, id = ''] = await console.stderr.match(/^migrun: program ([0-9a-f]{8})$/);

@@ -1,4 +1,4 @@
-/* Programs of the cgroup that a listener was made in hold for its SYN-ACKs and for connections that it has not accepted.
+/* Programs of the cgroup that a listener was made in see its SYN-ACKs, and connections that it has not accepted.
  *
  * Source: cgroup_sk_clone() in kernel/cgroup/cgroup.c; BPF_CGROUP_RUN_PROG_INET_EGRESS in include/linux/bpf-cgroup.h takes the
  * listener for a request (sk_to_full_sk()) and runs in ip_finish_output() and ip6_finish_output(), the ingress one in

@@ -2,7 +2,7 @@
  *
  * Source: CRIU 4.2, dump_one_pipe_data() in criu/pipes.c copies the data with tee(), so that it stays outside too; it does
  * not look for ends that other processes have.
- * Relied on by: the stdio pipes of a program, whose far ends its init holds as well as the supervisor. */
+ * Relied on by: the stdio pipes of a program, whose other ends both its init and the supervisor have open. */
 #include "harness/criu.h"
 #include "harness/hosts.h"
 #include "harness/result.h"

@@ -3,7 +3,7 @@
  * Source: raw_sendmsg() with IP_TRANSPARENT (FLOWI_FLAG_ANYSRC); loopback_xmit() keeps the route, so ip_rcv_finish_core() does
  * not look for one (skb_valid_dst()), which is where sources are checked (fib_validate_source()). inet_iif() and
  * inet6_iif() then name the device of the address that it goes to, so SO_BINDTODEVICE is no obstacle.
- * Relied on by: filling an accept queue with segments of far ends that stay out of it. */
+ * Relied on by: filling an accept queue with segments of other ends that stay out of it. */
 #include "harness/hosts.h"
 #include "harness/result.h"
 #include "harness/tap.h"
@@ -49,7 +49,7 @@ static void body(int family) {
     expect(readable(connection.b, 1000) && read(connection.b, bytes, sizeof(bytes)) == 3,
            "the segment was not received");
     expect(tap_count(tap, false) == 0, "it came in over the link");
-    holds("received as the far end's, past strict filters, by a socket of one device");
+    holds("received as the other end's, past strict filters, by a socket of one device");
 }
 
 int main(void) { return check_families(body); }

@@ -1,4 +1,4 @@
-/* Where both ends are revived, a FIN can be taken back and sent again: it crosses the new path, after all bytes, as a real one.
+/* A FIN can be taken back and sent again where both ends are revived: it crosses the new path, after all bytes, as a real one.
  *
  * Source: TCP_QUEUE_SEQ and TCP_REPAIR_WINDOW in net/ipv4/tcp.c (rcv_wup may not be past rcv_nxt); the end that sent the FIN
  * starts one sequence number earlier and calls shutdown(), the end that had it expects one earlier.
@@ -22,7 +22,7 @@ static void take_back_received(struct saved *saved) {
     saved->receive_start--;
     saved->window.rcv_wup--;
     saved->window.rcv_wnd++;
-    saved->unsent += saved->sent; /* what the far end does not have leaves at once */
+    saved->unsent += saved->sent; /* what the other end does not have leaves at once */
     saved->sent = 0;
 }
 

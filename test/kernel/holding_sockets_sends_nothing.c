@@ -1,4 +1,4 @@
-/* While another process holds a program's sockets, its death (cgroup.kill of the frozen program) sends nothing.
+/* While another process has a program's sockets open, its death (cgroup.kill of the frozen program) sends nothing.
  *
  * Source: __fput() in fs/file_table.c calls tcp_close() only at the last reference, which pidfd_getfd() shares.
  * Relied on by: commit. The source kills its frozen copy; no FIN and no RST tells the peers of it. */

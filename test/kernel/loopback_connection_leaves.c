@@ -2,7 +2,7 @@
  *
  * Source: tcp_disconnect() in net/ipv4/tcp.c drops the route that the socket had (sk_dst_reset()); tcp_v4_connect() in
  * net/ipv4/tcp_ipv4.c and tcp_v6_connect() in net/ipv6/tcp_ipv6.c look up another, and tcp_connect_init() in
- * net/ipv4/tcp_output.c cuts the size of segments to its MTU, whatever mss_clamp the far end once named on loopback.
+ * net/ipv4/tcp_output.c cuts the size of segments to its MTU, whatever mss_clamp the other end once named on loopback.
  * Relied on by: neighbours that a program leaves behind, which it had reached at 127.0.0.1 or ::1. */
 #include "harness/hosts.h"
 #include "harness/result.h"

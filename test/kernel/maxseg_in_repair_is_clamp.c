@@ -1,4 +1,4 @@
-/* TCP_MAXSEG read in repair mode is the MSS that the far end named; read outside, the size in use now.
+/* TCP_MAXSEG read in repair mode is the MSS that the other end named; read outside, the size in use now.
  *
  * Source: do_tcp_getsockopt() in net/ipv4/tcp.c, case TCP_MAXSEG: rx_opt.mss_clamp instead of mss_cache.
  * Relied on by: save, which gives it to TCP_REPAIR_OPTIONS. mss_cache has the options' size taken off already:

@@ -3,7 +3,7 @@
  * Source: tcp_parse_options() in net/ipv4/tcp_input.c skips unknown kinds (RFC 9293, 3.1); tcp_sequence() drops what ends
  * before rcv_wup, tcp_send_dupack() answers it, at most once in tcp_invalid_ratelimit (0.5 s) where it has no body; what ends
  * at rcv_nxt goes through tcp_ack() first and is dropped in tcp_data_queue(). Timestamps are not asked for (RFC 7323 would).
- * Relied on by: in-band messages. The far end's kernel needs no migrun to stay undisturbed. */
+ * Relied on by: in-band messages. The other end's kernel needs no migrun to stay undisturbed. */
 #include "harness/hosts.h"
 #include "harness/in_band.h"
 #include "harness/result.h"

@@ -1,4 +1,4 @@
-/* Where a FIN of its own is unacknowledged, SIOCOUTQ (and SIOCOUTQNSD, unsent) count it; SIOCINQ never counts the far end's.
+/* SIOCOUTQ (and SIOCOUTQNSD, unsent) count an unacknowledged FIN of the socket's own; SIOCINQ never counts the other end's.
  *
  * Source: tcp_ioctl() in net/ipv4/tcp.c (write_seq - snd_una, write_seq - snd_nxt); tcp_inq() in
  * include/net/tcp.h takes the FIN off again (SOCK_DONE); tcp_queue_skb() counts the FIN in write_seq.

@@ -1,4 +1,4 @@
-/* In repair mode bind() takes a port that a listener and other connections hold.
+/* In repair mode bind() takes a port that a listener and other connections have.
  *
  * Source: TCP_REPAIR sets sk_reuse = SK_FORCE_REUSE (do_tcp_setsockopt() in net/ipv4/tcp.c), which
  * inet_csk_get_port() in net/ipv4/inet_connection_sock.c lets pass.

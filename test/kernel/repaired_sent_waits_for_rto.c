@@ -1,9 +1,9 @@
 /* A send queue repaired as sent is not sent again for a second or more; the same bytes sent after repair mode leave at once.
  *
  * Source: a repaired connection has no round-trip sample, so tcp_init_metrics() in net/ipv4/tcp_metrics.c sets
- * icsk_rto to TCP_TIMEOUT_FALLBACK (3 s) where the host has no cached metrics of the far end, and
+ * icsk_rto to TCP_TIMEOUT_FALLBACK (3 s) where the host has no cached metrics of the other end, and
  * tcp_schedule_loss_probe() in net/ipv4/tcp_output.c waits TCP_TIMEOUT_INIT (1 s).
- * Relied on by: revive, which learns the far end's rcv_nxt first and sends all after it as unsent data. */
+ * Relied on by: revive, which learns the other end's rcv_nxt first and sends all after it as unsent data. */
 #include "harness/hosts.h"
 #include "harness/result.h"
 #include "harness/tap.h"

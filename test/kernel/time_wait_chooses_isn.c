@@ -3,7 +3,7 @@
  * Source: tcp_timewait_state_process() in net/ipv4/tcp_minisocks.c (TCP_TW_SYN), tcp_conn_request() in net/ipv4/tcp_input.c,
  * which takes it for the listener's answer and then looks neither at SYN cookies nor at the backlog of SYNs. In repair mode
  * with the send queue selected a FIN counts as sent and is not (tcp_write_xmit() in net/ipv4/tcp_output.c).
- * Relied on by: filling an accept queue: what waited there goes on with the numbers that its far end knows. */
+ * Relied on by: filling an accept queue: what waited there goes on with the numbers that its other end knows. */
 #include "harness/hosts.h"
 #include "harness/result.h"
 #include "harness/tap.h"
@@ -19,7 +19,7 @@ static void set_next(int fd, int queue, uint32_t seq) {
     set_option(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, seq);
 }
 
-/* A connection in TIME_WAIT, of which its far end has never heard. */
+/* A connection in TIME_WAIT, of which its other end has never heard. */
 static void time_wait(const union address *near, const union address *far) {
     struct segment fin = {.seq = FAR_ISN - 1000, .ack = ISN - DISTANCE, .flags = FIN | ACK};
     int fd = need(socket(near->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));

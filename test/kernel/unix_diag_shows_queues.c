@@ -2,7 +2,7 @@
  *
  * Source: sk_diag_show_rqlen() in net/unix/diag.c: unix_inq_len() in net/unix/af_unix.c adds up the bytes that wait in a stream
  * or a sequence of messages, and of datagrams tells the first one's; unix_outq_len() tells the memory of what was sent, which is
- * charged to the sender until it is received. Of a listening socket the two are how many wait, and how many may.
+ * charged to the sender until it is received. A listening socket has in their place how many wait, and how many may.
  * Relied on by: the preflight, which refuses a connection that was written to before it is accepted. */
 #include "harness/result.h"
 #include "harness/unix_diag.h"

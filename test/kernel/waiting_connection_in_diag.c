@@ -2,7 +2,7 @@
  *
  * Source: inet_sk_diag_fill() and inet_diag_msg_attrs_fill() in net/ipv4/inet_diag.c (INET_DIAG_CGROUP_ID); cgroup_sk_clone() in
  * kernel/cgroup/cgroup.c. The id of a cgroup is the inode of its folder.
- * Relied on by: preflight, which asks the far ends of waiting connections too, and touches none of them. */
+ * Relied on by: preflight, which asks the other ends of waiting connections too, and touches none of them. */
 #include "harness/hosts.h"
 #include "harness/result.h"
 #include "harness/task.h"

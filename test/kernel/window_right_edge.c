@@ -1,7 +1,7 @@
-/* A revival that retracts the window's right edge drops segments that the far end was promised room for (Linux 6.17 on).
+/* A revival that retracts the window's right edge drops segments that the other end was promised room for (Linux 6.17 on).
  *
  * Source: tcp_sequence() in net/ipv4/tcp_input.c (SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE where the receive queue is not
- * empty); the ACK in such a segment is lost with it. tcp_may_update_window() keeps the far end from seeing a smaller window
+ * empty); the ACK in such a segment is lost with it. tcp_may_update_window() keeps the other end from seeing a smaller window
  * that comes without new data. RFC 9293, 3.8.6: a window must not shrink.
  * Relied on by: revive sets TCP_REPAIR_WINDOW as saved, after the queues and before unsent data. */
 #include "harness/hosts.h"

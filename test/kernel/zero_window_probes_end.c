@@ -3,7 +3,7 @@
  * Source: tcp_probe_timer() in net/ipv4/tcp_timer.c has max_probes beside TCP_USER_TIMEOUT, which only shortens it;
  * tcp_write_wakeup() in net/ipv4/tcp_output.c sends data where the window has room, and what is sent is the
  * retransmission timer's (user_timeout_outlasts_retries.c).
- * Relied on by: the hold of a peer for hours. Where the program that is held had closed its window, the peer's window
+ * Relied on by: the hold of a peer for hours. If the program had closed its window, the peer's window
  * is opened in TCP_REPAIR for one segment, which nobody receives; at its rebind it is closed again. */
 #include "harness/hosts.h"
 #include "harness/result.h"
@@ -22,7 +22,8 @@ static void set_retries(const char *number) {
     close(fd);
 }
 
-/* Writes until the far end, which reads nothing, has closed its window and some bytes wait for it. Returns how many were written. */
+/* Writes until the other end, which reads nothing, has closed its window and some bytes wait for it. Returns how many were
+ * written. */
 static size_t close_window(int from) {
     uint8_t bytes[4096];
     size_t written = 0;

@@ -39,7 +39,7 @@ beforeEach(() => {
   kernel.socketDescribe.mockImplementation((fd) => ({ fd, local: localOf(fd), state: 1 }) as never);
 });
 
-/** Where the kernel would have it. */
+/** The local end that the kernel would give it. */
 const localOf = (fd: number): Endpoint => at(`10.9.9.${fd}`, 4884);
 
 /** Its other end is at 10.0.9.<fd>. */

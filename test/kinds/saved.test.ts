@@ -16,7 +16,7 @@ const waiting = (change: object = {}, saved: object = {}) =>
   one('accept-queues', { local: A, remote: C, rcvNxt: 18, ...saved }, change);
 const udp = (change: object = {}, saved: object = {}) => one('udp', { local: A, remote: C, ...saved }, change);
 
-/** Of a program that has these. */
+/** The state of a program that has these. */
 const program = (change: SavedByKind): SavedByKind => ({
   ...practiceByKind(),
   connections: [],

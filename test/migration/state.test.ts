@@ -63,6 +63,7 @@ function state(kinds: SavedByKind = {}): MovingState {
     host: { ipv4: '10.0.0.1', ipv6: null },
     kinds: {
       console,
+      affinity: [],
       timers: [],
       epoll: [],
       registry: [{ innerPid: 2, fd: 4, inode: 7711 }],

@@ -7,7 +7,7 @@ describe('reasonsOfPeers', () => {
   test.each([
     ['no-agent', 'E_PEER', /10\.0\.0\.3.*migrun agent/],
     ['no-socket', 'E_PEER', /knows no such connection/],
-    ['no-owner', 'E_PEER', /no process holds its end/],
+    ['no-owner', 'E_PEER', /no process has its end open/],
     ['busy', 'E_PEER_BUSY', /try again/],
     ['not-permitted', 'E_PEER', /does not permit/],
     ['a status of a later version', 'E_PEER', /a status of a later version/],

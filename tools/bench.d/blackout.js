@@ -73,9 +73,10 @@ async function dumpAndRestore(lab, id, cgroup) {
   const stay = makeCgroup(pid);
   const directory = initDirectoryOf(id);
   try {
-    // With something in it, the directory that CRIU makes init enter again outlives migrun's program.
+    // The directory that CRIU makes init enter again has something in it, so it outlives migrun's program.
     await lab.run('hostB', 'mkdir', images, join(directory, 'wanted'));
-    // Frozen before, as in a migration: where CRIU freezes a cgroup itself, it looks only every 100 ms whether it is.
+    // The cgroup is frozen before, as in a migration: where CRIU freezes one itself, it looks only every 100 ms whether
+    // it is.
     native.cgroupFreeze(cgroup, 1_000);
     const log = join(images, 'criu.log');
     const dump = await timed(

@@ -5,7 +5,10 @@
  * has the migration paid for itself?
  */
 
-/** MIGSOCK II's: its worst case in ms (table 6.1), and what a packet through DNAT took longer, there and back, in us. */
+/**
+ * What MIGSOCK II measured: its worst case in ms (table 6.1), and what a packet through DNAT took longer, there and
+ * back, in us.
+ */
 const THESIS = { costMs: 7.65, savedUs: 3.1 };
 
 /** Infinity: never, because nothing is saved. */
@@ -13,7 +16,7 @@ function packetsUntilEven(costMs, savedUs) {
   return savedUs > 0 ? (costMs * 1000) / savedUs : Infinity;
 }
 
-/** The same for `saved`, an estimate with its interval: the more a packet saves, the fewer packets it takes. */
+/** How many packets it takes where `saved` is an estimate with its interval: the more a packet saves, the fewer. */
 function evenAfter(costMs, { median, low, high }) {
   return {
     packets: packetsUntilEven(costMs, median),
@@ -34,7 +37,7 @@ function costs({ table61, blackout }) {
     : [...list, { what: 'the whole program, as its client sees it', ms: blackout[0].ours.median }];
 }
 
-/** Undefined where this run has not measured both sides. */
+/** Returns undefined where this run has not measured both sides. */
 function breakEven(results) {
   const { table61, paths } = results;
   if (table61 === undefined || paths === undefined) return undefined;

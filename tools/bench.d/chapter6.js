@@ -109,7 +109,7 @@ function breakEvenTable(lines) {
   ];
 }
 
-/** By the mark in docs/chapter6.md that they belong to; only what was measured. */
+/** The tables of what was measured, by the mark in docs/chapter6.md that they belong to. */
 function chapterTables({ table61, paths, rules, breakEven }) {
   return {
     ...(table61 && { table61: [table61Table(table61)] }),

@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * The same load on several pairs of programs that stand side by side and work in turns, each compared with the first.
+ * Several pairs of programs stand side by side and do the same load in turns; each is compared with the first.
  *
  * On two CPUs, one for each program, they are as two hosts would be, but most of a response's time is the waking of a
  * sleeping CPU. On one CPU the time is that of the work alone.

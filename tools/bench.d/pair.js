@@ -107,7 +107,7 @@ class Pair {
     createInterface(this.answers).on('line', (line) => this.answered?.(line));
   }
 
-  /** To be called after a first batch, which makes sure that all of it runs. */
+  /** Is called after a first batch, which makes sure that all of it runs. */
   async settle() {
     await Promise.all([this.server.find(), this.client.find()]);
   }

@@ -15,7 +15,7 @@ const field = (name, type, title, more) => ({ field: name, type, title, ...more 
 /** 1, 2, 5, 10, 20 ... at both sides of 1, further than any result. */
 const STEPS = Array.from({ length: 16 }, (_, index) => [1, 2, 5].map((step) => Number(`${step}e${index - 6}`))).flat();
 
-/** A logarithmic axis that holds these values, from step to step. */
+/** A logarithmic axis that has room for these values, from step to step. */
 function logarithmic(values) {
   const first = STEPS.findLastIndex((step) => step <= Math.min(...values));
   const last = STEPS.findIndex((step, index) => step >= Math.max(...values) && index > first);
@@ -158,7 +158,7 @@ function trialTimes({ rows, values: { ours, criu } }) {
   };
 }
 
-/** By file name. */
+/** The figures of what was measured, by file name. */
 function figures({ table61, paths, rules }) {
   return {
     ...(table61 && { 'suspend-resume': trialTimes(table61) }),

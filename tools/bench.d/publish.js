@@ -1,6 +1,6 @@
 'use strict';
 
-/** Where results go: the terminal, a JSON file, the pages in docs/. */
+/** Puts results where they go: the terminal, a JSON file, the pages in docs/. */
 
 const { mkdirSync, readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
@@ -87,7 +87,10 @@ async function writeChapter(results, about, on) {
   await redraw();
 }
 
-/** For JSON.stringify(): four digits of each of many single values, which is more than they have in common, six of all else. */
+/**
+ * Rounds for JSON.stringify(): each of many single values has four digits, which is more than they have in common, all
+ * else six.
+ */
 function rounded(_, value) {
   if (Array.isArray(value) && value.every((one) => typeof one === 'number'))
     return value.map((one) => Number(one.toPrecision(4)));

@@ -87,7 +87,7 @@ async function oneMove(lab, connections, port) {
   };
 }
 
-/** For each number of connections the medians, and for each quantity the line through all that was measured. */
+/** Gives for each number of connections the medians, and for each quantity the line through all that was measured. */
 function evaluate(samples, runs) {
   const counts = [...new Set(samples.map(({ connections }) => connections))];
   const quantities = ['times', 'memory'].flatMap((kind) =>

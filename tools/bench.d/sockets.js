@@ -1,6 +1,6 @@
 'use strict';
 
-/** One socket suspended and saved, and revived: against MIGSOCK II. */
+/** One socket locked and saved, and revived and released: against MIGSOCK II. */
 
 const { join } = require('node:path');
 const { summary } = require('./stats');

@@ -12,7 +12,7 @@ function ratioOf({ ours, theirs, ratios }) {
   return theirs === undefined ? undefined : ours.median / (theirs.value ?? theirs.median);
 }
 
-/** "yes", "NO", or "open" where the ratio's interval holds the target; undefined: there is no target. */
+/** "yes", "NO", or "open" where the ratio's interval contains the target; undefined: there is no target. */
 function isMet(result) {
   const { target, ours, ratios } = result;
   if (target === undefined) return undefined;

@@ -49,7 +49,8 @@ async function trial(peering, { fd, connection, group }) {
   native.socketLock([fd], 0);
   const [saved] = native.tcpSave([fd]);
   const stored = performance.now();
-  // Renewed, as while a program is dumped: the answer comes when the agent has done what it does after the first.
+  // The lock is renewed, as while a program is dumped: the answer comes when the agent has done what it does after the
+  // first.
   await peering.lock({ ...request, round: 2 });
   const { local, remote, rcvNxt } = saved;
   const back = performance.now();

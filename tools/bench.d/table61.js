@@ -1,9 +1,9 @@
 'use strict';
 
 /**
- * Table 6.1: one socket suspended and saved, and revived and resumed, its peer on another host included; and, taking
- * turns with it, CRIU's own --tcp-established dump and restore of the same program, which is what CRIU has for one
- * socket: it has no socket without its process, and no peer that knows.
+ * Table 6.1, in MIGSOCK II's words: one socket suspended and saved, and revived and resumed, its peer on another host
+ * included. In turns with it, CRIU's own --tcp-established dump and restore of the same program, which is what CRIU has
+ * for one socket: it has no socket without its process, and no peer that knows.
  */
 
 const { mkdirSync, rmdirSync, writeFileSync } = require('node:fs');

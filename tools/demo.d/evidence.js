@@ -40,7 +40,7 @@ function processesOf(lab, host, { id, name }) {
   });
 }
 
-/** The program's cgroups that hold no process of the host it is on. */
+/** The program's cgroups in which there is no process of the host that it is on. */
 function cgroupsLeft(lab, cgroupRoot, program, host) {
   const living = new Set(processesOf(lab, host, program));
   return readdirSync(cgroupRoot).filter((name) => {

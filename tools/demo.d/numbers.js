@@ -30,7 +30,10 @@ function longestGap(client, since) {
   return { ms, at, arrivals };
 }
 
-/** The first number that is not its predecessor plus one, the first of all being 0; undefined: all are right. Of a client or a server. */
+/**
+ * The first number, of a client or a server, that is not its predecessor plus one, the first of all being 0; undefined:
+ * all are right.
+ */
 function firstWrong({ lines }) {
   return lines.stdout.map((line) => Number(line.split(' ').pop())).find((number, index) => number !== index);
 }

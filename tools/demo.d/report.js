@@ -30,14 +30,14 @@ class Report {
     }
   }
 
-  /** A claim, and whether it holds; where it does not, `instead` says what is so. */
+  /** A statement, and whether it is true; where it is not, `instead` says what is so. */
   check(claim, holds, instead = '') {
     if (!holds) this.failed++;
     const verdict = holds ? paint('32', 'ok') : paint('1;31', 'FAILED');
     this.line(`${verdict}${' '.repeat(holds ? 6 : 2)}${claim}${holds || instead === '' ? '' : `: ${instead}`}`);
   }
 
-  /** A claim that a list is empty; where it is not, its entries are shown. */
+  /** The statement that a list is empty; where it is not, its entries are shown. */
   checkNothing(claim, entries) {
     this.check(claim, entries.length === 0, entries.join('; '));
   }

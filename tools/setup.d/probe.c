@@ -1,6 +1,6 @@
 /*
  * probe ALIVE: the program that tools/probe-criu dumps and restores. Started as PID 1 of a PID
- * namespace. Its child, a session leader, holds a listening socket and both ends of a connection.
+ * namespace. Its child, a session leader, has a listening socket and both ends of a connection.
  *
  * Prints "ready" when a dump may come. On SIGUSR1, PID 1 tells the child; that one makes sure that it
  * still has its three sockets and that the clock in the vDSO works, and then says so in the FIFO ALIVE.

@@ -1,13 +1,11 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config';
 import { expectType, type SuspendReport } from '../../protocol/control/index';
+import { DEFAULT_HOLD_MS, SUSPEND_TIMEOUT_MS } from '../../times';
 import { connectionText } from '../../vocabulary/endpoint';
-import { DEFAULT_HOLD_MS, parseHold } from '../arguments';
+import { parseHold } from '../arguments';
 import { askAgent, findProgram } from '../local';
 import { count, duration, printJson, printLine } from '../print';
-
-/** Longer than the agent takes for all that it says to the peers. */
-const SUSPEND_TIMEOUT_MS = 30_000;
 
 export function suspendCommand(program: Command, config: Config): void {
   program.command('suspend').description(

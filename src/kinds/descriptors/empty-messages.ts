@@ -7,7 +7,10 @@ import { POLLIN } from '../../vocabulary/files';
 export class EmptyMessages {
   private readonly sockets = new Set<number>();
 
-  /** What a look showed of the socket of this inode, and poll(2) tells of it. */
+  /**
+   * Whether an empty message is in the queue of the socket with this inode, by what a look showed and what poll(2) says
+   * of it.
+   */
   has(inode: number, { hasEmpty }: { readonly hasEmpty: boolean }, events: number): boolean {
     if (hasEmpty) this.sockets.add(inode);
     else if ((events & POLLIN) === 0) this.sockets.delete(inode);

@@ -9,7 +9,7 @@ export const fileLocks = defineKind({
   name: 'file-locks',
 
   needs: {
-    /** Paths. */
+    /** The paths of locked files. */
     schema: z.array(z.string().max(4096)),
     of(facts: Facts): string[] {
       return [...new Set(namedFiles(facts).filter(({ file }) => 'lock' in file.details).map(({ target }) => target))];
@@ -18,14 +18,17 @@ export const fileLocks = defineKind({
   },
 });
 
-/** Whoever has it locked: also the program itself, where both hosts have the same disk; it would have its lock twice. */
+/**
+ * Whoever has the file locked counts, also the program itself: where both hosts have the same disk, it would lock it
+ * twice.
+ */
 function judge(path: string): Reason[] {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined || !readFileSync('/proc/locks', 'utf8').includes(` ${lockName(found)} `)) return [];
   return [{ code: 'E_FILE_LOCK', message: `${path}, on which the program has a lock, is locked there` }];
 }
 
-/** As lock_get_status() in fs/locks.c prints it: "MAJOR:MINOR:INODE". */
+/** The file as lock_get_status() in fs/locks.c prints it: "MAJOR:MINOR:INODE". */
 function lockName({ dev, ino }: { dev: number; ino: number }): string {
   const hex = (number: number): string => number.toString(16).padStart(2, '0');
   return `${hex((dev >>> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >>> 12) & 0xfff00))}:${ino}`;

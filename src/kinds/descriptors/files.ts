@@ -14,7 +14,7 @@ import { isDeleted, reasonOfDescriptor } from './rules';
 const openedFile = z.object({
   path: z.string().max(4096),
   mode: z.int().nonnegative(),
-  /** null: it is not compared. */
+  /** Bytes; null: the size is not compared. */
   size: z.number().nullable(),
   /** The program may write to it, so it may be larger at the target. */
   grows: z.boolean(),
@@ -53,7 +53,7 @@ export const files = defineKind({
   },
 });
 
-/** Those that CRIU opens again by their paths. */
+/** The descriptors that CRIU opens again by their paths. */
 export function namedFiles({ processes }: Facts): NamedFile[] {
   return processes.flatMap(({ descriptors }) => descriptors).filter((descriptor): descriptor is NamedFile => {
     const { target, file } = descriptor;
@@ -64,7 +64,7 @@ export function namedFiles({ processes }: Facts): NamedFile[] {
 
 function describe({ target, file: { flags, mode, size } }: NamedFile): OpenedFile {
   const access = flags & O_ACCMODE;
-  // CRIU compares sizes but for logs (should_check_size in criu/files-reg.c).
+  // CRIU compares sizes, but not those of logs (should_check_size() in criu/files-reg.c).
   const isLog = access === O_WRONLY && (flags & O_APPEND) !== 0;
   return { path: target, mode, size: isRegular(mode) && !isLog ? size : null, grows: access !== O_RDONLY };
 }

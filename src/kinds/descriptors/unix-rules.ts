@@ -5,7 +5,7 @@ import { SOCK_DGRAM, TCP_ESTABLISHED } from '../../vocabulary/sockets';
 
 const SHUT_BOTH = 3;
 
-/** The program's own, and those of this host that they are connected to. */
+/** The program's own UNIX sockets, and those of this host that they are connected to. */
 export interface UnixFacts {
   readonly own: readonly UnixSocket[];
   readonly others: readonly UnixSocket[];
@@ -60,7 +60,7 @@ function whyNotConnected(
   return unreceived === 0 ? undefined : 'has written what nobody has accepted yet; try again when it is accepted';
 }
 
-/** Names that it is bound to: they must be free on its new host. */
+/** Names that its sockets are bound to: they must be free on its new host. */
 export function boundNames({ own }: UnixFacts): string[] {
   return [...new Set(own.flatMap(({ name }) => name ?? []))];
 }

@@ -13,10 +13,10 @@ import { type DescriptorContext, reasonOfDescriptor } from './rules';
 import { boundNames, namesOfOthers, reasonsOfUnix } from './unix-rules';
 
 const names = z.array(z.string().max(128));
-const schema = z.object({ bound: names, /** Of others' sockets, to which the program sends. */ others: names });
+const schema = z.object({ bound: names, /** Names of others' sockets, to which the program sends. */ others: names });
 type Wanted = z.infer<typeof schema>;
 
-/** It outlives a move: one that was refused may be tried again. */
+/** What was found outlives a move: one that was refused may be tried again. */
 const emptyMessages = new EmptyMessages();
 
 export const unix = defineKind({
@@ -78,7 +78,7 @@ function reasonsOfQueues({ processes, sockets, unixSockets: { own }, terminal }:
   return reasons;
 }
 
-/** Closes `own`. */
+/** Gives the reasons that are in the queue of one socket. Closes `own`, our descriptor of it. */
 function reasonsOfQueue(
   own: number,
   { fd, inode }: { fd: number; inode: number },

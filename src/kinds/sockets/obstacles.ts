@@ -7,7 +7,7 @@ import { defineKind, type Facts } from '../kind';
 
 type SocketFact = Facts['sockets'][number];
 
-/** Of IANA's protocol numbers those that a program may meet; the rest are told by their number. */
+/** IANA's names of protocols that a program may meet; the rest are told by their number. */
 const PROTOCOL_NAMES: Record<number, string> = {
   1: 'ICMP',
   17: 'UDP',
@@ -39,7 +39,7 @@ export function socketText(socket: Pick<SocketFact, 'local' | 'remote'>): string
   return socket.remote.port === 0 ? `the socket at ${endpointText(socket.local)}` : connectionText(socket);
 }
 
-/** Empty of a connection that waits to be accepted: it is nobody's yet. */
+/** Says who has the socket; nothing of a connection that waits to be accepted, which is nobody's yet. */
 function holderText({ pid, pfd }: SocketFact, innerPids: ReadonlyMap<number, number>): string {
   const innerPid = innerPids.get(pid);
   return innerPid === undefined ? '' : ` (descriptor ${pfd} of process ${innerPid})`;

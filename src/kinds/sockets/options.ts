@@ -12,7 +12,10 @@ import { type ArrivingProgram, defineTravellingKind, type Facts } from '../kind'
 
 const options = z.array(socketOption);
 
-/** Each combination once. */
+/**
+ * A family, type and protocol of sockets, and options that the program has set on one such; each combination is sent
+ * once.
+ */
 const combination = z.object({ family: z.int(), type: z.int(), protocol: z.int(), options });
 type Combination = z.infer<typeof combination>;
 
@@ -30,7 +33,7 @@ export const socketOptions = defineTravellingKind({
         all.map(({ family, type, protocol, options }) => ({ family, type, protocol, options: [...options] })),
       );
     },
-    /** By setting them for a moment: a device or a module may be missing, or the kernel be an older one. */
+    /** Tries them by setting them for a moment: a device or a module may be missing, or the kernel be an older one. */
     judge(wanted: Combination[]): Reason[] {
       const refused = wanted.map(({ family, type, protocol, options }) =>
         native.socketRefusedOption(family, type, protocol, options)
@@ -72,7 +75,7 @@ function write(saved: readonly Socket[], { descriptors }: ArrivingProgram, early
   }
 }
 
-/** Many sockets have the same; a group of SO_REUSEPORT is one. */
+/** Gives each item once: many sockets have the same options, and a group of SO_REUSEPORT is one. */
 export function distinct<Item>(items: readonly Item[]): Item[] {
   return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
 }

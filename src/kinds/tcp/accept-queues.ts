@@ -30,7 +30,7 @@ const MAX_RECEIVE_BUFFER = 2 ** 31 - 1;
 const queue = z.object({ local: endpoint, waiting: z.int().nonnegative() });
 type Queue = z.infer<typeof queue>;
 
-/** The place is the listening socket's. */
+/** A connection that waits; its place is the listening socket's. */
 const waitingConnection = place.extend({
   saved: savedSocket,
   peerHas: z.int().min(0).max(0xffffffff),
@@ -78,9 +78,9 @@ export const acceptQueues = defineTravellingKind({
   leave: ({ program, tools: { agent, log } }) => {
     let saved: readonly SavedSocket[] = [];
     let moving: readonly WaitingConnection[] = [];
-    /** As the frozen program's `waiting`, when it is whole. */
+    /** The connections that were taken, once all were: the frozen program's `waiting`. */
     let taken: readonly Waiting[] = [];
-    /** By name: their other ends are closed. */
+    /** The names of connections whose other ends are closed. */
     const alone = new Set<string>();
     let armed: ReadonlySet<number> = new Set();
     const trust = new Trust(program.identity.id, agent);
@@ -125,7 +125,7 @@ export const acceptQueues = defineTravellingKind({
         if (saved.length > 0) native.tcpUnsave(taken.map(({ socket }) => socket.fd));
         saved = [];
       },
-      /** Their peers are locked still. Throws where one is lost; the others are not. */
+      /** The peers are still locked. Throws where a connection is lost; the others are put back all the same. */
       async putBack(frozen) {
         const { waiting: all } = frozen;
         if (all.length === 0) return;
@@ -138,7 +138,10 @@ export const acceptQueues = defineTravellingKind({
   },
 
   arrive: (): Arriving<Queue[], WaitingConnection[]> => {
-    /** Until it is closed, the RESUME to a peer that has not followed yet may be answered with a reset, which is dropped. */
+    /**
+     * While this descriptor is open, resets to the program are dropped: a peer that has not followed yet may answer a
+     * RESUME with one.
+     */
     let resetsDropped: number | undefined;
     const letResetsPass = (): void => {
       if (resetsDropped !== undefined) native.closeFd(resetsDropped);
@@ -164,7 +167,7 @@ export const acceptQueues = defineTravellingKind({
         }
         return localsOf(saved, ends);
       },
-      /** They stand in the accept queues since before the commit, and no descriptor is theirs. */
+      /** The connections are in the accept queues since before the commit; no descriptor is theirs. */
       pickUp(saved, program) {
         if (saved.length > 0) resetsDropped = native.gateDropResets(program.cgroup);
         return localsOf(saved, endsHere(saved, program));
@@ -177,7 +180,10 @@ export const acceptQueues = defineTravellingKind({
   },
 });
 
-/** The agent of this host has them in its care as well: should this process die, its successor finds them there. */
+/**
+ * The connections are entrusted to the agent of this host as well: should this process die, its successor finds them
+ * there.
+ */
 class Trust {
   private isGiven = false;
 
@@ -188,7 +194,7 @@ class Trust {
     await this.tell(connections);
   }
 
-  /** They are ours alone again, or nobody's; without an agent they are that already. */
+  /** The connections are ours alone again, or nobody's; without an agent they are that already. */
   async end(log: Logger): Promise<void> {
     if (!this.isGiven) return;
     this.isGiven = false;
@@ -225,7 +231,10 @@ function localsOf(saved: readonly WaitingConnection[], ends: readonly Connection
   return saved.flatMap((one, index) => (hasPeer(one) ? [(ends[index] as Connection).local] : []));
 }
 
-/** Throws E_ACCEPT_QUEUE where some stay: they would be lost. What was taken until then is put back like all else. */
+/**
+ * Takes all connections out of the queues. Throws E_ACCEPT_QUEUE where some stay: they would be lost. What was taken
+ * until then is put back like all else.
+ */
 function emptyQueues(frozen: Frozen): void {
   for (const listener of frozen.sockets.filter(({ state }) => state === TCP_LISTEN)) {
     const sockets = native.acceptQueueTake(listener.fd).map((socket) => ({
@@ -250,7 +259,10 @@ function connectedOf(waiting: readonly Waiting[]): number[] {
   return waiting.filter(({ socket }) => isConnection(socket)).map(({ socket }) => socket.fd);
 }
 
-/** A connection that was reset is made again as that, with all that is in it. Each begins with a SYN, which may be read. */
+/**
+ * Gives what nobody can carry of it. A connection that was reset is made again as such, with all that is in it; and the
+ * SYN that each begins with may be read.
+ */
 function obstaclesOf({ state, obstacles }: ProgramSocket): SocketObstacle[] {
   const carried = state === TCP_CLOSE ? ['error-queue', 'ended'] : ['saved-syn'];
   return obstacles.filter((obstacle) => !carried.includes(obstacle));

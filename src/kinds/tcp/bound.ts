@@ -1,7 +1,7 @@
 /**
- * TCP sockets that are bound and not connected: those that listen, and those that may yet. Where the address is one of the
- * old host's, or there is one and no port, CRIU could not bind them again; it makes them without a name
- * (criu/files-image.ts), and they get the new one here.
+ * TCP sockets that are bound and not connected: some listen, and some may yet. CRIU could not bind a socket again whose
+ * address is one of the old host's, or that has an address and no port. It makes such a socket without a name
+ * (src/criu/files-image.ts), and the socket gets its new one here.
  */
 import { z } from 'zod';
 import { native, type ProgramSocket } from '../../native/index';
@@ -19,16 +19,16 @@ import { addressFamily } from './saved-socket';
 const wanted = z.object({ family: z.int(), local: endpoint, listens: z.boolean(), options: z.array(socketOption) });
 type Wanted = z.infer<typeof wanted>;
 
-/** One that CRIU leaves without a name. */
+/** A socket that CRIU leaves without a name. */
 const nameless = place.extend({
   family: addressFamily,
   local: endpoint,
-  /** listen(2)'s; null: it does not listen. */
+  /** The backlog of listen(2); null: it does not listen. */
   backlog: z.int().nonnegative().nullable(),
 });
 const schema = z.object({
   nameless: z.array(nameless),
-  /** Where the listening sockets are; locked, as the dump found them. */
+  /** The places of the listening sockets, which arrive locked, as the dump found them. */
   listening: z.array(place.extend({ local: endpoint })),
 });
 type Saved = z.infer<typeof schema>;
@@ -51,7 +51,7 @@ export const bound = defineTravellingKind({
         })),
       );
     },
-    /** One after the other: some share a port. */
+    /** Tries one after the other: some share a port. */
     judge(wanted: Wanted[], addresses: NewAddresses): Reason[] {
       return wanted.flatMap(({ family, local, listens, options }) => {
         const here = addresses.local(withoutRemote(family, local));
@@ -93,7 +93,7 @@ export const bound = defineTravellingKind({
   arrive: () => {
     let listening: Saved['listening'] = [];
     return {
-      /** Before any connection is revived, as it was with the first ones: their ports are these. */
+      /** Binds before any connection is revived: accepted connections have these ports. */
       revive(saved, { descriptors, addresses }) {
         listening = saved.listening;
         for (const { family, local, backlog, ...at } of saved.nameless)
@@ -112,7 +112,7 @@ function isBound(socket: BoundSocket): boolean {
   return socket.local.port !== 0 || !isAnyAddress(socket.local.address);
 }
 
-/** CRIU leaves it without a name. */
+/** Whether CRIU leaves it without a name. */
 function isNamedHere(socket: BoundSocket): boolean {
   const { address, port } = socket.local;
   return isBound(socket) && !isAnyAddress(address) && (port === 0 || !isLoopback(address));

@@ -15,12 +15,12 @@ import { addressFamily } from './saved-socket';
 
 const wanted = z.object({
   outward: z.array(connection),
-  /** Addresses of those to the program itself. */
+  /** The addresses of connects to the program itself. */
   inside: z.array(z.string().max(64)),
 });
 type Wanted = z.infer<typeof wanted>;
 
-/** As it was. */
+/** A socket that was connecting, with its ends as they were. */
 const connectingSocket = place.extend({
   family: addressFamily,
   local: endpoint,
@@ -82,7 +82,7 @@ export const connecting = defineTravellingKind({
     return {
       revive: (saved) => void (connects = saved),
       pickUp: (saved) => void (connects = saved),
-      /** From here on the other ends hear of it. It may be repeated. */
+      /** Connects again: from here on the other ends hear of it. It may be repeated. */
       release({ descriptors, addresses, log }) {
         for (const { family, local, remote: old, inside, ...at } of connects) {
           const fd = descriptors.find(at);

@@ -1,13 +1,14 @@
 /**
  * TCP connections: saved at the source, and revived at the target in the sockets that CRIU has made, closed. They stay
- * locked until their peers follow. Those that wait to be accepted have peers like others, and are judged here too; how they
- * are taken and put into a queue again is accept-queues.ts.
+ * locked until their peers follow. Connections that wait to be accepted have peers like others, and are judged here too; how
+ * they are taken and put into a queue again is accept-queues.ts.
  */
 import { z } from 'zod';
 import { MigrunError } from '../../errors';
 import { native, type ProgramSocket, type SavedSocket } from '../../native/index';
 import { freezeProgram, thawProgram } from '../../program/freeze';
 import { connection, sequence } from '../../protocol/control/index';
+import { FREEZE_TIMEOUT_MS } from '../../times';
 import { isLinkLocal } from '../../vocabulary/addresses';
 import { type Connection, connectionName, connectionText } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
@@ -22,13 +23,10 @@ import { distinct } from '../sockets/options';
 import { withFreePorts } from './free-ports';
 import { armResets, practiceSocket, saveConnections, savedSocket } from './saved-socket';
 
-/** A program that does not stand still by then goes on with its peers late. */
-const FREEZE_TIMEOUT_MS = 2_000;
-
 const CARRIED_STATES = [...CONNECTED_STATES, TCP_SYN_SENT, TCP_CLOSE, TCP_LISTEN];
 
 const wanted = z.object({
-  /** With peers, whose ends are as they will be when the program has left. */
+  /** Connections with peers, whose ends are as they will be when the program has left. */
   connections: z.array(connection),
   /** The addresses of connections that are in the program altogether. */
   inside: z.array(z.string().max(64)),
@@ -41,7 +39,7 @@ const movingConnection = place.extend({
   peerHas: sequence,
   /** The other end is the program's own. */
   inside: z.boolean(),
-  /** It has the port of a listening socket, and no other would do. */
+  /** It has the port of a listening socket, or is inside the program: no other port would do. */
   keepsPort: z.boolean(),
 });
 export type MovingConnection = z.infer<typeof movingConnection>;
@@ -111,7 +109,7 @@ export const connections = defineTravellingKind({
   },
 
   arrive: (): Arriving<Wanted, MovingConnection[]> => {
-    /** By name as they were at the source. */
+    /** Connections that are still locked, with the names that they had at the source. */
     let locked: readonly { readonly name: string; readonly fd: number }[] = [];
     let owingFin: readonly (() => void)[] = [];
     const split = (names: ReadonlySet<string>): [number[], number[]] => {
@@ -155,7 +153,7 @@ export const connections = defineTravellingKind({
         native.tcpUnsave(kept);
         native.socketLock(kept, leaseMs);
       },
-      /** Where the program does not stand still for it, nothing has changed. */
+      /** Throws, and has changed nothing, where the program does not stand still for it. */
       releaseLate({ cgroup }, { names }, registry) {
         const before = locked;
         const [, free] = split(names);
@@ -179,7 +177,7 @@ export const connections = defineTravellingKind({
   },
 });
 
-/** All of them, those that wait to be accepted as well: with others, and with the program's own ends. */
+/** All connections, also those that wait to be accepted: with others, and those with both ends in the program. */
 function connectionsOf({ sockets, waiting }: Facts): { outward: Connection[]; inside: Connection[] } {
   const all = [...waiting, ...sockets.filter(isConnection)].map(tcp);
   const ends = new InsideEnds(all);
@@ -201,7 +199,7 @@ function reasonsOfSocket(socket: Facts['sockets'][number]): Reason[] {
   return [{ code: 'E_ADDRESS', message }];
 }
 
-/** Throws E_PEER where the other end is a peer's, who has not said what it has. */
+/** Gives what the other end has received. Throws E_PEER where that is a peer's, which has not said it. */
 export function otherEndHas(saved: SavedSocket, received: Received): { has: number; inside: boolean } {
   const inside = received.inside(tcp(saved));
   const has = inside ?? received.byPeer(tcp(saved));
@@ -222,7 +220,10 @@ interface PickedUp {
   readonly socket: ProgramSocket;
 }
 
-/** The side that had sent a FIN is revived without it, and only the process that revived it knew (native/tcp/tcp.h). */
+/**
+ * Whether a FIN is still to be sent: the side that had sent it is revived without it, and only the process that revived
+ * it knew (native/tcp/tcp.h).
+ */
 function owesFin({ saved, socket: { state } }: PickedUp): boolean {
   return saved.finSent && (state === TCP_ESTABLISHED || state === TCP_CLOSE_WAIT);
 }

@@ -10,7 +10,7 @@ export interface QueueEntry {
   readonly receiveBuffer: number;
   /** Our descriptor of the listening socket, which is locked, and stays so. */
   readonly listener: number;
-  /** Where it is now; undefined: where it was. */
+  /** Its ends as they are now; undefined: as they were. */
   readonly ends: Connection | undefined;
   /** Its peer does not move. */
   readonly peerStays: boolean;
@@ -22,7 +22,9 @@ const HINTS: Record<string, string> = {
   ETIMEDOUT: 'does a firewall drop what that host says to itself?',
 };
 
-/** In order, up to the first that fails, with E_ACCEPT_QUEUE. `pod` is the cgroup of the listening sockets. */
+/**
+ * Fills in order, up to the first entry that fails, with E_ACCEPT_QUEUE. `pod` is the cgroup of the listening sockets.
+ */
 export function fillQueues(entries: readonly QueueEntry[], pod: string): { count: number; failure?: MigrunError } {
   try {
     native.acceptQueueFill(
@@ -43,15 +45,15 @@ export function fillQueues(entries: readonly QueueEntry[], pod: string): { count
   }
 }
 
-/** A connection that was taken out of the queue of this listening socket, ours both. */
+/** A connection that was taken out of the queue of this listening socket; both descriptors are ours. */
 export interface TakenOut {
   readonly socket: QueuedSocket;
   readonly listener: number;
 }
 
 /**
- * Locked sockets go back where they were; one that cannot is reset. `endTrust` has whoever else has them in its care let
- * them go. Throws the first failure, when all others are back.
+ * Locked sockets go back where they were; one that cannot is reset. `endTrust` makes the agent close those that were
+ * entrusted to it. Throws the first failure, when all others are back.
  */
 export async function putBackIntoQueues(
   waiting: readonly TakenOut[],
@@ -84,7 +86,10 @@ export async function putBackIntoQueues(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Leaves them in TCP_REPAIR. One that was reset meanwhile has no state to be read; it is made again as that. */
+/**
+ * Saves the sockets and leaves them in TCP_REPAIR. One that was reset meanwhile has no state to be read; it is made
+ * again as such.
+ */
 export function saveTaken(sockets: readonly QueuedSocket[]): SavedSocket[] {
   const fds = sockets.filter(isConnection).map(({ fd }) => fd);
   const saved = new Map(native.tcpSave(fds).map((one, index) => [fds[index], one]));

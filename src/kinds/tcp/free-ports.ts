@@ -5,7 +5,7 @@
 import { native } from '../../native/index';
 import type { Connection } from '../../vocabulary/endpoint';
 
-/** The ends where they can be; `mayChange` of their indices. */
+/** Gives the ends as they can be here; `mayChange` says by the index whether the port may be another. */
 export function withFreePorts(ends: readonly Connection[], mayChange: (index: number) => boolean): Connection[] {
   const inodes = native.diagConnectionInodes(ends);
   const given = new Set<number>();

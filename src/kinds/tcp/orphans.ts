@@ -13,7 +13,7 @@ import { defineKind } from '../kind';
 export const orphans = defineKind({
   name: 'orphans',
 
-  /** Tells those that are there now, and still when the time is over. */
+  /** Gives the orphans that are there now, and still when the time is over. */
   async quiesce(cgroup: string, timeoutMs: number): Promise<Reason[]> {
     const { ino } = statSync(cgroup, { bigint: true });
     const first = new Set(orphansOf(ino).map(nameOf));
@@ -47,7 +47,7 @@ async function until(isSo: () => boolean, timeoutMs: number): Promise<void> {
   const watch = native.watchTcpEnds(() => onEnd());
   const deadline = performance.now() + timeoutMs;
   try {
-    // Asked after the watch has begun, and after each wait: none ends unseen.
+    // This is asked after the watch has begun, and after each wait, so none ends unseen.
     while (!isSo() && performance.now() < deadline) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, deadline - performance.now());

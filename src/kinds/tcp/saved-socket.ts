@@ -52,7 +52,10 @@ export const practiceSocket: SavedSocket = {
   window: { sndWl1: 0, sndWnd: 0, maxWindow: 0, rcvWnd: 0, rcvWup: 0 },
 };
 
-/** Leaves these in TCP_REPAIR. Where urgent data came too late for the preflight to see it, only this finds it: throws E_URGENT_DATA. */
+/**
+ * Saves the connections and leaves them in TCP_REPAIR. Throws E_URGENT_DATA: only this finds urgent data that came too
+ * late for the preflight.
+ */
 export function saveConnections(connections: readonly ProgramSocket[]): SavedSocket[] {
   try {
     return native.tcpSave(connections.map(({ fd }) => fd));

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { native, type ProgramSocket, type ReviveUdpRequest, type SavedUdp,
   type SocketOption } from '../../native/index';
 import { endpoint } from '../../protocol/control/index';
+import { UNSENT_TIMEOUT_MS } from '../../times';
 import { type Connection, type Endpoint, endpointText } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
 import type { Reason } from '../../vocabulary/reason';
@@ -14,8 +15,6 @@ import type { NewAddresses } from '../new-addresses';
 import { hasUdpPeer, isBound, reasonsOfUdp } from './rules';
 import { practiceUdp, savedUdp } from './saved-udp';
 
-/** A network device that has not sent a packet by then is not about to. */
-const SENT_TIMEOUT_MS = 100;
 const IPV6_V6ONLY = 26;
 
 const wantedSocket = z.object({
@@ -23,18 +22,18 @@ const wantedSocket = z.object({
   local: endpoint,
   remote: endpoint,
   v6only: z.boolean(),
-  /** That it names, by name. */
+  /** The names of the interfaces that its options name. */
   interfaces: z.array(z.string().max(15)),
 });
 const wanted = z.object({
   sockets: z.array(wantedSocket),
-  /** Addresses of other ends. */ peers: z.array(z.string().max(64)),
+  /** The addresses of other ends. */ peers: z.array(z.string().max(64)),
 });
 type Wanted = z.infer<typeof wanted>;
 
 const movingUdp = place.extend({
   saved: savedUdp,
-  /** Its other end is somebody else's, and follows. */ hasPeer: z.boolean(),
+  /** The other end is somebody else's, and follows. */ hasPeer: z.boolean(),
 });
 type MovingUdp = z.infer<typeof movingUdp>;
 
@@ -125,14 +124,17 @@ function connectionOf({ local, remote }: Connection): Connection {
   return { local, remote, udp: true };
 }
 
-/** IPV6_V6ONLY, where the host's default is not. */
+/** Whether the program has set IPV6_V6ONLY; options that are as the host's default are not there. */
 function isV6only({ level, name, value }: SocketOption): boolean {
   return level === IPPROTO_IPV6 && name === IPV6_V6ONLY && value[0] === 1;
 }
 
-/** What a socket has begun and not sent, when the program stands still, is a datagram in parts (MSG_MORE). */
+/**
+ * What a socket has begun and not sent when the program stands still is a datagram in parts (MSG_MORE): a reason to
+ * refuse.
+ */
 function reasonsOfUnsent(sockets: readonly ProgramSocket[]): Reason[] {
-  const index = native.udpAwaitSent(sockets.map(({ fd }) => fd), SENT_TIMEOUT_MS);
+  const index = native.udpAwaitSent(sockets.map(({ fd }) => fd), UNSENT_TIMEOUT_MS);
   if (index === null) return [];
   const who = `the UDP socket at ${endpointText((sockets[index] as ProgramSocket).local)}`;
   return [{ code: 'E_SOCKET_OPTION', message: `${who} has begun a datagram (MSG_MORE) and not sent it; try again` }];
@@ -184,7 +186,7 @@ async function judge({ sockets, peers }: Wanted, addresses: NewAddresses): Promi
   return reasons;
 }
 
-/** By trying; null: it can be. */
+/** Tries it; gives null where it can be bound. */
 function whyNotBound(family: number, { address, port }: Endpoint, v6only: boolean): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = createSocket({ type: family === AF_INET6 ? 'udp6' : 'udp4', ipv6Only: v6only });

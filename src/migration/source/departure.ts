@@ -26,13 +26,15 @@ export class Departure implements LeavingProgram {
   readonly peers: Peers;
   readonly frozen: FrozenProgram;
   readonly received: ReceivedByOthers;
-  /** Given by the preflight: the program as it was then. */
+  /** The facts of the program as they were at the preflight, which gives them. */
   facts!: Facts;
-  /** Given by the preflight: warm. */
+  /** The CRIU that the preflight has started and warmed. */
   criu!: CriuWorker;
-  /** Given by the preflight: where neighbours on this host are reached from the one that the program goes to. */
+  /**
+   * The addresses at which the host that the program goes to reaches neighbours on this one, as the preflight found.
+   */
   host: HostAddresses = { ipv4: null, ipv6: null };
-  /** Given when all of it has been read. */
+  /** The state that travels, once all of it has been read. */
   state: MovingState | undefined;
 
   constructor(readonly program: MovingProgram, readonly tools: MigrationTools, readonly journal: Journal) {

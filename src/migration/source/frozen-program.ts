@@ -4,19 +4,18 @@ import type { MovingProgram } from '../../kinds/program';
 import { native, type ProgramSocket } from '../../native/index';
 import { freezeProgram, thawProgram } from '../../program/freeze';
 import { innerPids, pidsOf } from '../../program/pod';
+import { FREEZE_TIMEOUT_MS } from '../../times';
 import type { Place } from '../../vocabulary/place';
 import { isConnecting, isConnection, TCP_LISTEN } from '../../vocabulary/sockets';
-
-const FREEZE_TIMEOUT_MS = 2_000;
 
 export class FrozenProgram implements Frozen {
   innerPids: ReadonlyMap<number, number> = new Map();
   sockets: readonly ProgramSocket[] = [];
   waiting: readonly Waiting[] = [];
-  /** Of performance.now(). */
+  /** When it was frozen; by performance.now(). */
   frozenAt = 0;
   private isFrozen = false;
-  /** Ours, of sockets that are locked: connections, those to be, and listeners. */
+  /** Our descriptors of the sockets that are locked: connections, those to be, and listeners. */
   private readonly locked = new Set<number>();
   private leaseMs = 0;
   /** Our locks have leases; not while CRIU dumps, and no more from the commit on. */
@@ -86,7 +85,7 @@ export class FrozenProgram implements Frozen {
     native.socketLock([...this.locked], 0);
   }
 
-  /** Undo of `takeSockets`. */
+  /** Undoes `takeSockets`. */
   putBack(): void {
     const fds = this.sockets.map(({ fd }) => fd);
     try {

@@ -1,11 +1,9 @@
 /** Connections that did not follow a committed move: who they are, and when their peers can learn of it. */
 import type { ResumedPeer } from '../../protocol/control/index';
+import { LEASE_MARGIN_MS } from '../../times';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';
 
-/** The peer counts from when it was told, we from when we told it. */
-const LEASE_MARGIN_MS = 500;
-
-/** Those of whom neither path brought word that they follow. */
+/** Gives the peers of whom neither path brought word that they follow. */
 export function lostPeers(peers: readonly Connection[], answers: readonly ResumedPeer[]): ResumedPeer[] {
   const statuses = new Map<string, ResumedPeer['status']>();
   for (const { connection, status } of answers) {

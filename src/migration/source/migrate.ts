@@ -23,7 +23,8 @@ import { countConnections, movedPeers, savedPeers } from '../../kinds/saved';
 import { addressesBeside } from '../../program/facts';
 import type { Journal } from '../../program/journal';
 import { expectType, type MigrationReport, type ResumedPeer } from '../../protocol/control/index';
-import { agentTimeout } from '../../times';
+import { agentTimeout, COMMIT_TIMEOUT_MS, JUDGE_TIMEOUT_MS, LAST_QUIESCE_TIMEOUT_MS, RESUME_DEADLINE_MS,
+  TARGET_HEAD_START_MS } from '../../times';
 import type { Endpoint } from '../../vocabulary/endpoint';
 import { refusal } from '../../vocabulary/refusal';
 import type { Phase, Step } from '../driver';
@@ -37,21 +38,13 @@ import { rehearseTransfer } from './rehearsal';
 import { describeState, STAND_STILL } from './stand-still';
 import { TargetLink } from './target-link';
 
-const JUDGE_TIMEOUT_MS = 10_000;
-const COMMIT_TIMEOUT_MS = 10_000;
-const RESUME_DEADLINE_MS = 5_000;
-/** The target tells the peers too, and mostly is the first; twice the work for everybody would take longer. */
-const HEAD_START_MS = 30;
-/** What the program closed just before its freeze has mostly arrived by now. */
-const LAST_QUIESCE_TIMEOUT_MS = 1_000;
-
 export class Migration extends Departure {
   readonly target: TargetLink;
-  /** Given by the transfer: how much was sent. */
+  /** How many bytes were sent, once the transfer is done. */
   bytes = 0;
-  /** Given by the restore: where the peers' connections have their local ends there. */
+  /** The local ends that the peers' connections have at the target, once the restore is done. */
   locals: readonly Endpoint[] = [];
-  /** Given by the resume: whose peers did not follow. */
+  /** The connections whose peers did not follow, once the resume is done. */
   lost: readonly ResumedPeer[] = [];
 
   constructor(program: MovingProgram, tools: MigrationTools, journal: Journal, to: Address) {
@@ -141,7 +134,7 @@ async function resume(migration: Migration): Promise<Pick<Migration, 'lost'>> {
   const [told, answered] = await Promise.allSettled([tellPeers(migration, answer), answer]);
   const following = [told, answered].flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
   const lost = lostPeers(savedPeers(state.kinds).map(({ connection }) => connection), following);
-  // Where the target did not say, whoever takes over there may still reach them.
+  // If the target's answer is missing, its successor there may still reach them.
   const reset = answered.status === 'fulfilled' ? lost.map(({ connection }) => connection) : [];
   if (reset.length > 0) await untilUnlocked(peers.lastRenewal, peers.leaseMs);
   await migration.killCopy(reset);
@@ -160,7 +153,7 @@ async function tellPeers(
   target: Promise<ResumedPeer[]>,
 ): Promise<ResumedPeer[]> {
   const { kinds, host, tickets } = state as MovingState;
-  const headStart = new Promise<[]>((resolve) => setTimeout(resolve, HEAD_START_MS, []));
+  const headStart = new Promise<[]>((resolve) => setTimeout(resolve, TARGET_HEAD_START_MS, []));
   const reached = await Promise.race([target.catch(() => []), headStart]);
   const moved = movedPeers(savedPeers(kinds), locals, host);
   if (reached.filter(({ status }) => status === 'ok').length === moved.length) return [];

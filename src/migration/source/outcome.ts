@@ -1,10 +1,8 @@
-/** The agent of the target host: a source asks it how a commit ended to which there was no answer. */
+/** How a commit ended to which there was no answer: the source asks the agent of the target host. */
 import type { Config } from '../../config';
 import type { Outcome } from '../../program/journal';
 import { connectToAgent, expectType } from '../../protocol/control/index';
-
-const FIRST_PAUSE_MS = 50;
-const LAST_PAUSE_MS = 5_000;
+import { LONGEST_OUTCOME_INTERVAL_MS, OUTCOME_INTERVAL_MS, OUTCOME_TIMEOUT_MS } from '../../times';
 
 /** A host, and the port of its agent. */
 export interface Address {
@@ -17,17 +15,17 @@ export interface Address {
  * two copies must never run.
  */
 export async function awaitOutcome(config: Config, to: Address, migration: string): Promise<Outcome> {
-  for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LAST_PAUSE_MS)) {
+  for (let waitMs = OUTCOME_INTERVAL_MS;; waitMs = Math.min(waitMs * 2, LONGEST_OUTCOME_INTERVAL_MS)) {
     try {
       const { channel } = await connectToAgent(config, to);
       try {
-        const answer = await channel.request({ type: 'ask-outcome', migration }, { timeoutMs: LAST_PAUSE_MS });
+        const answer = await channel.request({ type: 'ask-outcome', migration }, { timeoutMs: OUTCOME_TIMEOUT_MS });
         return expectType(answer, 'outcome-is').outcome;
       } finally {
         channel.destroy();
       }
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
 }

@@ -2,14 +2,10 @@
 import { MigrunError } from '../../errors';
 import type { MigrationTools } from '../../kinds/program';
 import { expectType, type PeerTicket } from '../../protocol/control/index';
-import { agentTimeout, leaseFor } from '../../times';
+import { agentTimeout, CANCEL_DEADLINE_MS, HELLO_DEADLINE_MS, leaseFor, LOCK_DEADLINE_MS,
+  renewalInterval } from '../../times';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';
 import { reasonsOfPeers, refusal } from '../../vocabulary/refusal';
-
-/** A peer that can follow answers at once, on a host that has no CPU to spare within seconds; what takes longer has no agent. */
-const HELLO_DEADLINE_MS = 5_000;
-const LOCK_DEADLINE_MS = 5_000;
-const CANCEL_DEADLINE_MS = 2_000;
 
 export interface PeerAnswer {
   readonly connection: Connection;
@@ -26,9 +22,9 @@ interface LockedPeer {
 export class Peers {
   /** The program's connections with others, as the preflight found them. */
   connections: readonly Connection[] = [];
-  /** By connectionName. */
+  /** The peers that have locked their ends, by connectionName. */
   readonly locked = new Map<string, LockedPeer>();
-  /** With these the target speaks to them in our name. */
+  /** The tickets with which the target speaks to the peers in our name. */
   tickets: PeerTicket[] = [];
   /** The first LOCK; settled when all have answered, or one has not. */
   locking: Promise<void> = Promise.resolve();
@@ -77,7 +73,7 @@ export class Peers {
     await this.lock(connections, leaseMs);
   }
 
-  /** LOCK for longer than a migration's, for a program that is in a file then. */
+  /** LOCK for as long as a hold, for a program that is in a file then. */
   async hold(holdMs: number): Promise<void> {
     await this.renewal; // a peer answers for its last round only
     await this.lockAll(this.lockedConnections(), holdMs);
@@ -93,7 +89,7 @@ export class Peers {
         this.failure = error;
         this.tools.log.warn({ err: error }, 'a lease was not renewed');
       });
-    }, this.leaseMs / 3);
+    }, renewalInterval(this.leaseMs));
   }
 
   endLease(): void {
@@ -102,8 +98,8 @@ export class Peers {
   }
 
   /**
-   * Before the commit. Throws E_LEASE where a lease may have ended, now or earlier in this move: a socket that was unlocked
-   * for a moment could have acknowledged what its saved state does not have.
+   * Is asked just before the commit. Throws E_LEASE where a lease may have ended, now or earlier in this move: a socket
+   * that was unlocked for a moment could have acknowledged what its saved state does not have.
    */
   requireLeases(): void {
     this.noteRenewal();
@@ -120,7 +116,7 @@ export class Peers {
     });
   }
 
-  /** When the last LOCK was asked for; of performance.now(). */
+  /** When the last LOCK was asked for; by performance.now(). */
   get lastRenewal(): number {
     return this.renewedAt ?? 0;
   }

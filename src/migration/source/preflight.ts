@@ -7,16 +7,16 @@ import type { HostAddresses } from '../../kinds/ends';
 import type { Facts } from '../../kinds/kind';
 import { look, needsOf, peersOf, quiesce, refuse } from '../../kinds/look';
 import type { Arrival } from '../../protocol/control/index';
+import { QUIESCE_TIMEOUT_MS } from '../../times';
 import type { Reason } from '../../vocabulary/reason';
 import { reasonOfError, reasonsOfPeers, refusal } from '../../vocabulary/refusal';
 import type { Departure } from './departure';
 
-/** The program runs meanwhile. */
-const QUIESCE_TIMEOUT_MS = 5_000;
-
 type Examines = Pick<Departure, 'program' | 'kinds' | 'peers' | 'folder'>;
 
-/** `askElsewhere` knows about where it is to go. */
+/**
+ * Asks for all reasons at once and throws them. `askElsewhere` gives those that come from where the program is to go.
+ */
 export async function examine(
   { program, kinds, peers, folder }: Examines,
   askElsewhere: (facts: Facts) => Promise<Reason[]>,
@@ -29,7 +29,7 @@ export async function examine(
     const answers = await peers.introduce(peers.connections);
     return reasonsOfPeers(answers.filter((peer) => peer.status !== 'ok' && !kinds.excuses(peer, facts.waiting)));
   };
-  // They are told in this order: of the program itself, of its peers, of where it is to go.
+  // Reasons are listed in this order: those of the program itself, of its peers, of where it is to go.
   const questions = [quiesce(program.cgroup, QUIESCE_TIMEOUT_MS), askPeers(), askElsewhere(facts)];
   for (const asked of await Promise.allSettled(questions)) {
     if (asked.status === 'fulfilled') reasons.push(...asked.value);

@@ -11,11 +11,11 @@ import { encodeState, practiceState, STATE_FILE } from '../state';
 
 /** After some rounds nothing gets faster any more. */
 const ROUNDS = 4;
-/** About what CRIU writes for a small program. */
+/** CRIU writes about so much for a small program. */
 const FILES = 24;
 const FILE_SIZE = 12 * 1024;
 
-/** `folder` is made, and removed. */
+/** Makes `folder`, sends what is in it, and removes it. */
 export async function rehearseTransfer(channel: Channel<SupervisorMessage>, folder: string): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     mkdirSync(folder, { mode: 0o700 });

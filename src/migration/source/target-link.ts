@@ -4,12 +4,11 @@ import { MigrunError } from '../../errors';
 import type { Channel } from '../../protocol/channel/index';
 import { type Arrival, connectToAgent, expectType, type ResumedPeer, type SupervisorMessage,
   supervisorMessage } from '../../protocol/control/index';
+import { OPEN_TIMEOUT_MS } from '../../times';
 import type { Endpoint } from '../../vocabulary/endpoint';
 import type { Reason } from '../../vocabulary/reason';
 import { type ImageFile, sendImages } from '../images';
 import { type Address, awaitOutcome } from './outcome';
-
-const OPEN_TIMEOUT_MS = 10_000;
 
 interface Opened {
   readonly channel: Channel<SupervisorMessage>;
@@ -21,7 +20,7 @@ interface Opened {
 export class TargetLink {
   private opened: Opened | undefined;
   private received: Promise<void> = Promise.resolve();
-  /** When the target said that the program runs there; of performance.now(). */
+  /** When the target said that the program runs there; by performance.now(). */
   runsAt: number | undefined;
 
   constructor(private readonly config: Config, readonly to: Address, private readonly migration: string) {}
@@ -44,17 +43,17 @@ export class TargetLink {
     return this.current().channel;
   }
 
-  /** The target's. */
+  /** The target's address. */
   get address(): string {
     return this.current().address;
   }
 
-  /** This host's, as the target sees it. */
+  /** This host's address, as the target sees it. */
   get ownAddress(): string {
     return this.current().ownAddress;
   }
 
-  /** What it lacks for the program; where it lacks nothing, all is made ready there. */
+  /** Gives what the target lacks for the program; if it lacks nothing, it has made all ready. */
   async judge(arrival: Arrival, timeoutMs: number): Promise<Reason[]> {
     return expectType(await this.channel.request({ type: 'arrive', arrival }, { timeoutMs }), 'judged').reasons;
   }
@@ -73,7 +72,7 @@ export class TargetLink {
   }
 
   /**
-   * True: the program is there. False: it never will be. Where the answer is lost the target may have committed: only its
+   * True: the program is there. False: it never will be. If the answer is lost, the target may have committed: only its
    * journal knows, and asking settles it.
    */
   async commit(timeoutMs: number, onLost: (error: unknown) => void): Promise<boolean> {

@@ -1,19 +1,15 @@
 /**
- * A program that comes out of a checkpoint: whether it may, as far as its peers and this host know. The peers keep what
- * they hold for the restore that asked first, and are asked again before the commit: a file may be restored by two at once.
+ * Whether a program may come out of a checkpoint, as far as its peers and this host know. A file may be restored by two
+ * at once: what the peers hold is claimed by the restore that asks first, and claimed once more before the commit.
  */
 import type { MigrationTools } from '../../kinds/program';
 import { native } from '../../native/index';
 import type { Journal } from '../../program/journal';
 import { type Arrival, expectType } from '../../protocol/control/index';
+import { CLAIM_DEADLINE_MS, CLAIM_MS, claimTimeout, GIVE_BACK_DEADLINE_MS } from '../../times';
 import type { Connection } from '../../vocabulary/endpoint';
 import type { Reason } from '../../vocabulary/reason';
 import { reasonsOfPeers, refusal } from '../../vocabulary/refusal';
-
-const ASK_DEADLINE_MS = 5_000;
-const GIVE_BACK_DEADLINE_MS = 2_000;
-/** For who is killed with its host: then another restore waits so long. A longer transfer may find itself overtaken. */
-const CLAIM_MS = 30_000;
 
 /** A connection lives in one place: one that has followed already is nobody's to take. */
 export async function judgeCheckpoint(arrival: Arrival, tools: MigrationTools, journal: Journal): Promise<Reason[]> {
@@ -25,13 +21,13 @@ export async function judgeCheckpoint(arrival: Arrival, tools: MigrationTools, j
   return [...restored, ...(await claim(arrival, tools))];
 }
 
-/** Just before the commit. Throws where the peers keep it for another one now. */
+/** Claims once more, just before the commit. Throws where another restore has the claim now. */
 export async function renewClaim(arrival: Arrival, tools: MigrationTools): Promise<void> {
   const reasons = await claim(arrival, tools);
   if (reasons.length > 0) throw refusal(reasons, 'the checkpoint is as it was');
 }
 
-/** Of a restore that comes to nothing: the next one need not wait. */
+/** Ends the claim of a restore that comes to nothing, so that the next one need not wait. */
 export async function giveBack(arrival: Arrival, tools: MigrationTools): Promise<void> {
   await ask(arrival, tools, 0, GIVE_BACK_DEADLINE_MS).catch((error: unknown) =>
     tools.log.warn({ err: error }, 'a claim was not given back; it ends by itself')
@@ -39,7 +35,7 @@ export async function giveBack(arrival: Arrival, tools: MigrationTools): Promise
 }
 
 async function claim(arrival: Arrival, tools: MigrationTools): Promise<Reason[]> {
-  const told = await ask(arrival, tools, CLAIM_MS, ASK_DEADLINE_MS);
+  const told = await ask(arrival, tools, CLAIM_MS, CLAIM_DEADLINE_MS);
   return reasonsOfPeers(
     told.filter(({ status }) =>
       ['moved', 'claimed'].includes(status) || (status === 'not-held' && arrival.checkpoint?.again !== true)
@@ -55,7 +51,7 @@ async function ask(
 ): Promise<{ connection: Connection; status: string }[]> {
   const connections = (checkpoint?.peers ?? []).flatMap(({ connection, ...at }) => {
     const { local, remote } = connection;
-    const address = native.socketRouteSource(remote.address); // null is told as E_NO_ROUTE
+    const address = native.socketRouteSource(remote.address); // a missing route is refused elsewhere, as E_NO_ROUTE
     return address === null ? [] : [{ connection, to: { local: { address, port: local.port }, remote }, ...at }];
   });
   if (checkpoint === null || connections.length === 0) return [];
@@ -68,7 +64,7 @@ async function ask(
     tickets,
     connections,
     deadlineMs,
-  }, 4 * deadlineMs);
+  }, claimTimeout(deadlineMs));
   return expectType(answer, 'held').peers.map(({ connection, status }) => ({
     connection,
     status: ['ok', 'moved', 'claimed'].includes(status) ? status : 'not-held',

@@ -11,7 +11,7 @@ export async function judgeArrival({ addresses: from, needs }: Arrival, config: 
   return [...judgeCriu(config), ...(await judge(needs, addressesHere(from)))];
 }
 
-/** This host's in place of another's. */
+/** Gives this host's addresses in place of another's. */
 export function addressesHere(from: readonly string[]): NewAddresses {
   return new NewAddresses(new Set(from), (address) => native.socketRouteSource(address));
 }

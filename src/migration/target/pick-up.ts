@@ -11,16 +11,14 @@ import { movedPeers, savedPeers } from '../../kinds/saved';
 import type { Registry } from '../../native/index';
 import { thawProgram } from '../../program/freeze';
 import { RestoredDescriptors } from '../../program/restored-descriptors';
+import { PICK_UP_DEADLINE_MS } from '../../times';
 import { decodeState, type MovingState, STATE_FILE } from '../state';
 import { addressesHere } from './judge';
 import { tally, tellPeers } from './tell-peers';
 
-/** Of silence, after which a peer is let go: the program is frozen meanwhile. */
-const RESUME_DEADLINE_MS = 3_000;
-
 /** A committed program that is frozen still. */
 export interface FrozenArrival {
-  /** Where its images arrived. */
+  /** The folder that its images arrived in. */
   readonly folder: string;
   readonly cgroup: string;
   readonly registry: Registry | undefined;
@@ -41,7 +39,7 @@ export async function pickUp({ folder, cgroup, registry }: FrozenArrival, tools:
   try {
     const locals = kinds.pickUp(state.kinds, program);
     const moved = movedPeers(savedPeers(state.kinds), locals, state.host);
-    const peers = await tellPeers(tools, state, moved, RESUME_DEADLINE_MS);
+    const peers = await tellPeers(tools, state, moved, PICK_UP_DEADLINE_MS);
     tools.log.info(tally(peers), 'resumed after a crash');
     kinds.release(program, { names: new Set(), leaseMs: 0 });
   } finally {

@@ -28,7 +28,7 @@ import { mapRegistry } from '../../program/registry';
 import { RestoredDescriptors } from '../../program/restored-descriptors';
 import { takePipes } from '../../program/stdio-ends';
 import type { Arrival, ResumedPeer } from '../../protocol/control/index';
-import { leaseFor } from '../../times';
+import { LATE_DEADLINE_MS, leaseFor, PROMPT_DEADLINE_MS, RESTORED_FREEZE_TIMEOUT_MS } from '../../times';
 import { connectionName, type Endpoint } from '../../vocabulary/endpoint';
 import type { Reason } from '../../vocabulary/reason';
 import { type ImageFile, ImageReceiver } from '../images';
@@ -37,11 +37,6 @@ import { judgeCheckpoint } from './claim';
 import { addressesHere, judgeArrival } from './judge';
 import { tellPeers } from './tell-peers';
 
-const FREEZE_TIMEOUT_MS = 5_000;
-/** Of silence, in which the program waits for its peers: many times what a message needs that was lost on its way. */
-const PROMPT_MS = 300;
-/** How long one that has answered may wait for another that has not. */
-const LATE_ROUND_MS = 500;
 /** CRIU's worker has the descriptors that it is given from this one on. */
 const FIRST_INHERITED_FD = 4;
 
@@ -69,10 +64,10 @@ export class TargetMigration {
   private receiving = { folder: '', rehearsal: false };
   private state: MovingState | undefined;
   private initPid = 0;
-  /** From the revival on. */
+  /** The program as it arrives; known from the revival on. */
   private program: ArrivingProgram | undefined;
   private locals: readonly Endpoint[] = [];
-  /** What became of each, by connectionName. */
+  /** What became of each peer, by connectionName. */
   private readonly peers = new Map<string, ResumedPeer>();
   private late: readonly MovedPeer[] = [];
   committed = false;
@@ -86,7 +81,7 @@ export class TargetMigration {
     this.kinds = new ArrivingKinds();
   }
 
-  /** Everything that this host lacks for the program. Where it lacks nothing, all is made ready. */
+  /** Gives everything that this host lacks for the program. If it lacks nothing, all is made ready. */
   async judge(arrival: Arrival): Promise<Reason[]> {
     const { tools, migration, folder } = this;
     const reasons = [...(await judgeArrival(arrival, tools.config)),
@@ -105,7 +100,7 @@ export class TargetMigration {
     return [];
   }
 
-  /** Those of a rehearsal are written and checked like others, and forgotten. */
+  /** Makes ready for these images. A rehearsal's are written and checked like others, and forgotten. */
   expect(files: readonly ImageFile[], rehearsal: boolean): void {
     this.requireReady();
     hastenCgroupMoves();
@@ -175,7 +170,7 @@ export class TargetMigration {
       }
       if (stage !== 'pre-resume') return;
       await left;
-      native.cgroupFreeze(cgroup, FREEZE_TIMEOUT_MS);
+      native.cgroupFreeze(cgroup, RESTORED_FREEZE_TIMEOUT_MS);
       onFrozen();
     });
     return { frozen, done };
@@ -195,7 +190,7 @@ export class TargetMigration {
   /** The peers follow. Resolves when the program needs wait no longer: most have, or whoever has not is late. */
   async resume(): Promise<void> {
     const { kinds, host } = this.state as MovingState;
-    await this.tell(movedPeers(savedPeers(kinds), this.locals, host), PROMPT_MS);
+    await this.tell(movedPeers(savedPeers(kinds), this.locals, host), PROMPT_DEADLINE_MS);
     this.kinds.release(this.program as ArrivingProgram, this.latePeers());
   }
 
@@ -204,13 +199,16 @@ export class TargetMigration {
     return this.late.length > 0;
   }
 
-  /** While the program runs: those are told until they answer or their lease has ended. Gives what became of each peer. */
+  /**
+   * While the program runs, tells late peers until they answer or their lease has ended. Gives what became of each
+   * peer.
+   */
   async resumeLate(): Promise<ResumedPeer[]> {
     const end = performance.now() + this.latePeers().leaseMs;
     const registry = this.hasLate ? mapRegistry(this.initPid) : undefined;
     while (this.hasLate || this.kinds.hasUnreleased()) {
       const left = end - performance.now();
-      if (left > 0) await this.tell(this.late, Math.min(left, LATE_ROUND_MS));
+      if (left > 0) await this.tell(this.late, Math.min(left, LATE_DEADLINE_MS));
       else this.late = []; // their connections are let go like the others
       this.releaseLate(registry, left > 0);
     }
@@ -218,7 +216,10 @@ export class TargetMigration {
     return [...this.peers.values()];
   }
 
-  /** A program that does not stand still for it in time is asked again. */
+  /**
+   * Releases what waits for late peers that have answered by now. If the program does not stand still for it in time,
+   * the next round tries again.
+   */
   private releaseLate(registry: Registry | undefined, mayWait: boolean): void {
     const program = this.program as ArrivingProgram;
     try {
@@ -246,7 +247,7 @@ export class TargetMigration {
     native.cgroupThaw(this.requireReady().cgroup);
   }
 
-  /** To be called before the thaw: what a program that ends at once has printed stays in the pipes that are taken here. */
+  /** Is called before the thaw: what a program that ends at once has printed stays in the pipes that are taken here. */
   arrived(): ArrivedProgram {
     const { arrival, cgroup } = this.requireReady();
     const { initPid } = this;
@@ -254,7 +255,9 @@ export class TargetMigration {
     return { arrival, state: this.state as MovingState, pod: { id: arrival.program.id, cgroup, initPid, stdio } };
   }
 
-  /** After the thaw, and before anyone watches for the program's end: it becomes a child of this process by it. */
+  /**
+   * Makes the program a child of this process; called after the thaw, and before anyone watches for the program's end.
+   */
   async inherit(): Promise<void> {
     await this.ready?.criu.close();
   }
@@ -266,9 +269,9 @@ export class TargetMigration {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Before the commit: nothing of the program stays here. */
+  /** Undoes all, before the commit: nothing of the program stays here. */
   async abort(): Promise<void> {
-    // Killed first: without CRIU, what it holds would run.
+    // The processes are killed first: those that CRIU has stopped would run without it.
     const destroyed = this.cgroup === undefined ? undefined : destroyCgroup(this.cgroup);
     void this.ready?.criu.close();
     this.finish();

@@ -5,7 +5,10 @@ import { expectType, type ResumedPeer } from '../../protocol/control/index';
 import { agentTimeout } from '../../times';
 import type { MovingState } from '../state';
 
-/** In the order of `moved`; whoever says nothing for `deadlineMs` has the status no-agent, and may be asked again. */
+/**
+ * Tells the peers of these connections; gives their answers in the order of `moved`. A peer that says nothing for
+ * `deadlineMs` has the status no-agent, and may be asked again.
+ */
 export async function tellPeers(
   { agent, log }: MigrationTools,
   { migration, group, tickets }: MovingState,
@@ -34,7 +37,7 @@ export async function tellPeers(
   }
 }
 
-/** For the log: how many there are of each status. */
+/** Counts the peers of each status, for the log. */
 export function tally(peers: readonly ResumedPeer[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { status } of peers) counts[status] = (counts[status] ?? 0) + 1;

@@ -9,6 +9,7 @@
 import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
+import { CLOSE_TIMEOUT_MS } from '../../times';
 import { decodeEnvelope, encodeEnvelope, encodeFailure, failureSchema, parseOrRefuse } from './envelope';
 import type { Envelope, TypedMessage } from './envelope';
 import { type Frame, FrameReader, MAX_DATA_BYTES, writeFrame } from './frames';
@@ -17,7 +18,6 @@ import { joinStreams } from './join';
 /** So much may lie unread while only answers are waited for; then nothing more is read until somebody receives. */
 const MAX_UNREAD = 256;
 const MAX_UNREAD_BYTES = MAX_DATA_BYTES;
-const CLOSE_TIMEOUT_MS = 5000;
 
 export interface IncomingMessage<Message> {
   readonly kind: 'message';

@@ -4,13 +4,12 @@ import type { LookupFunction } from 'node:net';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
+import { CONNECT_TIMEOUT_MS, KEEP_ALIVE_MS } from '../../times';
 import { Channel } from './channel';
 import { presharedKey } from './cluster-key';
 import type { TypedMessage } from './envelope';
 import { type ChannelHello, exchangeHello, type Identity } from './hello';
-import { KEEP_ALIVE_MS, TLS_OPTIONS } from './tls-options';
-
-const CONNECT_TIMEOUT_MS = 5000;
+import { TLS_OPTIONS } from './tls-options';
 
 const UNKNOWN = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_NONAME', 'EAI_NODATA']);
 const OTHER_KEY = new Set([

@@ -6,13 +6,13 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { z } from 'zod';
 import { MigrunError } from '../../errors';
+import { HANDSHAKE_TIMEOUT_MS, KEEP_ALIVE_MS } from '../../times';
 import { Channel } from './channel';
 import { presharedKey } from './cluster-key';
 import type { TypedMessage } from './envelope';
 import { type ChannelHello, exchangeHello, type Identity } from './hello';
-import { KEEP_ALIVE_MS, TLS_OPTIONS } from './tls-options';
+import { TLS_OPTIONS } from './tls-options';
 
-const HANDSHAKE_TIMEOUT_MS = 5000;
 /** So many connections may be open that have not shown the key; more are closed at once. */
 const MAX_STRANGERS = 64;
 

@@ -13,6 +13,3 @@ export const TLS_OPTIONS = {
   ciphers: 'ECDHE-PSK-CHACHA20-POLY1305',
   secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
 } as const satisfies SecureContextOptions;
-
-/** A host that dies without a word is noticed about ten seconds after this. */
-export const KEEP_ALIVE_MS = 5000;

@@ -1,25 +1,24 @@
 /**
- * The asking side of a request that may be lost, and whose answers may be: asked again, 20 ms after the last sign of
- * progress and then at intervals doubling to 500 ms, until all is answered, or nothing was for as long as the deadline
- * says: many connections take the other side longer than few.
+ * The asking side of a request that may be lost, and whose answers may be: asked again, ASK_INTERVAL_MS after the last sign
+ * of progress and then at intervals doubling to LONGEST_ASK_INTERVAL_MS, until all is answered, or nothing was for as long
+ * as the deadline says: many connections take the other side longer than few.
  *
  * A request may consist of several numbered ones (RESUME, in parts), each answered for itself; at most 32 of them are
  * on their way at a time. An answer may come in several parts (LOCKED); what was asked again names the first part
  * that is missing.
  */
 
+import { ASK_INTERVAL_MS, LONGEST_ASK_INTERVAL_MS } from '../../times';
 import type { Clock } from './clock';
 import { ANSWER_WINDOW, Assembly } from './parts';
 
-const FIRST_INTERVAL_MS = 20;
-const LAST_INTERVAL_MS = 500;
 const REQUEST_WINDOW = 32;
 
 export interface ConversationOptions {
   readonly clock: Clock;
   /** How much silence ends it: counted from its start, and anew from each sign of progress. */
   readonly deadlineMs: number;
-  /** After how much silence it is asked again for the first time; 20 where not given. */
+  /** After how much silence it is asked again for the first time; ASK_INTERVAL_MS where not given. */
   readonly firstIntervalMs?: number;
   /** How many numbered requests there are. */
   readonly requests: number;
@@ -52,7 +51,7 @@ export class Conversation<Answer> {
     this.outcome = new Promise((resolve) => (this.settle = resolve));
     this.assemblies = Array.from({ length: options.requests }, () => new Assembly<Answer>());
     this.askedFrom = new Array<number | undefined>(options.requests).fill(undefined);
-    this.firstInterval = options.firstIntervalMs ?? FIRST_INTERVAL_MS;
+    this.firstInterval = options.firstIntervalMs ?? ASK_INTERVAL_MS;
     this.interval = this.firstInterval;
   }
 
@@ -118,7 +117,7 @@ export class Conversation<Answer> {
     const left = this.deadline - this.options.clock.now();
     if (left <= 0) return this.stop();
     this.callOff = this.options.clock.after(Math.min(this.interval, left), () => {
-      this.interval = Math.min(2 * this.interval, LAST_INTERVAL_MS);
+      this.interval = Math.min(2 * this.interval, LONGEST_ASK_INTERVAL_MS);
       this.ask(() => true);
     });
   }

@@ -3,15 +3,13 @@
  * until the connection is registered or refused there, or the deadline has come: no agent, then.
  */
 
+import { INTRODUCE_INTERVAL_MS } from '../../times';
 import type { Connection } from '../../vocabulary/endpoint';
 import type { Clock } from './clock';
 import { Conversation } from './conversation';
 import type { Keyring } from './keyring';
 import type { Carried, Hello, Status, Welcome } from './messages';
 import type { Pair } from './pair';
-
-/** Not urgent, and many at once: the other side looks through all its processes to answer. */
-const FIRST_INTERVAL_MS = 150;
 
 export interface IntroductionOptions {
   readonly clock: Clock;
@@ -38,7 +36,7 @@ export class Introduction {
     this.conversation = new Conversation({
       clock: options.clock,
       deadlineMs: options.deadlineMs,
-      firstIntervalMs: FIRST_INTERVAL_MS,
+      firstIntervalMs: INTRODUCE_INTERVAL_MS,
       requests: 1,
       transmit: () => this.transmit(),
     });

@@ -2,13 +2,13 @@
 
 export interface ConnectionCase {
   readonly name: string;
-  /** From ESTABLISHED to the state. */
+  /** The steps from ESTABLISHED to the state. */
   readonly before: string;
-  /** At both ends, when it moves and after each move. */
+  /** The states of both ends when one moves, and after each move. */
   readonly states: readonly [m: string, p: string];
-  /** After a move, where that differs: FINs cross again, and may do so in another order. "A|B" is either. */
+  /** The states after a move, where they differ: FINs cross again, and may do so in another order. "A|B" is either. */
   readonly moved?: readonly [m: string, p: string];
-  /** What must still be possible then. */
+  /** The steps that must still be possible then. */
   readonly after: string;
 }
 

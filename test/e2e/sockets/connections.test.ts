@@ -9,7 +9,7 @@ import { Actors, type End, ENDS } from './script.js';
 
 interface Kind {
   readonly name: string;
-  /** Of the moving end's socket and of its peer's. */
+  /** The families of the moving end's socket and of its peer's. */
   readonly families: Readonly<Record<End, 4 | 6>>;
   readonly any: string;
   readonly hostA: string;
@@ -61,7 +61,7 @@ async function connect({ kind, role }: (typeof instances)[number], slot: number)
   expect(await boxes[to].run(`accept ${slot} ${listener}`)).toMatch(/^ok/);
 }
 
-/** Of every instance that has not failed yet; what it throws is kept for its test. */
+/** Takes a step with every instance that has not failed yet; what it throws fails the test of that instance alone. */
 async function forEach(step: (instance: (typeof instances)[number], index: number) => Promise<void>): Promise<void> {
   await Promise.all(instances.map(async (instance, index) => {
     if (failures.has(instance.title)) return;

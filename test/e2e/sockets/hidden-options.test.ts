@@ -9,7 +9,7 @@ import { SocketBox } from '../../support/e2e/socket-box.js';
 
 const ON = '01000000';
 const OFF = '00000000';
-/** fd77::1 of the host itself, fd77::3 of another. */
+/** The address fd77::1 is of the host itself, fd77::3 of another. */
 const OWN = `fd77${'00'.repeat(13)}01`;
 const OTHER = `fd77${'00'.repeat(13)}03`;
 /** struct tcp_md5sig for 10.77.0.99. */
@@ -24,7 +24,7 @@ const POLICY = `${'00'.repeat(40)}02${'00'.repeat(119)}01${'00'.repeat(7)}`;
 
 const MTU = ['udp 3 6', 'set 3 41 24 78050000'];
 
-/** What the program does with its sockets 3 and 4, the code, and what the message has. */
+/** Each case: what the program does with its sockets 3 and 4, the code, and what the message has. */
 const CASES: readonly (readonly [name: string, commands: readonly string[], code: string, text: string])[] = [
   ['IP_MULTICAST_IF by an index', ['udp 3 4', `set 3 0 32 ${OFF}${OFF}${ON}`], 'E_SOCKET_OPTION',
     'the socket at 0.0.0.0:0 (descriptor 3 of process 2) has IP_MULTICAST_IF'],

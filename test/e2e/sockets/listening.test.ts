@@ -28,7 +28,7 @@ type Waiting = 'nothing' | 'accept' | 'poll' | 'an epoll set';
 interface ListeningCase {
   readonly name: string;
   readonly family: 4 | 6;
-  /** What getsockname says, on each host. */
+  /** The name that getsockname tells, on each host. */
   readonly local: Address;
   /** What the peer connects to; null: nobody from outside can. */
   readonly reach: Address | null;
@@ -76,7 +76,7 @@ async function localOf(slot: number): Promise<string> {
   return /local=(\S+)/.exec(await ok(moved, `facts ${slot}`))![1]!;
 }
 
-/** Bytes in both directions, and the end of both sockets. */
+/** Sends bytes in both directions, and closes both sockets. */
 async function use(slot: number): Promise<void> {
   for (const [from, to] of [[moved, peer], [peer, moved]] as const) {
     await ok(from, `send ${slot} 3000`);
@@ -121,7 +121,7 @@ class Listening {
     this.waits = command === undefined ? undefined : moved.run(`& ${command}`);
   }
 
-  /** `listed`: what ss says of the host. */
+  /** Checks one case on one host. `listed`: what ss says of the host. */
   async expectUse(host: HostAddresses, listed: string): Promise<void> {
     const { reach, local, waiting } = this.one;
     const address = local(host);

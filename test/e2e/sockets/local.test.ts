@@ -12,10 +12,10 @@ interface Kind {
   readonly port: number;
   readonly client: 4 | 6;
   readonly server: 4 | 6;
-  /** What its server listens on. */
+  /** What the server of the case listens on. */
   readonly listen: string;
   readonly address: string;
-  /** What becomes of it where both ends move to hostB. */
+  /** What that address becomes when both ends move to hostB. */
   readonly moved: string;
 }
 
@@ -68,7 +68,7 @@ beforeAll(async () => {
   await lab.hostB.startAgent(FAULTY_CRIU);
 });
 
-/** Each must be answered with ok. */
+/** Runs the commands; each must be answered with ok. */
 async function all(who: SocketBox, ...commands: string[]): Promise<void> {
   for (const command of commands) {
     const answer = await who.run(command);
@@ -76,7 +76,7 @@ async function all(who: SocketBox, ...commands: string[]): Promise<void> {
   }
 }
 
-/** Both ways, more than any buffer holds at once. */
+/** Sends both ways, more than any buffer has room for at once. */
 async function talk(
   [one, slot]: readonly [SocketBox, number],
   [other, otherSlot]: readonly [SocketBox, number],

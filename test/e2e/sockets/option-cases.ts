@@ -6,7 +6,7 @@ export interface OptionCase {
   readonly option: number;
   /** The bytes of the value. */
   readonly hex: string;
-  /** Not on sockets of these kinds. */
+  /** The option is not set on sockets of these kinds. */
   readonly not?: readonly SocketKind[];
 }
 

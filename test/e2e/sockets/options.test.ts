@@ -4,12 +4,12 @@ import { SocketBox } from '../../support/e2e/socket-box.js';
 import { OPTION_CASES, type OptionCase, SOCKET_KINDS, type SocketKind } from './option-cases.js';
 
 /**
- * What only tells what a connection is doing: the segment size in use, quick acknowledgements, the path's MTU, the CPU
+ * Options that only tell what a connection is doing: the segment size in use, quick acknowledgements, the path's MTU, the CPU
  * that handled the last segment, what that and the SYN had (IP_PKTOPTIONS and, on a stream, IP_MULTICAST_TTL,
  * IPV6_MULTICAST_IF and _HOPS), and IPV6_V6ONLY, which bind(2) to an address sets (__inet6_bind() in net/ipv6/af_inet6.c).
  */
 const STATES = new Set(['1/49', '6/2', '6/12', '0/14', '41/24', '0/9', '0/33', '41/6', '41/17', '41/18', '41/26']);
-/** Of buffers that the kernel tunes; those that were set are cases. */
+/** Sizes of buffers that the kernel tunes; those that a program set are cases. */
 const TUNED = new Set(['1/7', '1/8', '6/10']);
 
 const ADDRESSES: Record<string, { family: 4 | 6; hostA: string; any: string; port: number }> = {

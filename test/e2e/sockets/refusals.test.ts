@@ -16,9 +16,9 @@ const MD5_KEY = [Buffer.from([2, 0, 0, 0, 10, 77, 0, 99]).toString('hex').padEnd
 interface RefusalCase {
   readonly name: string;
   readonly code: string;
-  /** With a connection between both ends. */
+  /** The commands that bring it about, with a connection between both ends. */
   readonly before: string;
-  /** Makes it movable again. */
+  /** The commands that make the program movable again. */
   readonly after?: string;
 }
 

@@ -21,11 +21,11 @@ export class Actors {
   constructor(
     private readonly boxes: Readonly<Record<End, SocketBox>>,
     private readonly slot: number,
-    /** Words that stand for others: $peer for an address. */
+    /** Words that stand for others, as $peer does for an address. */
     private readonly words: Readonly<Record<string, string>> = {},
   ) {}
 
-  /** Throws at the first step that answers something else. */
+  /** Takes the steps; throws at the first one that answers something else. */
   async play(script: string): Promise<void> {
     for (const step of script.split(';').map((text) => text.trim()).filter(Boolean)) await this.step(step);
   }
@@ -35,7 +35,10 @@ export class Actors {
     return STATES[Number(/state=(-?\d+)/.exec(facts)?.[1])] ?? facts;
   }
 
-  /** Where it is none of these, after a wait for the first: a FIN that crosses the new path may be on its way. */
+  /**
+   * Gives the state of an end. If that is none of these, it waits for the first: a FIN that crosses the new path may be
+   * on its way.
+   */
   async stateAmong(end: End, names: readonly string[]): Promise<string> {
     const state = await this.stateOf(end);
     if (names.includes(state)) return state;
@@ -65,7 +68,7 @@ export class Actors {
     return 'ok';
   }
 
-  /** In a thread of the box's own: other cases' steps do not wait for this one. */
+  /** Runs a command in a thread of the box's own, so that other cases' steps do not wait for it. */
   private run(end: End, command: string, words: readonly string[]): Promise<string> {
     return this.boxes[end].run(['&', command, this.slot, ...words].join(' '));
   }

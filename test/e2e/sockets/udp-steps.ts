@@ -2,7 +2,7 @@
 import type { useLab } from '../../support/e2e/lab.js';
 import type { SocketBox } from '../../support/e2e/socket-box.js';
 
-/** Every command must be answered as said; "ok" with whatever follows. */
+/** Runs the commands; each must be answered as said, "ok" with whatever follows. */
 export async function play(steps: readonly (readonly [SocketBox, string, (string | RegExp)?])[]): Promise<void> {
   for (const [who, command, expected = 'ok'] of steps) {
     const answer = await who.run(command);
@@ -21,7 +21,7 @@ export async function play(steps: readonly (readonly [SocketBox, string, (string
 /** Datagrams that were sent are received a moment later: the last of them is waited for. */
 export const readable = (slot: number): string => `poll ${slot} i 20000`;
 
-/** From hostA to hostB and back; `check` is told what addresses the program has now. */
+/** Moves the program from hostA to hostB and back; `check` is told what addresses it has now. */
 export async function thereAndBack(
   { hostA, hostB }: ReturnType<typeof useLab>,
   { id }: SocketBox,

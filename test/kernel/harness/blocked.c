@@ -64,7 +64,7 @@ static long run_select(struct scene *scene) {
     return select(scene->connection.b + 1, &set, NULL, NULL, NULL);
 }
 
-/* With the far end locked no ACK makes room: the second send() blocks with nothing taken. */
+/* The other end is locked, so no ACK makes room: the second send() blocks with nothing taken. */
 static long run_send(struct scene *scene) {
     static const char bytes[65536];
 

@@ -18,7 +18,8 @@ void criu_dump(pid_t pid, const char *frozen_cgroup);
 /* `criu restore`, detached, of what was dumped. Returns the PID that the restored root has here. */
 pid_t criu_restore(void);
 
-/* Restores likewise, and holds criu in its pre-resume stage, where it has restored all and let none of it run yet. */
+/* Restores what was dumped, and keeps criu in its pre-resume stage, where it has restored all and let none of it run
+ * yet. */
 struct criu_restore {
     pid_t criu, root;
     int go;
@@ -26,7 +27,7 @@ struct criu_restore {
 struct criu_restore criu_restore_held(void);
 void criu_release(struct criu_restore *restore);
 
-/* The fds from first to last. */
+/* A range of fds, from first to last. */
 struct fds {
     int first, last;
 };
@@ -36,7 +37,7 @@ struct fds {
  * stdin to stderr /dev/null, no other fds but those to keep. Returns its PID here. */
 pid_t start_program(int (*task)(void *argument), void *argument, struct fds keep);
 
-/* The process's own fd, here. */
+/* Returns a descriptor, here, of the process's own fd. */
 int fd_of(pid_t pid, int fd);
 
 #endif

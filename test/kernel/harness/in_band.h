@@ -4,7 +4,7 @@
 
 #include "tap.h"
 
-/* Sends one from the near end's host, which is entered, to the far end: `body` bytes which end `below` the end of what was
+/* Sends one from the near end's host, which is entered, to the other end: `body` bytes which end `below` the end of what was
  * sent. Returns what was sent. */
 struct segment in_band_send(int near, uint32_t below, size_t body);
 

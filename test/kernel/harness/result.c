@@ -89,8 +89,8 @@ static int remove_cgroup(const char *path, const struct stat *info, int type, st
     return 0;
 }
 
-/* In the new process: executes this program anew as the body. Anew, because criu looks every mapped file up in the mount
- * namespace, and those of the forked process are of the one outside. */
+/* Executes this program anew as the body, in the new process: criu looks every mapped file up in the mount namespace,
+ * and those of the forked process are of the one outside. */
 static void start_body(int family, int report) {
     char program[4096], value[8 + sizeof(folder) + sizeof(cgroup)];
     ssize_t length = need(readlink("/proc/self/exe", program, sizeof(program) - 1));
@@ -108,7 +108,7 @@ static void start_body(int family, int report) {
     need(execl(program, program, NULL));
 }
 
-/* In the body: does what start_body() prepared. Returns at once where this is the process outside. */
+/* Becomes the body that start_body() prepared. Returns at once where this is the process outside. */
 static void be_body(void (*body)(void), void (*family_body)(int)) {
     const char *value = getenv(BODY_VARIABLE);
     int family = 0;

@@ -21,7 +21,7 @@ void wait_sleeping_in(pid_t pid, long call);
 void cgroup_make(const char *name);
 void cgroup_enter(const char *name, pid_t pid);
 
-/* How many processes it has. */
+/* Returns how many processes the cgroup has. */
 int cgroup_count(const char *name);
 
 /* Freezes or thaws the cgroup and waits until the kernel says that it is so. */

@@ -36,7 +36,7 @@ void repair(int fd, int on);
 uint32_t queue_seq(int fd, int queue);
 struct tcp_info tcp_info_of(int fd);
 
-/* Bytes that a socket's queues hold: SIOCINQ, SIOCOUTQ, SIOCOUTQNSD. */
+/* Returns how many bytes are in a socket's queues: SIOCINQ, SIOCOUTQ, SIOCOUTQNSD. */
 int unread(int fd);
 int unacknowledged(int fd);
 int unsent(int fd);
@@ -51,7 +51,7 @@ void set_option(int fd, int level, int option, int value);
 void save(int fd, struct saved *saved);
 
 /* Gives the socket, whatever it was, the saved state; unlocks it and leaves repair mode. Tells the
- * far end nothing but a window probe. */
+ * other end nothing but a window probe. */
 void revive(int fd, const struct saved *saved);
 
 /* Its three parts. After the first two the socket is in repair mode still, and locked if it was. */

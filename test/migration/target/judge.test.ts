@@ -51,7 +51,7 @@ test('one from this very host may come back', async () => {
   expect(await judge(needs)).toEqual([]);
 });
 
-/** Of a host that has no route at all. */
+/** Gives the reasons of a host that has no route at all. */
 function judgedWithoutRoutes(change: Partial<Facts>): Reason[] {
   const arrival = modestArrival({ needs: needsOf(facts(change), HOST) });
   const script = `

@@ -27,7 +27,7 @@ async function open(): Promise<{ client: Socket; peer: Socket; fd: number }> {
   return { client, peer, fd: ours.fd };
 }
 
-test('patience lasts for the lease and then as long as TCP waits by itself', async () => {
+test('the user timeout lasts for the lease and then as long as TCP waits by itself', async () => {
   const [usual, own] = [await open(), await open()];
   native.tcpSetUserTimeouts([own.fd], [5000]);
   const fds = [usual.fd, own.fd];

@@ -83,7 +83,7 @@ export function useLab(): Lab {
   return lab;
 }
 
-/** Where programs' cgroups are made, on all hosts of one machine. */
+/** The folder in which programs' cgroups are made, on all hosts of one machine. */
 export function cgroupRoot(): string {
   const mount = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' ')).find((fields) =>
     fields[2] === 'cgroup2'

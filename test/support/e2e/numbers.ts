@@ -18,7 +18,7 @@ export type Side = 'server' | 'client';
 
 export interface NumbersOptions {
   readonly server: Kind;
-  /** The same as the server's, if not said. */
+  /** The kind of the client; the server's, if not said. */
   readonly client?: Kind;
   readonly connections: number;
   /** The client sends numbers too. */

@@ -12,7 +12,7 @@ interface Waiter {
 export class Text {
   readonly lines: string[] = [];
   private readonly waiters = new Set<Waiter>();
-  /** As it came. */
+  /** The text as it came. */
   raw = '';
   private rest = '';
   private ended = false;

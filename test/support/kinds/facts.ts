@@ -8,7 +8,7 @@ import type { ProcessFact, SocketFact } from '../../../src/program/facts';
 import type { Reason } from '../../../src/vocabulary/reason';
 
 export const NAMESPACES = { net: 'net:[1]', mnt: 'mnt:[2]', pid: 'pid:[3]' };
-/** Where an interface of the host that the program leaves has an address of IPv4 only. */
+/** The addresses of the host that the program leaves, which has one of IPv4 only. */
 export const HOST = { ipv4: '10.0.0.1', ipv6: null };
 const FIFO = 0o010600;
 
@@ -25,7 +25,7 @@ export function facts(change: Partial<Facts> = {}): Facts {
     namespaces: NAMESPACES,
     terminal: undefined,
     unixSockets: { own: [], others: [] },
-    seen: {},
+    seen: { affinity: [] },
     ...change,
   };
 }

@@ -22,6 +22,7 @@ export async function channelPair(): Promise<ChannelPair> {
 /** What a program needs that any host could take, of every kind. */
 export function modestNeeds(change: WantedByKind = {}): WantedByKind {
   return {
+    affinity: [],
     processes: { architecture: process.arch, cpuFlags: [], mapped: [], workingDirectories: ['/'] },
     console: null,
     files: [],

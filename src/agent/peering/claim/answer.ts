@@ -5,14 +5,12 @@
 
 import { answerWindow, HELD_ENTRIES, splitIntoParts } from '../../../protocol/inband';
 import type { Claim, Held, Move, Status } from '../../../protocol/inband';
+import { LONGEST_CLAIM_MS } from '../../../times';
 import type { Host } from '../host';
 import type { Lock, LockedConnection } from '../lock/lock';
 import type { Locks } from '../lock/locks';
 import type { ArrivedSegment, Segments } from '../segments';
 import type { Sockets } from '../sockets';
-
-/** A claim is no longer than this, however long a restore asks for. */
-const MAX_CLAIM_MS = 10 * 60_000;
 
 interface ClaimAnswererParts {
   readonly segments: Segments;
@@ -45,7 +43,7 @@ export class ClaimAnswerer {
     const now = this.host.clock.now();
     const { claim } = lock;
     if (claim !== null && claim.restore !== restore && claim.until > now) return false;
-    lock.claim = leaseMs === 0 ? null : { restore, until: now + Math.min(leaseMs, MAX_CLAIM_MS) };
+    lock.claim = leaseMs === 0 ? null : { restore, until: now + Math.min(leaseMs, LONGEST_CLAIM_MS) };
     return true;
   }
 

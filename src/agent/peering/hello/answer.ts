@@ -1,16 +1,13 @@
 /** Answers HELLO and INTRODUCE: another agent's program has these connections to this host. */
 
 import type { Hello, Introduce, IntroduceEntry, Pair, Status } from '../../../protocol/inband';
+import { LONGEST_LOOK_INTERVAL_MS, SHORTEST_LOOK_INTERVAL_MS } from '../../../times';
 import type { Connection } from '../../../vocabulary/endpoint';
 import type { Host } from '../host';
 import type { ArrivedSegment, Segments } from '../segments';
 import type { Sockets } from '../sockets';
 import type { UdpPeers } from '../udp-peers';
 import type { Naming, Registrations } from './registrations';
-
-/** Between two looks through all processes: the longer one takes, the longer the wait, so that looking never fills the day. */
-const MIN_WAIT_MS = 2;
-const MAX_WAIT_MS = 100;
 
 /**
  * How far the sequence numbers that an INTRODUCE has of a connection may be from ours: it has been under way. Who does
@@ -35,7 +32,7 @@ interface HelloAnswererParts {
 export class HelloAnswerer {
   /** By what asks. They are answered together: to find out whose the sockets are takes a look at all processes. */
   private waiting = new Map<string, Asked>();
-  private waitMs = MIN_WAIT_MS;
+  private waitMs = SHORTEST_LOOK_INTERVAL_MS;
 
   constructor(private readonly host: Host, private readonly parts: HelloAnswererParts) {}
 
@@ -102,7 +99,10 @@ export class HelloAnswerer {
     const tcp = namings.filter(({ connection }) => connection.udp !== true);
     const ofUdp = this.parts.udpPeers.register(udp);
     const ofTcp = this.registerTcp(tcp);
-    this.waitMs = Math.min(Math.max(2 * (this.host.clock.now() - started), MIN_WAIT_MS), MAX_WAIT_MS);
+    this.waitMs = Math.min(
+      Math.max(2 * (this.host.clock.now() - started), SHORTEST_LOOK_INTERVAL_MS),
+      LONGEST_LOOK_INTERVAL_MS,
+    );
     const statuses = new Map([...udp.map((naming, index) => [naming, ofUdp[index]!] as const),
       ...tcp.map((naming, index) => [naming, ofTcp[index]!] as const)]);
     for (const { namings: own, answer } of batch) answer(own.map((naming) => statuses.get(naming)!), own);

@@ -4,12 +4,10 @@ import { randomBytes } from 'node:crypto';
 import type { Sequences } from '../../../native/contract';
 import { Conversation, INTRODUCE_ENTRIES, splitIntoParts } from '../../../protocol/inband';
 import type { Introduced, Pair, Status } from '../../../protocol/inband';
+import { INTRODUCE_INTERVAL_MS } from '../../../times';
 import type { Connection } from '../../../vocabulary/endpoint';
 import type { Host } from '../host';
 import type { Segments } from '../segments';
-
-/** The other side looks through all its processes to answer. */
-const FIRST_INTERVAL_MS = 150;
 
 export interface ToIntroduce {
   /** As it is on the wire. */
@@ -40,7 +38,7 @@ export class IntroduceAsker {
     const conversation = new Conversation<Introduced>({
       clock: this.host.clock,
       deadlineMs,
-      firstIntervalMs: FIRST_INTERVAL_MS,
+      firstIntervalMs: INTRODUCE_INTERVAL_MS,
       requests: parts.length,
       transmit: (part) => {
         const entries = (parts[part]?.entries ?? []).map(

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import type { IntroducedPeer, IntroduceRequest } from '../../../protocol/control/index';
 import { BoundedMap, Introduction, TOKEN_BYTES } from '../../../protocol/inband';
 import type { Clock, Introduced, Pair, Welcome } from '../../../protocol/inband';
+import { HELLO_HEAD_START_MS, INTRODUCE_DEADLINE_MS } from '../../../times';
 import { type Connection, connectionName, onTheWire } from '../../../vocabulary/endpoint';
 import type { Host } from '../host';
 import type { Segments } from '../segments';
@@ -19,10 +20,6 @@ const MAX_CONNECTIONS = 1_048_576;
 const MAX_AGENTS = 4096;
 /** If more were asked at once, they would be asked again before the answers to the first are read. */
 const MAX_AT_ONCE = 256;
-/** How long connections to one address wait for the first of them to learn the agent's key there: it saves each a round. */
-const HEAD_START_MS = 100;
-/** At least so long is waited for an INTRODUCED: that agent has just answered, and may have many processes to look at. */
-const INTRODUCE_DEADLINE_MS = 10_000;
 /** So many connections between two addresses say HELLO; the others are introduced together. */
 const SCOUTS = 4;
 
@@ -206,7 +203,7 @@ class Wave {
 
   constructor(clock: Clock, first: Promise<unknown>) {
     const waited = new Promise<void>((resolve) => {
-      const callOff = clock.after(HEAD_START_MS, resolve);
+      const callOff = clock.after(HELLO_HEAD_START_MS, resolve);
       void first.finally(callOff);
     });
     this.headStart = Promise.race([first, waited]);

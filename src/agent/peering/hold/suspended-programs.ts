@@ -12,6 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { MigrunError } from '../../../errors';
 import { type PeerAnswer, type PeerStatus, peerTicket } from '../../../protocol/control/index';
+import { CANCEL_HOLD_DEADLINE_MS, HELLO_DEADLINE_MS, LOCK_DEADLINE_MS, RESUME_DEADLINE_MS } from '../../../times';
 import { type Connection, connectionName } from '../../../vocabulary/endpoint';
 import type { AskedMigrations } from '../asked-migrations';
 import type { HelloAsker } from '../hello/ask';
@@ -26,12 +27,6 @@ import type { OurDescriptor, Sockets } from '../sockets';
 import { heldConnection } from './holds';
 import { monotonicMs, type RecordFiles } from './record-files';
 import type { UserTimeouts } from './user-timeouts';
-
-/** Nothing stands still while the peers are asked, so that a host with much to do has its time to answer. */
-const HELLO_MS = 5_000;
-const LOCK_MS = 5_000;
-/** The program stands still until all have answered. A RESUME that is read later is followed all the same. */
-const RESUME_MS = 5_000;
 
 export const suspendedRecord = z.object({
   version: z.literal(2),
@@ -97,10 +92,10 @@ export class SuspendedPrograms {
     const until = monotonicMs() + leaseMs;
     let begun = false;
     try {
-      const introduced = await hello.introduce({ group, connections, deadlineMs: HELLO_MS });
+      const introduced = await hello.introduce({ group, connections, deadlineMs: HELLO_DEADLINE_MS });
       if (introduced.some(({ status }) => status !== 'ok'))
         return introduced.map(({ connection, status }) => ({ connection, status }));
-      const request = { migration, group, connections, leaseMs, round: 1, deadlineMs: LOCK_MS };
+      const request = { migration, group, connections, leaseMs, round: 1, deadlineMs: LOCK_DEADLINE_MS };
       const peers = await askLock(migrations, hello, request);
       const ours = peers.some(({ status }) => status !== 'ok') ? [] : this.lock(connections, leaseMs);
       const statuses = peers.map(({ connection, status }, index) => ({
@@ -121,7 +116,7 @@ export class SuspendedPrograms {
     } finally {
       if (!begun) {
         this.programs.delete(group);
-        await askCancel(migrations, { migration, deadlineMs: LOCK_MS });
+        await askCancel(migrations, { migration, deadlineMs: CANCEL_HOLD_DEADLINE_MS });
       }
     }
   }
@@ -141,7 +136,7 @@ export class SuspendedPrograms {
         return { connection, to: connection, peerHas };
       });
       if (moved.length === 0) return;
-      const request = { migration, group, role: 'target', tickets, moved, deadlineMs: RESUME_MS } as const;
+      const request = { migration, group, role: 'target', tickets, moved, deadlineMs: RESUME_DEADLINE_MS } as const;
       for (const { connection, status } of await askResume(migrations, request))
         followed.set(connectionName(connection), status);
     });

@@ -2,16 +2,13 @@
 
 import { answerWindow, LOCKED_ENTRIES, Replies, splitIntoParts } from '../../../protocol/inband';
 import type { Lock as LockMessage, Locked, Move, Pair } from '../../../protocol/inband';
+import { LEAST_ANNOUNCED_WORK_MS, LOCK_WORK_PER_CONNECTION_MS } from '../../../times';
 import type { Registrations } from '../hello/registrations';
 import type { Host } from '../host';
 import type { ArrivedSegment, Segments } from '../segments';
 import type { UdpPeers } from '../udp-peers';
 import type { Lock } from './lock';
 import type { Locks } from './locks';
-
-/** Ten times what it takes where nothing else runs. */
-const WORK_PER_CONNECTION_MS = 1;
-const ANNOUNCED_FROM_MS = 100;
 
 interface LockAnswererParts {
   readonly segments: Segments;
@@ -52,8 +49,8 @@ export class LockAnswerer {
   /** To lock many is one synchronous stretch, in which nothing is answered. */
   private announceWork({ migration, group, round }: LockMessage, pair: Pair, segment: ArrivedSegment): void {
     const { registrations, segments } = this.parts;
-    const ms = registrations.count(pair.peerId, group) * WORK_PER_CONNECTION_MS;
-    if (ms > ANNOUNCED_FROM_MS) segments.answer(pair.seal({ type: 'working', migration, round, ms }), segment);
+    const ms = registrations.count(pair.peerId, group) * LOCK_WORK_PER_CONNECTION_MS;
+    if (ms > LEAST_ANNOUNCED_WORK_MS) segments.answer(pair.seal({ type: 'working', migration, round, ms }), segment);
   }
 
   /** null: not to be answered. */

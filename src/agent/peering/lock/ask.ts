@@ -2,12 +2,10 @@
 
 import type { CancelRequest, LockedPeer, LockRequest, PeerStatus } from '../../../protocol/control/index';
 import type { Locked, LockedEntry, Outcome, Pair } from '../../../protocol/inband';
+import { LONGEST_WORK_MS } from '../../../times';
 import { connectionName, onTheWire } from '../../../vocabulary/endpoint';
 import type { AskedMigrations, Party } from '../asked-migrations';
 import type { HelloAsker } from '../hello/ask';
-
-/** So long is waited at most, however long another host says that it works. */
-const MAX_WORK_MS = 120_000;
 
 export async function askLock(
   migrations: AskedMigrations,
@@ -77,7 +75,8 @@ function lockAt(
     onAnswer: (message, conversation) => {
       if (message.type === 'locked' && message.round === round)
         conversation.accept(0, message.part, message.parts, message);
-      if (message.type === 'working' && message.round === round) conversation.bear(Math.min(message.ms, MAX_WORK_MS));
+      if (message.type === 'working' && message.round === round)
+        conversation.bear(Math.min(message.ms, LONGEST_WORK_MS));
     },
   });
 }

@@ -7,6 +7,7 @@
 
 import type { LockFacts } from '../../../protocol/control/index';
 import { freshCounter, type LockedEntry, Move, type Status } from '../../../protocol/inband';
+import { LONGEST_HOLD_MS } from '../../../times';
 import type { Endpoint } from '../../../vocabulary/endpoint';
 import type { Registrations } from '../hello/registrations';
 import type { HoldRecord, Holds } from '../hold/holds';
@@ -17,8 +18,6 @@ import type { Owners } from '../rebind/owners';
 import type { Sockets } from '../sockets';
 import { closeDescriptors, fdsOf, hasDescriptor, isHeld, type Lock, type LockedConnection, unlock } from './lock';
 
-/** A lease is no longer than this, however long another host asks for. */
-const MAX_LEASE_MS = 7 * 24 * 3600_000;
 const MAX_LOCKS = 1024;
 
 interface LocksParts {
@@ -60,7 +59,7 @@ export class Locks {
   /** Locks what is registered, renews what is locked. Gives an entry for each connection. */
   renew(lock: Lock, leaseMs: number, round: number): LockedEntry[] {
     const refused = this.takeRegistered(lock);
-    const entries = this.lockAll(lock, Math.min(Math.max(leaseMs, 1), MAX_LEASE_MS));
+    const entries = this.lockAll(lock, Math.min(Math.max(leaseMs, 1), LONGEST_HOLD_MS));
     lock.round = round;
     return [...entries, ...refused];
   }

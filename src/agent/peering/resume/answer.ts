@@ -5,6 +5,7 @@
  */
 
 import type { Move, Resume, Status } from '../../../protocol/inband';
+import { RESUME_STRETCH_MS } from '../../../times';
 import { type Endpoint, endpointText } from '../../../vocabulary/endpoint';
 import type { Host } from '../host';
 import { hasDescriptor, type Lock, type LockedConnection, rebindOf } from '../lock/lock';
@@ -15,8 +16,6 @@ import type { ArrivedSegment, Segments } from '../segments';
 import type { Sockets } from '../sockets';
 import type { UdpPeers } from '../udp-peers';
 
-/** Who asks takes a long silence for the end: so many parts are followed at once as take about this long. */
-const STRETCH_MS = 100;
 const MAX_PARTS_AT_ONCE = 32;
 
 /** One part that has arrived. */
@@ -70,7 +69,7 @@ export class ResumeAnswerer {
     } catch (error) {
       this.host.log.error({ err: error }, 'no peer was resumed; they are asked for again');
     }
-    const factor = performance.now() - started < STRETCH_MS ? 2 : 0.5;
+    const factor = performance.now() - started < RESUME_STRETCH_MS ? 2 : 0.5;
     if (batch.length === this.partsAtOnce)
       this.partsAtOnce = Math.min(Math.max(1, factor * this.partsAtOnce), MAX_PARTS_AT_ONCE);
   }
