@@ -9,7 +9,7 @@
   "targets": [
     {
       "target_name": "migrun",
-      "sources": ["<!@(ls native/*/*.c native/addon/*.cc | grep -v native/init/)"],
+      "sources": ["<!@(ls native/*/*.c native/addon/*.cc native/addon/*/*.cc | grep -v native/init/)"],
       "include_dirs": [
         "<!@(node -p \"require('node-addon-api').include_dir\")",
         "native",
@@ -22,7 +22,7 @@
       "type": "shared_library",
       "product_prefix": "lib",
       "product_dir": "<(PRODUCT_DIR)",
-      "sources": ["<!@(ls preload/*.c)"],
+      "sources": ["<!@(ls preload/*.c preload/*/*.c)"],
       "include_dirs": ["preload"],
       # What is exported says so (preload/start.c).
       "cflags_c": ["-fvisibility=hidden"],

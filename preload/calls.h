@@ -9,7 +9,7 @@
  * All types are those of an LP64 system: there the calls with and without 64 are the same.
  */
 
-/* New descriptors: birth.c, receive.c. */
+/* New descriptors: lifetimes.c, receive.c. */
 CALL(int, socket, (int family, int type, int protocol), (family, type, protocol))
 CALL(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
 CALL(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags), (fd, address, length, flags))
@@ -23,7 +23,7 @@ VARIANT(int, __fcntl, fcntl, (int fd, int command, void *argument), (fd, command
 VARIANT(int, fcntl64, fcntl, (int fd, int command, void *argument), (fd, command, argument))
 CALL(int, pidfd_getfd, (int pidfd, int target, unsigned int flags), (pidfd, target, flags))
 
-/* The end of descriptors: death.c. */
+/* The end of descriptors: lifetimes.c. */
 CALL(int, close, (int fd), (fd))
 VARIANT(int, __close, close, (int fd), (fd))
 CALL(int, close_range, (unsigned int first, unsigned int last, int flags), (first, last, flags))
@@ -31,7 +31,7 @@ CALL(void, closefrom, (int first), (first))
 CALL(int, fclose, (FILE * stream), (stream))
 VARIANT(int, _IO_fclose, fclose, (FILE * stream), (stream))
 
-/* State and names: state.c, names.c. */
+/* State and names: names.c. */
 CALL(int, bind, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 CALL(int, connect, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 VARIANT(int, __connect, connect, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))

@@ -6,12 +6,19 @@
  * A call has three layers: libc.NAME is libc's function, shim_NAME is ours, and NAME is what the program gets. calls.h lists
  * them all. Ours do three things that nobody else can do:
  *
- *   - They keep the registry (registry.h): each process has a table of its descriptors (table.h) that leads from a socket to
- *     its slot (slots.h). Calls that make and close descriptors keep the table (birth.c, death.c), and fork and exec the
- *     count of references (process.h).
+ *   - They keep the registry (registry/registry.h): each process has a table of its descriptors (table.h) that leads from a
+ *     socket to its slot (slots.h). Calls that make and close descriptors keep the table (lifetimes.c), and fork and
+ *     exec the count of references (process.h).
  *   - They note what the kernel shows to nobody: names that the program was told (names.h), and some options (options.h).
  *   - They hide that the program was frozen: a call that a freeze ended too early is made again, or goes on (attempt.h,
  *     send.c, receive.c, wait.c). A handler of the program ends a call as ever, so the shim counts those (signals.h).
+ *
+ * A folder is a room. A room includes what stands above it in this list, never what stands below
+ * (test/native/rooms.test.ts checks it); this header is for all, and start.c stands below all:
+ *
+ *     registry    the registry, its slots, and this process's way from a descriptor to one
+ *     freeze      what a freeze does to a call, and calls that wait for nothing but time, events and signals
+ *     calls       all other calls, by what they do to a descriptor or a process
  *
  * What holds in every call of ours: errno changes only where libc's own call would change it; nothing is allocated, nothing
  * is printed; no lock is taken that a signal handler could want as well; and a libc function that is wrapped is called as
@@ -27,8 +34,9 @@
  * process does that shares its descriptors without its memory or the other way round (clone(2)). A call with SO_RCVTIMEO or
  * SO_SNDTIMEO that starts again after a freeze has its whole time again.
  *
- * Declared here is what is in start.c, and every shim_NAME; each of the other headers is the source's of the same name. Only
- * the functions that the program gets are visible outside of the shim (binding.gyp).
+ * Declared here is what is in start.c, and every shim_NAME; each of the other headers is the source's of the same name, or
+ * has none. Those of its own room a file includes by name, those of another room by room and name. Only the functions that
+ * the program gets are visible outside of the shim (binding.gyp).
  */
 #pragma once
 
@@ -44,6 +52,8 @@
 #include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdalign.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,8 +64,6 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "registry.h"
 
 #if !defined(__LP64__)
 #error "calls.h has the calls of an LP64 system"
@@ -80,8 +88,3 @@ extern struct libc_calls libc;
 /* Binds libc and, where there is one, maps the registry. Run by the constructor, or by a call before that. */
 void shim_start(void);
 extern _Atomic bool shim_started;
-
-/* The registry; NULL: the shim is inert. */
-extern struct registry *registry;
-/* The same, with its second part as far as this process has mapped it (slots.h). */
-extern struct registry_view view;

@@ -2,17 +2,14 @@
 #include <dlfcn.h>
 #include <sched.h>
 
-#include "attempt.h"
-#include "descriptors.h"
-#include "process.h"
-#include "protected.h"
+#include "calls/process.h"
+#include "registry/descriptors.h"
+#include "registry/protected.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "table.h"
 
 _Atomic bool shim_started;
 struct libc_calls libc;
-struct registry *registry;
-struct registry_view view;
 
 /* Stands in for what this libc does not have. It is called through pointers of all types, as every Linux ABI of ours allows,
  * since it looks at no argument. */
@@ -44,9 +41,7 @@ static int arrive(int fd, void *context) {
 
 static void start(void) {
     bind_libc();
-    if (protected_find(&registry) < 0) return;
-    view.first = registry;
-    freezes = &registry->freezes;
+    if (!protected_find()) return;
     process_start();
     each_descriptor(arrive, NULL);
 }

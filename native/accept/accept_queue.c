@@ -1,11 +1,13 @@
 #include "accept/accept_queue.h"
 
 #include "accept/gate.h"
-#include "accept/peer_segments.h"
-#include "accept/time_wait.h"
+#include "accept/peer.h"
+#include "kernel/array.h"
+#include "kernel/files.h"
 #include "lookup/diag.h"
 #include "socket/headers.h"
 #include "socket/lock.h"
+#include "tcp/repair.h"
 #include "tcp/sequences.h"
 
 #include <errno.h>
@@ -24,9 +26,9 @@
 
 /* accept4() alone would wait, and O_NONBLOCK, which is the program's, must stay as it is. */
 static bool is_waiting(int listener) {
-    struct pollfd queue = {.fd = listener, .events = POLLIN};
+    short events;
 
-    return poll(&queue, 1, 0) == 1 && queue.revents & POLLIN;
+    return poll_events(listener, &events) == 0 && events & POLLIN;
 }
 
 static int take_one(int listener, struct queued_socket *taken) {
@@ -43,18 +45,15 @@ static int take_one(int listener, struct queued_socket *taken) {
 }
 
 int accept_queue_take(int listener, struct queued_socket **taken, size_t *count) {
-    size_t room = 0;
     int result = 0;
 
     *taken = NULL;
     *count = 0;
     while (is_waiting(listener)) {
-        if (*count == room) {
-            void *larger = realloc(*taken, (room = room * 2 + 16) * sizeof **taken);
+        struct queued_socket *larger = array_grow(*taken, *count, sizeof *larger);
 
-            if (!larger) break;
-            *taken = larger;
-        }
+        if (!larger) break;
+        *taken = larger;
         result = take_one(listener, &(*taken)[*count]);
         if (result < 0) break;
         ++*count;
@@ -66,16 +65,9 @@ int accept_queue_take(int listener, struct queued_socket **taken, size_t *count)
 /* TCP gives what came before a reset before it tells of the reset (tcp_recvmsg_locked). */
 static int read_all(int fd, uint8_t **bytes, uint32_t *length) {
     int unread;
-    ssize_t got;
 
     if (ioctl(fd, SIOCINQ, &unread)) return -errno;
-    if (unread == 0) return 0;
-    *bytes = malloc((size_t)unread);
-    if (!*bytes) return -ENOMEM;
-    got = recv(fd, *bytes, (size_t)unread, MSG_PEEK | MSG_DONTWAIT);
-    if (got < 0) return -errno;
-    *length = (uint32_t)got;
-    return 0;
+    return unread == 0 ? 0 : tcp_peek(fd, bytes, (uint32_t)unread, length);
 }
 
 int accept_queue_save_reset(int fd, const union socket_address *remote, struct tcp_saved *saved) {
@@ -120,7 +112,7 @@ struct entry {
     const struct waiting_connection *waiting;
     const struct tcp_saved *saved;
     struct gate *gate;
-    struct peer_segments peer;
+    struct peer peer;
     uint32_t isn, peer_isn, received; /* `received`: rcv_nxt when all is said */
     uint32_t segment_size;
 };
@@ -133,13 +125,6 @@ struct settings {
 static bool has_agreed(const struct entry *entry, uint8_t option) { return (entry->saved->options & option) != 0; }
 
 static bool ends_here(const struct entry *entry) { return entry->saved->fin_received && entry->waiting->peer_stays; }
-
-static int set_receive_buffer(int listener, int size, int locks) {
-    /* The kernel doubles the value, and takes it for the program's wish. */
-    int result = socket_set(listener, SOL_SOCKET, SO_RCVBUFFORCE, size / 2);
-
-    return result < 0 ? result : socket_set(listener, SOL_SOCKET, SO_BUF_LOCK, locks);
-}
 
 /*
  * TCP takes segments to oneself before send(2) returns, unless the kernel leaves them to ksoftirqd; and nobody is told
@@ -234,9 +219,9 @@ static int request(const struct entry *entry, const struct settings *settings) {
     if (entry->waiting->peer_stays && has_agreed(entry, TCPI_OPT_ECN)) syn.flags |= TH_ECE | TH_CWR;
     if (result == 0 && has_agreed(entry, TCPI_OPT_WSCALE))
         result = socket_set(listener, SOL_SOCKET, SO_RCVBUFFORCE, (int)(UNSCALED_WINDOW << entry->saved->rcv_wscale));
-    if (result == 0) result = peer_segments_send(&entry->peer, &syn);
+    if (result == 0) result = peer_send(&entry->peer, &syn);
     if (result == 0) result = await(is_requested, entry);
-    put_back = set_receive_buffer(listener, settings->receive_buffer, settings->buffer_locks);
+    put_back = socket_set_buffer(listener, SO_RCVBUFFORCE, settings->receive_buffer, settings->buffer_locks);
     return result < 0 ? result : put_back;
 }
 
@@ -254,7 +239,7 @@ static int send_as_peer(const struct entry *entry, uint8_t flags, uint32_t seq, 
         .body_length = length,
     };
 
-    return peer_segments_send(&entry->peer, &segment);
+    return peer_send(&entry->peer, &segment);
 }
 
 /*
@@ -264,7 +249,7 @@ static int establish(const struct entry *entry, const struct settings *settings)
     const struct tcp_saved *saved = entry->saved;
     uint32_t first = entry->peer_isn + 1, done = 0;
     int listener = entry->waiting->listener, put_back;
-    int result = set_receive_buffer(listener, entry->waiting->receive_buffer, settings->buffer_locks);
+    int result = socket_set_buffer(listener, SO_RCVBUFFORCE, entry->waiting->receive_buffer, settings->buffer_locks);
 
     if (result == 0) result = send_as_peer(entry, 0, first, NULL, 0);
     while (result == 0 && done < saved->receive_length) {
@@ -275,7 +260,7 @@ static int establish(const struct entry *entry, const struct settings *settings)
     }
     if (result == 0 && ends_here(entry)) result = send_as_peer(entry, TH_FIN, first + done, NULL, 0);
     if (result == 0) result = await(is_received, entry);
-    put_back = set_receive_buffer(listener, settings->receive_buffer, settings->buffer_locks);
+    put_back = socket_set_buffer(listener, SO_RCVBUFFORCE, settings->receive_buffer, settings->buffer_locks);
     return result < 0 ? result : put_back;
 }
 
@@ -339,7 +324,7 @@ static int shake_hands(struct entry *entry, const struct settings *settings, con
     int result;
 
     *step = "TIME_WAIT";
-    result = time_wait_make(&waiting->local, &waiting->remote, &entry->peer, entry->isn, entry->peer_isn,
+    result = peer_time_wait(&waiting->local, &waiting->remote, &entry->peer, entry->isn, entry->peer_isn,
                             &entry->segment_size);
     if (result < 0) return result;
     *step = "SO_REUSEPORT";
@@ -383,12 +368,12 @@ static int fill_one(const struct waiting_connection *waiting, struct gate *gate,
     if ((result = check_room(waiting->listener)) < 0) return result;
     if ((result = read_settings(waiting->listener, &settings)) < 0) return result;
     *step = "raw socket";
-    if ((result = peer_segments_open(&entry.peer, &waiting->local, &waiting->remote, GATE_PASS)) < 0) return result;
+    if ((result = peer_open(&entry.peer, &waiting->local, &waiting->remote, GATE_PASS)) < 0) return result;
     result = settings.defer_accept ? socket_set(waiting->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0) : 0;
     if (result == 0) result = shake_hands(&entry, &settings, step);
     put_back =
         settings.defer_accept ? socket_set(waiting->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, settings.defer_accept) : 0;
-    peer_segments_close(&entry.peer);
+    peer_close(&entry.peer);
     return result < 0 ? result : put_back;
 }
 

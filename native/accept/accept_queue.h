@@ -5,9 +5,9 @@
  * Theory of operation
  *
  * Nothing but a handshake puts a connection into an accept queue. So one is played to the listening socket, with
- * segments as the other end would have sent them (accept/peer_segments.h), whose numbers are those of the connection as
+ * segments as the other end would have sent them (accept/peer.h), whose numbers are those of the connection as
  * it was saved: the SYN's is one before the first byte that nobody has read, the answer's is chosen
- * (accept/time_wait.h) one before the first byte that the program will write, for it has written none. The SYN carries
+ * (accept/peer.h) one before the first byte that the program will write, for it has written none. The SYN carries
  * the options that were agreed on; then come the bytes that nobody has read. What stands in the queue then is a
  * connection like any other. Whatever waits for it is woken as always: accept(2), poll(2), an epoll set.
  *

@@ -1,7 +1,7 @@
 /* NativeAccept of src/native/tcp.ts: conversion only, the mechanics are in native/accept/. */
 
-#include "register.h"
-#include "socket_values.h"
+#include "napi/register.h"
+#include "napi/socket_values.h"
 
 #include <memory>
 #include <string>
@@ -18,19 +18,17 @@ Napi::Value take(const Napi::CallbackInfo &info) {
     struct queued_socket *list = nullptr;
     size_t count = 0;
 
-    check(env, accept_queue_take(info[0].ToNumber().Int32Value(), &list, &count), "accept4");
+    check(env, accept_queue_take(integer(info[0]), &list, &count), "accept4");
     std::unique_ptr<struct queued_socket, decltype(&free)> taken(list, free);
-    Napi::Array out = Napi::Array::New(env, count);
-    for (size_t i = 0; i < count; i++) {
-        Napi::Object socket = from_program_socket(env, list[i].socket);
-        socket.Set("receiveBuffer", Napi::Number::New(env, list[i].receive_buffer));
-        out.Set(uint32_t(i), socket);
-    }
-    return out;
+    return from_items(env, list, count, [env](const struct queued_socket &one) {
+        Napi::Object socket = from_program_socket(env, one.socket);
+        socket.Set("receiveBuffer", double(one.receive_buffer));
+        return socket;
+    });
 }
 
 Napi::Value save_reset(const Napi::CallbackInfo &info) {
-    int fd = info[0].ToNumber().Int32Value();
+    int fd = integer(info[0]);
     struct program_socket socket;
     struct tcp_saved saved;
 
@@ -56,14 +54,13 @@ void fill(const Napi::CallbackInfo &info) {
     std::string pod = info[1].As<Napi::String>(), own = info[2].As<Napi::String>();
     std::vector<struct tcp_saved> saved(requests.Length());
     std::vector<struct waiting_connection> waiting;
-    struct failure failure = {};
 
     for (uint32_t i = 0; i < requests.Length(); i++) {
         Napi::Object request = object(requests.Get(i), "request");
         saved[i] = to_saved(object(request.Get("saved"), "saved"));
         waiting.push_back(to_waiting(request, saved[i]));
     }
-    check(info.Env(), accept_queue_fill(waiting.data(), waiting.size(), pod.c_str(), own.c_str(), &failure), failure);
+    check_many(info.Env(), accept_queue_fill, waiting.data(), waiting.size(), pod.c_str(), own.c_str());
 }
 
 Napi::Value drop_resets(const Napi::CallbackInfo &info) {

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "register.h"
-#include "values.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 extern "C" {
 #include "epoll/edges.h"
@@ -14,7 +14,7 @@ extern "C" {
 namespace {
 
 epoll_place to_place(const Napi::Value &value) {
-    Napi::Object place = value.As<Napi::Object>();
+    Napi::Object place = object(value, "place");
     return {integer(place, "pid"), integer(place, "fd")};
 }
 
@@ -28,26 +28,16 @@ Napi::Value look(const Napi::CallbackInfo &info) {
     int result = epoll_look(to_place(info[0]), &still, &found, &count);
     std::unique_ptr<epoll_note, decltype(&free)> notes(found, free);
     check(env, result, "epoll_wait");
-    Napi::Array out = Napi::Array::New(env, count);
-    for (size_t i = 0; i < count; i++) {
-        Napi::Object one = Napi::Object::New(env);
-        one.Set("fd", Napi::Number::New(env, found[i].fd));
-        one.Set("told", Napi::Number::New(env, found[i].told));
-        one.Set("isDisarmed", Napi::Boolean::New(env, found[i].is_disarmed));
-        out.Set(uint32_t(i), one);
-    }
-    return out;
+    return from_items(env, found, count, [env](const epoll_note &note) {
+        return from_members(env, {{"fd", note.fd}, {"told", note.told}, {"isDisarmed", note.is_disarmed}});
+    });
 }
 
 void settle(const Napi::CallbackInfo &info) {
-    Napi::Array given = info[1].As<Napi::Array>();
-    std::vector<epoll_note> notes;
+    std::vector<epoll_note> notes = to_items(info[1], "notes", [](const Napi::Object &note) -> epoll_note {
+        return {integer(note, "fd"), number(note, "told"), flag(note, "isDisarmed")};
+    });
 
-    for (uint32_t i = 0; i < given.Length(); i++) {
-        Napi::Object one = given.Get(i).As<Napi::Object>();
-        notes.push_back({integer(one, "fd"), static_cast<uint32_t>(integer(one, "told")),
-                         one.Get("isDisarmed").As<Napi::Boolean>().Value()});
-    }
     check(info.Env(), epoll_settle(to_place(info[0]), notes.data(), notes.size(), info[2].As<Napi::Boolean>().Value()),
           "epoll_wait");
 }

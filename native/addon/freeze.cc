@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "register.h"
-#include "values.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 extern "C" {
 #include "freeze/cgroup.h"
@@ -17,7 +17,7 @@ constexpr int kPtraceTimeoutMs = 1000;
 
 static void freeze_cgroup(const Napi::CallbackInfo &info) {
     std::string path = info[0].As<Napi::String>();
-    check(info.Env(), cgroup_freeze(path.c_str(), info[1].ToNumber().Int32Value()), "cgroup.freeze");
+    check(info.Env(), cgroup_freeze(path.c_str(), integer(info[1])), "cgroup.freeze");
 }
 
 static void thaw_cgroup(const Napi::CallbackInfo &info) {
@@ -40,8 +40,7 @@ static Napi::Value freeze_by_ptrace(const Napi::CallbackInfo &info) {
     check(env, ptrace_freeze(pids.data(), pids.size(), kPtraceTimeoutMs, &made), "ptrace");
     auto owner = std::make_shared<std::shared_ptr<struct ptrace_freeze>>(made, ptrace_release);
     Napi::Object handle = Napi::Object::New(env);
-    handle.Set("release", Napi::Function::New(
-                              env, [owner](const Napi::CallbackInfo &) { owner->reset(); }, "release"));
+    add(handle, "release", [owner](const Napi::CallbackInfo &) { owner->reset(); });
     return handle;
 }
 

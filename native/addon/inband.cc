@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "poller.h"
-#include "register.h"
-#include "values.h"
+#include "napi/poller.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 extern "C" {
 #include "inband/inband.h"
@@ -16,14 +16,12 @@ extern "C" {
 constexpr int kBatch = 64;
 
 static Napi::Object from_segment(Napi::Env env, const struct inband_segment &segment) {
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("source", from_address(env, segment.source));
-    object.Set("destination", from_address(env, segment.destination));
-    object.Set("seq", Napi::Number::New(env, segment.seq));
-    object.Set("ack", Napi::Number::New(env, segment.ack));
-    object.Set("option", Napi::Buffer<uint8_t>::Copy(env, segment.option, segment.option_length));
-    object.Set("body", Napi::Buffer<uint8_t>::Copy(env, segment.body, segment.body_length));
-    return object;
+    return from_members(env, {{"source", from_address(env, segment.source)},
+                              {"destination", from_address(env, segment.destination)},
+                              {"seq", segment.seq},
+                              {"ack", segment.ack},
+                              {"option", Napi::Buffer<uint8_t>::Copy(env, segment.option, segment.option_length)},
+                              {"body", Napi::Buffer<uint8_t>::Copy(env, segment.body, segment.body_length)}});
 }
 
 static void receive(Poller &poller, int family, int protocol, uint8_t *buffer, const Callback &callback) {
@@ -40,15 +38,14 @@ static void receive(Poller &poller, int family, int protocol, uint8_t *buffer, c
 static void send(const Napi::CallbackInfo &info, int protocol, const Poller &poller) {
     Napi::Env env = info.Env();
     Napi::Object object = info[0].As<Napi::Object>();
-    Napi::Buffer<uint8_t> option = object.Get("option").As<Napi::Buffer<uint8_t>>();
-    Napi::Buffer<uint8_t> body = object.Get("body").As<Napi::Buffer<uint8_t>>();
+    Napi::Buffer<uint8_t> option = buffer(object, "option"), body = buffer(object, "body");
     struct inband_segment segment = {};
 
     if (poller.fd() < 0) fail(env, -EBADF, "sendmsg");
     segment.source = to_address(object.Get("source"));
     segment.destination = to_address(object.Get("destination"));
-    segment.seq = object.Get("seq").As<Napi::Number>().Uint32Value();
-    segment.ack = object.Get("ack").As<Napi::Number>().Uint32Value();
+    segment.seq = number(object, "seq");
+    segment.ack = number(object, "ack");
     segment.option = option.Data();
     segment.option_length = option.Length();
     segment.body = body.Data();
@@ -58,7 +55,7 @@ static void send(const Napi::CallbackInfo &info, int protocol, const Poller &pol
 
 static Napi::Value open_inband(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
-    int family = info[0].As<Napi::Number>().Int32Value() == 6 ? AF_INET6 : AF_INET;
+    int family = integer(info[0]) == 6 ? AF_INET6 : AF_INET;
     int protocol = info[2].IsUndefined() ? IPPROTO_TCP : IPPROTO_UDP;
     auto callback = std::make_shared<Callback>(info[1], "migrun.inband");
     auto buffer = std::make_shared<std::vector<uint8_t>>(INBAND_PACKET_MAX);
@@ -68,8 +65,7 @@ static Napi::Value open_inband(const Napi::CallbackInfo &info) {
         receive(ready, family, protocol, buffer->data(), *callback);
     });
     Napi::Object endpoint = watch_object(poller);
-    auto send_one = [poller, protocol](const Napi::CallbackInfo &call) { send(call, protocol, *poller); };
-    endpoint.Set("send", Napi::Function::New(env, send_one, "send"));
+    add(endpoint, "send", [poller, protocol](const Napi::CallbackInfo &call) { send(call, protocol, *poller); });
     return endpoint;
 }
 

@@ -8,23 +8,21 @@
 #include <string>
 #include <vector>
 
-#include "poller.h"
-#include "register.h"
-#include "values.h"
+#include "napi/poller.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 extern "C" {
 #include "kernel/files.h"
 #include "kernel/process.h"
 }
 
-static int number(const Napi::Value &value) { return value.As<Napi::Number>().Int32Value(); }
-
 static Napi::Value open_process(const Napi::CallbackInfo &info) {
-    return Napi::Number::New(info.Env(), check(info.Env(), process_open(number(info[0])), "pidfd_open"));
+    return Napi::Number::New(info.Env(), check(info.Env(), process_open(integer(info[0])), "pidfd_open"));
 }
 
 static Napi::Value take_fd(const Napi::CallbackInfo &info) {
-    int fd = check(info.Env(), process_take_fd(number(info[0]), number(info[1])), "pidfd_getfd");
+    int fd = check(info.Env(), process_take_fd(integer(info[0]), integer(info[1])), "pidfd_getfd");
     return Napi::Number::New(info.Env(), fd);
 }
 
@@ -32,18 +30,18 @@ static void become_subreaper(const Napi::CallbackInfo &info) { check(info.Env(),
 
 static void set_affinity(const Napi::CallbackInfo &info) {
     std::vector<uint32_t> cpus = to_numbers(info[1].As<Napi::Array>());
-    check(info.Env(), process_set_affinity(number(info[0]), cpus.data(), cpus.size()), "sched_setaffinity");
+    check(info.Env(), process_set_affinity(integer(info[0]), cpus.data(), cpus.size()), "sched_setaffinity");
 }
 
 /* A descriptor of the watch's own: the caller may close its pidfd at any time, and watch it twice. */
 static int duplicate(const Napi::CallbackInfo &info) {
-    int pidfd = fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
+    int pidfd = fcntl(integer(info[0]), F_DUPFD_CLOEXEC, 0);
     return check(info.Env(), pidfd < 0 ? -errno : pidfd, "fcntl");
 }
 
 static Napi::Value watch_exit(const Napi::CallbackInfo &info) {
     auto callback = std::make_shared<Callback>(info[1], "migrun.watchExit");
-    check(info.Env(), process_check_child(info[0].As<Napi::Number>().Int32Value()), "waitid");
+    check(info.Env(), process_check_child(integer(info[0])), "waitid");
 
     return watch_object(Poller::open(info.Env(), duplicate(info), [callback](Poller &poller, int) {
         int code = 0;
@@ -66,36 +64,27 @@ static Napi::Value watch_death(const Napi::CallbackInfo &info) {
 }
 
 static void close_fd(const Napi::CallbackInfo &info) {
-    if (close(number(info[0])) < 0) fail(info.Env(), -errno, "close");
+    if (close(integer(info[0])) < 0) fail(info.Env(), -errno, "close");
 }
 
-static Napi::Value make_pipe(const Napi::CallbackInfo &info) {
+template <int (*pair)(int ends[2])> static Napi::Value make_pair(const Napi::CallbackInfo &info) {
     std::vector<int> ends(2);
-    check(info.Env(), pipe_pair(ends.data()), "pipe2");
-    return from_numbers(info.Env(), ends);
-}
-
-static Napi::Value make_seqpacket(const Napi::CallbackInfo &info) {
-    std::vector<int> ends(2);
-    check(info.Env(), seqpacket_pair(ends.data()), "socketpair");
+    check(info.Env(), pair(ends.data()), pair == pipe_pair ? "pipe2" : "socketpair");
     return from_numbers(info.Env(), ends);
 }
 
 static Napi::Value make_pty(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     int master, slave;
-    auto rows = static_cast<uint16_t>(number(info[0])), columns = static_cast<uint16_t>(number(info[1]));
+    auto rows = static_cast<uint16_t>(integer(info[0])), columns = static_cast<uint16_t>(integer(info[1]));
 
     check(env, open_pty(rows, columns, &master, &slave), "posix_openpt");
-    Napi::Object pty = Napi::Object::New(env);
-    pty.Set("master", Napi::Number::New(env, master));
-    pty.Set("slave", Napi::Number::New(env, slave));
-    return pty;
+    return from_members(env, {{"master", master}, {"slave", slave}});
 }
 
 static void resize_pty(const Napi::CallbackInfo &info) {
-    auto rows = static_cast<uint16_t>(number(info[1])), columns = static_cast<uint16_t>(number(info[2]));
-    check(info.Env(), set_window_size(number(info[0]), rows, columns), "ioctl");
+    auto rows = static_cast<uint16_t>(integer(info[1])), columns = static_cast<uint16_t>(integer(info[2]));
+    check(info.Env(), set_window_size(integer(info[0]), rows, columns), "ioctl");
 }
 
 static int64_t to_int64(const Napi::Value &value) {
@@ -112,11 +101,11 @@ static void change_timer(const Napi::CallbackInfo &info) {
     setting.end_ns = to_int64(given.Get("end"));
     setting.interval_ns = to_int64(given.Get("interval"));
     setting.expirations = static_cast<uint64_t>(to_int64(given.Get("expirations")));
-    check(info.Env(), set_timer(number(info[0]), &setting), "timerfd_settime");
+    check(info.Env(), set_timer(integer(info[0]), &setting), "timerfd_settime");
 }
 
 static Napi::Value read_clock(const Napi::CallbackInfo &info) {
-    int64_t now = clock_now(number(info[0]));
+    int64_t now = clock_now(integer(info[0]));
 
     if (now < 0) fail(info.Env(), static_cast<int>(now), "clock_gettime");
     return Napi::BigInt::New(info.Env(), now);
@@ -124,7 +113,7 @@ static Napi::Value read_clock(const Napi::CallbackInfo &info) {
 
 static Napi::Value events_of(const Napi::CallbackInfo &info) {
     short events = 0;
-    check(info.Env(), poll_events(number(info[0]), &events), "poll");
+    check(info.Env(), poll_events(integer(info[0]), &events), "poll");
     return Napi::Number::New(info.Env(), events);
 }
 
@@ -141,8 +130,8 @@ void register_kernel(Napi::Env, Napi::Object exports) {
     add(exports, "watchExit", watch_exit);
     add(exports, "watchDeath", watch_death);
     add(exports, "closeFd", close_fd);
-    add(exports, "pipePair", make_pipe);
-    add(exports, "seqpacketPair", make_seqpacket);
+    add(exports, "pipePair", make_pair<pipe_pair>);
+    add(exports, "seqpacketPair", make_pair<seqpacket_pair>);
     add(exports, "openPty", make_pty);
     add(exports, "setWindowSize", resize_pty);
     add(exports, "setTimer", change_timer);

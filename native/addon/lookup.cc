@@ -5,9 +5,9 @@
 #include <set>
 #include <vector>
 
-#include "poller.h"
-#include "register.h"
-#include "values.h"
+#include "napi/poller.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 extern "C" {
 #include "lookup/diag.h"
@@ -31,17 +31,10 @@ static std::vector<struct owner> find_owners(Napi::Env env, const std::vector<ui
     return std::vector<struct owner>(found, found + count);
 }
 
-template <typename Iterator> static Napi::Value from_owners(Napi::Env env, Iterator from, Iterator to) {
-    Napi::Array array = Napi::Array::New(env, static_cast<size_t>(to - from));
-    for (uint32_t i = 0; from != to; ++from, ++i) {
-        Napi::HandleScope scope(env);
-        Napi::Object owner = Napi::Object::New(env);
-        owner.Set("inode", Napi::Number::New(env, from->inode));
-        owner.Set("pid", Napi::Number::New(env, from->pid));
-        owner.Set("fd", Napi::Number::New(env, from->fd));
-        array.Set(i, owner);
-    }
-    return array;
+static Napi::Value from_owners(Napi::Env env, const std::vector<struct owner> &owners) {
+    return from_items(env, owners.data(), owners.size(), [env](const struct owner &owner) {
+        return from_members(env, {{"inode", owner.inode}, {"pid", owner.pid}, {"fd", owner.fd}});
+    });
 }
 
 /* The processes that are named; nullptr where the value is undefined, for all. */
@@ -52,8 +45,7 @@ static std::unique_ptr<std::vector<pid_t>> to_among(const Napi::Value &pids) {
 
 static Napi::Value owners_of(const Napi::CallbackInfo &info) {
     std::vector<uint32_t> inodes = to_numbers(info[0]);
-    std::vector<struct owner> found = find_owners(info.Env(), &inodes, to_among(info[1]).get());
-    return from_owners(info.Env(), found.begin(), found.end());
+    return from_owners(info.Env(), find_owners(info.Env(), &inodes, to_among(info[1]).get()));
 }
 
 using Owners = std::vector<struct owner>;
@@ -71,7 +63,7 @@ static Napi::Value unchanged_owners(Napi::Env env, const Owners &seen, const Nap
         if (std::all_of(from, to, [](const struct owner &one) { return owner_is(&one); }))
             found.insert(found.end(), from, to);
     }
-    return from_owners(env, found.begin(), found.end());
+    return from_owners(env, found);
 }
 
 static Napi::Value owning_pids(Napi::Env env, const Owners &seen, const Napi::Value &inodes) {
@@ -91,7 +83,7 @@ static Napi::Value sets_of(Napi::Env env, const Owners &seen, const Napi::Value 
     std::copy_if(from, to, std::back_inserter(found), [&pids](const struct owner &set) {
         return std::find(pids.begin(), pids.end(), static_cast<uint32_t>(set.pid)) != pids.end() && owner_is(&set);
     });
-    return from_owners(env, found.begin(), found.end());
+    return from_owners(env, found);
 }
 
 static Napi::Value look_around(const Napi::CallbackInfo &info) {
@@ -101,84 +93,63 @@ static Napi::Value look_around(const Napi::CallbackInfo &info) {
 
     std::sort(seen->begin(), seen->end(),
               [](const struct owner &one, const struct owner &other) { return one.inode < other.inode; });
-    look.Set("owners",
-             Napi::Function::New(
-                 env, [seen](const Napi::CallbackInfo &call) { return unchanged_owners(call.Env(), *seen, call[0]); },
-                 "owners"));
-    look.Set(
-        "pids",
-        Napi::Function::New(
-            env, [seen](const Napi::CallbackInfo &call) { return owning_pids(call.Env(), *seen, call[0]); }, "pids"));
-    look.Set("sets",
-             Napi::Function::New(
-                 env, [seen](const Napi::CallbackInfo &call) { return sets_of(call.Env(), *seen, call[0]); }, "sets"));
+    auto offer = [&look, seen](const char *name,
+                               Napi::Value (*answer)(Napi::Env, const Owners &, const Napi::Value &)) {
+        add(look, name, [seen, answer](const Napi::CallbackInfo &call) { return answer(call.Env(), *seen, call[0]); });
+    };
+    offer("owners", unchanged_owners);
+    offer("pids", owning_pids);
+    offer("sets", sets_of);
     return look;
 }
 
 static Napi::Value connection_inodes(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
-    Napi::Array connections = info[0].As<Napi::Array>();
-    std::vector<struct diag_ends> ends(connections.Length());
+    auto to_ends = [](const Napi::Object &connection) -> struct diag_ends {
+        return {to_address(connection.Get("local")), to_address(connection.Get("remote"))};
+    };
+    std::vector<struct diag_ends> ends = to_items(info[0], "connections", to_ends);
     std::vector<uint32_t> inodes(ends.size());
 
-    for (uint32_t i = 0; i < ends.size(); i++) {
-        Napi::HandleScope scope(env);
-        Napi::Object connection = connections.Get(i).As<Napi::Object>();
-        ends[i] = {to_address(connection.Get("local")), to_address(connection.Get("remote"))};
-    }
     check(env, diag_connection_inodes(ends.data(), ends.size(), inodes.data()), "sock_diag");
-    Napi::Array array = Napi::Array::New(env, inodes.size());
-    for (uint32_t i = 0; i < inodes.size(); i++)
-        array.Set(i, inodes[i] ? Napi::Number::New(env, inodes[i]) : env.Null());
-    return array;
+    return from_items(env, inodes.data(), inodes.size(),
+                      [env](uint32_t inode) { return inode ? Napi::Number::New(env, inode) : env.Null(); });
 }
 
-using DiagList = std::unique_ptr<struct diag_connection, decltype(&free)>;
+static Napi::Value from_connection(Napi::Env env, const struct diag_connection &one) {
+    Napi::Object connection =
+        from_members(env, {{"local", from_address(env, one.local)}, {"remote", from_address(env, one.remote)}});
+    return from_members(env, {{"inode", one.inode},
+                              {"state", one.state},
+                              {"connection", connection},
+                              {"unacknowledged", one.unacknowledged},
+                              {"hasKeys", one.has_keys}});
+}
 
-static Napi::Value from_diag(Napi::Env env, const DiagList &list, size_t count) {
-    Napi::Array array = Napi::Array::New(env, count);
-    for (size_t i = 0; i < count; i++) {
-        Napi::HandleScope scope(env);
-        const struct diag_connection &one = list.get()[i];
-        Napi::Object connection = Napi::Object::New(env), item = Napi::Object::New(env);
-        connection.Set("local", from_address(env, one.local));
-        connection.Set("remote", from_address(env, one.remote));
-        item.Set("inode", Napi::Number::New(env, one.inode));
-        item.Set("state", Napi::Number::New(env, one.state));
-        item.Set("connection", connection);
-        item.Set("unacknowledged", Napi::Number::New(env, one.unacknowledged));
-        item.Set("hasKeys", Napi::Boolean::New(env, one.has_keys));
-        array.Set(static_cast<uint32_t>(i), item);
-    }
-    return array;
+/* Calls a function whose last arguments are a list and its length, and converts the list. */
+template <typename Function, typename... Arguments>
+static Napi::Value found_by(Napi::Env env, Function function, Arguments... arguments) {
+    struct diag_connection *list = nullptr;
+    size_t count = 0;
+
+    check(env, function(arguments..., &list, &count), "sock_diag");
+    std::unique_ptr<struct diag_connection, decltype(&free)> owner(list, free);
+    return from_items(env, list, count, [env](const auto &one) { return from_connection(env, one); });
 }
 
 static Napi::Value tcp_connections(const Napi::CallbackInfo &info) {
-    struct diag_connection *list = nullptr;
-    size_t count = 0;
-
-    check(info.Env(), diag_tcp_connections(&list, &count), "sock_diag");
-    return from_diag(info.Env(), DiagList(list, free), count);
+    return found_by(info.Env(), diag_tcp_connections);
 }
 
-static Napi::Value udp_sockets(const Napi::CallbackInfo &info) {
-    struct diag_connection *list = nullptr;
-    size_t count = 0;
-
-    check(info.Env(), diag_udp_sockets(&list, &count), "sock_diag");
-    return from_diag(info.Env(), DiagList(list, free), count);
-}
+static Napi::Value udp_sockets(const Napi::CallbackInfo &info) { return found_by(info.Env(), diag_udp_sockets); }
 
 static Napi::Value tcp_of_cgroup(const Napi::CallbackInfo &info) {
-    struct diag_connection *list = nullptr;
-    size_t count = 0;
     bool lossless;
     uint64_t cgroup = info[0].As<Napi::BigInt>().Uint64Value(&lossless);
     uint32_t states = 0;
 
     for (uint32_t state : to_numbers(info[1])) states |= 1u << state;
-    check(info.Env(), diag_tcp_of_cgroup(cgroup, states, &list, &count), "sock_diag");
-    return from_diag(info.Env(), DiagList(list, free), count);
+    return found_by(info.Env(), diag_tcp_of_cgroup, cgroup, states);
 }
 
 static Napi::Value watch_tcp_ends(const Napi::CallbackInfo &info) {

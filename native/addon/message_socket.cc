@@ -7,17 +7,16 @@
 #include <memory>
 #include <vector>
 
-#include "poller.h"
-#include "register.h"
-#include "values.h"
+#include "napi/poller.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 /* The longest message, and how many are read in one turn of the event loop. */
 constexpr size_t kMessageMax = 64 * 1024;
 constexpr int kBatch = 64;
 
-struct Queue {
-    std::deque<std::vector<uint8_t>> messages;
-};
+/* What waits until the socket takes more. */
+using Queue = std::deque<std::vector<uint8_t>>;
 
 /* 0 or -errno. */
 static int send_now(int fd, const uint8_t *data, size_t length) {
@@ -29,12 +28,12 @@ static int send_now(int fd, const uint8_t *data, size_t length) {
 
 /* Sends what waits, until the socket is full again. 0 or -errno. */
 static int flush(Poller &poller, Queue &queue) {
-    while (!queue.messages.empty()) {
-        const std::vector<uint8_t> &message = queue.messages.front();
+    while (!queue.empty()) {
+        const std::vector<uint8_t> &message = queue.front();
         int result = send_now(poller.fd(), message.data(), message.size());
         if (result == -EAGAIN) return 0;
         if (result < 0) return result;
-        queue.messages.pop_front();
+        queue.pop_front();
     }
     poller.watch(UV_READABLE);
     return 0;
@@ -61,7 +60,7 @@ static void send_message(const Napi::CallbackInfo &info, Poller &poller, Queue &
     if (poller.fd() < 0) fail(info.Env(), -EBADF, "send");
     if (message.Length() == 0) fail(info.Env(), -EINVAL, "send");
     if (message.Length() > kMessageMax) fail(info.Env(), -EMSGSIZE, "send");
-    if (queue.messages.empty()) {
+    if (queue.empty()) {
         int result = send_now(poller.fd(), message.Data(), message.Length());
         if (result != -EAGAIN) {
             check(info.Env(), result, "send");
@@ -69,7 +68,7 @@ static void send_message(const Napi::CallbackInfo &info, Poller &poller, Queue &
         }
         poller.watch(UV_READABLE | UV_WRITABLE);
     }
-    queue.messages.emplace_back(message.Data(), message.Data() + message.Length());
+    queue.emplace_back(message.Data(), message.Data() + message.Length());
 }
 
 static Napi::Value open_message_socket(const Napi::CallbackInfo &info) {
@@ -89,10 +88,9 @@ static Napi::Value open_message_socket(const Napi::CallbackInfo &info) {
         poller.close();
         on_close->call({});
     };
-    std::shared_ptr<Poller> poller = Poller::open(env, info[0].As<Napi::Number>().Int32Value(), ready);
+    std::shared_ptr<Poller> poller = Poller::open(env, integer(info[0]), ready);
     Napi::Object socket = watch_object(poller);
-    auto send = [poller, queue](const Napi::CallbackInfo &call) { send_message(call, *poller, *queue); };
-    socket.Set("send", Napi::Function::New(env, send, "send"));
+    add(socket, "send", [poller, queue](const Napi::CallbackInfo &call) { send_message(call, *poller, *queue); });
     return socket;
 }
 

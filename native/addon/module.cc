@@ -1,6 +1,6 @@
 /* The addon's entry: every file beside this one adds its functions to one flat object. */
 
-#include "register.h"
+#include "napi/register.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
     register_socket(env, exports);

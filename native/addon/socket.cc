@@ -1,10 +1,11 @@
 /* NativeSocket of src/native/socket.ts: conversion only, the mechanics are in native/socket/. */
 
-#include "register.h"
-#include "socket_values.h"
+#include "napi/register.h"
+#include "napi/socket_values.h"
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 extern "C" {
@@ -17,45 +18,39 @@ namespace {
 Napi::Value collect(const Napi::CallbackInfo &info) {
     std::vector<int> pids = to_integers(info[0]);
     struct program_socket *sockets = nullptr;
-    struct failure failure = {};
     size_t count = 0;
-    check(info.Env(), socket_collect(pids.data(), pids.size(), &sockets, &count, &failure), failure);
-    std::vector<struct program_socket> found(sockets, sockets + count);
-    free(sockets);
-    Napi::Array out = Napi::Array::New(info.Env(), count);
-    for (size_t i = 0; i < count; i++) out.Set(uint32_t(i), from_program_socket(info.Env(), found[i]));
-    return out;
+    check_many(info.Env(), socket_collect, pids.data(), pids.size(), &sockets, &count);
+    std::unique_ptr<struct program_socket, decltype(&free)> owner(sockets, free);
+    return from_items(info.Env(), sockets, count,
+                      [&info](const struct program_socket &one) { return from_program_socket(info.Env(), one); });
 }
 
 Napi::Value describe(const Napi::CallbackInfo &info) {
     struct program_socket socket;
-    check(info.Env(), socket_describe(info[0].ToNumber().Int32Value(), &socket), "getsockopt");
+    check(info.Env(), socket_describe(integer(info[0]), &socket), "getsockopt");
     return from_program_socket(info.Env(), socket);
 }
 
 Napi::Value tcp_states(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]), states(fds.size());
-    struct failure failure = {};
-    check(info.Env(), socket_tcp_states(fds.data(), fds.size(), states.data(), &failure), failure);
+    check_many(info.Env(), socket_tcp_states, fds.data(), fds.size(), states.data());
     return from_numbers(info.Env(), states);
 }
 
 void lock(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
-    struct failure failure = {};
-    check(info.Env(), socket_lock(fds.data(), fds.size(), info[1].ToNumber().Uint32Value(), &failure), failure);
+    check_many(info.Env(), socket_lock, fds.data(), fds.size(), info[1].ToNumber().Uint32Value());
 }
 
 void unlock(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
-    struct failure failure = {};
-    check(info.Env(), socket_unlock(fds.data(), fds.size(), &failure), failure);
+    check_many(info.Env(), socket_unlock, fds.data(), fds.size());
 }
 
 void bind_to(const Napi::CallbackInfo &info) {
-    int fd = info[0].ToNumber().Int32Value();
-    union socket_address local = to_address_of(info[1].ToNumber().Int32Value(), info[2]);
-    int backlog = info[3].IsNumber() ? info[3].As<Napi::Number>().Int32Value() : -1;
+    int fd = integer(info[0]);
+    union socket_address local = to_address_of(integer(info[1]), info[2]);
+    int backlog = info[3].IsNumber() ? integer(info[3]) : -1;
     const char *step = nullptr;
     int result = socket_bind(fd, &local, backlog, &step);
     check(info.Env(), result, step);
@@ -77,15 +72,10 @@ Napi::Value route_source(const Napi::CallbackInfo &info) {
 }
 
 Napi::Value from_options(Napi::Env env, const struct socket_option *options, size_t count) {
-    Napi::Array out = Napi::Array::New(env, count);
-    for (size_t i = 0; i < count; i++) {
-        Napi::Object one = Napi::Object::New(env);
-        one.Set("level", Napi::Number::New(env, options[i].level));
-        one.Set("name", Napi::Number::New(env, options[i].name));
-        one.Set("value", Napi::Buffer<uint8_t>::Copy(env, options[i].value, options[i].length));
-        out.Set(uint32_t(i), one);
-    }
-    return out;
+    return from_items(env, options, count, [env](const struct socket_option &one) {
+        Napi::Value value = Napi::Buffer<uint8_t>::Copy(env, one.value, one.length);
+        return from_members(env, {{"level", one.level}, {"name", one.name}, {"value", value}});
+    });
 }
 
 struct Untouched {
@@ -94,17 +84,14 @@ struct Untouched {
 };
 
 Napi::Value read_options(const Napi::CallbackInfo &info) {
-    std::vector<uint32_t> fds = to_numbers(info[0]);
+    std::vector<int> fds = to_integers(info[0]);
     Untouched untouched;
     std::vector<struct socket_option> options(SOCKET_OPTIONS_MAX);
-    Napi::Array out = Napi::Array::New(info.Env(), fds.size());
-    for (size_t i = 0; i < fds.size(); i++) {
-        Napi::HandleScope scope(info.Env());
+    return from_items(info.Env(), fds.data(), fds.size(), [&](int fd) {
         size_t count = 0;
-        check(info.Env(), socket_read_options(int(fds[i]), &untouched.sockets, options.data(), &count), "getsockopt");
-        out.Set(uint32_t(i), from_options(info.Env(), options.data(), count));
-    }
-    return out;
+        check(info.Env(), socket_read_options(fd, &untouched.sockets, options.data(), &count), "getsockopt");
+        return from_options(info.Env(), options.data(), count);
+    });
 }
 
 struct socket_option to_option(const Napi::Object &from) {
@@ -121,12 +108,7 @@ struct socket_option to_option(const Napi::Object &from) {
     return option;
 }
 
-std::vector<struct socket_option> to_options(const Napi::Value &value) {
-    Napi::Array given = array(value, "options");
-    std::vector<struct socket_option> options;
-    for (uint32_t i = 0; i < given.Length(); i++) options.push_back(to_option(object(given.Get(i), "option")));
-    return options;
-}
+std::vector<struct socket_option> to_options(const Napi::Value &value) { return to_items(value, "options", to_option); }
 
 void write_options(const Napi::CallbackInfo &info) {
     std::vector<uint32_t> fds = to_numbers(info[0]);
@@ -145,17 +127,15 @@ void write_options(const Napi::CallbackInfo &info) {
 
 Napi::Value refused_option(const Napi::CallbackInfo &info) {
     std::vector<struct socket_option> options = to_options(info[3]);
-    int family = info[0].ToNumber().Int32Value(), type = info[1].ToNumber().Int32Value();
+    int family = integer(info[0]), type = integer(info[1]);
     const char *refused = nullptr;
-    check(
-        info.Env(),
-        socket_refused_option(family, type, info[2].ToNumber().Int32Value(), options.data(), options.size(), &refused),
-        "socket");
+    check(info.Env(), socket_refused_option(family, type, integer(info[2]), options.data(), options.size(), &refused),
+          "socket");
     return refused ? Napi::Value(Napi::String::New(info.Env(), refused)) : info.Env().Null();
 }
 
 Napi::Value why_not_bound(const Napi::CallbackInfo &info) {
-    int family = info[0].ToNumber().Int32Value(), reason = 0;
+    int family = integer(info[0]), reason = 0;
     std::vector<struct socket_option> options = to_options(info[1]);
     union socket_address local = to_address_of(family, info[2]);
     check(info.Env(),

@@ -1,7 +1,7 @@
 /* NativeTcp of src/native/tcp.ts: conversion only, the mechanics are in native/tcp/. */
 
-#include "register.h"
-#include "socket_values.h"
+#include "napi/register.h"
+#include "napi/socket_values.h"
 
 #include <cerrno>
 #include <vector>
@@ -16,19 +16,16 @@ namespace {
 Napi::Value save(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     std::vector<struct tcp_saved> saved(fds.size());
-    struct failure failure = {};
-    check(info.Env(), tcp_save(fds.data(), fds.size(), saved.data(), &failure), failure);
-    Napi::Array out = Napi::Array::New(info.Env(), saved.size());
-    for (size_t i = 0; i < saved.size(); i++) out.Set(uint32_t(i), from_saved(info.Env(), saved[i]));
-    return out;
+    check_many(info.Env(), tcp_save, fds.data(), fds.size(), saved.data());
+    return from_items(info.Env(), saved.data(), saved.size(),
+                      [&info](struct tcp_saved &one) { return from_saved(info.Env(), one); });
 }
 
 using Batch = int (*)(const int *, size_t, struct failure *);
 
 template <Batch batch> void run(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
-    struct failure failure = {};
-    check(info.Env(), batch(fds.data(), fds.size(), &failure), failure);
+    check_many(info.Env(), batch, fds.data(), fds.size());
 }
 
 int revive_one(const Napi::Object &request, int fd, struct failure *failure) {
@@ -49,11 +46,11 @@ void revive(const Napi::CallbackInfo &info) {
         failure.index = i;
         check(info.Env(), revive_one(request, fds.back(), &failure), failure);
     }
-    if (!info[1].ToBoolean()) check(info.Env(), tcp_release(fds.data(), fds.size(), &failure), failure);
+    if (!info[1].ToBoolean()) check_many(info.Env(), tcp_release, fds.data(), fds.size());
 }
 
 void connect_again(const Napi::CallbackInfo &info) {
-    int fd = info[0].ToNumber().Int32Value(), family = info[1].ToNumber().Int32Value();
+    int fd = integer(info[0]), family = integer(info[1]);
     Napi::Object connection = object(info[2], "connection");
     union socket_address local = to_address_of(family, connection.Get("local"));
     union socket_address remote = to_address_of(family, connection.Get("remote"));
@@ -75,19 +72,15 @@ Napi::Value sequences(const Napi::CallbackInfo &info) {
     int result = tcp_sequences(&local, &remote, &found);
     if (result == -ENOENT) return info.Env().Null();
     check(info.Env(), result, "BPF_PROG_TEST_RUN");
-    Napi::Object out = Napi::Object::New(info.Env());
-    out.Set("sndNxt", Napi::Number::New(info.Env(), found.snd_nxt));
-    out.Set("sndUna", Napi::Number::New(info.Env(), found.snd_una));
-    out.Set("rcvNxt", Napi::Number::New(info.Env(), found.rcv_nxt));
-    out.Set("state", Napi::Number::New(info.Env(), found.state));
-    return out;
+    return from_members(
+        info.Env(),
+        {{"sndNxt", found.snd_nxt}, {"sndUna", found.snd_una}, {"rcvNxt", found.rcv_nxt}, {"state", found.state}});
 }
 
 Napi::Value user_timeouts(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     std::vector<uint32_t> timeouts(fds.size());
-    struct failure failure = {};
-    check(info.Env(), tcp_user_timeouts(fds.data(), fds.size(), timeouts.data(), &failure), failure);
+    check_many(info.Env(), tcp_user_timeouts, fds.data(), fds.size(), timeouts.data());
     return from_numbers(info.Env(), timeouts);
 }
 
@@ -101,21 +94,19 @@ std::vector<uint32_t> to_timeouts(const Napi::Value &array, size_t count) {
 void set_user_timeouts(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     std::vector<uint32_t> timeouts = to_timeouts(info[1], fds.size());
-    struct failure failure = {};
-    check(info.Env(), tcp_set_user_timeouts(fds.data(), fds.size(), timeouts.data(), &failure), failure);
+    check_many(info.Env(), tcp_set_user_timeouts, fds.data(), fds.size(), timeouts.data());
 }
 
 void extend_user_timeouts(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     std::vector<uint32_t> own = to_timeouts(info[1], fds.size());
     uint32_t lease = info[2].ToNumber().Uint32Value();
-    struct failure failure = {};
-    check(info.Env(), tcp_extend_user_timeouts(fds.data(), fds.size(), lease, own.data(), &failure), failure);
+    check_many(info.Env(), tcp_extend_user_timeouts, fds.data(), fds.size(), lease, own.data());
 }
 
 Napi::Value is_window_shut(const Napi::CallbackInfo &info) {
     bool shut;
-    check(info.Env(), tcp_is_window_shut(info[0].ToNumber().Int32Value(), &shut), "TCP_INFO");
+    check(info.Env(), tcp_is_window_shut(integer(info[0]), &shut), "TCP_INFO");
     return Napi::Boolean::New(info.Env(), shut);
 }
 

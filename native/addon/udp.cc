@@ -1,7 +1,7 @@
 /* NativeUdp of src/native/udp.ts: conversion only, the mechanics are in native/udp/. */
 
-#include "register.h"
-#include "values.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 #include <algorithm>
 #include <cstring>
@@ -34,70 +34,44 @@ template <typename Item> Item *allocate(Napi::Env env, size_t count) {
     return items;
 }
 
-void put(Napi::Object &into, const char *name, double value) { into.Set(name, Napi::Number::New(into.Env(), value)); }
-
 Napi::Array from_interfaces(Napi::Env env, const struct udp_saved &saved) {
-    Napi::Array out = Napi::Array::New(env, saved.interface_count);
-    for (size_t i = 0; i < saved.interface_count; i++) {
-        Napi::Object item = Napi::Object::New(env);
-        put(item, "level", saved.interfaces[i].level);
-        put(item, "name", saved.interfaces[i].name);
-        item.Set("interface", Napi::String::New(env, saved.interfaces[i].interface));
-        out.Set(uint32_t(i), item);
-    }
-    return out;
+    return from_items(env, saved.interfaces, saved.interface_count, [env](const struct udp_interface &one) {
+        Napi::Value interface = Napi::String::New(env, one.interface);
+        return from_members(env, {{"level", one.level}, {"name", one.name}, {"interface", interface}});
+    });
 }
 
 Napi::Array from_memberships(Napi::Env env, const struct udp_saved &saved) {
-    Napi::Array out = Napi::Array::New(env, saved.membership_count);
-    for (size_t i = 0; i < saved.membership_count; i++) {
-        const struct udp_membership &membership = saved.memberships[i];
-        Napi::Object item = Napi::Object::New(env);
-        Napi::Array sources = Napi::Array::New(env, membership.source_count);
-        for (uint32_t j = 0; j < membership.source_count; j++) sources.Set(j, address_text(env, membership.sources[j]));
-        item.Set("interface", Napi::String::New(env, membership.interface));
-        item.Set("group", address_text(env, membership.group));
-        item.Set("excludes", Napi::Boolean::New(env, membership.mode == MCAST_EXCLUDE));
-        item.Set("sources", sources);
-        out.Set(uint32_t(i), item);
-    }
-    return out;
+    auto text = [env](const union socket_address &address) { return address_text(env, address); };
+    return from_items(env, saved.memberships, saved.membership_count, [&](const struct udp_membership &one) {
+        return from_members(env, {{"interface", Napi::String::New(env, one.interface)},
+                                  {"group", text(one.group)},
+                                  {"excludes", one.mode == MCAST_EXCLUDE},
+                                  {"sources", from_items(env, one.sources, one.source_count, text)}});
+    });
 }
 
-/* Hands the datagrams' malloc'd bytes over to Buffers, which free them. */
 Napi::Array from_datagrams(Napi::Env env, struct udp_saved &saved) {
-    Napi::Array out = Napi::Array::New(env, saved.datagram_count);
-    for (size_t i = 0; i < saved.datagram_count; i++) {
-        Napi::HandleScope scope(env);
-        struct udp_datagram &datagram = saved.datagrams[i];
-        Napi::Object item = Napi::Object::New(env);
-        uint8_t *bytes = datagram.bytes;
-        item.Set("source", from_address(env, datagram.source));
-        item.Set("destination", address_text(env, datagram.destination));
-        put(item, "hopLimit", datagram.hop_limit);
-        put(item, "trafficClass", datagram.traffic_class);
-        datagram.bytes = nullptr;
-        item.Set("bytes", bytes ? Napi::Buffer<uint8_t>::NewOrCopy(env, bytes, datagram.length,
-                                                                   [](Napi::Env, uint8_t *data) { free(data); })
-                                : Napi::Buffer<uint8_t>::New(env, 0));
-        out.Set(uint32_t(i), item);
-    }
-    return out;
+    return from_items(env, saved.datagrams, saved.datagram_count, [env](struct udp_datagram &one) {
+        return from_members(env, {{"source", from_address(env, one.source)},
+                                  {"destination", address_text(env, one.destination)},
+                                  {"hopLimit", one.hop_limit},
+                                  {"trafficClass", one.traffic_class},
+                                  {"bytes", from_bytes(env, one.bytes, one.length)}});
+    });
 }
 
 Napi::Object from_saved(Napi::Env env, struct udp_saved &saved) {
     union socket_address interface = {};
     interface.v4.sin_family = AF_INET;
     interface.v4.sin_addr = saved.multicast_interface;
-    Napi::Object out = Napi::Object::New(env);
-    put(out, "family", saved.family);
-    out.Set("local", from_address(env, saved.local));
-    out.Set("remote", from_address(env, saved.remote));
-    out.Set("multicastInterface", address_text(env, interface));
-    out.Set("interfaces", from_interfaces(env, saved));
-    out.Set("memberships", from_memberships(env, saved));
-    out.Set("datagrams", from_datagrams(env, saved));
-    return out;
+    return from_members(env, {{"family", saved.family},
+                              {"local", from_address(env, saved.local)},
+                              {"remote", from_address(env, saved.remote)},
+                              {"multicastInterface", address_text(env, interface)},
+                              {"interfaces", from_interfaces(env, saved)},
+                              {"memberships", from_memberships(env, saved)},
+                              {"datagrams", from_datagrams(env, saved)}});
 }
 
 void to_interface_name(const Napi::Object &from, char name[IF_NAMESIZE]) {
@@ -106,10 +80,10 @@ void to_interface_name(const Napi::Object &from, char name[IF_NAMESIZE]) {
     strcpy(name, text.c_str());
 }
 
-void to_interface(const Napi::Object &from, struct udp_interface &interface) {
-    interface.level = integer(from, "level");
-    interface.name = integer(from, "name");
+struct udp_interface to_interface(const Napi::Object &from) {
+    struct udp_interface interface = {integer(from, "level"), integer(from, "name"), ""};
     to_interface_name(from, interface.interface);
+    return interface;
 }
 
 void to_membership(const Napi::Object &from, struct udp_membership &membership) {
@@ -134,45 +108,44 @@ void to_datagram(const Napi::Object &from, int family, struct udp_datagram &data
     std::copy(bytes.Data(), bytes.Data() + bytes.Length(), datagram.bytes);
 }
 
+/* Converts each object of an array, into memory that udp_saved_clear() frees. */
+template <typename Item, typename To>
+void to_allocated(const Napi::Object &from, const char *name, Item *&items, size_t &count, To to) {
+    Napi::Array given = array(from.Get(name), name);
+    items = allocate<Item>(from.Env(), given.Length());
+    count = given.Length();
+    for (uint32_t i = 0; i < count; i++) {
+        Napi::HandleScope scope(from.Env());
+        to(object(given.Get(i), name), items[i]);
+    }
+}
+
 void to_saved(const Napi::Object &from, struct udp_saved &saved) {
-    Napi::Env env = from.Env();
-    Napi::Array interfaces = array(from.Get("interfaces"), "interfaces");
-    Napi::Array memberships = array(from.Get("memberships"), "memberships");
-    Napi::Array datagrams = array(from.Get("datagrams"), "datagrams");
+    std::vector<struct udp_interface> interfaces = to_items(from.Get("interfaces"), "interfaces", to_interface);
 
     saved.family = integer(from, "family");
     saved.multicast_interface = to_plain_address(from.Get("multicastInterface")).v4.sin_addr;
-    if (interfaces.Length() > UDP_INTERFACES_MAX) throw Napi::RangeError::New(env, "too many interfaces");
-    saved.interface_count = interfaces.Length();
-    for (uint32_t i = 0; i < interfaces.Length(); i++)
-        to_interface(object(interfaces.Get(i), "interface"), saved.interfaces[i]);
-    saved.memberships = allocate<struct udp_membership>(env, memberships.Length());
-    saved.membership_count = memberships.Length();
-    for (uint32_t i = 0; i < memberships.Length(); i++)
-        to_membership(object(memberships.Get(i), "membership"), saved.memberships[i]);
-    saved.datagrams = allocate<struct udp_datagram>(env, datagrams.Length());
-    saved.datagram_count = datagrams.Length();
-    for (uint32_t i = 0; i < datagrams.Length(); i++) {
-        Napi::HandleScope scope(env);
-        to_datagram(object(datagrams.Get(i), "datagram"), saved.family, saved.datagrams[i]);
-    }
+    if (interfaces.size() > UDP_INTERFACES_MAX) throw Napi::RangeError::New(from.Env(), "too many interfaces");
+    saved.interface_count = interfaces.size();
+    std::copy(interfaces.begin(), interfaces.end(), saved.interfaces);
+    to_allocated(from, "memberships", saved.memberships, saved.membership_count, to_membership);
+    to_allocated(
+        from, "datagrams", saved.datagrams, saved.datagram_count,
+        [&saved](const Napi::Object &one, struct udp_datagram &into) { to_datagram(one, saved.family, into); });
 }
 
 Napi::Value save(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     Saved saved(fds.size());
-    struct failure failure = {};
-    check(info.Env(), udp_save(fds.data(), fds.size(), saved.items.data(), &failure), failure);
-    Napi::Array out = Napi::Array::New(info.Env(), fds.size());
-    for (size_t i = 0; i < fds.size(); i++) out.Set(uint32_t(i), from_saved(info.Env(), saved.items[i]));
-    return out;
+    check_many(info.Env(), udp_save, fds.data(), fds.size(), saved.items.data());
+    return from_items(info.Env(), saved.items.data(), fds.size(),
+                      [&info](struct udp_saved &one) { return from_saved(info.Env(), one); });
 }
 
 Napi::Value revive(const Napi::CallbackInfo &info) {
     Napi::Array requests = array(info[0], "requests");
     Saved saved(requests.Length());
     std::vector<struct udp_revival> revivals(requests.Length());
-    struct failure failure = {};
     for (uint32_t i = 0; i < requests.Length(); i++) {
         Napi::HandleScope scope(info.Env());
         Napi::Object request = object(requests.Get(i), "request");
@@ -182,33 +155,30 @@ Napi::Value revive(const Napi::CallbackInfo &info) {
         revivals[i].local = to_address_of(saved.items[i].family, request.Get("local"));
         revivals[i].remote = to_address_of(saved.items[i].family, request.Get("remote"));
     }
-    check(info.Env(), udp_revive(revivals.data(), revivals.size(), &failure), failure);
-    Napi::Array out = Napi::Array::New(info.Env(), revivals.size());
-    for (uint32_t i = 0; i < revivals.size(); i++) out.Set(i, Napi::Number::New(info.Env(), double(revivals[i].lost)));
-    return out;
+    check_many(info.Env(), udp_revive, revivals.data(), revivals.size());
+    return from_items(info.Env(), revivals.data(), revivals.size(), [&info](const struct udp_revival &one) {
+        return Napi::Number::New(info.Env(), double(one.lost));
+    });
 }
 
 Napi::Value interfaces(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     char(*names)[IF_NAMESIZE] = nullptr;
     size_t count = 0;
-    check(env, udp_interfaces(info[0].ToNumber().Int32Value(), &names, &count), "getsockopt");
+    check(env, udp_interfaces(integer(info[0]), &names, &count), "getsockopt");
     std::unique_ptr<char[][IF_NAMESIZE], decltype(&free)> owner(names, free);
-    Napi::Array out = Napi::Array::New(env, count);
-    for (uint32_t i = 0; i < count; i++) out.Set(i, Napi::String::New(env, names[i]));
-    return out;
+    return from_items(env, names, count, [env](const char *name) { return Napi::String::New(env, name); });
 }
 
 Napi::Value await_sent(const Napi::CallbackInfo &info) {
     std::vector<int> fds = to_integers(info[0]);
     size_t index = 0;
-    int sent =
-        check(info.Env(), udp_await_sent(fds.data(), fds.size(), info[1].ToNumber().Int32Value(), &index), "SIOCOUTQ");
+    int sent = check(info.Env(), udp_await_sent(fds.data(), fds.size(), integer(info[1]), &index), "SIOCOUTQ");
     return sent ? info.Env().Null() : Napi::Value(Napi::Number::New(info.Env(), double(index)));
 }
 
 void reconnect(const Napi::CallbackInfo &info) {
-    int fd = info[0].ToNumber().Int32Value(), family = AF_UNSPEC;
+    int fd = integer(info[0]), family = AF_UNSPEC;
     check(info.Env(), socket_get(fd, SOL_SOCKET, SO_DOMAIN, &family), "getsockopt");
     union socket_address remote = to_address_of(family, info[1]);
     check(info.Env(), udp_reconnect(fd, &remote), "connect");

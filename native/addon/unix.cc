@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "register.h"
-#include "values.h"
+#include "napi/register.h"
+#include "napi/values.h"
 
 extern "C" {
 #include "unix/unix_sockets.h"
@@ -35,36 +35,28 @@ Napi::Value all_sockets(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     std::vector<Found> all;
     check(env, ::unix_sockets(add_found, &all), "sock_diag");
-    Napi::Array out = Napi::Array::New(env, all.size());
-    for (size_t i = 0; i < all.size(); i++) {
-        const Found &found = all[i];
-        Napi::Object one = Napi::Object::New(env);
-        one.Set("inode", Napi::Number::New(env, found.socket.inode));
-        one.Set("type", Napi::Number::New(env, found.socket.type));
-        one.Set("state", Napi::Number::New(env, found.socket.state));
-        one.Set("shutdown", Napi::Number::New(env, found.socket.shutdown));
-        one.Set("peer", Napi::Number::New(env, found.socket.peer));
-        one.Set("unreceived", Napi::Number::New(env, found.socket.unreceived));
-        one.Set("name", name_of(env, found));
-        one.Set("waiting", from_numbers(env, found.waiting));
-        out.Set(uint32_t(i), one);
-    }
-    return out;
+    return from_items(env, all.data(), all.size(), [env](const Found &found) {
+        return from_members(env, {{"inode", found.socket.inode},
+                                  {"type", found.socket.type},
+                                  {"state", found.socket.state},
+                                  {"shutdown", found.socket.shutdown},
+                                  {"peer", found.socket.peer},
+                                  {"unreceived", found.socket.unreceived},
+                                  {"name", name_of(env, found)},
+                                  {"waiting", from_numbers(env, found.waiting)}});
+    });
 }
 
 Napi::Value look_at_queue(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     struct unix_queue queue;
-    int result = unix_look_at_queue(info[0].As<Napi::Number>().Int32Value(), &queue);
+    int result = unix_look_at_queue(integer(info[0]), &queue);
     if (result < 0) {
         unix_queue_clear(&queue);
         fail(env, result, "recvmsg");
     }
-    Napi::Object out = Napi::Object::New(env);
-    Napi::Array fds = Napi::Array::New(env, queue.count);
-    for (size_t i = 0; i < queue.count; i++) fds.Set(uint32_t(i), Napi::Number::New(env, queue.fds[i]));
-    out.Set("hasEmpty", Napi::Boolean::New(env, queue.has_empty));
-    out.Set("fds", fds);
+    Napi::Array fds = from_numbers(env, std::vector<int>(queue.fds, queue.fds + queue.count));
+    Napi::Object out = from_members(env, {{"hasEmpty", queue.has_empty}, {"fds", fds}});
     queue.count = 0; /* they are the caller's now */
     unix_queue_clear(&queue);
     return out;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "epoll/set.h"
+#include "kernel/array.h"
 #include "kernel/process.h"
 
 #define ANYTHING (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP)
@@ -80,12 +81,6 @@ static int take_told(const struct job *job) {
     return result < 0 ? -errno : result;
 }
 
-static int compare_inodes(const void *a, const void *b) {
-    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-
-    return (one > other) - (one < other);
-}
-
 static bool is_eventfd(const struct job *job, const struct epoll_item *item) {
     static const char name[] = "anon_inode:[eventfd]";
     char path[48], target[sizeof name];
@@ -102,7 +97,7 @@ static uint32_t still_of(const struct job *job, const struct epoll_item *item) {
     const struct epoll_still *still = job->still;
 
     if (!(item->events & EPOLLET) || (item->events & EPOLLONESHOT)) return 0;
-    if (bsearch(&item->inode, still->inodes, still->count, sizeof item->inode, compare_inodes)) return INT16_MAX;
+    if (bsearch(&item->inode, still->inodes, still->count, sizeof item->inode, array_compare32)) return INT16_MAX;
     if (!still->is_whole) return 0;
     return is_eventfd(job, item) ? INT16_MAX : ROOM;
 }

@@ -1,5 +1,6 @@
 #include "epoll/set.h"
 
+#include "kernel/array.h"
 #include "kernel/process.h"
 
 #include <dirent.h>
@@ -19,13 +20,10 @@ static int compare_data(const void *a, const void *b) {
 }
 
 static int append(struct epoll_item **items, size_t *count, struct epoll_item item) {
-    /* There is room up to the next power of two. */
-    if ((*count & (*count - 1)) == 0) {
-        struct epoll_item *larger = realloc(*items, (*count ? 2 * *count : 1) * sizeof(*larger));
+    struct epoll_item *larger = array_grow(*items, *count, sizeof *larger);
 
-        if (!larger) return -ENOMEM;
-        *items = larger;
-    }
+    if (!larger) return -ENOMEM;
+    *items = larger;
     (*items)[(*count)++] = item;
     return 0;
 }

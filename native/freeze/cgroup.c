@@ -1,5 +1,7 @@
 #include "freeze/cgroup.h"
 
+#include "kernel/files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,12 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int64_t now_ms(void) {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+static int64_t now_ms(void) { return clock_now(CLOCK_MONOTONIC) / 1000000; }
 
 static int open_file(const char *path, const char *name, int flags) {
     char full[PATH_MAX];

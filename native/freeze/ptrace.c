@@ -1,5 +1,8 @@
 #include "freeze/ptrace.h"
 
+#include "kernel/array.h"
+#include "kernel/files.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
@@ -32,6 +35,37 @@ int ptrace_take_stop(pid_t tid, int *signal) {
     return 1;
 }
 
+size_t ptrace_read_file(pid_t tid, const char *name, char *text, size_t room) {
+    char path[48];
+    size_t length = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)tid, name);
+    file = fopen(path, "re");
+    if (file) {
+        length = fread(text, 1, room - 1, file);
+        fclose(file);
+    }
+    text[length] = '\0';
+    return length;
+}
+
+int ptrace_each_thread(pid_t pid, int (*one)(pid_t tid, void *context), void *context) {
+    char path[32];
+    int sum = 0, result = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *tasks = opendir(path);
+    if (!tasks) return errno == ENOENT ? 0 : -errno;
+    for (struct dirent *entry; result >= 0 && (entry = readdir(tasks));) {
+        if (entry->d_name[0] == '.') continue;
+        result = one(atoi(entry->d_name), context);
+        sum += result;
+    }
+    closedir(tasks);
+    return result < 0 ? result : sum;
+}
+
 struct tracee {
     pid_t tid;
     bool stopped;
@@ -48,7 +82,7 @@ struct ptrace_freeze {
     int result;
     /* The tracer's own. */
     struct tracee *tracees;
-    size_t count, capacity;
+    size_t count;
     size_t pid_count;
     pid_t pids[];
 };
@@ -63,14 +97,10 @@ static struct tracee *add_tracee(struct ptrace_freeze *freeze, pid_t tid) {
     struct tracee *tracee = find_tracee(freeze, tid);
 
     if (!tracee) {
-        if (freeze->count == freeze->capacity) {
-            size_t capacity = freeze->capacity ? freeze->capacity * 2 : 16;
-            void *tracees = realloc(freeze->tracees, capacity * sizeof *freeze->tracees);
-            if (!tracees) return NULL;
-            freeze->tracees = tracees;
-            freeze->capacity = capacity;
-        }
-        tracee = &freeze->tracees[freeze->count++];
+        tracee = array_grow(freeze->tracees, freeze->count, sizeof *tracee);
+        if (!tracee) return NULL;
+        freeze->tracees = tracee;
+        tracee += freeze->count++;
     }
     *tracee = (struct tracee){.tid = tid};
     return tracee;
@@ -78,15 +108,9 @@ static struct tracee *add_tracee(struct ptrace_freeze *freeze, pid_t tid) {
 
 /* Whether it has ended: until it is reaped it stays listed as a thread. */
 static bool has_ended(pid_t tid) {
-    char path[32], line[512];
-    size_t length = 0;
+    char line[512];
 
-    snprintf(path, sizeof path, "/proc/%d/stat", tid);
-    FILE *file = fopen(path, "re");
-    if (!file) return true;
-    length = fread(line, 1, sizeof line - 1, file);
-    fclose(file);
-    line[length] = '\0';
+    ptrace_read_file(tid, "stat", line, sizeof line);
     const char *state = strrchr(line, ')');
     return !state || strlen(state) < 3 || state[2] == 'Z' || state[2] == 'X';
 }
@@ -98,7 +122,9 @@ static bool is_stopped(pid_t tid) {
 }
 
 /* Asks one thread to stop. Returns 0 where it is stopped already, or gone; else 1. */
-static int interrupt(struct ptrace_freeze *freeze, pid_t tid) {
+static int interrupt(pid_t tid, void *context) {
+    struct ptrace_freeze *freeze = context;
+
     if (find_tracee(freeze, tid) && is_stopped(tid)) return 0;
     if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) < 0) {
         if (errno == ESRCH) return 0;
@@ -108,23 +134,6 @@ static int interrupt(struct ptrace_freeze *freeze, pid_t tid) {
     }
     if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) < 0) return has_ended(tid) ? 0 : -EPERM;
     return add_tracee(freeze, tid) ? 1 : -ENOMEM;
-}
-
-/* Makes one pass over the threads of a process. Returns 1 where some were asked to stop. */
-static int interrupt_threads(struct ptrace_freeze *freeze, pid_t pid) {
-    char path[32];
-    int result = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/task", pid);
-    DIR *tasks = opendir(path);
-    if (!tasks) return errno == ENOENT ? 0 : -errno;
-    for (struct dirent *entry; result >= 0 && (entry = readdir(tasks));) {
-        if (entry->d_name[0] == '.') continue;
-        int asked = interrupt(freeze, atoi(entry->d_name));
-        if (asked != 0) result = asked;
-    }
-    closedir(tasks);
-    return result;
 }
 
 /* Waits until the thread has stopped or ended, and takes the stop. An end is passed on by the tracer's end
@@ -147,7 +156,7 @@ static int stop_all(struct ptrace_freeze *freeze) {
     while (asked > 0) {
         asked = 0;
         for (size_t i = 0; i < freeze->pid_count; i++) {
-            int result = interrupt_threads(freeze, freeze->pids[i]);
+            int result = ptrace_each_thread(freeze->pids[i], interrupt, freeze);
             if (result < 0) return result;
             asked |= result;
         }
@@ -210,16 +219,9 @@ static int start_tracer(struct ptrace_freeze *freeze) {
 }
 
 static int await_result(struct ptrace_freeze *freeze, int timeout_ms) {
-    struct timespec deadline;
+    const struct timespec deadline = clock_time(clock_now(CLOCK_MONOTONIC) + timeout_ms * INT64_C(1000000));
     int error = 0, result;
 
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += timeout_ms / 1000;
-    deadline.tv_nsec += timeout_ms % 1000 * 1000000L;
-    if (deadline.tv_nsec >= 1000000000L) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000L;
-    }
     pthread_mutex_lock(&freeze->mutex);
     while (!freeze->decided && error == 0) error = pthread_cond_timedwait(&freeze->changed, &freeze->mutex, &deadline);
     result = freeze->decided ? freeze->result : -error;

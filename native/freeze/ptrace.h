@@ -26,7 +26,14 @@ int ptrace_freeze(const pid_t *pids, size_t count, int timeout_ms, struct ptrace
 /** Lets them all go on, and returns when no thread is traced any more. */
 void ptrace_release(struct ptrace_freeze *freeze);
 
-/* For another tracer: waiting for a thread that it has asked to stop. */
+/* For another tracer: finding threads, and waiting for one that it has asked to stop. */
+
+/** Calls `one` for each thread of a process; stops where it gives less than 0, and returns that; else the sum of what it
+ * gives. 0 for a process that is gone; -errno. */
+int ptrace_each_thread(pid_t pid, int (*one)(pid_t tid, void *context), void *context);
+
+/** Reads the beginning of a file below /proc/<tid>, and puts a 0 behind it. Returns its length; 0 where it is gone. */
+size_t ptrace_read_file(pid_t tid, const char *name, char *text, size_t room);
 
 /**
  * Waits until the thread has stopped or ended, which is left to be taken. A cancellation point. 0 or -errno (-ECHILD:

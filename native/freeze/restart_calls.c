@@ -2,7 +2,6 @@
 
 #include "freeze/ptrace.h"
 
-#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -54,27 +53,12 @@ static bool is_restartable(long number) {
     return number == SYS_read || number == SYS_readv || number == SYS_write || number == SYS_writev;
 }
 
-static size_t read_file(pid_t tid, const char *name, char *text, size_t room) {
-    char path[48];
-    size_t length = 0;
-    FILE *file;
-
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)tid, name);
-    file = fopen(path, "re");
-    if (file) {
-        length = fread(text, 1, room - 1, file);
-        fclose(file);
-    }
-    text[length] = '\0';
-    return length;
-}
-
 /* The call that the thread is in, and its first argument; -1: it is in none. */
 static long call_of(pid_t tid, uint64_t *first) {
     char text[256];
     long number;
 
-    read_file(tid, "syscall", text, sizeof text);
+    ptrace_read_file(tid, "syscall", text, sizeof text);
     return sscanf(text, "%ld %" SCNx64, &number, first) == 2 ? number : -1;
 }
 
@@ -88,7 +72,7 @@ static uint64_t mask_in(const char *status, const char *label) {
 static bool has_signal(pid_t tid) {
     char status[4096];
 
-    read_file(tid, "status", status, sizeof status);
+    ptrace_read_file(tid, "status", status, sizeof status);
     return (mask_in(status, "\nSigPnd:\t") | mask_in(status, "\nShdPnd:\t")) & ~mask_in(status, "\nSigBlk:\t");
 }
 
@@ -103,11 +87,12 @@ static bool change(pid_t tid, long number, uint64_t first) {
 }
 
 /* Returns 1 where a call begins again; 0 where there is none, or somebody else has the thread, or it is gone. */
-static int restart(pid_t tid) {
+static int restart(pid_t tid, void *context) {
     uint64_t first;
     long number = call_of(tid, &first);
     int result, signal = 0;
 
+    (void)context;
     if (!is_restartable(number) || has_signal(tid)) return 0;
     if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) < 0) return errno == ESRCH || errno == EPERM ? 0 : -errno;
     if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) < 0 || ptrace_await_stop(tid) < 0) return 0;
@@ -117,27 +102,11 @@ static int restart(pid_t tid) {
     return result;
 }
 
-static int restart_threads(pid_t pid) {
-    char path[32];
-    int restarted = 0, result = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    DIR *tasks = opendir(path);
-    if (!tasks) return errno == ENOENT ? 0 : -errno;
-    for (struct dirent *entry; result >= 0 && (entry = readdir(tasks));) {
-        if (entry->d_name[0] == '.') continue;
-        result = restart(atoi(entry->d_name));
-        if (result > 0) restarted += result;
-    }
-    closedir(tasks);
-    return result < 0 ? result : restarted;
-}
-
 int restart_calls(const pid_t *pids, size_t count) {
     int restarted = 0;
 
     for (size_t i = 0; i < count; i++) {
-        int result = restart_threads(pids[i]);
+        int result = ptrace_each_thread(pids[i], restart, NULL);
 
         if (result < 0) return result;
         restarted += result;

@@ -25,7 +25,7 @@
  */
 #include "init/init.h"
 
-#include "../../preload/registry.h"
+#include "../../preload/registry/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -54,13 +54,12 @@ int set_window_size(int fd, uint16_t rows, uint16_t columns) {
 
 enum { SECOND = 1000000000 };
 
-static struct timespec timespec_of(int64_t nanoseconds) {
+struct timespec clock_time(int64_t nanoseconds) {
     return (struct timespec){.tv_sec = nanoseconds / SECOND, .tv_nsec = nanoseconds % SECOND};
 }
 
 int set_timer(int fd, const struct timer_setting *setting) {
-    struct itimerspec time = {.it_value = timespec_of(setting->end_ns),
-                              .it_interval = timespec_of(setting->interval_ns)};
+    struct itimerspec time = {.it_value = clock_time(setting->end_ns), .it_interval = clock_time(setting->interval_ns)};
 
     if (timerfd_settime(fd, setting->flags, &time, NULL)) return -errno;
     /* Setting a timer forgets its expirations. The kernel takes no 0 for them. */

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <time.h>
 
 /** ends[0] to read from, ends[1] to write to. */
 int pipe_pair(int ends[2]);
@@ -29,6 +30,9 @@ int set_timer(int fd, const struct timer_setting *setting);
 
 /** A clock of clock_gettime(2), in the caller's time namespace: nanoseconds, or -errno. */
 int64_t clock_now(int clock);
+
+/** Nanoseconds, from 0 on, as most calls take them. */
+struct timespec clock_time(int64_t nanoseconds);
 
 /** What poll(2) says of a descriptor now, of POLLIN, POLLOUT, POLLERR and POLLHUP. */
 int poll_events(int fd, short *events);

@@ -1,5 +1,7 @@
 #include "lookup/diag.h"
 
+#include "kernel/array.h"
+
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -131,7 +133,7 @@ struct question {
 
 struct list {
     struct diag_connection *items;
-    size_t count, capacity;
+    size_t count;
 };
 
 static struct request request_for(int family, uint16_t flags, const struct inet_diag_sockid *id,
@@ -281,14 +283,10 @@ static int append(const struct nlmsghdr *message, void *context) {
     struct diag_connection *item;
 
     if (!socket) return 0;
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? list->capacity * 2 : 64;
-        void *items = realloc(list->items, capacity * sizeof *list->items);
-        if (!items) return -ENOMEM;
-        list->items = items;
-        list->capacity = capacity;
-    }
-    item = &list->items[list->count++];
+    item = array_grow(list->items, list->count, sizeof *item);
+    if (!item) return -ENOMEM;
+    list->items = item;
+    item += list->count++;
     copy_endpoint(socket->idiag_family, socket->id.idiag_src, socket->id.idiag_sport, &item->local);
     copy_endpoint(socket->idiag_family, socket->id.idiag_dst, socket->id.idiag_dport, &item->remote);
     item->inode = socket->idiag_inode;

@@ -1,5 +1,7 @@
 #include "lookup/owners.h"
 
+#include "kernel/array.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,23 +15,14 @@ struct search {
     uint32_t *inodes;
     size_t inode_count;
     struct owner *found;
-    size_t count, capacity;
+    size_t count;
 };
 
-static int compare_inodes(const void *left, const void *right) {
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-
-    return a < b ? -1 : a > b;
-}
-
 static int append(struct search *search, struct owner owner) {
-    if (search->count == search->capacity) {
-        size_t capacity = search->capacity ? search->capacity * 2 : 16;
-        void *found = realloc(search->found, capacity * sizeof *search->found);
-        if (!found) return -ENOMEM;
-        search->found = found;
-        search->capacity = capacity;
-    }
+    struct owner *larger = array_grow(search->found, search->count, sizeof *larger);
+
+    if (!larger) return -ENOMEM;
+    search->found = larger;
     search->found[search->count++] = owner;
     return 0;
 }
@@ -66,7 +59,7 @@ static int search_process(struct search *search, int proc, const char *pid) {
     for (struct dirent *entry; result == 0 && (entry = readdir(entries));) {
         uint32_t inode;
         if (entry->d_name[0] == '.' || !is_sought(folder, entry->d_name, &inode)) continue;
-        if (search->inodes && !bsearch(&inode, search->inodes, search->inode_count, sizeof inode, compare_inodes))
+        if (search->inodes && !bsearch(&inode, search->inodes, search->inode_count, sizeof inode, array_compare32))
             continue;
         result = append(search, (struct owner){.inode = inode, .pid = atoi(pid), .fd = atoi(entry->d_name)});
     }
@@ -106,22 +99,12 @@ bool owner_is(const struct owner *owner) {
 int owners_find(const uint32_t *inodes, size_t inode_count, const pid_t *pids, size_t pid_count, struct owner **owners,
                 size_t *count) {
     struct search search = {.inode_count = inode_count};
-    DIR *proc = NULL;
-    int result = 0;
+    DIR *proc = opendir("/proc");
+    int result = proc ? 0 : -errno;
 
-    if (inodes) {
-        search.inodes = malloc(inode_count * sizeof *inodes + 1);
-        if (!search.inodes) return -ENOMEM;
-        memcpy(search.inodes, inodes, inode_count * sizeof *inodes);
-        qsort(search.inodes, inode_count, sizeof *inodes, compare_inodes);
-    }
-    proc = opendir("/proc");
-    if (!proc) {
-        result = -errno;
-        goto out;
-    }
-    result = pids ? search_some(&search, proc, pids, pid_count) : search_all(&search, proc);
-out:
+    if (inodes) search.inodes = array_sorted(inodes, inode_count, sizeof *inodes, array_compare32);
+    if (inodes && !search.inodes) result = -ENOMEM;
+    if (result == 0) result = pids ? search_some(&search, proc, pids, pid_count) : search_all(&search, proc);
     if (proc) closedir(proc);
     free(search.inodes);
     if (result < 0) {

@@ -9,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../preload/registry.h"
+#include "../../preload/registry/registry.h"
+#include "kernel/array.h"
 
 /* What is smaller has no page of its own. */
 enum { PAGE = 4096 };
@@ -150,23 +151,6 @@ size_t registry_list_groups(struct registry_mapping *mapping, struct registry_gr
     return count;
 }
 
-/* For items that begin with a number, which orders them. */
-static int compare(const void *left, const void *right) {
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-
-    return (a > b) - (a < b);
-}
-
-/* The caller's to free; NULL: no memory. */
-static void *sorted_copy(const void *items, size_t count, size_t size) {
-    void *copy = malloc(count ? count * size : 1);
-
-    if (!copy) return NULL;
-    if (count) memcpy(copy, items, count * size);
-    qsort(copy, count, size, compare);
-    return copy;
-}
-
 /* 0: nobody has had the slot since it was cleared, or somebody is just taking it. A look at memory that was given back would
  * bring that back, so there is none where the word says enough. */
 static uint64_t inode_of(const struct registry_view *view, uint32_t slot) {
@@ -177,13 +161,14 @@ static uint64_t inode_of(const struct registry_view *view, uint32_t slot) {
 
 int registry_move_inodes(struct registry_mapping *mapping, const struct registry_move *moves, size_t count) {
     const struct registry_view *view = view_of(mapping);
-    struct registry_move *sorted = sorted_copy(moves, count, sizeof *moves);
+    struct registry_move *sorted = array_sorted(moves, count, sizeof *moves, array_compare64);
     uint32_t end = registry_end(view);
 
     if (!sorted) return -ENOMEM;
     for (uint32_t slot = 0; slot < end; slot++) {
         uint64_t inode = inode_of(view, slot);
-        const struct registry_move *move = inode ? bsearch(&inode, sorted, count, sizeof *sorted, compare) : NULL;
+        const struct registry_move *move =
+            inode ? bsearch(&inode, sorted, count, sizeof *sorted, array_compare64) : NULL;
 
         if (move) registry_set_inode(view, slot, move->to);
     }
@@ -223,7 +208,7 @@ static void clear_hints(const struct registry_mapping *mapping) {
 
 int registry_sweep(struct registry_mapping *mapping, const uint64_t *alive, size_t count) {
     const struct registry_view *view = view_of(mapping);
-    uint64_t *sorted = sorted_copy(alive, count, sizeof *alive);
+    uint64_t *sorted = array_sorted(alive, count, sizeof *alive, array_compare64);
     uint32_t end = registry_end(view), kept = 0;
 
     /* There may be a second part that could not be mapped. */
@@ -234,7 +219,7 @@ int registry_sweep(struct registry_mapping *mapping, const uint64_t *alive, size
     clear_hints(mapping);
     for (uint32_t slot = 0; slot < end; slot++) {
         uint64_t word = atomic_load(registry_word_at(view, slot)), inode = inode_of(view, slot);
-        bool is_open = inode && bsearch(&inode, sorted, count, sizeof *sorted, compare);
+        bool is_open = inode && bsearch(&inode, sorted, count, sizeof *sorted, array_compare64);
 
         if (!is_open && registry_references(word) != REGISTRY_BUSY) continue;
         if (is_open) registry_set_inode(view, slot, inode);

@@ -1,4 +1,4 @@
-/* A program's registry (preload/registry.h) as its supervisor sees it: memory that it shares with the program.
+/* A program's registry (preload/registry/registry.h) as its supervisor sees it: memory that it shares with the program.
  *
  * The program can write to all of it. So nothing found there is an index or a length here without a check, and nothing
  * here waits for anything there. */
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../preload/hidden_options.h"
+#include "../../preload/registry/hidden_options.h"
 
 /* The registry as this process has mapped it. */
 struct registry_mapping;

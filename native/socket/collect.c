@@ -1,5 +1,6 @@
 #include "socket/collect.h"
 
+#include "kernel/array.h"
 #include "kernel/process.h"
 #include "socket/obstacles.h"
 #include "socket/socket.h"
@@ -17,7 +18,7 @@
 
 struct collection {
     struct program_socket *sockets;
-    size_t count, room;
+    size_t count;
     void *inodes; /* a tsearch(3) tree of the inodes seen; the key is the number itself */
 };
 
@@ -94,24 +95,14 @@ static int by_number(const void *a, const void *b) {
 
 static void keep_inode(void *inode) { (void)inode; }
 
-static struct program_socket *next_place(struct collection *collection) {
-    if (collection->count == collection->room) {
-        size_t room = collection->room ? collection->room * 2 : 64;
-        struct program_socket *larger = realloc(collection->sockets, room * sizeof *larger);
-
-        if (!larger) return NULL;
-        collection->sockets = larger;
-        collection->room = room;
-    }
-    return &collection->sockets[collection->count];
-}
-
 /* Takes one descriptor of a process. Sockets of other families are skipped. */
 static int take(struct collection *collection, int pidfd, pid_t pid, int pfd) {
-    struct program_socket *place = next_place(collection);
+    struct program_socket *place = array_grow(collection->sockets, collection->count, sizeof *place);
     int fd, result;
 
     if (!place) return -ENOMEM;
+    collection->sockets = place;
+    place += collection->count;
     fd = process_take_fd(pidfd, pfd);
     if (fd < 0) return fd == -EBADF ? 0 : fd; /* closed meanwhile */
     result = socket_describe(fd, place);

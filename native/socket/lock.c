@@ -1,6 +1,7 @@
 #include "socket/lock.h"
 
 #include "kernel/bpf.h"
+#include "kernel/files.h"
 #include "socket/headers.h"
 
 #include <errno.h>
@@ -154,15 +155,9 @@ static int identify(int fd, enum lock_kind *kind, struct own_filter *own) {
 }
 
 #define NANOSECONDS_PER_MS 1000000ull
-#define NANOSECONDS_PER_S 1000000000ull
 
 /* bpf_ktime_get_ns() reads the same clock. */
-static uint64_t now(void) {
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * NANOSECONDS_PER_S + (uint64_t)time.tv_nsec;
-}
+static uint64_t now(void) { return (uint64_t)clock_now(CLOCK_MONOTONIC); }
 
 bool socket_is_locked(const struct socket_record *record) {
     return record && record->locked && (record->lease_end == 0 || record->lease_end > now());
@@ -171,18 +166,15 @@ bool socket_is_locked(const struct socket_record *record) {
 int socket_lock_record(int fd, struct socket_record **record) {
     struct own_filter own;
     enum lock_kind kind;
-    uint64_t cookie;
-    int result = socket_cookie(fd, &cookie);
+    int result = socket_record_find(fd, record);
 
-    if (result < 0) return result;
-    *record = socket_record_find(cookie);
-    if (*record && (*record)->locked) return 0;
+    if (result < 0 || (*record && (*record)->locked)) return result;
     result = identify(fd, &kind, &own);
     if (result < 0) return result;
-    *record = socket_record_make(cookie);
-    if (!*record) {
+    result = socket_record_make(fd, record);
+    if (result < 0) {
         free(own.code);
-        return -ENOMEM;
+        return result;
     }
     free((*record)->own.code);
     (*record)->own = own;
@@ -209,7 +201,7 @@ static int lock_one(int fd, int program, uint64_t lease_end, bool *renewed) {
         record->locked = true;
         record->lease_end = lease_end;
     } else if (!record->locked) {
-        socket_record_drop(record->cookie);
+        socket_record_drop(record);
     }
     return result;
 }
@@ -278,15 +270,13 @@ static int unlock_one(int fd, const char **step) {
     struct socket_record *record;
     struct own_filter own;
     enum lock_kind kind;
-    uint64_t cookie;
-    int result = socket_cookie(fd, &cookie);
+    int result = socket_record_find(fd, &record);
 
     *step = "SO_DETACH_FILTER";
     if (result < 0) return result;
-    record = socket_record_find(cookie);
     if (record && record->locked) {
         result = socket_unlock_one(fd, record);
-        if (result == 0 && !record->in_repair) socket_record_drop(cookie);
+        if (result == 0 && !record->in_repair) socket_record_drop(record);
         return result;
     }
     /* A process before this one may have locked it. A filter that is no lock is not ours to touch. */

@@ -46,16 +46,11 @@ static bool has_urgent_data(int fd, short events) {
     return events & POLLPRI || (ioctl(fd, SIOCATMARK, &at_mark) == 0 && at_mark);
 }
 
-static bool has_unacknowledged(int fd) {
+/* `queue` is SIOCINQ, what is not read, or SIOCOUTQ, what is not acknowledged. */
+static bool has_queued(int fd, unsigned long queue) {
     int length = 0;
 
-    return ioctl(fd, SIOCOUTQ, &length) == 0 && length > 0;
-}
-
-static bool has_unread(int fd) {
-    int length = 0;
-
-    return ioctl(fd, SIOCINQ, &length) == 0 && length > 0;
+    return ioctl(fd, queue, &length) == 0 && length > 0;
 }
 
 /* A SYN that carries data is two segments to the kernel (tcp_send_syn_data in net/ipv4/tcp_output.c). */
@@ -80,12 +75,12 @@ static uint32_t tcp_obstacles(int fd, int state, short events) {
     found |= bit(has_authentication(fd), OBSTACLE_AUTHENTICATION);
     if (state == TCP_LISTEN) return found;
     if (state == TCP_CLOSE)
-        return found | bit(events & POLLERR, OBSTACLE_ERROR_QUEUE) | bit(has_unread(fd), OBSTACLE_ENDED);
+        return found | bit(events & POLLERR, OBSTACLE_ERROR_QUEUE) | bit(has_queued(fd, SIOCINQ), OBSTACLE_ENDED);
     if (state == TCP_SYN_SENT) return found | bit(is_fast_open(fd), OBSTACLE_FAST_OPEN);
     found |= bit(has_urgent_data(fd, events), OBSTACLE_URGENT_DATA);
     found |= bit(has_option(fd, IPPROTO_TCP, TCP_SAVE_SYN), OBSTACLE_SAVED_SYN);
     found |= bit(events & POLLERR, OBSTACLE_ERROR_QUEUE);
-    return found | bit(has_option(fd, SOL_SOCKET, SO_ZEROCOPY) && has_unacknowledged(fd), OBSTACLE_ZEROCOPY);
+    return found | bit(has_option(fd, SOL_SOCKET, SO_ZEROCOPY) && has_queued(fd, SIOCOUTQ), OBSTACLE_ZEROCOPY);
 }
 
 /* Errors that wait are lost, as ICMP messages may be; but a program that sends without copying waits for its
@@ -94,7 +89,7 @@ static uint32_t udp_obstacles(int fd, short events) {
     uint32_t found = bit(has_option(fd, IPPROTO_UDP, UDP_CORK), OBSTACLE_CORKED);
 
     found |= bit(has_option(fd, IPPROTO_UDP, UDP_ENCAP), OBSTACLE_ENCAPSULATION);
-    return found | bit(has_option(fd, SOL_SOCKET, SO_ZEROCOPY) && (events & POLLERR || has_unacknowledged(fd)),
+    return found | bit(has_option(fd, SOL_SOCKET, SO_ZEROCOPY) && (events & POLLERR || has_queued(fd, SIOCOUTQ)),
                        OBSTACLE_ZEROCOPY);
 }
 

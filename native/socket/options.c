@@ -1,5 +1,6 @@
 #include "socket/options.h"
 
+#include "kernel/array.h"
 #include "socket/socket.h"
 
 #include <errno.h>
@@ -244,7 +245,7 @@ static int find_untouched(int fd, struct untouched_sockets *untouched, const str
     }
     result = ask_new(&kind);
     if (result < 0) return result;
-    kinds = realloc(untouched->kinds, (untouched->count + 1) * sizeof *kinds);
+    kinds = array_grow(untouched->kinds, untouched->count, sizeof *kinds);
     if (!kinds) return -ENOMEM;
     kinds[untouched->count] = kind;
     *found = &kinds[untouched->count++];

@@ -1,42 +1,44 @@
 #include "socket/records.h"
 
+#include "kernel/array.h"
+#include "socket/socket.h"
+
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 static void *records; /* a tree of tsearch(3) */
 
-static int by_cookie(const void *left, const void *right) {
-    const struct socket_record *a = left, *b = right;
+int socket_record_find(int fd, struct socket_record **record) {
+    struct socket_record key = {0}, **found;
+    int result = socket_cookie(fd, &key.cookie);
 
-    return (a->cookie > b->cookie) - (a->cookie < b->cookie);
+    found = result < 0 ? NULL : tfind(&key, &records, array_compare64);
+    *record = found ? *found : NULL;
+    return result;
 }
 
-struct socket_record *socket_record_find(uint64_t cookie) {
-    const struct socket_record key = {.cookie = cookie};
-    struct socket_record **found = tfind(&key, &records, by_cookie);
+int socket_record_make(int fd, struct socket_record **record) {
+    int result = socket_record_find(fd, record);
 
-    return found ? *found : NULL;
+    if (result < 0 || *record) return result;
+    *record = calloc(1, sizeof **record);
+    if (!*record) return -ENOMEM;
+    result = socket_cookie(fd, &(*record)->cookie);
+    if (result == 0 && !tsearch(*record, &records, array_compare64)) result = -ENOMEM;
+    if (result < 0) free(*record);
+    return result;
 }
 
-struct socket_record *socket_record_make(uint64_t cookie) {
-    struct socket_record *record = socket_record_find(cookie);
-
-    if (record) return record;
-    record = calloc(1, sizeof *record);
-    if (!record) return NULL;
-    record->cookie = cookie;
-    if (tsearch(record, &records, by_cookie)) return record;
-    free(record);
-    return NULL;
-}
-
-void socket_record_drop(uint64_t cookie) {
-    struct socket_record *record = socket_record_find(cookie);
-
+void socket_record_drop(struct socket_record *record) {
     if (!record) return;
-    tdelete(record, &records, by_cookie);
+    tdelete(record, &records, array_compare64);
     free(record->own.code);
     free(record);
+}
+
+void socket_record_forget(int fd) {
+    struct socket_record *record;
+
+    if (socket_record_find(fd, &record) == 0) socket_record_drop(record);
 }

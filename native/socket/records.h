@@ -20,7 +20,7 @@ struct own_filter {
 };
 
 struct socket_record {
-    uint64_t cookie;
+    uint64_t cookie; /* first: the table is in its order */
     /* Lock (socket/lock.h) */
     bool locked;
     uint64_t lease_end;    /* CLOCK_MONOTONIC nanoseconds; 0: the lock has no lease */
@@ -34,11 +34,16 @@ struct socket_record {
     struct tcp_repair_window window;
 };
 
-/** The record of this socket, or NULL. Owned by the table. */
-struct socket_record *socket_record_find(uint64_t cookie);
+/* What is found stays the table's. Where nothing else is said, 0 or -errno. */
 
-/** The record of this socket, made where there is none; NULL without memory. Owned by the table. */
-struct socket_record *socket_record_make(uint64_t cookie);
+/** Finds the record of a socket. *record: NULL where it has none. */
+int socket_record_find(int fd, struct socket_record **record);
 
-/** Forgets a socket and frees its record. */
-void socket_record_drop(uint64_t cookie);
+/** Finds it, and makes it where there is none. */
+int socket_record_make(int fd, struct socket_record **record);
+
+/** Forgets a socket and frees its record; NULL: nothing to do. */
+void socket_record_drop(struct socket_record *record);
+
+/** Does the same for the socket of this descriptor, if it has a record. */
+void socket_record_forget(int fd);

@@ -21,27 +21,32 @@ int socket_each(const int *fds, size_t count, int (*one)(int fd, const char **st
     return first;
 }
 
-int socket_get(int fd, int level, int option, int *value) {
-    socklen_t length = sizeof *value;
+int socket_get_bytes(int fd, int level, int option, void *value, socklen_t size) {
+    return getsockopt(fd, level, option, value, &size) ? -errno : 0;
+}
 
-    return getsockopt(fd, level, option, value, &length) ? -errno : 0;
+int socket_get(int fd, int level, int option, int *value) {
+    return socket_get_bytes(fd, level, option, value, sizeof *value);
 }
 
 int socket_set(int fd, int level, int option, int value) {
     return setsockopt(fd, level, option, &value, sizeof value) ? -errno : 0;
 }
 
-int socket_cookie(int fd, uint64_t *cookie) {
-    socklen_t length = sizeof *cookie;
+/* The kernel doubles the value, and takes it for the program's wish until SO_BUF_LOCK says otherwise. */
+int socket_set_buffer(int fd, int force, int size, int locks) {
+    int result = socket_set(fd, SOL_SOCKET, force, size / 2);
 
-    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &length) ? -errno : 0;
+    return result < 0 ? result : socket_set(fd, SOL_SOCKET, SO_BUF_LOCK, locks);
+}
+
+int socket_cookie(int fd, uint64_t *cookie) {
+    return socket_get_bytes(fd, SOL_SOCKET, SO_COOKIE, cookie, sizeof *cookie);
 }
 
 int socket_tcp_info(int fd, struct tcp_info *info) {
-    socklen_t length = sizeof *info;
-
     memset(info, 0, sizeof *info);
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) ? -errno : 0;
+    return socket_get_bytes(fd, IPPROTO_TCP, TCP_INFO, info, sizeof *info);
 }
 
 int socket_local(int fd, union socket_address *address) {

@@ -21,9 +21,18 @@ struct failure {
 /** Does `one` to each socket, goes on after a failure, and returns the first; `one` sets *step. */
 int socket_each(const int *fds, size_t count, int (*one)(int fd, const char **step), struct failure *failure);
 
+/** A socket option of at most `size` bytes; what is beyond its own length stays as it is. */
+int socket_get_bytes(int fd, int level, int option, void *value, socklen_t size);
+
 /** A socket option of int size. */
 int socket_get(int fd, int level, int option, int *value);
 int socket_set(int fd, int level, int option, int value);
+
+/**
+ * Gives a buffer the size and the locks that SO_RCVBUF or SO_SNDBUF and SO_BUF_LOCK have told. `force` is the option that
+ * knows no limit: SO_RCVBUFFORCE, SO_SNDBUFFORCE.
+ */
+int socket_set_buffer(int fd, int force, int size, int locks);
 
 /** SO_COOKIE, a number that no other socket of this host ever has. */
 int socket_cookie(int fd, uint64_t *cookie);

@@ -46,9 +46,7 @@ int tcp_queue_start(int fd, int queue, uint32_t sequence) {
 }
 
 int tcp_window_get(int fd, struct tcp_repair_window *window) {
-    socklen_t length = sizeof *window;
-
-    return getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window, &length) ? -errno : 0;
+    return socket_get_bytes(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window, sizeof *window);
 }
 
 int tcp_window_set(int fd, const struct tcp_repair_window *window) {
@@ -80,7 +78,7 @@ int tcp_bind(int fd, const union socket_address *local) {
 #define MEMORY_PER_BYTE 4u
 #define NO_LIMIT (-1) /* TCP_NOTSENT_LOWAT is unsigned */
 
-static int peek(int fd, uint8_t **queue, uint32_t room, uint32_t *got) {
+int tcp_peek(int fd, uint8_t **queue, uint32_t room, uint32_t *got) {
     ssize_t result;
 
     *queue = malloc(room);
@@ -126,7 +124,7 @@ int tcp_receive_queue_read(int fd, uint8_t **queue, uint32_t *length) {
     if (result == -EOPNOTSUPP) result = 0; /* TCP has it since Linux 6.9 */
     if (result == 0 && offset >= 0) result = socket_set(fd, SOL_SOCKET, SO_PEEK_OFF, -1);
     if (result < 0) return result;
-    result = peek(fd, queue, *length, &got);
+    result = tcp_peek(fd, queue, *length, &got);
     if (offset >= 0) put_back = socket_set(fd, SOL_SOCKET, SO_PEEK_OFF, offset);
     if (result == 0) result = got == *length ? put_back : -EIO;
     if (result < 0) {
@@ -146,8 +144,8 @@ int tcp_send_queue_read(int fd, uint8_t **queue, uint32_t length) {
 
     *queue = NULL;
     if (length == 0) return 0;
-    result = peek(fd, queue, length, &got);
-    if (result == -EFAULT) result = peek(fd, queue, length + SEGMENT_MAX, &got);
+    result = tcp_peek(fd, queue, length, &got);
+    if (result == -EFAULT) result = tcp_peek(fd, queue, length + SEGMENT_MAX, &got);
     if (result < 0) return result;
     if (got < length) {
         free(*queue);
@@ -180,11 +178,7 @@ static int widen(int fd, int option, int force, uint32_t length, struct widened 
 
 /* Gives the buffer its size back, and leaves the kernel free to tune it where it was. */
 static int narrow(int fd, const struct widened *widened) {
-    int result;
-
-    if (!widened->done) return 0;
-    result = socket_set(fd, SOL_SOCKET, widened->force, widened->size / 2);
-    return result < 0 ? result : socket_set(fd, SOL_SOCKET, SO_BUF_LOCK, widened->locks);
+    return widened->done ? socket_set_buffer(fd, widened->force, widened->size, widened->locks) : 0;
 }
 
 /* The kernel needs one buffer for a chunk; where memory is scattered a smaller one may still fit. */

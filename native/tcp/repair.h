@@ -34,6 +34,9 @@ int tcp_bind(int fd, const union socket_address *local);
 int tcp_window_get(int fd, struct tcp_repair_window *window);
 int tcp_window_set(int fd, const struct tcp_repair_window *window);
 
+/** Looks at up to `room` bytes of the queue. *queue is malloc'd, and NULL after a failure. */
+int tcp_peek(int fd, uint8_t **queue, uint32_t room, uint32_t *got);
+
 /**
  * Reads all bytes received and not yet taken by the program, and takes none. *queue is malloc'd (NULL where empty).
  * EOPNOTSUPP: there is urgent data among them, whose mark nobody could set again.

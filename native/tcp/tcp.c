@@ -23,11 +23,9 @@
 static bool is_in(const struct tcp_saved *saved, unsigned states) { return (IN(saved->state) & states) != 0; }
 
 static int check_lock(int fd, struct socket_record **record) {
-    uint64_t cookie;
-    int result = socket_cookie(fd, &cookie);
+    int result = socket_record_find(fd, record);
 
     if (result < 0) return result;
-    *record = socket_record_find(cookie);
     if (!*record || !(*record)->locked) return -EINVAL;
     return socket_is_locked(*record) ? 0 : -ETIME;
 }
@@ -157,13 +155,10 @@ static int has_changed(int fd, const struct tcp_saved *saved, const char **step)
 
 static int unsave_one(int fd, const char **step) {
     struct socket_record *record;
-    uint64_t cookie;
-    int result = socket_cookie(fd, &cookie);
+    int result = socket_record_find(fd, &record);
 
     *step = "TCP_REPAIR";
-    if (result < 0) return result;
-    record = socket_record_find(cookie);
-    return record && record->in_repair ? tcp_repair_off(fd, TCP_REPAIR_OFF_NO_WP, record) : 0;
+    return record && record->in_repair ? tcp_repair_off(fd, TCP_REPAIR_OFF_NO_WP, record) : result;
 }
 
 int tcp_save(const int *fds, size_t count, struct tcp_saved *saved, struct failure *failure) {
@@ -429,7 +424,7 @@ static int release_one(int fd, const char **step) {
     if ((result = push(fd)) < 0) return result;
     *step = "shutdown";
     if (record->fin_sent && shutdown(fd, SHUT_WR) && errno != ENOTCONN) return -errno; /* it was reset meanwhile */
-    socket_record_drop(record->cookie);
+    socket_record_drop(record);
     return 0;
 }
 
@@ -439,9 +434,7 @@ int tcp_release(const int *fds, size_t count, struct failure *failure) {
 
 void tcp_close_silently(const int *fds, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        uint64_t cookie;
-
-        if (socket_cookie(fds[i], &cookie) == 0) socket_record_drop(cookie);
+        socket_record_forget(fds[i]);
         /* This fails for UDP and listening sockets, which close without a packet anyway. */
         socket_set(fds[i], IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON);
         close(fds[i]);

@@ -77,15 +77,13 @@ int tcp_extend_user_timeouts(const int *fds, size_t count, uint32_t lease_ms, co
 #define INFO_SEND_WINDOW 228
 
 int tcp_is_window_shut(int fd, bool *shut) {
-    uint8_t info[INFO_SEND_WINDOW + sizeof(uint32_t)];
-    socklen_t length = sizeof info;
-    uint32_t window = 0;
+    uint8_t info[INFO_SEND_WINDOW + sizeof(uint32_t)] = {0};
+    int result = socket_get_bytes(fd, IPPROTO_TCP, TCP_INFO, info, sizeof info);
+    uint32_t window;
 
-    memset(info, 0, sizeof info);
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length)) return -errno;
     memcpy(&window, info + INFO_SEND_WINDOW, sizeof window);
     *shut = window == 0;
-    return 0;
+    return result;
 }
 
 static int open_one(int fd, const char **step) {

@@ -1,5 +1,6 @@
 #include "udp/interfaces.h"
 
+#include "kernel/array.h"
 #include "socket/socket.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ int udp_interfaces_set(int fd, const struct udp_interface *interfaces, size_t co
 
 struct list {
     struct udp_membership *items;
-    size_t count, room;
+    size_t count;
 };
 
 /* A filter with room for all sources. */
@@ -89,14 +90,10 @@ static int ask(int fd, unsigned interface, const union socket_address *group, un
 }
 
 static struct udp_membership *append(struct list *list) {
-    if (list->count == list->room) {
-        size_t room = list->room ? list->room * 2 : 4;
-        struct udp_membership *larger = realloc(list->items, room * sizeof *larger);
+    struct udp_membership *larger = array_grow(list->items, list->count, sizeof *larger);
 
-        if (!larger) return NULL;
-        list->items = larger;
-        list->room = room;
-    }
+    if (!larger) return NULL;
+    list->items = larger;
     return memset(&list->items[list->count++], 0, sizeof *list->items);
 }
 

@@ -1,5 +1,6 @@
 #include "udp/queue.h"
 
+#include "kernel/array.h"
 #include "socket/headers.h"
 #include "socket/socket.h"
 
@@ -48,7 +49,7 @@ struct reading {
     int fd, family;
     uint8_t *bytes; /* DATAGRAM_MAX */
     struct udp_datagram *datagrams;
-    size_t count, room;
+    size_t count;
     int errors;
 };
 
@@ -100,17 +101,11 @@ static struct arrival read_control(struct msghdr *message) {
 
 static int append(struct reading *reading, const union socket_address *source, const struct arrival *arrival,
                   const uint8_t *bytes, size_t length) {
-    struct udp_datagram *datagram;
+    struct udp_datagram *datagram = array_grow(reading->datagrams, reading->count, sizeof *datagram);
 
-    if (reading->count == reading->room) {
-        size_t room = reading->room ? reading->room * 2 : 16;
-        struct udp_datagram *larger = realloc(reading->datagrams, room * sizeof *larger);
-
-        if (!larger) return -ENOMEM;
-        reading->datagrams = larger;
-        reading->room = room;
-    }
-    datagram = &reading->datagrams[reading->count];
+    if (!datagram) return -ENOMEM;
+    reading->datagrams = datagram;
+    datagram += reading->count;
     *datagram = (struct udp_datagram){.source = *source,
                                       .destination = arrival->destination,
                                       .hop_limit = (uint8_t)arrival->hop_limit,
@@ -314,34 +309,18 @@ static int connect_to(struct filling *filling, const union socket_address *sourc
 
 /* The memory of what is in its queue: each datagram that comes adds to it. */
 static int queued(int fd, uint32_t *memory) {
-    uint32_t info[SK_MEMINFO_VARS];
-    socklen_t length = sizeof info;
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    int result = socket_get_bytes(fd, SOL_SOCKET, SO_MEMINFO, info, sizeof info);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length)) return -errno;
     *memory = info[SK_MEMINFO_RMEM_ALLOC];
-    return 0;
+    return result;
 }
 
-/*
- * Mostly it is there when sendmsg() returns: the sender's own processor delivers it. Returns 0 where it does not come.
- */
-static int await_arrival(int fd, uint32_t before) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
-    int epoll = -1, result, woken = 1;
+static int has_arrived(int fd, const void *before) {
     uint32_t now = 0;
+    int result = queued(fd, &now);
 
-    while ((result = queued(fd, &now)) == 0 && now <= before && woken > 0) {
-        if (epoll < 0) {
-            epoll = epoll_create1(EPOLL_CLOEXEC);
-            if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) {
-                result = -errno;
-                break;
-            }
-        }
-        woken = epoll_wait(epoll, &event, 1, ARRIVAL_TIMEOUT_MS);
-    }
-    if (epoll >= 0) close(epoll);
-    return result < 0 ? result : now > before;
+    return result < 0 ? result : now > *(const uint32_t *)before;
 }
 
 /* Returns 1 when it is in the queue, 0 when it is lost. */
@@ -357,7 +336,8 @@ static int put(struct filling *filling, const struct udp_datagram *datagram) {
     if (result == 0) result = queued(filling->fd, &before);
     if (result < 0) return result;
     if (send_packet(filling, &local, datagram) < 0) return 0;
-    return await_arrival(filling->fd, before);
+    /* Mostly it is there when sendmsg() returns: the sender's own processor delivers it. */
+    return udp_await(filling->fd, EPOLLIN, ARRIVAL_TIMEOUT_MS, has_arrived, &before);
 }
 
 static int shows_destination(int fd, int family, bool *shows) {
@@ -393,4 +373,22 @@ int udp_queue_fill(int fd, const struct udp_saved *saved, size_t *lost) {
     for (size_t i = 0; i < 2; i++)
         if (filling.raw[i] >= 0) close(filling.raw[i]);
     return result < 0 ? result : disconnected;
+}
+
+int udp_await(int fd, uint32_t events, int timeout_ms, int (*is_so)(int fd, const void *context), const void *context) {
+    struct epoll_event event = {.events = events | EPOLLET};
+    int epoll = -1, result, woken = 1;
+
+    while ((result = is_so(fd, context)) == 0 && woken > 0) {
+        if (epoll < 0) {
+            epoll = epoll_create1(EPOLL_CLOEXEC);
+            if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) {
+                result = -errno;
+                break;
+            }
+        }
+        woken = epoll_wait(epoll, &event, 1, timeout_ms);
+    }
+    if (epoll >= 0) close(epoll);
+    return result;
 }

@@ -1,4 +1,4 @@
-/* The datagrams in the queue of a UDP socket (udp/udp.h says how they get there). Both return 0 or -errno. */
+/* The datagrams in the queue of a UDP socket (udp/udp.h says how they get there). All return 0 or -errno. */
 #pragma once
 
 #include "udp/udp.h"
@@ -14,3 +14,9 @@ int udp_queue_read(int fd, struct udp_saved *saved);
  * come through.
  */
 int udp_queue_fill(int fd, const struct udp_saved *saved, size_t *lost);
+
+/**
+ * Waits until `is_so` gives 1; it gives 0 where it is not so yet, or -errno. It is asked again at each of these events
+ * (EPOLL*) of the socket, and the last time when none has come for so long. Returns what it gave last.
+ */
+int udp_await(int fd, uint32_t events, int timeout_ms, int (*is_so)(int fd, const void *context), const void *context);

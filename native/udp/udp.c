@@ -13,13 +13,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
-
-static int read_multicast_interface(int fd, struct udp_saved *saved) {
-    socklen_t length = sizeof saved->multicast_interface;
-
-    return getsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &saved->multicast_interface, &length) ? -errno : 0;
-}
 
 static int save_one(int fd, struct udp_saved *saved, const char **step) {
     int result;
@@ -33,7 +26,8 @@ static int save_one(int fd, struct udp_saved *saved, const char **step) {
     result = udp_interfaces_read(fd, saved->interfaces, &saved->interface_count);
     if (result < 0) return result;
     *step = "MCAST_MSFILTER";
-    if ((result = read_multicast_interface(fd, saved)) < 0) return result;
+    result = socket_get_bytes(fd, IPPROTO_IP, IP_MULTICAST_IF, &saved->multicast_interface, sizeof(struct in_addr));
+    if (result < 0) return result;
     result = udp_memberships_read(fd, saved->family, &saved->memberships, &saved->membership_count);
     if (result < 0) return result;
     *step = "MSG_PEEK";
@@ -123,12 +117,6 @@ static int widen(int fd, const struct udp_saved *saved, const struct settings *s
     return socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, need > INT_MAX ? INT_MAX / 2 : (int)(need / 2));
 }
 
-static int narrow(int fd, const struct settings *settings) {
-    int result = socket_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, settings->receive_buffer / 2); /* the kernel doubles it */
-
-    return result < 0 ? result : socket_set(fd, SOL_SOCKET, SO_BUF_LOCK, settings->buffer_lock);
-}
-
 /* Taking a connection apart also takes the socket off its interface (__udp_disconnect() in net/ipv4/udp.c). */
 static int fill(struct udp_revival *revival, const struct settings *settings) {
     const struct udp_saved *saved = revival->saved;
@@ -139,7 +127,8 @@ static int fill(struct udp_revival *revival, const struct settings *settings) {
     if ((result = set_interface(fd, "", 0)) < 0) return result;
     if ((result = widen(fd, saved, settings)) < 0) return result;
     if ((result = udp_queue_fill(fd, saved, &revival->lost)) < 0) return result;
-    if ((result = narrow(fd, settings)) < 0) return result;
+    result = socket_set_buffer(fd, SO_RCVBUFFORCE, settings->receive_buffer, settings->buffer_lock);
+    if (result < 0) return result;
     return set_interface(fd, settings->interface, settings->interface_length);
 }
 
@@ -163,7 +152,7 @@ static int open_up(const struct udp_revival *revival, struct settings *settings)
     int result = socket_set(revival->fd, SOL_SOCKET, SO_REUSEADDR, settings->reuse_address);
 
     if (result == 0) result = socket_unlock_one(revival->fd, settings->record);
-    if (result == 0) socket_record_drop(settings->record->cookie);
+    if (result == 0) socket_record_drop(settings->record);
     return result;
 }
 
@@ -183,14 +172,6 @@ static int complete(struct udp_revival *revival, struct settings *settings, cons
     return open_up(revival, settings);
 }
 
-static void forget(const struct udp_revival *revivals, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        uint64_t cookie;
-
-        if (socket_cookie(revivals[i].fd, &cookie) == 0) socket_record_drop(cookie);
-    }
-}
-
 /* There are two rounds, for a port may be shared by sockets of which not each has SO_REUSEADDR any more. */
 int udp_revive(struct udp_revival *revivals, size_t count, struct failure *failure) {
     struct settings *settings = calloc(count ? count : 1, sizeof *settings);
@@ -205,34 +186,22 @@ int udp_revive(struct udp_revival *revivals, size_t count, struct failure *failu
         failure->index = i;
         result = complete(&revivals[i], &settings[i], &failure->step);
     }
-    if (result < 0) forget(revivals, count);
+    for (size_t i = 0; result < 0 && i < count; i++) socket_record_forget(revivals[i].fd);
     free(settings);
     return result;
 }
 
-/* The kernel reports a socket as writable again at each packet that has left (sock_wfree() in net/core/sock.c). */
-static int await_sent(int fd, int timeout_ms) {
-    struct epoll_event event = {.events = EPOLLOUT | EPOLLET};
-    int epoll = -1, result = 0, woken = 1, unsent = 0;
+static int is_sent(int fd, const void *context) {
+    int unsent = 0;
 
-    while ((result = ioctl(fd, SIOCOUTQ, &unsent)) == 0 && unsent > 0 && woken > 0) {
-        if (epoll < 0) {
-            epoll = epoll_create1(EPOLL_CLOEXEC);
-            if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) {
-                result = -1;
-                break;
-            }
-        }
-        woken = epoll_wait(epoll, &event, 1, timeout_ms);
-    }
-    if (result < 0) result = -errno;
-    if (epoll >= 0) close(epoll);
-    return result < 0 ? result : unsent == 0;
+    (void)context;
+    return ioctl(fd, SIOCOUTQ, &unsent) ? -errno : unsent <= 0;
 }
 
+/* The kernel reports a socket as writable again at each packet that has left (sock_wfree() in net/core/sock.c). */
 int udp_await_sent(const int *fds, size_t count, int timeout_ms, size_t *index) {
     for (*index = 0; *index < count; ++*index) {
-        int result = await_sent(fds[*index], timeout_ms);
+        int result = udp_await(fds[*index], EPOLLOUT, timeout_ms, is_sent, NULL);
 
         if (result != 1) return result;
     }

@@ -1,5 +1,5 @@
 /**
- * The shim's registry of sockets (preload/registry.h). CRIU carries its memory; but it names sockets by their inodes, and
+ * The shim's registry of sockets (preload/registry/registry.h). CRIU carries its memory; but it names sockets by their inodes, and
  * restored sockets have others.
  */
 import { fstatSync } from 'node:fs';

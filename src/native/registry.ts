@@ -5,7 +5,7 @@ import type { Watch } from './kernel';
 export type HiddenOption = 'group-program' | 'multicast-index' | 'multicast-stream' | 'fragment-size' | 'packet-info'
   | 'flow-label' | 'anycast' | 'policy' | 'keys' | 'zerocopy-numbers' | 'syn-read';
 
-/** The shim's shared memory, mapped (preload/registry.h). */
+/** The shim's shared memory, mapped (preload/registry/registry.h). */
 export interface Registry {
   /** Marks the start of a freeze; an EINTR or short count that a call returns across it is hidden by the shim. */
   beginFreeze(): void;

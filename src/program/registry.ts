@@ -1,6 +1,6 @@
 /**
- * The shim's registry of a program (preload/registry.h), reached through init, which keeps it open; and what only the shim
- * saw: options of sockets that the kernel shows to nobody (preload/options.c).
+ * The shim's registry of a program (preload/registry/registry.h), reached through init, which keeps it open; and what only the shim
+ * saw: options of sockets that the kernel shows to nobody (preload/calls/options.c).
  */
 
 import { readdirSync, readlinkSync } from 'node:fs';

@@ -5,7 +5,7 @@ import type { Host } from '../../support/e2e/host.js';
 import { useLab } from '../../support/e2e/lab.js';
 import { SocketBox } from '../../support/e2e/socket-box.js';
 
-/** More than the first part of the registry has room for (preload/registry.h). */
+/** More than the first part of the registry has room for (preload/registry/registry.h). */
 const LOST = 'lose 70 500';
 const KIB = 1024;
 

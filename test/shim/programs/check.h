@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../../preload/registry.h"
+#include "../../../preload/registry/registry.h"
 
 #define CHECK(condition)                                                                              \
     do {                                                                                              \

@@ -2,7 +2,7 @@
 #include "cases.h"
 #include "accept/gate.h"
 #include "socket/lock.h"
-#include "accept/peer_segments.h"
+#include "accept/peer.h"
 #include "pair.h"
 #include "pod.h"
 #include "tcp/sequences.h"
@@ -199,7 +199,7 @@ static void put_back_reset(void) {
 
 static void resets_dropped(enum kind kind) {
     union socket_address near, far;
-    struct peer_segments peer;
+    struct peer peer;
     struct tcp_sequences numbers;
     struct peer_segment reset = {.flags = TH_RST};
     struct timeval soon = {.tv_usec = 100000};
@@ -213,19 +213,19 @@ static void resets_dropped(enum kind kind) {
     need(socket_local(queue.clients[0], &far));
     returns(tcp_sequences(&near, &far, &numbers), 0);
     reset.seq = numbers.rcv_nxt;
-    need(peer_segments_open(&peer, &near, &far, 0));
-    need(peer_segments_send(&peer, &reset));
+    need(peer_open(&peer, &near, &far, 0));
+    need(peer_send(&peer, &reset));
     serve(0);
     fd = queue.there[0].to;
     returns(tcp_sequences(&near, &far, &numbers), 0);
     reset.seq = numbers.rcv_nxt;
-    need(peer_segments_send(&peer, &reset));
+    need(peer_send(&peer, &reset));
     need(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon));
     expect(recv(fd, &byte, 1, 0) < 0 && errno == EAGAIN, "errno %d", errno);
     close(link);
-    need(peer_segments_send(&peer, &reset));
+    need(peer_send(&peer, &reset));
     expect(poll_for(fd, POLLHUP, SOON_MS), "no reset when the link is closed");
-    peer_segments_close(&peer);
+    peer_close(&peer);
 }
 
 static void resets_dropped_v4(void) { resets_dropped(V4); }

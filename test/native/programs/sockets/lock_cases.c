@@ -101,12 +101,7 @@ static void own_filter_acts_while_held(void) {
 }
 
 /* Makes this process one that knows nothing of the lock: its record is gone. */
-static void forget(int fd) {
-    uint64_t cookie;
-
-    need(socket_cookie(fd, &cookie));
-    socket_record_drop(cookie);
-}
+static void forget(int fd) { socket_record_forget(fd); }
 
 static void own_filter_survives_a_crash(void) {
     struct pair pair = pair_open(V4);

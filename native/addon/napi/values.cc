@@ -55,7 +55,28 @@ Napi::Buffer<uint8_t> buffer(const Napi::Object &object, const char *name) {
     return value.As<Napi::Buffer<uint8_t>>();
 }
 
-union socket_address to_address(Napi::Value endpoint) {
+void Member::set(Napi::Object &object) const {
+    switch (kind_) {
+    case NUMBER: object.Set(name_, number_); return;
+    case BOOL: object.Set(name_, number_ != 0); return;
+    case VALUE: object.Set(name_, value_);
+    }
+}
+
+Napi::Object from_members(Napi::Env env, std::initializer_list<Member> members) {
+    Napi::Object object = Napi::Object::New(env);
+    for (const Member &member : members) member.set(object);
+    return object;
+}
+
+Napi::Value from_bytes(Napi::Env env, uint8_t *&bytes, uint32_t length) {
+    if (length == 0) return Napi::Buffer<uint8_t>::New(env, 0);
+    uint8_t *own = bytes;
+    bytes = nullptr;
+    return Napi::Buffer<uint8_t>::NewOrCopy(env, own, length, [](Napi::Env, uint8_t *data) { free(data); });
+}
+
+union socket_address to_address(const Napi::Value &endpoint) {
     Napi::Object object = endpoint.As<Napi::Object>();
     std::string text = object.Get("address").As<Napi::String>();
     uint32_t port = object.Get("port").As<Napi::Number>().Uint32Value();
@@ -80,10 +101,7 @@ union socket_address to_address_of(int family, const Napi::Value &endpoint) {
 }
 
 union socket_address to_plain_address(const Napi::Value &text) {
-    Napi::Object endpoint = Napi::Object::New(text.Env());
-    endpoint.Set("address", text);
-    endpoint.Set("port", Napi::Number::New(text.Env(), 0));
-    return to_address(endpoint);
+    return to_address(from_members(text.Env(), {{"address", text}, {"port", 0}}));
 }
 
 Napi::String address_text(Napi::Env env, const union socket_address &address) {
@@ -94,13 +112,10 @@ Napi::String address_text(Napi::Env env, const union socket_address &address) {
 }
 
 Napi::Object from_address(Napi::Env env, const union socket_address &address) {
-    Napi::Object endpoint = Napi::Object::New(env);
-    endpoint.Set("address", address_text(env, address));
-    endpoint.Set("port", Napi::Number::New(env, socket_address_port(&address)));
-    return endpoint;
+    return from_members(env, {{"address", address_text(env, address)}, {"port", socket_address_port(&address)}});
 }
 
-std::vector<uint32_t> to_numbers(Napi::Value array) {
+std::vector<uint32_t> to_numbers(const Napi::Value &array) {
     Napi::Array values = array.As<Napi::Array>();
     std::vector<uint32_t> numbers(values.Length());
     for (uint32_t i = 0; i < values.Length(); i++) numbers[i] = values.Get(i).As<Napi::Number>().Uint32Value();

@@ -4,9 +4,10 @@
  */
 #include "options.h"
 
-#include "descriptors.h"
+#include "registry/descriptors.h"
+#include "registry/protected.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "table.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -29,13 +30,13 @@ static int pass(const struct setting *setting) {
     return libc.setsockopt(setting->fd, setting->level, setting->name, setting->value, setting->length);
 }
 
-/* Puts the bit in. Returns the word with it; *was: it was in there. */
+/* Puts the bit in. Returns the word with it; *was, unless NULL: it was in there. */
 static uint64_t note(struct registry_record *record, uint64_t bit, bool *was) {
     uint64_t now = atomic_load(&record->hidden), noted;
 
     do noted = (now | bit) + REGISTRY_HIDDEN_CHANGE;
     while (!atomic_compare_exchange_weak(&record->hidden, &now, noted));
-    *was = now & bit;
+    if (was) *was = now & bit;
     atomic_store(&registry->hidden, 1);
     return noted;
 }
@@ -112,12 +113,11 @@ static int leave_anycast(struct registry_record *record, const struct setting *s
 /* True: the call, which succeeded, has leased one label more. `before` is record->hidden as it was before it. */
 static bool is_lease(struct registry_record *record, const struct setting *setting, uint64_t before) {
     struct in6_flowlabel_req request;
-    bool was;
 
     memcpy(&request, setting->value, sizeof request);
     if (request.flr_flags & IPV6_FL_F_REFLECT) {
         if (request.flr_action == IPV6_FL_A_GET)
-            note(record, HIDDEN(FLOW_LABEL), &was);
+            note(record, HIDDEN(FLOW_LABEL), NULL);
         else if (!is_kept(record, HIDDEN(FLOW_LABEL)))
             forget(record, HIDDEN(FLOW_LABEL), before);
         return false;
@@ -203,10 +203,9 @@ static int detach_program(struct registry_record *record, const struct setting *
  * socket can be given the count. */
 void options_zerocopy(int fd) {
     struct registry_record *record = table_record(fd);
-    bool was;
 
     if (!record || atomic_load(&record->hidden) & HIDDEN(ZEROCOPY_NUMBERS)) return;
-    if (socket_option(fd, SO_ZEROCOPY, 0)) note(record, HIDDEN(ZEROCOPY_NUMBERS), &was);
+    if (socket_option(fd, SO_ZEROCOPY, 0)) note(record, HIDDEN(ZEROCOPY_NUMBERS), NULL);
 }
 
 /* The calls themselves. */
@@ -270,10 +269,9 @@ int shim_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 int shim_getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
     int result = libc.getsockopt(fd, level, name, value, length);
     struct registry_record *record;
-    bool was;
 
     record = unlikely(level == IPPROTO_TCP && name == TCP_SAVED_SYN) && result == 0 ? table_record(fd) : NULL;
-    if (record) note(record, HIDDEN(SYN_READ), &was);
+    if (record) note(record, HIDDEN(SYN_READ), NULL);
     return result;
 }
 

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <sys/syscall.h>
 
+#include "registry/protected.h"
 #include "shim.h"
 
 /* The kernel's signal sets have 64 bits (_NSIG / 8 bytes). */

@@ -4,12 +4,12 @@
  */
 #include <sys/sendfile.h>
 
-#include "attempt.h"
-#include "descriptors.h"
+#include "freeze/attempt.h"
 #include "names.h"
 #include "options.h"
+#include "registry/descriptors.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "table.h"
 
 /* These are for the first part of a call only: its connect, and the one notification that the program counts. */
 #define ONCE (MSG_FASTOPEN | MSG_ZEROCOPY)
@@ -54,6 +54,20 @@ static size_t put_parts(const struct attempt *attempt, int fd, const struct iove
     return done;
 }
 
+/* Returns what the program gets after a call that has given `result` bytes of a buffer. */
+static ssize_t finish(const struct attempt *attempt, int fd, const char *buffer, size_t size, int flags,
+                      ssize_t result) {
+    if (!unlikely(result > 0 && (size_t)result < size)) return result;
+    return (ssize_t)put_rest(attempt, fd, buffer, size, flags, (size_t)result);
+}
+
+/* The same for a buffer in parts. */
+static ssize_t finish_parts(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, int flags,
+                            ssize_t result) {
+    if (!unlikely(result > 0 && attempt_frozen(attempt))) return result;
+    return (ssize_t)put_parts(attempt, fd, parts, count, flags, (size_t)result);
+}
+
 static size_t total(const struct iovec *parts, size_t count) {
     size_t sum = 0;
 
@@ -63,33 +77,23 @@ static size_t total(const struct iovec *parts, size_t count) {
 
 ssize_t shim_write(int fd, const void *buffer, size_t size) {
     struct attempt attempt = attempt_begin();
-    ssize_t result;
+    ssize_t result = ATTEMPT(&attempt, libc.write(fd, buffer, size));
 
-    do result = libc.write(fd, buffer, size);
-    while (result < 0 && attempt_again(&attempt));
-    if (unlikely(result > 0 && (size_t)result < size))
-        return (ssize_t)put_rest(&attempt, fd, buffer, size, WRITE, (size_t)result);
-    return result;
+    return finish(&attempt, fd, buffer, size, WRITE, result);
 }
 
 ssize_t shim_writev(int fd, const struct iovec *parts, int count) {
     struct attempt attempt = attempt_begin();
-    ssize_t result;
+    ssize_t result = ATTEMPT(&attempt, libc.writev(fd, parts, count));
 
-    do result = libc.writev(fd, parts, count);
-    while (result < 0 && attempt_again(&attempt));
-    if (unlikely(result > 0 && attempt_frozen(&attempt)))
-        return (ssize_t)put_parts(&attempt, fd, parts, (size_t)count, WRITE, (size_t)result);
-    return result;
+    return finish_parts(&attempt, fd, parts, (size_t)count, WRITE, result);
 }
 
 /* With an offset it is no call for sockets. */
 ssize_t shim_pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
     struct attempt attempt = attempt_begin();
-    ssize_t result;
+    ssize_t result = ATTEMPT(&attempt, libc.pwritev2(fd, parts, count, offset, flags));
 
-    do result = libc.pwritev2(fd, parts, count, offset, flags);
-    while (result < 0 && attempt_again(&attempt));
     if (unlikely(result > 0 && offset == -1 && !(flags & RWF_NOWAIT) && attempt_frozen(&attempt)))
         return (ssize_t)put_parts(&attempt, fd, parts, (size_t)count, WRITE, (size_t)result);
     return result;
@@ -100,10 +104,7 @@ static void connected_by_send(int fd, const struct sockaddr *to, socklen_t lengt
     struct registry_record *record = table_record(fd);
 
     if (!record || (result < 0 && errno != EINPROGRESS) || atomic_load(&record->state) == REGISTRY_CONNECTED) return;
-    names_forget(fd);
-    atomic_store(&record->state, REGISTRY_CONNECTED);
-    names_note_peer(fd, to, length);
-    table_notify(fd);
+    names_connected(fd, to, length);
 }
 
 ssize_t shim_send(int fd, const void *buffer, size_t size, int flags) {
@@ -111,11 +112,8 @@ ssize_t shim_send(int fd, const void *buffer, size_t size, int flags) {
     ssize_t result;
 
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
-    do result = libc.send(fd, buffer, size, flags);
-    while (result < 0 && attempt_again(&attempt));
-    if (unlikely(result > 0 && (size_t)result < size))
-        return (ssize_t)put_rest(&attempt, fd, buffer, size, flags & ~ONCE, (size_t)result);
-    return result;
+    result = ATTEMPT(&attempt, libc.send(fd, buffer, size, flags));
+    return finish(&attempt, fd, buffer, size, flags & ~ONCE, result);
 }
 
 ssize_t shim_sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *to, socklen_t length) {
@@ -123,12 +121,9 @@ ssize_t shim_sendto(int fd, const void *buffer, size_t size, int flags, const st
     ssize_t result;
 
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
-    do result = libc.sendto(fd, buffer, size, flags, to, length);
-    while (result < 0 && attempt_again(&attempt));
+    result = ATTEMPT(&attempt, libc.sendto(fd, buffer, size, flags, to, length));
     if (unlikely(flags & MSG_FASTOPEN)) connected_by_send(fd, to, length, result);
-    if (unlikely(result > 0 && (size_t)result < size))
-        return (ssize_t)put_rest(&attempt, fd, buffer, size, flags & ~ONCE, (size_t)result);
-    return result;
+    return finish(&attempt, fd, buffer, size, flags & ~ONCE, result);
 }
 
 /* Ancillary data and the address go with the first byte, so the rest is sent without them. */
@@ -137,12 +132,9 @@ ssize_t shim_sendmsg(int fd, const struct msghdr *message, int flags) {
     ssize_t result;
 
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
-    do result = libc.sendmsg(fd, message, flags);
-    while (result < 0 && attempt_again(&attempt));
+    result = ATTEMPT(&attempt, libc.sendmsg(fd, message, flags));
     if (unlikely(flags & MSG_FASTOPEN)) connected_by_send(fd, message->msg_name, message->msg_namelen, result);
-    if (unlikely(result > 0 && attempt_frozen(&attempt)))
-        return (ssize_t)put_parts(&attempt, fd, message->msg_iov, message->msg_iovlen, flags & ~ONCE, (size_t)result);
-    return result;
+    return finish_parts(&attempt, fd, message->msg_iov, message->msg_iovlen, flags & ~ONCE, result);
 }
 
 /* The kernel stops at the first message that it could not send whole; a freeze is no reason to. */
@@ -153,8 +145,7 @@ int shim_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
 
     if (unlikely(flags & MSG_ZEROCOPY)) options_zerocopy(fd);
     for (;;) {
-        do result = libc.sendmmsg(fd, messages + sent, count - sent, flags);
-        while (result < 0 && attempt_again(&attempt));
+        result = ATTEMPT(&attempt, libc.sendmmsg(fd, messages + sent, count - sent, flags));
         if (result <= 0) break;
         sent += (unsigned int)result;
         if (!attempt_frozen(&attempt)) break;

@@ -7,11 +7,9 @@
  */
 #pragma once
 
+#include "registry/protected.h"
 #include "shim.h"
 #include "signals.h"
-
-/* The registry's count of freezes, or a zero: never NULL. */
-extern _Atomic uint32_t *freezes;
 
 /* What the world was like before the call. */
 struct attempt {
@@ -42,19 +40,13 @@ static inline bool attempt_again(const struct attempt *attempt) {
     return true;
 }
 
-/* What is left of a relative timeout when a call starts again. Nanoseconds; negative: no end. Never too short, too long by
- * at most two ticks of the coarse clock: its reading is what a call can afford each time. */
-struct deadline {
-    int64_t budget;
-    int64_t started;
-};
-int64_t coarse_now(void);
-int64_t deadline_left(const struct deadline *deadline);
-/* The same as calls take it, in *rest; NULL: no end. */
-const struct timespec *deadline_rest(const struct deadline *deadline, struct timespec *rest);
-/* Negative for NULL; saturated. What is not a valid time is 0: libc's own call then complains. */
-int64_t from_timespec(const struct timespec *time);
+/* What a call gives that is made again, as `again`, as long as only a freeze was the reason for its failure. */
+#define ATTEMPT_THEN(attempt, call, again)                                   \
+    ({                                                                       \
+        __typeof__(call) attempted = (call);                                 \
+        while (attempted < 0 && attempt_again(attempt)) attempted = (again); \
+        attempted;                                                           \
+    })
 
-static inline struct deadline deadline_start(int64_t budget) {
-    return (struct deadline){.budget = budget, .started = budget > 0 ? coarse_now() : 0};
-}
+/* The same where it is made again as it is. */
+#define ATTEMPT(attempt, call) ATTEMPT_THEN(attempt, call, call)

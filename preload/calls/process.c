@@ -4,9 +4,10 @@
 #include <sched.h>
 #include <stdarg.h>
 
+#include "freeze/signals.h"
+#include "registry/protected.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "signals.h"
-#include "table.h"
 
 /* Whose memory this is. */
 static _Atomic pid_t owner;
@@ -62,6 +63,9 @@ static int stay(int result) {
     return result;
 }
 
+/* An exec that comes back has failed. */
+#define EXEC(call) (leave(), stay(call))
+
 pid_t shim_fork(void) {
     pid_t child = libc.fork();
 
@@ -92,33 +96,23 @@ void shim__exit(int status) {
 __attribute__((destructor)) static void at_exit(void) { leave(); }
 
 int shim_execve(const char *path, char *const arguments[], char *const environment[]) {
-    leave();
-    return stay(libc.execve(path, arguments, environment));
+    return EXEC(libc.execve(path, arguments, environment));
 }
 
-int shim_execv(const char *path, char *const arguments[]) {
-    leave();
-    return stay(libc.execv(path, arguments));
-}
+int shim_execv(const char *path, char *const arguments[]) { return EXEC(libc.execv(path, arguments)); }
 
-int shim_execvp(const char *file, char *const arguments[]) {
-    leave();
-    return stay(libc.execvp(file, arguments));
-}
+int shim_execvp(const char *file, char *const arguments[]) { return EXEC(libc.execvp(file, arguments)); }
 
 int shim_execvpe(const char *file, char *const arguments[], char *const environment[]) {
-    leave();
-    return stay(libc.execvpe(file, arguments, environment));
+    return EXEC(libc.execvpe(file, arguments, environment));
 }
 
 int shim_fexecve(int fd, char *const arguments[], char *const environment[]) {
-    leave();
-    return stay(libc.fexecve(fd, arguments, environment));
+    return EXEC(libc.fexecve(fd, arguments, environment));
 }
 
 int shim_execveat(int folder, const char *path, char *const arguments[], char *const environment[], int flags) {
-    leave();
-    return stay(libc.execveat(folder, path, arguments, environment, flags));
+    return EXEC(libc.execveat(folder, path, arguments, environment, flags));
 }
 
 /* Returns how many arguments a list has, its NULL included. */

@@ -5,10 +5,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "attempt.h"
-#include "descriptors.h"
+#include "freeze/attempt.h"
+#include "registry/descriptors.h"
+#include "registry/protected.h"
+#include "registry/table.h"
 #include "shim.h"
-#include "table.h"
 
 /* Programs that are built with _FORTIFY_SOURCE call these. libc's own ends the program where the buffer is too small. */
 ssize_t shim___read_chk(int fd, void *buffer, size_t size, size_t room) {
@@ -103,46 +104,35 @@ static ssize_t receive_whole(const struct attempt *attempt, int fd, void *buffer
 
 ssize_t shim_read(int fd, void *buffer, size_t size) {
     struct attempt attempt = attempt_begin();
-    ssize_t result;
+    ssize_t result = ATTEMPT(&attempt, libc.read(fd, buffer, size));
 
-    do result = libc.read(fd, buffer, size);
-    while (result < 0 && attempt_again(&attempt));
     return receive_whole(&attempt, fd, buffer, size, 0, result);
 }
 
 ssize_t shim_readv(int fd, const struct iovec *parts, int count) {
     struct attempt attempt = attempt_begin();
-    ssize_t result;
+    ssize_t result = ATTEMPT(&attempt, libc.readv(fd, parts, count));
 
-    do result = libc.readv(fd, parts, count);
-    while (result < 0 && attempt_again(&attempt));
     return receive_parts(&attempt, fd, parts, (size_t)count, 0, result);
 }
 
 ssize_t shim_preadv2(int fd, const struct iovec *parts, int count, off_t offset, int flags) {
     struct attempt attempt = attempt_begin();
-    ssize_t result;
 
-    do result = libc.preadv2(fd, parts, count, offset, flags);
-    while (result < 0 && attempt_again(&attempt));
-    return result;
+    return ATTEMPT(&attempt, libc.preadv2(fd, parts, count, offset, flags));
 }
 
 ssize_t shim_recv(int fd, void *buffer, size_t size, int flags) {
     struct attempt attempt = attempt_begin();
-    ssize_t result;
+    ssize_t result = ATTEMPT(&attempt, libc.recv(fd, buffer, size, flags));
 
-    do result = libc.recv(fd, buffer, size, flags);
-    while (result < 0 && attempt_again(&attempt));
     return receive_whole(&attempt, fd, buffer, size, flags, result);
 }
 
 ssize_t shim_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *from, socklen_t *length) {
     struct attempt attempt = attempt_begin();
-    ssize_t result;
+    ssize_t result = ATTEMPT(&attempt, libc.recvfrom(fd, buffer, size, flags, from, length));
 
-    do result = libc.recvfrom(fd, buffer, size, flags, from, length);
-    while (result < 0 && attempt_again(&attempt));
     return receive_whole(&attempt, fd, buffer, size, flags, result);
 }
 
@@ -163,10 +153,8 @@ static void arrivals(struct msghdr *message) {
 
 ssize_t shim_recvmsg(int fd, struct msghdr *message, int flags) {
     struct attempt attempt = attempt_begin();
-    ssize_t result;
+    ssize_t result = ATTEMPT(&attempt, libc.recvmsg(fd, message, flags));
 
-    do result = libc.recvmsg(fd, message, flags);
-    while (result < 0 && attempt_again(&attempt));
     if (result >= 0) arrivals(message);
     return receive_parts(&attempt, fd, message->msg_iov, message->msg_iovlen, flags, result);
 }
@@ -200,10 +188,8 @@ int shim_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flag
     int result;
 
     do {
-        do
-            result = libc.recvmmsg(fd, messages + done, one_by_one ? 1 : count - done,
-                                   all && !one_by_one ? flags | MSG_WAITFORONE : flags, timeout);
-        while (result < 0 && attempt_again(&attempt));
+        result = ATTEMPT(&attempt, libc.recvmmsg(fd, messages + done, one_by_one ? 1 : count - done,
+                                                 all && !one_by_one ? flags | MSG_WAITFORONE : flags, timeout));
         if (result <= 0) break;
         for (int i = 0; i < result; i++) arrivals(&messages[done++].msg_hdr);
         struct mmsghdr *last = &messages[done - 1];

@@ -9,6 +9,10 @@
 
 #include "descriptors.h"
 
+struct registry *registry;
+struct registry_view view;
+static _Atomic uint32_t no_freezes;
+_Atomic uint32_t *freezes = &no_freezes;
 _Atomic int memory_fd = -1;
 _Atomic int event_fd = -1;
 
@@ -54,18 +58,20 @@ static int has_registry_name(int fd, void *found) {
     return 1;
 }
 
-int protected_find(struct registry **found) {
+bool protected_find(void) {
     int memory = -1, event = -1;
 
-    *found = parse(getenv(REGISTRY_ENV), &memory, &event) ? map(memory) : NULL;
-    if (!*found && each_descriptor(has_registry_name, &memory) == 1) {
-        *found = map(memory);
+    registry = parse(getenv(REGISTRY_ENV), &memory, &event) ? map(memory) : NULL;
+    if (!registry && each_descriptor(has_registry_name, &memory) == 1) {
+        registry = map(memory);
         event = memory - 1;
     }
-    if (!*found) return -ENOENT;
+    if (!registry) return false;
+    view.first = registry;
+    freezes = &registry->freezes;
     atomic_store(&memory_fd, memory);
     atomic_store(&event_fd, event);
-    return 0;
+    return true;
 }
 
 static bool is_free(int fd) { return libc.fcntl(fd, F_GETFD, NULL) < 0 && errno == EBADF; }

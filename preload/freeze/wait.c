@@ -12,6 +12,56 @@
 #include "shim.h"
 
 #define MILLISECOND INT64_C(1000000)
+#define SECOND INT64_C(1000000000)
+/* The longest tick that Linux can be built with (CONFIG_HZ_100): the coarse clock may be behind by as much. */
+#define TICK INT64_C(10000000)
+
+/* What is left of a relative timeout when a call starts again. Nanoseconds; negative: no end. Never too short, too long by
+ * at most two ticks of the coarse clock: its reading is what a call can afford each time. */
+struct deadline {
+    int64_t budget;
+    int64_t started;
+};
+
+/* In the vDSO, without a look at the hardware clock. */
+static int64_t coarse_now(void) {
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+static struct deadline deadline_start(int64_t budget) {
+    return (struct deadline){.budget = budget, .started = budget > 0 ? coarse_now() : 0};
+}
+
+/* Also right where the clock jumped, as it does between two hosts without a time namespace: then all is left, or nothing. */
+static int64_t deadline_left(const struct deadline *deadline) {
+    int64_t elapsed, left;
+
+    if (deadline->budget <= 0) return deadline->budget;
+    elapsed = coarse_now() - deadline->started - TICK;
+    if (elapsed < 0) elapsed = 0;
+    left = deadline->budget - elapsed;
+    return left > 0 ? left : 0;
+}
+
+/* The same as calls take it, in *rest; NULL: no end. */
+static const struct timespec *deadline_rest(const struct deadline *deadline, struct timespec *rest) {
+    int64_t left = deadline_left(deadline);
+
+    if (left < 0) return NULL;
+    *rest = (struct timespec){.tv_sec = left / SECOND, .tv_nsec = left % SECOND};
+    return rest;
+}
+
+/* Negative for NULL; saturated. What is not a valid time is 0: libc's own call then complains. */
+static int64_t from_timespec(const struct timespec *time) {
+    if (!time) return -1;
+    if (time->tv_sec < 0 || time->tv_nsec < 0 || time->tv_nsec >= SECOND) return 0;
+    if (time->tv_sec >= INT64_MAX / SECOND) return INT64_MAX;
+    return time->tv_sec * SECOND + time->tv_nsec;
+}
 
 static int64_t from_milliseconds(int timeout) { return timeout < 0 ? -1 : timeout * MILLISECOND; }
 
@@ -25,10 +75,8 @@ static int milliseconds_left(const struct deadline *deadline) {
 int shim_poll(struct pollfd *fds, nfds_t count, int timeout) {
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_milliseconds(timeout));
-    int result = libc.poll(fds, count, timeout);
 
-    while (result < 0 && attempt_again(&attempt)) result = libc.poll(fds, count, milliseconds_left(&deadline));
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.poll(fds, count, timeout), libc.poll(fds, count, milliseconds_left(&deadline)));
 }
 
 int shim___poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room) {
@@ -39,21 +87,17 @@ int shim___poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room) 
 int shim_epoll_wait(int fd, struct epoll_event *events, int room, int timeout) {
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_milliseconds(timeout));
-    int result = libc.epoll_wait(fd, events, room, timeout);
 
-    while (result < 0 && attempt_again(&attempt))
-        result = libc.epoll_wait(fd, events, room, milliseconds_left(&deadline));
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.epoll_wait(fd, events, room, timeout),
+                        libc.epoll_wait(fd, events, room, milliseconds_left(&deadline)));
 }
 
 int shim_epoll_pwait(int fd, struct epoll_event *events, int room, int timeout, const sigset_t *mask) {
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_milliseconds(timeout));
-    int result = libc.epoll_pwait(fd, events, room, timeout, mask);
 
-    while (result < 0 && attempt_again(&attempt))
-        result = libc.epoll_pwait(fd, events, room, milliseconds_left(&deadline), mask);
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.epoll_pwait(fd, events, room, timeout, mask),
+                        libc.epoll_pwait(fd, events, room, milliseconds_left(&deadline), mask));
 }
 
 int shim_epoll_pwait2(int fd, struct epoll_event *events, int room, const struct timespec *timeout,
@@ -61,22 +105,17 @@ int shim_epoll_pwait2(int fd, struct epoll_event *events, int room, const struct
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_timespec(timeout));
     struct timespec rest;
-    int result = libc.epoll_pwait2(fd, events, room, timeout, mask);
 
-    while (result < 0 && attempt_again(&attempt))
-        result = libc.epoll_pwait2(fd, events, room, deadline_rest(&deadline, &rest), mask);
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.epoll_pwait2(fd, events, room, timeout, mask),
+                        libc.epoll_pwait2(fd, events, room, deadline_rest(&deadline, &rest), mask));
 }
 
+/* One object may be both times of a call (clock_nanosleep(3p)). */
 int shim_nanosleep(const struct timespec *time, struct timespec *left) {
     struct attempt attempt = attempt_begin();
     struct timespec rest;
-    int result = libc.nanosleep(time, &rest);
+    int result = ATTEMPT_THEN(&attempt, libc.nanosleep(time, &rest), libc.nanosleep(&rest, &rest));
 
-    while (result < 0 && attempt_again(&attempt)) {
-        struct timespec again = rest;
-        result = libc.nanosleep(&again, &rest);
-    }
     if (result < 0 && errno == EINTR && left) *left = rest;
     return result;
 }
@@ -93,10 +132,7 @@ int shim_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time
         return result;
     }
     result = libc.clock_nanosleep(clock, flags, time, &rest);
-    while (result == EINTR && attempt_frozen(&attempt)) {
-        struct timespec again = rest;
-        result = libc.clock_nanosleep(clock, flags, &again, &rest);
-    }
+    while (result == EINTR && attempt_frozen(&attempt)) result = libc.clock_nanosleep(clock, flags, &rest, &rest);
     if (result == EINTR && left) *left = rest;
     return result;
 }
@@ -123,58 +159,42 @@ int shim_thrd_sleep(const struct timespec *time, struct timespec *left) {
 
 int shim_sem_timedwait(sem_t *semaphore, const struct timespec *until) {
     struct attempt attempt = attempt_begin();
-    int result;
 
-    do result = libc.sem_timedwait(semaphore, until);
-    while (result < 0 && attempt_again(&attempt));
-    return result;
+    return ATTEMPT(&attempt, libc.sem_timedwait(semaphore, until));
 }
 
 int shim_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until) {
     struct attempt attempt = attempt_begin();
-    int result;
 
-    do result = libc.sem_clockwait(semaphore, clock, until);
-    while (result < 0 && attempt_again(&attempt));
-    return result;
+    return ATTEMPT(&attempt, libc.sem_clockwait(semaphore, clock, until));
 }
 
 int shim_sigwaitinfo(const sigset_t *set, siginfo_t *info) {
     struct attempt attempt = attempt_begin();
-    int result;
 
-    do result = libc.sigwaitinfo(set, info);
-    while (result < 0 && attempt_again(&attempt));
-    return result;
+    return ATTEMPT(&attempt, libc.sigwaitinfo(set, info));
 }
 
 int shim_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_timespec(timeout));
     struct timespec rest;
-    int result = libc.sigtimedwait(set, info, timeout);
 
-    while (result < 0 && attempt_again(&attempt))
-        result = libc.sigtimedwait(set, info, deadline_rest(&deadline, &rest));
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.sigtimedwait(set, info, timeout),
+                        libc.sigtimedwait(set, info, deadline_rest(&deadline, &rest)));
 }
 
 int shim_semop(int id, struct sembuf *operations, size_t count) {
     struct attempt attempt = attempt_begin();
-    int result;
 
-    do result = libc.semop(id, operations, count);
-    while (result < 0 && attempt_again(&attempt));
-    return result;
+    return ATTEMPT(&attempt, libc.semop(id, operations, count));
 }
 
 int shim_semtimedop(int id, struct sembuf *operations, size_t count, const struct timespec *timeout) {
     struct attempt attempt = attempt_begin();
     struct deadline deadline = deadline_start(from_timespec(timeout));
     struct timespec rest;
-    int result = libc.semtimedop(id, operations, count, timeout);
 
-    while (result < 0 && attempt_again(&attempt))
-        result = libc.semtimedop(id, operations, count, deadline_rest(&deadline, &rest));
-    return result;
+    return ATTEMPT_THEN(&attempt, libc.semtimedop(id, operations, count, timeout),
+                        libc.semtimedop(id, operations, count, deadline_rest(&deadline, &rest)));
 }

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "register.h"
 #include "values.h"
 
 Callback::Callback(Napi::Value function, const char *resource)
@@ -73,9 +74,7 @@ void Poller::on_closed(uv_handle_t *handle) {
 void Poller::on_teardown(napi_async_cleanup_hook_handle, void *poller) { static_cast<Poller *>(poller)->close(); }
 
 Napi::Object watch_object(std::shared_ptr<Poller> poller) {
-    Napi::Env env = poller->env();
-    Napi::Object watch = Napi::Object::New(env);
-    watch.Set("close", Napi::Function::New(
-                           env, [poller](const Napi::CallbackInfo &) { poller->close(); }, "close"));
+    Napi::Object watch = Napi::Object::New(poller->env());
+    add(watch, "close", [poller](const Napi::CallbackInfo &) { poller->close(); });
     return watch;
 }

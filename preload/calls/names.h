@@ -3,7 +3,8 @@
  * the program goes on being told what it was told before. Nothing is asked for that the program did not ask: a name is noted
  * when it is told for the first time.
  *
- * Only where a name cannot change by itself: streams that are connected, or listen.
+ * Only where a name cannot change by itself: streams that are connected, or listen. So the calls that make a socket one of
+ * these are here as well.
  */
 #pragma once
 
@@ -11,5 +12,5 @@
 
 /* The program knows this address as the peer of fd: from connect, accept or getpeername. */
 void names_note_peer(int fd, const struct sockaddr *address, socklen_t length);
-/* fd is no longer the connection that it was. */
-void names_forget(int fd);
+/* fd is connected, or connects, with this peer from now on. */
+void names_connected(int fd, const struct sockaddr *peer, socklen_t length);
