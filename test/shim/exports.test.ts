@@ -19,7 +19,7 @@ function dynamicSymbols(library: string): Symbol[] {
   });
 }
 
-/** Every name in the table of calls (preload/calls/calls.h). */
+/** Every name in the table of calls (preload/calls.h). */
 function tableNames(): string[] {
   const macros = ['CALL(r, name, p, a)', 'VARIANT(r, name, of, p, a)', 'VARIADIC(r, name, p)'];
   const source = [...macros.map((macro) => `#define ${macro} name`), '#include "calls.h"'].join('\n');
