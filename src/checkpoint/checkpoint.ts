@@ -28,13 +28,11 @@ import { describeState, STAND_STILL } from '../migration/source/stand-still';
 import { gatherProcesses } from '../program/facts';
 import { readClusterKey } from '../protocol/channel/index';
 import { CONSOLE_SETTLED_TIMEOUT_MS, LAST_QUIESCE_TIMEOUT_MS } from '../times';
-import type { Reason } from '../vocabulary/reason';
-import { reasonOfError, refusal } from '../vocabulary/refusal';
+import { type Reason, reasonOfError, refusal } from '../vocabulary/refusal';
 import type { Checkpoint, CheckpointRequest } from './context';
 import { makeDraft, nameDraft } from './draft';
-import { sealSecrets } from './keys';
 import { describeCheckpoint } from './manifest';
-import { encodeSecrets } from './secrets';
+import { encodeSecrets, sealSecrets } from './secrets';
 import { writeImage } from './write-image';
 
 type Reads<Name extends keyof Checkpoint> = Pick<Checkpoint, Name>;

@@ -9,7 +9,7 @@ import { MigrunError } from '../errors';
 import type { Logger } from '../log';
 import { native } from '../native/index';
 import type { Drafted } from '../program/journal';
-import type { Reason } from '../vocabulary/reason';
+import type { Reason } from '../vocabulary/refusal';
 import type { Checkpoint } from './context';
 
 /** Gives why it cannot be made. */

@@ -2,7 +2,7 @@
  * A checkpoint is one tar file:
  *
  *   manifest.json    what it is (manifest.ts)
- *   manifest.mac     HMAC-SHA256 of that, in hexadecimal (keys.ts)
+ *   manifest.mac     HMAC-SHA256 of that, in hexadecimal (secrets.ts)
  *   migrun-secrets   sealed: what the target is to judge, and the program's state (secrets.ts)
  *   ...              CRIU's images
  */

@@ -8,10 +8,9 @@ import { open } from 'node:fs/promises';
 import { type Entry, extract } from 'tar-stream';
 import { MigrunError } from '../errors';
 import { clusterKeyId } from '../protocol/channel/index';
-import { isMacOf, openSecrets } from './keys';
 import { archiveSize, MAC, MANIFEST, SECRETS } from './layout';
 import { type Manifest, parseManifest, peekManifest } from './manifest';
-import { decodeSecrets, type Secrets } from './secrets';
+import { decodeSecrets, isMacOf, openSecrets, type Secrets } from './secrets';
 
 const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 const MAC_BYTES = 64;

@@ -7,9 +7,9 @@ import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
 import type { ImageFile } from '../migration/images';
 import { listImages } from '../migration/images';
-import { manifestMac } from './keys';
 import { MAC, MANIFEST, SECRETS } from './layout';
 import type { Manifest, ManifestFile } from './manifest';
+import { manifestMac } from './secrets';
 
 const MODE = 0o600;
 

@@ -11,7 +11,7 @@ import { MigrunError } from '../errors';
 import { native } from '../native/index';
 import type { ProgramFacts } from '../program/facts';
 import { hasEnded } from '../program/processes';
-import type { Reason } from '../vocabulary/reason';
+import type { Reason } from '../vocabulary/refusal';
 import { defineTravellingKind, type Frozen } from './kind';
 
 const MAX_CPUS = 65_536;

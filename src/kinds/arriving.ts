@@ -4,10 +4,10 @@ import { MigrunError } from '../errors';
 import type { Registry } from '../native/index';
 import type { StdioEnds } from '../program/stdio';
 import type { Endpoint } from '../vocabulary/endpoint';
-import type { Reason } from '../vocabulary/reason';
+import type { Reason } from '../vocabulary/refusal';
+import type { NewAddresses } from './ends';
 import type { Arriving, ArrivingProgram, Inherited, Kind, Late } from './kind';
 import type { WantedByKind } from './look';
-import type { NewAddresses } from './new-addresses';
 import type { SavedByKind } from './saved';
 import { KINDS } from './table';
 

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { native } from '../native/index';
 import { consoleState, criuKeyOf, openTerminal, type Terminal } from '../program/stdio';
-import type { Reason } from '../vocabulary/reason';
+import type { Reason } from '../vocabulary/refusal';
 import { type Arriving, defineTravellingKind, type Facts } from './kind';
 
 const size = z.object({ rows: z.int(), columns: z.int() });

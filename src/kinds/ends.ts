@@ -1,6 +1,6 @@
 /**
- * Tells where the two ends of a program's connections are: both in the program, one with a neighbour on the host that the
- * program leaves, or one on another host.
+ * Tells where the two ends of a program's connections are, at the source and at the target: both in the program, one with a
+ * neighbour on the host that the program leaves, or one on another host; and which addresses its sockets have at the target.
  *
  *   both are the program's   both move; loopback addresses stay, the old host's become the new one's
  *   one is a neighbour's     it follows like any peer; where it is reached at loopback, it gets the old host's own address
@@ -10,11 +10,11 @@ import { z } from 'zod';
 import { MigrunError } from '../errors';
 import { native } from '../native/index';
 import { ownAddresses } from '../program/facts';
-import { addressOfFamily, isLoopback, plainAddress } from '../vocabulary/addresses';
-import { type Connection, connectionName, connectionText, type Endpoint, otherSide } from '../vocabulary/endpoint';
-import type { Reason } from '../vocabulary/reason';
+import { addressOfFamily, anyAddress, isLoopback, plainAddress } from '../vocabulary/addresses';
+import { type Connection, connectionName, connectionText, type Endpoint, isReceivedAt,
+  otherSide } from '../vocabulary/endpoint';
+import type { Reason } from '../vocabulary/refusal';
 import { AF_INET, AF_INET6 } from '../vocabulary/sockets';
-import type { NewAddresses } from './new-addresses';
 
 /** The old host's addresses on the interface that leads to the target; null: it has none of that version. */
 export const hostAddresses = z.object({ ipv4: z.ipv4().nullable(), ipv6: z.ipv6().nullable() });
@@ -134,4 +134,71 @@ export class EndsHere {
     this.sources.set(remote, known);
     return known;
   }
+}
+
+/** Names as getsockname(2) and getpeername(2) gave them; the remote's port is 0 where there is none. */
+export interface Named {
+  readonly family: number;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+}
+
+export class NewAddresses {
+  /**
+   * `from` are the old host's addresses; `sourceTowards` tells this host's address on the way to another, null: there is
+   * none.
+   */
+  constructor(readonly from: ReadonlySet<string>, private readonly sourceTowards: (address: string) => string | null) {}
+
+  /** Gives what to bind a socket to; null: this host has no address in place of its old one. */
+  local({ family, local, remote }: Named): Endpoint | null {
+    if (!this.from.has(plainAddress(local.address))) return local;
+    // A connected socket gets the address of the route to its remote, as it would have got it in the first place.
+    if (remote.port !== 0) return { address: anyAddress(family), port: local.port };
+    return this.own(local, family);
+  }
+
+  /**
+   * Gives what to connect a socket to, or where a datagram came from. It becomes another one only where it is in the
+   * program itself, whose sockets were bound to `locals`.
+   */
+  remote(remote: Endpoint, family: number, locals: readonly Endpoint[]): Endpoint {
+    const isOfOldHost = remote.port !== 0 && this.from.has(plainAddress(remote.address));
+    return isOfOldHost && isReceivedAt(remote, locals) ? (this.own(remote, family) ?? remote) : remote;
+  }
+
+  /**
+   * Gives where an end is of a connection that is in the program altogether; null: this host has no address in place of
+   * its old one.
+   */
+  inside(end: Endpoint, family: number): Endpoint | null {
+    return this.from.has(plainAddress(end.address)) ? this.own(end, family) : end;
+  }
+
+  /** Gives what to set as IP_MULTICAST_IF. */
+  multicastInterface(old: string): string {
+    return this.from.has(old) ? (this.sourceTowards(old) ?? '0.0.0.0') : old;
+  }
+
+  private own({ address: old, port }: Endpoint, family: number): Endpoint | null {
+    const found = this.sourceTowards(plainAddress(old));
+    return found === null ? null : { address: addressOfFamily(found, family), port };
+  }
+}
+
+/** Gives the ends as they can be here; `mayChange` says by the index whether the port may be another. */
+export function withFreePorts(ends: readonly Connection[], mayChange: (index: number) => boolean): Connection[] {
+  const inodes = native.diagConnectionInodes(ends);
+  const given = new Set<number>();
+  return ends.map((end, index) => {
+    if (inodes[index] === null || !mayChange(index)) return end;
+    return { ...end, local: { ...end.local, port: freePort(end.local.address, given) } };
+  });
+}
+
+function freePort(address: string, given: Set<number>): number {
+  let port = native.socketFreePort(address);
+  while (given.has(port)) port = native.socketFreePort(address);
+  given.add(port);
+  return port;
 }

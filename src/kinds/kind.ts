@@ -44,10 +44,9 @@ import type { RestoredDescriptors } from '../program/restored-descriptors';
 import type { StdioEnds, Terminal } from '../program/stdio';
 import type { Connection, Endpoint } from '../vocabulary/endpoint';
 import type { Place } from '../vocabulary/place';
-import type { Reason } from '../vocabulary/reason';
+import type { Reason } from '../vocabulary/refusal';
 import type { UnixFacts } from './descriptors/unix-rules';
-import type { HostAddresses } from './ends';
-import type { NewAddresses } from './new-addresses';
+import type { HostAddresses, NewAddresses } from './ends';
 import type { LeavingProgram } from './program';
 
 type Maybe<Result> = Result | Promise<Result>;

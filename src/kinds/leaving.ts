@@ -1,6 +1,6 @@
 /** All kinds' parts in one move, at the source: the steps ask them together, in the order of the table. */
 import { type Connection, connectionName } from '../vocabulary/endpoint';
-import type { Reason } from '../vocabulary/reason';
+import type { Reason } from '../vocabulary/refusal';
 import { InsideEnds } from './ends';
 import type { Facts, Frozen, Leaving, Received, WaitingEnd } from './kind';
 import type { LeavingProgram } from './program';

@@ -5,7 +5,7 @@ import { describeProcess, gatherFacts, namespacesOf, ownAddresses, type ProcessF
   signedSockets } from '../program/facts';
 import { withHidden } from '../program/registry';
 import type { Connection } from '../vocabulary/endpoint';
-import type { Reason } from '../vocabulary/reason';
+import type { Reason } from '../vocabulary/refusal';
 import { unixFacts } from './descriptors/unix-rules';
 import type { HostAddresses } from './ends';
 import type { Facts, Frozen } from './kind';

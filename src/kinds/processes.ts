@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { arch } from 'node:os';
 import { z } from 'zod';
 import { cpuFlags } from '../program/facts';
-import type { Reason } from '../vocabulary/reason';
+import type { Reason } from '../vocabulary/refusal';
 import { defineKind, type Facts } from './kind';
 
 const path = z.string().max(4096);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { removeDraft, wasCommitted } from '../checkpoint/draft';
 import { MigrunError } from '../errors';
 import { consoleOf } from '../kinds/console';
-import { awaitOutcome } from '../migration/source/outcome';
+import { awaitOutcome } from '../migration/source/target-link';
 import { pickUp } from '../migration/target/pick-up';
 import { native } from '../native/index';
 import { destroyCgroup, type Pod } from '../program/pod';

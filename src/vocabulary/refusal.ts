@@ -1,7 +1,6 @@
 /** Why a migration is refused, in words: the errors and answers of others become reasons, and reasons become one error. */
 import { MigrunError } from '../errors';
 import { type Connection, connectionText } from './endpoint';
-import type { Reason } from './reason';
 
 /** A program with ten thousand sockets of a kind that does not move has ten thousand reasons. */
 const TOLD_OF_ONE_CODE = 10;
@@ -67,4 +66,10 @@ function linesOf(reasons: readonly Reason[]): string[] {
   });
   const untold = [...counts].filter(([, count]) => count > TOLD_OF_ONE_CODE);
   return [...told, ...untold.map(([code, count]) => `  ${code}: and ${count - TOLD_OF_ONE_CODE} more`)];
+}
+
+export interface Reason {
+  /** A stable code; docs/errors.md has the table. */
+  readonly code: string;
+  readonly message: string;
 }

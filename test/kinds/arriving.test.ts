@@ -1,6 +1,6 @@
 import { ArrivingKinds, judge } from '../../src/kinds/arriving';
+import { NewAddresses } from '../../src/kinds/ends';
 import type { ArrivingProgram } from '../../src/kinds/kind';
-import { NewAddresses } from '../../src/kinds/new-addresses';
 import { practiceByKind, type SavedByKind, savedPeers } from '../../src/kinds/saved';
 import { native } from '../../src/native';
 import type { Endpoint } from '../../src/vocabulary/endpoint';

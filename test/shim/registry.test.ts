@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 
-import type { Native, Registry } from '../../src/native/contract.js';
+import type { Native, Registry } from '../../src/native/index.js';
 import { repo } from '../support/repo.js';
 import { Programs, shim } from '../support/shim/programs.js';
 

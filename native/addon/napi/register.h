@@ -1,4 +1,4 @@
-/* What each file of the addon offers to module.cc: a function that adds its part of src/native/contract.ts. */
+/* What each file of the addon offers to module.cc: a function that adds its part of src/native/index.ts. */
 #pragma once
 
 #include <napi.h>

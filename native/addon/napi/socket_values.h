@@ -1,4 +1,4 @@
-/* Sockets and their saved states to and from what src/native/contract.ts says of them. */
+/* Sockets and their saved states to and from what src/native/index.ts says of them. */
 #pragma once
 
 #include <napi.h>

@@ -1,4 +1,4 @@
-/* Values of src/native/contract.ts to and from what the C files take, and their errors. */
+/* Values of src/native/index.ts to and from what the C files take, and their errors. */
 #pragma once
 
 #include <napi.h>

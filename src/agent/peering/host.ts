@@ -7,7 +7,7 @@
 import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Logger } from 'pino';
-import type { Native } from '../../native/contract';
+import type { Native } from '../../native/index';
 import type { Clock, Keyring } from '../../protocol/inband';
 import { isLoopback } from '../../vocabulary/addresses';
 import type { Endpoint } from '../../vocabulary/endpoint';

@@ -10,7 +10,7 @@
  * (native/inband/packet.h), and needs no numbers at all.
  */
 
-import type { InbandEndpoint, InbandSegment, Sequences } from '../../native/contract';
+import type { InbandEndpoint, InbandSegment, Sequences } from '../../native/index';
 import { BoundedMap, type Carried } from '../../protocol/inband';
 import { type Connection, connectionName, onTheWire, versionOf } from '../../vocabulary/endpoint';
 import type { Host } from './host';

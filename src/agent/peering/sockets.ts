@@ -1,7 +1,7 @@
 /** Other processes' sockets of this host: where a connection's is, and a descriptor of ours for it. */
 
 import { readFileSync, readlinkSync } from 'node:fs';
-import type { LookAround, ProgramSocket, SocketOwner } from '../../native/contract';
+import type { LookAround, ProgramSocket, SocketOwner } from '../../native/index';
 import { Pidfds } from '../../program/pidfds';
 import type { Status } from '../../protocol/inband';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';

@@ -6,7 +6,7 @@
  * One that is not connected answers to where it is asked from, so it follows by itself.
  */
 
-import type { DiagSocket, SocketOwner } from '../../native/contract';
+import type { DiagSocket, SocketOwner } from '../../native/index';
 import { Pidfds } from '../../program/pidfds';
 import { BoundedMap, type Status } from '../../protocol/inband';
 import { type Connection, connectionName, type Endpoint, endpointOfFamily,

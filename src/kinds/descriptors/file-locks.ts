@@ -1,7 +1,7 @@
 /** Locks on files: CRIU takes them again at the target, which must have them free. */
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { defineKind, type Facts } from '../kind';
 import { namedFiles } from './files';
 

@@ -6,7 +6,7 @@ import { statSync } from 'node:fs';
 import { z } from 'zod';
 import type { DescriptorFact } from '../../program/descriptors';
 import { isRegular, O_ACCMODE, O_APPEND, O_RDONLY, O_WRONLY } from '../../vocabulary/files';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { defineKind, type Facts } from '../kind';
 import { isDeleted, reasonOfDescriptor } from './rules';
 

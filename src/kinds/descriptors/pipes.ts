@@ -1,7 +1,7 @@
 /** Pipes and FIFOs: CRIU carries those whose two ends are the program's, with the bytes in them. */
 import type { ProcessFact } from '../../program/facts';
 import { isFifo, O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY, POLLERR, POLLHUP } from '../../vocabulary/files';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { defineKind, type Facts } from '../kind';
 
 export const pipes = defineKind({

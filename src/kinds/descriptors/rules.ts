@@ -5,7 +5,7 @@
 import { GHOST_LIMIT_BYTES } from '../../criu/worker';
 import type { DescriptorFact, OpenFile } from '../../program/descriptors';
 import { isFifo, O_DIRECT, POLLIN } from '../../vocabulary/files';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 
 /** What CRIU carries among descriptors that are neither files nor sockets; anything else is refused by its name. */
 const CARRIED_INODES = ['eventfd', 'eventpoll', 'timerfd', 'signalfd', 'inotify', 'pidfd'];

@@ -5,10 +5,10 @@ import { z } from 'zod';
 import { native } from '../../native/index';
 import { socketInode } from '../../program/descriptors';
 import { Pidfds } from '../../program/pidfds';
-import type { Reason } from '../../vocabulary/reason';
+import { POLLIN } from '../../vocabulary/files';
+import type { Reason } from '../../vocabulary/refusal';
 import { TCP_LISTEN } from '../../vocabulary/sockets';
 import { defineKind, type Facts, type Leaving } from '../kind';
-import { EmptyMessages } from './empty-messages';
 import { type DescriptorContext, reasonOfDescriptor } from './rules';
 import { boundNames, namesOfOthers, reasonsOfUnix } from './unix-rules';
 
@@ -17,6 +17,24 @@ const schema = z.object({ bound: names, /** Names of others' sockets, to which t
 type Wanted = z.infer<typeof schema>;
 
 /** What was found outlives a move: one that was refused may be tried again. */
+/**
+ * UNIX sockets in whose queues a message of no bytes was found. Only the first look shows it (native/unix/unix_sockets.h),
+ * and a move that was refused for it may be tried again: so it is taken to be there until its queue is empty.
+ */
+export class EmptyMessages {
+  private readonly sockets = new Set<number>();
+
+  /**
+   * Whether an empty message is in the queue of the socket with this inode, by what a look showed and what poll(2) says
+   * of it.
+   */
+  has(inode: number, { hasEmpty }: { readonly hasEmpty: boolean }, events: number): boolean {
+    if (hasEmpty) this.sockets.add(inode);
+    else if ((events & POLLIN) === 0) this.sockets.delete(inode);
+    return this.sockets.has(inode);
+  }
+}
+
 const emptyMessages = new EmptyMessages();
 
 export const unix = defineKind({

@@ -1,7 +1,7 @@
 /** What a socket of any kind may have that nobody can carry; and sockets of no kind that moves. */
 import type { SocketObstacle } from '../../native/index';
 import { connectionText, endpointText } from '../../vocabulary/endpoint';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { isTcp, isUdp, SOCK_RAW } from '../../vocabulary/sockets';
 import { defineKind, type Facts } from '../kind';
 

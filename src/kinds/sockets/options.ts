@@ -7,7 +7,7 @@ import { MigrunError } from '../../errors';
 import { native, type SocketOption } from '../../native/index';
 import { socketOption } from '../../protocol/control/index';
 import { place } from '../../vocabulary/place';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { type ArrivingProgram, defineTravellingKind, type Facts } from '../kind';
 
 const options = z.array(socketOption);

@@ -11,7 +11,7 @@ import { native, type ProgramSocket, type SavedSocket, type SocketObstacle } fro
 import { endpoint } from '../../protocol/control/index';
 import { type Connection, connectionName, endpointText } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { isConnection, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_LISTEN } from '../../vocabulary/sockets';
 import { EndsHere } from '../ends';
 import { type Arriving, type ArrivingProgram, defineTravellingKind, type Facts, type Frozen, type SavedPeer,

@@ -9,10 +9,10 @@ import { endpoint, socketOption } from '../../protocol/control/index';
 import { isAnyAddress, isLoopback } from '../../vocabulary/addresses';
 import { type Endpoint, endpointText } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { isTcp, TCP_CLOSE, TCP_LISTEN } from '../../vocabulary/sockets';
+import type { NewAddresses } from '../ends';
 import { defineTravellingKind, type Facts } from '../kind';
-import type { NewAddresses } from '../new-addresses';
 import { distinct } from '../sockets/options';
 import { addressFamily } from './saved-socket';
 

@@ -5,11 +5,10 @@ import { connection, endpoint } from '../../protocol/control/index';
 import { isLoopback } from '../../vocabulary/addresses';
 import { type Connection, connectionText, isLocal, isReceivedAt } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { isConnecting, TCP_LISTEN } from '../../vocabulary/sockets';
-import { judgeInside, judgeRoutes } from '../ends';
+import { judgeInside, judgeRoutes, type NewAddresses } from '../ends';
 import { defineTravellingKind, type Facts, type Frozen } from '../kind';
-import type { NewAddresses } from '../new-addresses';
 import { distinct } from '../sockets/options';
 import { addressFamily } from './saved-socket';
 

@@ -12,15 +12,14 @@ import { FREEZE_TIMEOUT_MS } from '../../times';
 import { isLinkLocal } from '../../vocabulary/addresses';
 import { type Connection, connectionName, connectionText } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { CONNECTED_STATES, isConnection, isTcp, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_SENT,
   tcpStateName } from '../../vocabulary/sockets';
-import { endAway, EndsHere, InsideEnds, judgeInside, judgeRoutes, reasonsOfNeighbours } from '../ends';
+import { endAway, EndsHere, InsideEnds, judgeInside, judgeRoutes, type NewAddresses, reasonsOfNeighbours,
+  withFreePorts } from '../ends';
 import { type Arriving, defineTravellingKind, type Facts, type Leaving, type Received, type SavedPeer } from '../kind';
-import type { NewAddresses } from '../new-addresses';
 import { socketText } from '../sockets/obstacles';
 import { distinct } from '../sockets/options';
-import { withFreePorts } from './free-ports';
 import { armResets, practiceSocket, saveConnections, savedSocket } from './saved-socket';
 
 const CARRIED_STATES = [...CONNECTED_STATES, TCP_SYN_SENT, TCP_CLOSE, TCP_LISTEN];

@@ -6,7 +6,7 @@
 import { statSync } from 'node:fs';
 import { type DiagSocket, native } from '../../native/index';
 import { connectionName, connectionText } from '../../vocabulary/endpoint';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { CLOSING_STATES } from '../../vocabulary/sockets';
 import { defineKind } from '../kind';
 

@@ -2,7 +2,7 @@
 import type { ProgramSocket } from '../../native/index';
 import { isAnyAddress, isGroup, isLinkLocal, isLoopback, plainAddress } from '../../vocabulary/addresses';
 import { connectionText, type Endpoint, endpointText, isReceivedAt } from '../../vocabulary/endpoint';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { isUdp } from '../../vocabulary/sockets';
 
 export type UdpSocket = Pick<ProgramSocket, 'type' | 'protocol' | 'local' | 'remote'>;

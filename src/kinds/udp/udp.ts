@@ -7,11 +7,10 @@ import { endpoint } from '../../protocol/control/index';
 import { UNSENT_TIMEOUT_MS } from '../../times';
 import { type Connection, type Endpoint, endpointText } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { AF_INET6, IPPROTO_IPV6, isUdp } from '../../vocabulary/sockets';
-import { judgeRoutes } from '../ends';
+import { judgeRoutes, type NewAddresses } from '../ends';
 import { type Arriving, defineTravellingKind, type Facts, type Frozen, type SavedPeer } from '../kind';
-import type { NewAddresses } from '../new-addresses';
 import { hasUdpPeer, isBound, reasonsOfUdp } from './rules';
 import { practiceUdp, savedUdp } from './saved-udp';
 

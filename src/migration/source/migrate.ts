@@ -31,12 +31,11 @@ import type { Phase, Step } from '../driver';
 import { listImages, readImages } from '../images';
 import { encodeState, type MovingState, STATE_FILE } from '../state';
 import { Departure } from './departure';
-import { lostPeers, untilUnlocked } from './lost-peers';
-import type { Address } from './outcome';
+import { lostPeers, untilUnlocked } from './peers';
 import { describeArrival, examine, startCriu, undoExamine } from './preflight';
 import { rehearseTransfer } from './rehearsal';
 import { describeState, STAND_STILL } from './stand-still';
-import { TargetLink } from './target-link';
+import { type Address, TargetLink } from './target-link';
 
 export class Migration extends Departure {
   readonly target: TargetLink;

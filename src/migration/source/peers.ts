@@ -1,8 +1,8 @@
 /** The other ends of a program that is to leave: what the source has the agent of its host say to their agents. */
 import { MigrunError } from '../../errors';
 import type { MigrationTools } from '../../kinds/program';
-import { expectType, type PeerTicket } from '../../protocol/control/index';
-import { agentTimeout, CANCEL_DEADLINE_MS, HELLO_DEADLINE_MS, leaseFor, LOCK_DEADLINE_MS,
+import { expectType, type PeerTicket, type ResumedPeer } from '../../protocol/control/index';
+import { agentTimeout, CANCEL_DEADLINE_MS, HELLO_DEADLINE_MS, LEASE_MARGIN_MS, leaseFor, LOCK_DEADLINE_MS,
   renewalInterval } from '../../times';
 import { type Connection, connectionName } from '../../vocabulary/endpoint';
 import { reasonsOfPeers, refusal } from '../../vocabulary/refusal';
@@ -165,4 +165,24 @@ export class Peers {
     if (this.renewedAt !== undefined) this.longestGap = Math.max(this.longestGap, now - this.renewedAt);
     this.renewedAt = now;
   }
+}
+
+/** Gives the peers of whom neither path brought word that they follow. */
+export function lostPeers(peers: readonly Connection[], answers: readonly ResumedPeer[]): ResumedPeer[] {
+  const statuses = new Map<string, ResumedPeer['status']>();
+  for (const { connection, status } of answers) {
+    const name = connectionName(connection);
+    if (statuses.get(name) !== 'ok') statuses.set(name, status);
+  }
+  const told = peers.map((connection) => ({
+    connection,
+    status: statuses.get(connectionName(connection)) ?? ('no-agent' as const),
+  }));
+  return told.filter(({ status }) => status !== 'ok');
+}
+
+/** A peer that was locked then, and heard no more, takes nothing before its lease has ended: not a reset either. */
+export async function untilUnlocked(lockedAt: number, leaseMs: number): Promise<void> {
+  const left = lockedAt + leaseMs + LEASE_MARGIN_MS - performance.now();
+  if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
 }

@@ -8,8 +8,7 @@ import type { Facts } from '../../kinds/kind';
 import { look, needsOf, peersOf, quiesce, refuse } from '../../kinds/look';
 import type { Arrival } from '../../protocol/control/index';
 import { QUIESCE_TIMEOUT_MS } from '../../times';
-import type { Reason } from '../../vocabulary/reason';
-import { reasonOfError, reasonsOfPeers, refusal } from '../../vocabulary/refusal';
+import { type Reason, reasonOfError, reasonsOfPeers, refusal } from '../../vocabulary/refusal';
 import type { Departure } from './departure';
 
 type Examines = Pick<Departure, 'program' | 'kinds' | 'peers' | 'folder'>;

@@ -1,14 +1,14 @@
 /** The source's way to a target host: its agent, and behind it a supervisor that waits for the program. */
 import type { Config } from '../../config';
 import { MigrunError } from '../../errors';
+import type { Outcome } from '../../program/journal';
 import type { Channel } from '../../protocol/channel/index';
 import { type Arrival, connectToAgent, expectType, type ResumedPeer, type SupervisorMessage,
   supervisorMessage } from '../../protocol/control/index';
-import { OPEN_TIMEOUT_MS } from '../../times';
+import { LONGEST_OUTCOME_INTERVAL_MS, OPEN_TIMEOUT_MS, OUTCOME_INTERVAL_MS, OUTCOME_TIMEOUT_MS } from '../../times';
 import type { Endpoint } from '../../vocabulary/endpoint';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { type ImageFile, sendImages } from '../images';
-import { type Address, awaitOutcome } from './outcome';
 
 interface Opened {
   readonly channel: Channel<SupervisorMessage>;
@@ -105,5 +105,31 @@ export class TargetLink {
   private current(): Opened {
     if (this.opened === undefined) throw new MigrunError('E_INTERNAL', 'the target is not open');
     return this.opened;
+  }
+}
+
+/** A host, and the port of its agent. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Resolves once the target's agent has answered. Till then the program stays frozen here: it may be running there, and
+ * two copies must never run.
+ */
+export async function awaitOutcome(config: Config, to: Address, migration: string): Promise<Outcome> {
+  for (let waitMs = OUTCOME_INTERVAL_MS;; waitMs = Math.min(waitMs * 2, LONGEST_OUTCOME_INTERVAL_MS)) {
+    try {
+      const { channel } = await connectToAgent(config, to);
+      try {
+        const answer = await channel.request({ type: 'ask-outcome', migration }, { timeoutMs: OUTCOME_TIMEOUT_MS });
+        return expectType(answer, 'outcome-is').outcome;
+      } finally {
+        channel.destroy();
+      }
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
   }
 }

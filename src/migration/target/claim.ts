@@ -8,8 +8,7 @@ import type { Journal } from '../../program/journal';
 import { type Arrival, expectType } from '../../protocol/control/index';
 import { CLAIM_DEADLINE_MS, CLAIM_MS, claimTimeout, GIVE_BACK_DEADLINE_MS } from '../../times';
 import type { Connection } from '../../vocabulary/endpoint';
-import type { Reason } from '../../vocabulary/reason';
-import { reasonsOfPeers, refusal } from '../../vocabulary/refusal';
+import { type Reason, reasonsOfPeers, refusal } from '../../vocabulary/refusal';
 
 /** A connection lives in one place: one that has followed already is nobody's to take. */
 export async function judgeCheckpoint(arrival: Arrival, tools: MigrationTools, journal: Journal): Promise<Reason[]> {

@@ -2,10 +2,10 @@
 import { statSync } from 'node:fs';
 import type { Config } from '../../config';
 import { judge } from '../../kinds/arriving';
-import { NewAddresses } from '../../kinds/new-addresses';
+import { NewAddresses } from '../../kinds/ends';
 import { native } from '../../native/index';
 import type { Arrival } from '../../protocol/control/index';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 
 export async function judgeArrival({ addresses: from, needs }: Arrival, config: Config): Promise<Reason[]> {
   return [...judgeCriu(config), ...(await judge(needs, addressesHere(from)))];

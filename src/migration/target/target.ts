@@ -29,7 +29,7 @@ import { takePipes } from '../../program/stdio';
 import type { Arrival, ResumedPeer } from '../../protocol/control/index';
 import { LATE_DEADLINE_MS, leaseFor, PROMPT_DEADLINE_MS, RESTORED_FREEZE_TIMEOUT_MS } from '../../times';
 import { connectionName, type Endpoint } from '../../vocabulary/endpoint';
-import type { Reason } from '../../vocabulary/reason';
+import type { Reason } from '../../vocabulary/refusal';
 import { type ImageFile, ImageReceiver } from '../images';
 import { decodeState, type MovingState, STATE_FILE } from '../state';
 import { judgeCheckpoint } from './claim';

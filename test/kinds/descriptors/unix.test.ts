@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { unix } from '../../../src/kinds/descriptors/unix';
+import { EmptyMessages, unix } from '../../../src/kinds/descriptors/unix';
 import { codesOf, judged } from '../../support/kinds/facts';
 
 let folder: string;
@@ -28,4 +28,18 @@ test('a file of that name is no UNIX socket', async () => {
     code: 'E_UNIX_NAME',
     message: `${path} is there, and is no UNIX socket`,
   }]);
+});
+
+const POLLIN = 1;
+const POLLOUT = 4;
+const [EMPTY, NONE] = [{ hasEmpty: true }, { hasEmpty: false }];
+
+test('what was found once is there until its queue is empty', () => {
+  const messages = new EmptyMessages();
+  expect(messages.has(7, NONE, POLLIN)).toBe(false);
+  expect(messages.has(7, EMPTY, POLLIN | POLLOUT)).toBe(true);
+  expect(messages.has(7, NONE, POLLIN | POLLOUT)).toBe(true);
+  expect(messages.has(8, NONE, POLLIN)).toBe(false);
+  expect(messages.has(7, NONE, POLLOUT)).toBe(false);
+  expect(messages.has(7, NONE, POLLIN)).toBe(false);
 });

@@ -8,7 +8,7 @@ import type { Facts } from '../../../src/kinds/kind';
 import { needsOf, type WantedByKind } from '../../../src/kinds/look';
 import { judgeArrival } from '../../../src/migration/target/judge';
 import { cpuFlags } from '../../../src/program/facts';
-import type { Reason } from '../../../src/vocabulary/reason';
+import type { Reason } from '../../../src/vocabulary/refusal';
 import { at, codesOf, connected, facts, HOST, udpSocket } from '../../support/kinds/facts';
 import { modestArrival, modestNeeds } from '../../support/migration/arrivals';
 

@@ -1,11 +1,11 @@
 /** What is known of a modest program, and what the kinds make of it. */
+import { NewAddresses } from '../../../src/kinds/ends';
 import type { Facts, Kind } from '../../../src/kinds/kind';
 import { refuse } from '../../../src/kinds/look';
-import { NewAddresses } from '../../../src/kinds/new-addresses';
 import { native } from '../../../src/native';
 import type { DescriptorFact, OpenFile } from '../../../src/program/descriptors';
 import type { ProcessFact, SocketFact } from '../../../src/program/facts';
-import type { Reason } from '../../../src/vocabulary/reason';
+import type { Reason } from '../../../src/vocabulary/refusal';
 
 export const NAMESPACES = { net: 'net:[1]', mnt: 'mnt:[2]', pid: 'pid:[3]' };
 /** The addresses of the host that the program leaves, which has one of IPv4 only. */

@@ -2,7 +2,7 @@
 
 import pino from 'pino';
 import type { Host } from '../../../src/agent/peering/host';
-import type { InbandSegment, Native, ReviveRequest, SavedSocket, SocketOwner } from '../../../src/native/contract';
+import type { InbandSegment, Native, ReviveRequest, SavedSocket, SocketOwner } from '../../../src/native/index';
 import { type Connection, connectionName } from '../../../src/vocabulary/endpoint';
 import type { FakeNetwork } from '../inband/fake-network';
 

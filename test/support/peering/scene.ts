@@ -1,7 +1,7 @@
 /** A program on A with its peer on C, and the steps of its move to B, as the tests take them one by one. */
 
 import { createHash, randomBytes } from 'node:crypto';
-import type { SavedSocket } from '../../../src/native/contract';
+import type { SavedSocket } from '../../../src/native/index';
 import type { IntroducedPeer, LockedPeer, PeerAnswer, PeerTicket } from '../../../src/protocol/control/index';
 import type { Connection } from '../../../src/vocabulary/endpoint';
 import type { Child } from '../child';

@@ -1,7 +1,7 @@
 /** Asks INTRODUCE: names connections between two addresses to an agent that has answered a HELLO there. */
 
 import { randomBytes } from 'node:crypto';
-import type { Sequences } from '../../../native/contract';
+import type { Sequences } from '../../../native/index';
 import { INTRODUCE_ENTRIES, type Introduced, type Pair, splitIntoParts,
   type StatusEntry } from '../../../protocol/inband';
 import { INTRODUCE_INTERVAL_MS } from '../../../times';

@@ -8,7 +8,7 @@
  */
 
 import { readdirSync } from 'node:fs';
-import { EPOLL_INODE, type LookAround, type SocketOwner } from '../../../native/contract';
+import { EPOLL_INODE, type LookAround, type SocketOwner } from '../../../native/index';
 import type { Host } from '../host';
 
 interface Note {

@@ -1,5 +1,5 @@
 import { type Registration, Registrations } from '../../../../src/agent/peering/hello/registrations';
-import type { Native } from '../../../../src/native/contract';
+import type { Native } from '../../../../src/native/index';
 import type { Connection } from '../../../../src/vocabulary/endpoint';
 
 const connection = (port: number): Connection => ({
