@@ -3,8 +3,8 @@
  *
  * How it works
  *
- * A call has three layers: libc.NAME is libc's function, shim_NAME is ours, and NAME is what the program gets. calls.h lists
- * them all. Ours do three things that nobody else can do:
+ * A call has three layers: libc.NAME is libc's function, shim_NAME is ours, and NAME is what the program gets. calls.h
+ * lists them all. Ours do three things that nobody else can do:
  *
  *   - They keep the registry (registry/registry.h): each process has a table of its descriptors (table.h) that leads from a
  *     socket to its slot (slots.h). Calls that make and close descriptors keep the table (lifetimes.c), and fork and
@@ -20,23 +20,23 @@
  *     freeze      what a freeze does to a call, and calls that wait for nothing but time, events and signals
  *     calls       all other calls, by what they do to a descriptor or a process
  *
- * What holds in every call of ours: errno changes only where libc's own call would change it; nothing is allocated, nothing
- * is printed; no lock is taken that a signal handler could want as well; and a libc function that is wrapped is called as
- * libc.NAME only.
+ * What holds in every call of ours: errno changes only where libc's own call would change it; nothing is allocated,
+ * nothing is printed; no lock is taken that a signal handler could want as well; and a libc function that is wrapped is
+ * called as libc.NAME only.
  *
  * Without a registry the shim is inert: `registry` is NULL, no descriptor has an entry, and each call is libc's.
  *
  * What goes past it
  *
- * System calls that are not made through libc's functions (static programs, syscall(2), io_uring), and those that libc makes
- * for itself: stdio's reads and writes, the resolver's and syslog's sockets, the parent's exit in daemon(3). A freeze holds
- * all of that as well, and only what signal(7) says shows. Not known are descriptors at TABLE_SIZE and above, and what a
- * process does that shares its descriptors without its memory or the other way round (clone(2)). A call with SO_RCVTIMEO or
- * SO_SNDTIMEO that starts again after a freeze has its whole time again.
+ * System calls that are not made through libc's functions (static programs, syscall(2), io_uring), and those that libc
+ * makes for itself: stdio's reads and writes, the resolver's and syslog's sockets, the parent's exit in daemon(3). A
+ * freeze holds all of that as well, and only what signal(7) says shows. Not known are descriptors at TABLE_SIZE and
+ * above, and what a process does that shares its descriptors without its memory or the other way round (clone(2)). A
+ * call with SO_RCVTIMEO or SO_SNDTIMEO that starts again after a freeze has its whole time again.
  *
- * Declared here is what is in start.c, and every shim_NAME; each of the other headers is the source's of the same name, or
- * has none. Those of its own room a file includes by name, those of another room by room and name. Only the functions that
- * the program gets are visible outside of the shim (binding.gyp).
+ * Declared here is what is in start.c, and every shim_NAME; each of the other headers is the source's of the same name,
+ * or has none. Those of its own room a file includes by name, those of another room by room and name. Only the
+ * functions that the program gets are visible outside of the shim (binding.gyp).
  */
 #pragma once
 

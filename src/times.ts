@@ -1,9 +1,10 @@
 /**
- * Every time that migrun waits, and why it is as long as it is. Which must be longer than which is in test/times.test.ts.
+ * Every time that migrun waits, and why it is as long as it is. Which must be longer than which is in
+ * test/times.test.ts.
  *
- * A *deadline* is how much silence of a peer ends a question to it: each part of an answer begins it anew. A *timeout* ends
- * a wait. An *interval* lies between two tries. Most are chosen for a host that has no CPU to spare, where an agent
- * that runs well may say nothing for seconds; where all is idle, what they wait for takes milliseconds.
+ * A *deadline* is how much silence of a peer ends a question to it: each part of an answer begins it anew. A *timeout*
+ * ends a wait. An *interval* lies between two tries. Most are chosen for a host that has no CPU to spare, where an
+ * agent that runs well may say nothing for seconds; where all is idle, what they wait for takes milliseconds.
  *
  * C has a few of its own: kPtraceTimeoutMs (native/addon/freeze.cc), which is PEER_FREEZE_TIMEOUT_MS; how long a
  * segment may take over the loopback (native/udp/queue.c, native/accept/time_wait.c); how often cgroup.events is looked
@@ -16,8 +17,8 @@ const DAY_MS = 24 * HOUR_MS;
 // Leases and holds.
 
 /**
- * How long a peer's lock lasts where it hears no more of us, and our own locks likewise: all go on by themselves then. So
- * long a peer stands still whose program's host died.
+ * How long a peer's lock lasts where it hears no more of us, and our own locks likewise: all go on by themselves then.
+ * So long a peer stands still whose program's host died.
  */
 export const LEASE_MS = 10_000;
 /** Decides from 2,500 connections on: on a busy host it takes long to lock many, and to hear of it. */
@@ -43,8 +44,8 @@ export const DEFAULT_HOLD_MS = HOUR_MS;
 export const LONGEST_HOLD_MS = 7 * DAY_MS;
 
 /**
- * How long the peers keep what they hold for one restore. Where its host is killed, another restore waits so long; where
- * its transfer takes longer, another one may overtake it.
+ * How long the peers keep what they hold for one restore. Where its host is killed, another restore waits so long;
+ * where its transfer takes longer, another one may overtake it.
  */
 export const CLAIM_MS = 30_000;
 /** No claim is longer, however long a restore asks for. */
@@ -54,11 +55,19 @@ export const LONGEST_CLAIM_MS = 10 * 60_000;
 
 /** A program that does not stand still by then runs on: it stays, or, where it has moved, its peers stay late. */
 export const FREEZE_TIMEOUT_MS = 2_000;
-/** Of a program that was just restored, and has not run yet. Giving up would cost the whole move. */
+/**
+ * How long the freeze of a program may take that was just restored and has not run: giving up would cost the whole
+ * move.
+ */
 export const RESTORED_FREEZE_TIMEOUT_MS = 5_000;
-/** Of a peer's program, or process, for its rebind. Its agent does nothing else meanwhile; the peer is asked again. */
+/**
+ * How long a peer's program may take to stand still for its rebind. Its agent does nothing else meanwhile; the peer is
+ * asked again.
+ */
 export const PEER_FREEZE_TIMEOUT_MS = 1_000;
-/** A network device that has not sent a packet by then is not about to: what is left is a datagram in parts (MSG_MORE). */
+/**
+ * A network device that has not sent a packet by then is not about to: what is left is a datagram in parts (MSG_MORE).
+ */
 export const UNSENT_TIMEOUT_MS = 100;
 /** For the last bytes of connections that the program has closed: before the freeze, while it runs ... */
 export const QUIESCE_TIMEOUT_MS = 5_000;
@@ -76,10 +85,14 @@ export const LONGEST_ASK_INTERVAL_MS = 500;
  * processes: after 20 ms, a thousand connections were nearly all asked for four times before the first answer.
  */
 export const INTRODUCE_INTERVAL_MS = 150;
-/** Between two such looks: twice as long as the last one took, so that looking never fills the day, but in these bounds. */
+/**
+ * Between two such looks: twice as long as the last one took, so that looking never fills the day, but in these bounds.
+ */
 export const SHORTEST_LOOK_INTERVAL_MS = 2;
 export const LONGEST_LOOK_INTERVAL_MS = 100;
-/** How long connections to one address wait for the first of them to learn the agent's key there: it saves each a round. */
+/**
+ * How long connections to one address wait for the first of them to learn the agent's key there: it saves each a round.
+ */
 export const HELLO_HEAD_START_MS = 100;
 
 /** After 1.5 s, agents that ran were taken for missing (a load of 20 on two CPUs). What takes longer has no agent. */
@@ -96,12 +109,15 @@ export const LOCK_WORK_PER_CONNECTION_MS = 1;
 export const LEAST_ANNOUNCED_WORK_MS = 100;
 /** A peer that says it works is borne with so long at most. */
 export const LONGEST_WORK_MS = 120_000;
-/** Where nobody answers a CANCEL, the lease does the same. */
+/** If nobody answers a CANCEL, the lease does the same. */
 export const CANCEL_DEADLINE_MS = 2_000;
 /** The CANCEL of a hold, which no short lease would end. */
 export const CANCEL_HOLD_DEADLINE_MS = 5_000;
 
-/** RESUME, while the program runs at its target, or stands still for `migrun resume`. One that is read later is followed too. */
+/**
+ * RESUME, while the program runs at its target, or stands still for `migrun resume`. One that is read later is followed
+ * too.
+ */
 export const RESUME_DEADLINE_MS = 5_000;
 /** RESUME, while the program waits frozen for its peers: many times what a message needs that was lost on its way. */
 export const PROMPT_DEADLINE_MS = 300;
@@ -115,14 +131,14 @@ export const RESUME_STRETCH_MS = 100;
 export const TARGET_HEAD_START_MS = 30;
 
 export const CLAIM_DEADLINE_MS = 5_000;
-/** Where nobody answers, the claim ends by itself. */
+/** If nobody answers, the claim ends by itself. */
 export const GIVE_BACK_DEADLINE_MS = 2_000;
 
 // Between hosts.
 
 /** For all of it, from the look-up of the name to the other side's hello. */
 export const CONNECT_TIMEOUT_MS = 5_000;
-/** The same at the door: a connection that has not shown the key by then takes a stranger's place. */
+/** How long a connection may take to show the key at the door: until then it has the place of a stranger. */
 export const HANDSHAKE_TIMEOUT_MS = 5_000;
 /** What is queued on a channel that ends gets so long to leave. */
 export const CLOSE_TIMEOUT_MS = 5_000;
@@ -141,7 +157,10 @@ export const COMMIT_TIMEOUT_MS = 10_000;
 export const RESTORE_JUDGE_TIMEOUT_MS = 30_000;
 export const RESTORE_COMMIT_TIMEOUT_MS = 30_000;
 
-/** How a commit ended is asked until there is an answer: the program stands still, so soon at first; then at doubling intervals ... */
+/**
+ * How a commit ended is asked until there is an answer: the program stands still, so soon at first; then at doubling
+ * intervals ...
+ */
 export const OUTCOME_INTERVAL_MS = 50;
 /** ... up to this, since a host may be down for long. */
 export const LONGEST_OUTCOME_INTERVAL_MS = 5_000;
@@ -179,7 +198,10 @@ export const STEADY_MS = 10_000;
 
 // The console.
 
-/** How often a console tries again to reach its program, and the interval before the first time; each later one is doubled. */
+/**
+ * How often a console tries again to reach its program, and the interval before the first time; each later one is
+ * doubled.
+ */
 export const CONSOLE_RETRIES = 8;
 export const CONSOLE_INTERVAL_MS = 50;
 export const OPEN_CONSOLE_TIMEOUT_MS = 5_000;

@@ -6,10 +6,11 @@
  * path filter sees them.
  *
  * TIME_WAIT is how the number is chosen with which a listening socket answers a SYN. A SYN from the other end of a
- * connection in TIME_WAIT opens it again, and the kernel answers with a number that lies a fixed distance after the last
- * one it used (tcp_timewait_state_process() in net/ipv4/tcp_minisocks.c, RFC 1122 4.2.2.13). So a connection is put into
- * TIME_WAIT first, with numbers of our choice: TCP_REPAIR makes it, its FIN is sent in repair, that is, not at all, and
- * the other end's FIN comes from us. The answer to that is hushed by a gate (accept/gate.h), which must be shut.
+ * connection in TIME_WAIT opens it again, and the kernel answers with a number that lies a fixed distance after the
+ * last one it used (tcp_timewait_state_process() in net/ipv4/tcp_minisocks.c, RFC 1122 4.2.2.13). So a connection is
+ * put into TIME_WAIT first, with numbers of our choice: TCP_REPAIR makes it, its FIN is sent in repair, that is, not at
+ * all, and the other end's FIN comes from us. The answer to that is hushed by a gate (accept/gate.h), which must be
+ * shut.
  */
 #pragma once
 

@@ -14,7 +14,7 @@ extern "C" {
 #include "lookup/owners.h"
 }
 
-/* Where `inodes` or `among` is nullptr, all are meant. */
+/* A nullptr for `inodes` or `among` means all. */
 static std::vector<struct owner> find_owners(Napi::Env env, const std::vector<uint32_t> *inodes,
                                              const std::vector<pid_t> *among) {
     struct owner *found = nullptr;

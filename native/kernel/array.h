@@ -4,9 +4,9 @@
 #include <stddef.h>
 
 /**
- * Makes room for one more item of `size` bytes in an array that has `count`, and has only grown in this way: there is room
- * up to the next power of two. NULL, count 0: a new one. Returns the array, which may have moved and is the caller's to
- * free(3); NULL without memory, and `items` is as it was.
+ * Makes room for one more item of `size` bytes in an array that has `count`, and has only grown in this way: there is
+ * room up to the next power of two. NULL, count 0: a new one. Returns the array, which may have moved and is the
+ * caller's to free(3); NULL without memory, and `items` is as it was.
  */
 void *array_grow(void *items, size_t count, size_t size);
 

@@ -43,13 +43,16 @@ void registry_end_freeze(struct registry_mapping *registry);
 /* Gives the inodes of at most `room` sockets and returns how many there are. `inodes` may be NULL with room 0. */
 size_t registry_list(struct registry_mapping *registry, uint64_t *inodes, size_t room);
 
-/* As registry_list, of the sockets that have such options. */
+/* Lists the sockets that have such options, as registry_list does. */
 size_t registry_list_hidden(struct registry_mapping *registry, struct registry_hidden_socket *sockets, size_t room);
 
 /* The program has set SO_RCVTIMEO or SO_SNDTIMEO on some socket. */
 bool registry_has_timeouts(struct registry_mapping *registry);
 
-/* As registry_list, of groups. One whose sockets are closed without SO_DETACH_REUSEPORT_BPF stays among them. */
+/*
+ * Lists groups, as registry_list does. A group whose sockets are closed without SO_DETACH_REUSEPORT_BPF stays among
+ * them.
+ */
 size_t registry_list_groups(struct registry_mapping *registry, struct registry_group *groups, size_t room);
 
 /* Sockets got other inode numbers, as all do in a restore; what is known of them stays theirs. All moves have to come at

@@ -2,8 +2,8 @@
  * What an inet socket has that nobody can carry to another host: the kernel lets no one read it, or it belongs to this
  * host. Looking for it changes nothing: the program may be running.
  *
- * Some of it cannot be seen from outside: what the shim notes instead (preload/calls/options.c), and membership in a BPF
- * sockmap, which nobody does.
+ * Some of it cannot be seen from outside: what the shim notes instead (preload/calls/options.c), and membership in a
+ * BPF sockmap, which nobody does.
  */
 #pragma once
 

@@ -29,8 +29,8 @@ int socket_get(int fd, int level, int option, int *value);
 int socket_set(int fd, int level, int option, int value);
 
 /**
- * Gives a buffer the size and the locks that SO_RCVBUF or SO_SNDBUF and SO_BUF_LOCK have told. `force` is the option that
- * knows no limit: SO_RCVBUFFORCE, SO_SNDBUFFORCE.
+ * Gives a buffer the size and the locks that SO_RCVBUF or SO_SNDBUF and SO_BUF_LOCK have told. `force` is the option
+ * that knows no limit: SO_RCVBUFFORCE, SO_SNDBUFFORCE.
  */
 int socket_set_buffer(int fd, int force, int size, int locks);
 
@@ -46,7 +46,9 @@ int socket_local(int fd, union socket_address *address);
 /** getpeername(2); a socket that is not connected has the zero address of its family. */
 int socket_remote(int fd, int family, union socket_address *address);
 
-/** The same of a TCP socket that is being connected, or was (inet_getname in net/ipv4/af_inet.c). */
+/**
+ * Reads the peer's address also of a TCP socket that is being connected, or was (inet_getname in net/ipv4/af_inet.c).
+ */
 int socket_former_remote(int fd, int family, union socket_address *address);
 
 /**

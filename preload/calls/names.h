@@ -1,10 +1,10 @@
 /*
- * Names that stay as the program knows them. After a move a connection has another local address, and its peer may have;
- * the program goes on being told what it was told before. Nothing is asked for that the program did not ask: a name is noted
- * when it is told for the first time.
+ * Names that stay as the program knows them. After a move a connection has another local address, and its peer may
+ * have; the program goes on being told what it was told before. Nothing is asked for that the program did not ask: a
+ * name is noted when it is told for the first time.
  *
- * Only where a name cannot change by itself: streams that are connected, or listen. So the calls that make a socket one of
- * these are here as well.
+ * Only where a name cannot change by itself: streams that are connected, or listen. So the calls that make a socket one
+ * of these are here as well.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /*
- * An option is noted before the call and taken back where that fails, because a freeze may stop a thread just where it comes
- * out of the kernel. A value is looked at after the call only: before it, the pointer may be one that the kernel refuses.
+ * An option is noted before the call and taken back where that fails, because a freeze may stop a thread just where it
+ * comes out of the kernel. A value is looked at after the call only: before it, the pointer may be one that the kernel
+ * refuses.
  */
 #include "options.h"
 

@@ -1,6 +1,6 @@
 /*
- * Options that the kernel takes and shows to nobody: whoever sets one is seen here or not at all. What is set stays noted
- * in the registry, and keeps the program from moving (src/program/registry.ts).
+ * Options that the kernel takes and shows to nobody: whoever sets one is seen here or not at all. What is set stays
+ * noted in the registry, and keeps the program from moving (src/program/registry.ts).
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * Calls that take data from sockets, and descriptors with it. A blocking one that a freeze cuts short goes on until it has
- * as much as it would have waited for.
+ * Calls that take data from sockets, and descriptors with it. A blocking one that a freeze cuts short goes on until it
+ * has as much as it would have waited for.
  */
 #include <string.h>
 #include <sys/ioctl.h>
@@ -11,7 +11,9 @@
 #include "registry/table.h"
 #include "shim.h"
 
-/* Programs that are built with _FORTIFY_SOURCE call these. libc's own ends the program where the buffer is too small. */
+/*
+ * Programs that are built with _FORTIFY_SOURCE call these. libc's own ends the program where the buffer is too small.
+ */
 ssize_t shim___read_chk(int fd, void *buffer, size_t size, size_t room) {
     return size > room ? libc.__read_chk(fd, buffer, size, room) : shim_read(fd, buffer, size);
 }
@@ -29,9 +31,9 @@ ssize_t shim___recvfrom_chk(int fd, void *buffer, size_t size, size_t room, int 
 static bool is_stream(int fd) { return socket_option(fd, SO_TYPE, 0) == SOCK_STREAM; }
 
 /*
- * Returns how many of `size` bytes a call that blocks promises unless a signal, an error or the end of the stream comes, and
- * a freeze is none of these: all of them with MSG_WAITALL, else as many as the low-water mark. A datagram is whole as it is.
- * errno untouched.
+ * Returns how many of `size` bytes a call that blocks promises unless a signal, an error or the end of the stream
+ * comes, and a freeze is none of these: all of them with MSG_WAITALL, else as many as the low-water mark. A datagram is
+ * whole as it is. errno untouched.
  */
 static size_t promised(int fd, int flags, size_t size) {
     if (!is_stream(fd)) return 0;
@@ -176,9 +178,9 @@ static bool await_message(int fd) {
 
 /*
  * A call that blocks waits for all messages. In the kernel a signal between two of them, and so a freeze, would become
- * the socket's error (do_recvmmsg() in net/socket.c): ERESTARTSYS, which poll and the next call show. So once a call has
- * one message, it waits here and not there. On a stream each message waits for as much as was promised, so they come one by
- * one.
+ * the socket's error (do_recvmmsg() in net/socket.c): ERESTARTSYS, which poll and the next call show. So once a call
+ * has one message, it waits here and not there. On a stream each message waits for as much as was promised, so they
+ * come one by one.
  */
 int shim_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout) {
     struct attempt attempt = attempt_begin();

@@ -61,7 +61,7 @@ static ssize_t finish(const struct attempt *attempt, int fd, const char *buffer,
     return (ssize_t)put_rest(attempt, fd, buffer, size, flags, (size_t)result);
 }
 
-/* The same for a buffer in parts. */
+/* Goes on likewise with a buffer in parts. */
 static ssize_t finish_parts(const struct attempt *attempt, int fd, const struct iovec *parts, size_t count, int flags,
                             ssize_t result) {
     if (!unlikely(result > 0 && attempt_frozen(attempt))) return result;

@@ -1,9 +1,9 @@
 /*
  * One call that a freeze may disturb.
  *
- * A freeze, and a restore on another host, end some calls too early: with EINTR, or with a smaller count (signal(7)). The
- * registry counts freezes, and signals.c the handlers of the program that ran. Where a call was cut short, a freeze came and
- * no handler ran, only the freeze was the reason: the call is made again, or goes on with the rest.
+ * A freeze, and a restore on another host, end some calls too early: with EINTR, or with a smaller count (signal(7)).
+ * The registry counts freezes, and signals.c the handlers of the program that ran. Where a call was cut short, a freeze
+ * came and no handler ran, only the freeze was the reason: the call is made again, or goes on with the rest.
  */
 #pragma once
 
@@ -48,5 +48,5 @@ static inline bool attempt_again(const struct attempt *attempt) {
         attempted;                                                           \
     })
 
-/* The same where it is made again as it is. */
+/* Makes the call again as it is, for as long as only a freeze has ended it. */
 #define ATTEMPT(attempt, call) ATTEMPT_THEN(attempt, call, call)

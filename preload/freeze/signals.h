@@ -1,8 +1,8 @@
 /*
  * Signal handlers of the program.
  *
- * Whether an EINTR is the program's own business depends on whether a handler of its own ran. So the kernel knows only our
- * handler, which counts and then calls the program's; and the program knows only its own.
+ * Whether an EINTR is the program's own business depends on whether a handler of its own ran. So the kernel knows only
+ * our handler, which counts and then calls the program's; and the program knows only its own.
  */
 #pragma once
 

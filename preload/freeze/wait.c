@@ -1,10 +1,10 @@
 /*
  * Calls that wait: for descriptors, time, semaphores and signals.
  *
- * Some of them a freeze ends with EINTR. Others go on by themselves (signal(7)), but a restore on another host ends every
- * wait that has a relative timeout in the kernel's restart block, which cannot be carried; and libc's sleep and usleep
- * would pass that on as a shorter sleep. select, pselect and ppoll are not here: what is left of their time is in the
- * program's memory, and they start again after anything (ERESTARTNOHAND).
+ * Some of them a freeze ends with EINTR. Others go on by themselves (signal(7)), but a restore on another host ends
+ * every wait that has a relative timeout in the kernel's restart block, which cannot be carried; and libc's sleep and
+ * usleep would pass that on as a shorter sleep. select, pselect and ppoll are not here: what is left of their time is
+ * in the program's memory, and they start again after anything (ERESTARTNOHAND).
  */
 #include <threads.h>
 
@@ -35,7 +35,10 @@ static struct deadline deadline_start(int64_t budget) {
     return (struct deadline){.budget = budget, .started = budget > 0 ? coarse_now() : 0};
 }
 
-/* Also right where the clock jumped, as it does between two hosts without a time namespace: then all is left, or nothing. */
+/*
+ * Also right where the clock jumped, as it does between two hosts without a time namespace: then all is left, or
+ * nothing.
+ */
 static int64_t deadline_left(const struct deadline *deadline) {
     int64_t elapsed, left;
 
@@ -46,7 +49,7 @@ static int64_t deadline_left(const struct deadline *deadline) {
     return left > 0 ? left : 0;
 }
 
-/* The same as calls take it, in *rest; NULL: no end. */
+/* What is left as calls take it, in *rest; NULL: no end. */
 static const struct timespec *deadline_rest(const struct deadline *deadline, struct timespec *rest) {
     int64_t left = deadline_left(deadline);
 

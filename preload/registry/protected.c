@@ -76,7 +76,10 @@ bool protected_find(void) {
 
 static bool is_free(int fd) { return libc.fcntl(fd, F_GETFD, NULL) < 0 && errno == EBADF; }
 
-/* Returns the higher of two free numbers side by side: the eventfd's is one less, as init chose them. -1: there are none. */
+/*
+ * Returns the higher of two free numbers side by side: the eventfd's is one less, as init chose them. -1: there are
+ * none.
+ */
 static int free_pair(int below) {
     for (int fd = below - 1; fd > STDERR_FILENO; fd--)
         if (is_free(fd) && is_free(fd - 1)) return fd;

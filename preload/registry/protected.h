@@ -1,7 +1,7 @@
 /*
- * The registry as this process has mapped it, and the two descriptors behind it: its memfd, for the next exec and for the supervisor of another host, and the
- * eventfd. To the program they are numbers that are not open: close and fcntl say EBADF, closing a range goes around them,
- * and a dup2 onto one of them moves it out of the way first.
+ * The registry as this process has mapped it, and the two descriptors behind it: its memfd, for the next exec and for
+ * the supervisor of another host, and the eventfd. To the program they are numbers that are not open: close and fcntl
+ * say EBADF, closing a range goes around them, and a dup2 onto one of them moves it out of the way first.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 
 /* NULL: the shim is inert. */
 extern struct registry *registry;
-/* The same, with its second part as far as this process has mapped it (slots.h). */
+/* The registry with its second part, as far as this process has mapped that (slots.h). */
 extern struct registry_view view;
 
 /* The registry's count of freezes, or a zero: never NULL. */
@@ -36,7 +36,7 @@ static inline bool is_protected(int fd) {
     return unlikely(registry && (fd == atomic_load(&memory_fd) || fd == atomic_load(&event_fd)));
 }
 
-/* The same; then errno is what it is for a number that is not open. */
+/* Whether the program may not use fd; then errno is what it is for a number that is not open. */
 static inline bool protected_refuses(int fd) {
     if (!is_protected(fd)) return false;
     errno = EBADF;

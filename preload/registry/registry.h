@@ -1,10 +1,10 @@
 /*
- * The registry: what the processes of a program know about its sockets of IPv4 and IPv6 and the kernel does not show. These
- * are the names that a program was told before its connection moved, and options that can be set but not read. No socket of
- * another family has such, so none is here.
+ * The registry: what the processes of a program know about its sockets of IPv4 and IPv6 and the kernel does not show.
+ * These are the names that a program was told before its connection moved, and options that can be set but not read. No
+ * socket of another family has such, so none is here.
  *
- * It is one memfd, which all processes of a program map and CRIU carries. The shim writes it (slots.c). The supervisor reads
- * it, and forgets in it what killed processes left (native/registry/registry.h).
+ * It is one memfd, which all processes of a program map and CRIU carries. The shim writes it (slots.c). The supervisor
+ * reads it, and forgets in it what killed processes left (native/registry/registry.h).
  *
  * How it works
  *
@@ -12,22 +12,25 @@
  *
  *   word = birth << 24 | references
  *
- * No lock protects it, because whoever has a lock can be killed or frozen. All of a slot's life is compare-and-exchange on
- * its word. Births are numbered, and no two have the same number. A socket is born with (a, 0) -> (b, BUSY) -> (b, 1); each
- * descriptor more or less is (b, n) -> (b, n +- 1). A slot with no references is free, and still says what it was until
- * somebody takes it: a program in the middle of an exec holds nothing for a moment, and then finds its sockets again.
+ * No lock protects it, because whoever has a lock can be killed or frozen. All of a slot's life is compare-and-exchange
+ * on its word. Births are numbered, and no two have the same number. A socket is born with (a, 0) -> (b, BUSY) -> (b,
+ * 1); each descriptor more or less is (b, n) -> (b, n +- 1). A slot with no references is free, and still says what it
+ * was until somebody takes it: a program in the middle of an exec holds nothing for a moment, and then finds its
+ * sockets again.
  *
  * A process remembers (slot, birth) for each of its descriptors (table.c). The birth makes a memory that is out of date
- * harmless. And because it is not the inode number, the supervisor may change that one: a restored socket is a new inode.
+ * harmless. And because it is not the inode number, the supervisor may change that one: a restored socket is a new
+ * inode.
  *
  * The memfd has a first part, for as many sockets as most programs ever have. Where that is full, whoever finds it so
  * makes it grow by a second part, once, for as many as a process can have; every process maps that when it first needs
  * it. So a program with few sockets has a small mapping, whatever it does with its memory (mlockall(2), RLIMIT_AS).
  *
- * References count (process, descriptor) pairs as well as a library can: a process that is killed drops nothing. The kernel
- * is the truth about which sockets exist. So whenever a program stands still to be moved, the supervisor clears all slots
- * whose sockets are no more (registry_sweep in native/registry/registry.h). What it clears is zeros again, which are no memory to
- * carry. One slot stays in use for ever where a process was killed between (b, BUSY) and (b, 1): nobody can tell.
+ * References count (process, descriptor) pairs as well as a library can: a process that is killed drops nothing. The
+ * kernel is the truth about which sockets exist. So whenever a program stands still to be moved, the supervisor clears
+ * all slots whose sockets are no more (registry_sweep in native/registry/registry.h). What it clears is zeros again,
+ * which are no memory to carry. One slot stays in use for ever where a process was killed between (b, BUSY) and (b, 1):
+ * nobody can tell.
  */
 #pragma once
 

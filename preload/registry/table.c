@@ -17,7 +17,10 @@
 
 _Static_assert(REGISTRY_SLOTS <= SLOT, "a slot's number, and one, fits");
 
-/* The kernel gives the lowest descriptors first. What most processes never need of the table is mapped when it is needed. */
+/*
+ * The kernel gives the lowest descriptors first. What most processes never need of the table is mapped when it is
+ * needed.
+ */
 #define LOW_SIZE (1 << 16)
 
 static _Atomic uint64_t low_entries[LOW_SIZE];
@@ -103,7 +106,7 @@ void table_birth(int fd, int type, enum registry_state state) {
     enter(fd, entry_of((uint32_t)slot, birth));
 }
 
-/* Of a socket that nobody knew until now. errno untouched. */
+/* The state of a socket that nobody knew until now, as the kernel has it. errno untouched. */
 static enum registry_state state_of(int fd) {
     struct sockaddr_storage peer;
     socklen_t length = sizeof peer;

@@ -3,8 +3,8 @@
  *
  *   entry = birth << 24 | flags | (slot + 1)
  *
- * An entry is 0 where the descriptor is no socket of IPv4 or IPv6, or is not known. The table is private memory, so a fork
- * copies it. An exec starts with an empty one, and start.c fills it from what is open.
+ * An entry is 0 where the descriptor is no socket of IPv4 or IPv6, or is not known. The table is private memory, so a
+ * fork copies it. An exec starts with an empty one, and start.c fills it from what is open.
  *
  * An entry goes before its descriptor is closed, because another thread may get the number in the moment of the close.
  */
@@ -38,7 +38,8 @@ struct registry_record *table_record(int fd);
 void table_notify(int fd);
 
 /* Takes the references of a child before the fork, because the parent may close at once after it. Afterwards the child
- * calls table_child_born; where there is none, the parent calls table_child_failed. A descriptor that another thread opens
+ * calls table_child_born; where there is none, the parent calls table_child_failed. A descriptor that another thread
+ * opens
  * or closes just then may be counted once too often: that stays until the registry is swept. */
 void table_take_for_child(void);
 void table_child_born(void);

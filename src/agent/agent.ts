@@ -22,7 +22,7 @@ import { Entrusted, Programs } from './programs';
 import { Recovery } from './recovery';
 import { resumeProgram, suspendProgram } from './suspend';
 
-/** As long as an agent has this abstract name, there is no other one. */
+/** An agent that has this abstract name is the only one of its network namespace. */
 const ONLY_ONE = '\0migrun-agent';
 
 export class Agent {

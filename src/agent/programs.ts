@@ -113,8 +113,9 @@ class CgroupFreezer implements PeerFreezer {
 }
 
 /**
- * Connections that a migration has taken out of accept queues. Only the supervisor has descriptors of them, so they would
- * end with it. So they are entrusted to the agent until the supervisor or its successor has put them back or let them go.
+ * Connections that a migration has taken out of accept queues. Only the supervisor has descriptors of them, so they
+ * would end with it. So they are entrusted to the agent until the supervisor or its successor has put them back or let
+ * them go.
  */
 export class Entrusted {
   private readonly byProgram = new Map<string, EntrustedConnection[]>();

@@ -1,6 +1,7 @@
 /**
  * A checkpoint: a program stops and becomes a file, and its peers hold. Two tables, one for a program that leaves, one
- * for a copy of one that runs on; the steps from lock-peers to save are a migration's (migration/source/stand-still.ts).
+ * for a copy of one that runs on; the steps from lock-peers to save are a migration's
+ * (migration/source/stand-still.ts).
  *
  *   step       here                                          peers
  *   preflight  facts, rules; make the draft; start CRIU      HELLO

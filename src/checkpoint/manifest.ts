@@ -1,6 +1,6 @@
 /**
- * What a checkpoint says of itself: the first file in it, JSON, so that any tool can show it. It is for people to read; all
- * that a restore needs beside CRIU's images is sealed (secrets.ts).
+ * What a checkpoint says of itself: the first file in it, JSON, so that any tool can show it. It is for people to read;
+ * all that a restore needs beside CRIU's images is sealed (secrets.ts).
  */
 import { arch, hostname, release } from 'node:os';
 import { z } from 'zod';

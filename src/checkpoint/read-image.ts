@@ -29,7 +29,10 @@ export async function readImage(path: string, clusterKey: Buffer): Promise<Image
   return walk.result();
 }
 
-/** The bytes of CRIU's images, one after the other, checked once more. Throws as `readImage` where they are not what it found. */
+/**
+ * The bytes of CRIU's images, one after the other, checked once more. Throws as `readImage` where they are not what it
+ * found.
+ */
 export async function* imageChunks({ path, manifest }: Image, clusterKey: Buffer): AsyncGenerator<Buffer> {
   const walk = new Walk(path, clusterKey);
   yield* walk.images();

@@ -1,7 +1,7 @@
 /**
  * A restore: a program comes back from a file. Whoever asks for it, on any host that has the file and the cluster key,
- * is its source. The target takes it as it takes a program that moves (migration/target/target.ts), and the peers, which
- * hold its connections, follow to where it is.
+ * is its source. The target takes it as it takes a program that moves (migration/target/target.ts), and the peers,
+ * which hold its connections, follow to where it is.
  *
  *   step       here                            target                           peers
  *   preflight  read and check all of it; ask   judge, start CRIU; claim         give what they hold to this restore

@@ -1,7 +1,7 @@
 /**
- * What a restore needs beside CRIU's images, and nobody else may read: the keys that peers believe, the console's token, the
- * queues of the connections. A seal protects it, and a MAC the manifest, which has the hashes of all the rest. Both keys come
- * from the cluster key, so hosts that may send each other programs may restore them.
+ * What a restore needs beside CRIU's images, and nobody else may read: the keys that peers believe, the console's
+ * token, the queues of the connections. A seal protects it, and a MAC the manifest, which has the hashes of all the
+ * rest. Both keys come from the cluster key, so hosts that may send each other programs may restore them.
  */
 import { decode, encode } from '@msgpack/msgpack';
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';

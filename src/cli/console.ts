@@ -36,7 +36,7 @@ export class ConsoleClient {
   private readonly input: Buffer[] = [];
   private inputStart: number;
   private inputEnded = false;
-  /** Those that the program has not got yet, whether they were sent or not. */
+  /** Bytes that the program has not got yet, whether they were sent or not. */
   private readonly signals: number[] = [];
 
   constructor(

@@ -1,7 +1,7 @@
 /**
  * The CPUs that each thread may use (sched_setaffinity(2)). CRIU restores threads with those that it may use itself, so
- * they are read at the source and set at the target. A thread that may use every CPU that programs have on the source is not
- * pinned: it may use every CPU that they have on the target.
+ * they are read at the source and set at the target. A thread that may use every CPU that programs have on the source
+ * is not pinned: it may use every CPU that they have on the target.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -102,7 +102,7 @@ function threadsOf(pid: number): Thread[] {
     ?? [];
 }
 
-/** Of a program that runs, a thread may have ended meanwhile. */
+/** None where the thread has ended meanwhile, as it may while the program runs. */
 function threadOf(pid: number, tid: number): Thread | [] {
   const status = unlessEnded(pid, () => readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8'));
   if (status === undefined) return [];
@@ -119,7 +119,7 @@ function unlessEnded<Result>(pid: number, read: () => Result): Result | undefine
   }
 }
 
-/** Those of the nearest cpuset above the pods; the root of the cgroups has one, of all CPUs that are online. */
+/** The CPUs of the nearest cpuset above the pods; where there is no such file, all that are online. */
 function cpusOfPrograms(): number[] {
   for (let cgroup = cgroupRoot();; cgroup = dirname(cgroup)) {
     const file = join(cgroup, 'cpuset.cpus.effective');
@@ -132,7 +132,7 @@ function cpusIn(status: string): number[] {
   return parseCpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? '');
 }
 
-/** As the kernel prints it: "0-3,8". */
+/** Reads a list as the kernel prints it: "0-3,8". */
 export function parseCpuList(text: string): number[] {
   return text.split(',').filter(Boolean).flatMap((range) => {
     const [first = 0, last = first] = range.split('-').map(Number);

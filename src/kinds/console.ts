@@ -1,6 +1,6 @@
 /**
- * The console: where the program's input and output have got to, and its terminal, whose master is the supervisor's alone.
- * CRIU gives the program the target's terminal in place of the one that it had.
+ * The console: where the program's input and output have got to, and its terminal, whose master is the supervisor's
+ * alone. CRIU gives the program the target's terminal in place of the one that it had.
  */
 import { z } from 'zod';
 import { native } from '../native/index';

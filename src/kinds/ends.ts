@@ -1,6 +1,7 @@
 /**
- * Tells where the two ends of a program's connections are, at the source and at the target: both in the program, one with a
- * neighbour on the host that the program leaves, or one on another host; and which addresses its sockets have at the target.
+ * Tells where the two ends of a program's connections are, at the source and at the target: both in the program, one
+ * with a neighbour on the host that the program leaves, or one on another host; and which addresses its sockets have at
+ * the target.
  *
  *   both are the program's   both move; loopback addresses stay, the old host's become the new one's
  *   one is a neighbour's     it follows like any peer; where it is reached at loopback, it gets the old host's own address
@@ -145,8 +146,8 @@ export interface Named {
 
 export class NewAddresses {
   /**
-   * `from` are the old host's addresses; `sourceTowards` tells this host's address on the way to another, null: there is
-   * none.
+   * `from` are the old host's addresses; `sourceTowards` tells this host's address on the way to another, null: there
+   * is none.
    */
   constructor(readonly from: ReadonlySet<string>, private readonly sourceTowards: (address: string) => string | null) {}
 

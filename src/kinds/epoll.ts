@@ -1,7 +1,7 @@
 /**
  * Epoll sets: CRIU makes them anew, and so every edge in them a fresh one. What the program was told of edge-triggered
- * descriptors is noted at the source and settled at the target (native/epoll/edges.h). If the program stays, it is settled
- * there, because the accept queues were emptied and filled again.
+ * descriptors is noted at the source and settled at the target (native/epoll/edges.h). If the program stays, it is
+ * settled there, because the accept queues were emptied and filled again.
  */
 import { z } from 'zod';
 import { EPOLL_INODE, native } from '../native/index';

@@ -1,7 +1,7 @@
 /**
- * What moves, kind by kind. A program has processes, connections, timers, files ...: each kind of thing is one file here,
- * with the same few verbs, and a line in table.ts. A step of a migration asks all kinds for the same verb, in the order of
- * the table, and knows none of them by name. A kind leaves out the verbs that it has no use for.
+ * What moves, kind by kind. A program has processes, connections, timers, files ...: each kind of thing is one file
+ * here, with the same few verbs, and a line in table.ts. A step of a migration asks all kinds for the same verb, in the
+ * order of the table, and knows none of them by name. A kind leaves out the verbs that it has no use for.
  *
  *   verb        where    when                                      what it may do
  *   look        source   the program runs                          read facts that no other kind reads
@@ -33,8 +33,8 @@
  *   pickUp      instead of ready to settle: all of that was done by a process that has died, and release follows
  *   abandon     undo, before the commit                            nobody may hear that it was here
  *
- * What two kinds need (where the ends of connections are, a descriptor's rules) is in files of its own beside them, or in
- * src/vocabulary. QEMU's tables of device state are the example.
+ * What two kinds need (where the ends of connections are, a descriptor's rules) is in files of its own beside them, or
+ * in src/vocabulary. QEMU's tables of device state are the example.
  */
 import type { z } from 'zod';
 import type { Logger } from '../log';
@@ -216,7 +216,10 @@ interface Described<Seen, Wanted> {
   refuseAway?(facts: Facts, host: HostAddresses): Reason[];
   /** Gives the connections with others, who are to follow. */
   peers?(facts: Facts): Connection[];
-  /** Resolves when nothing is left that could not come along, or the time is over: with what is. The program may be running. */
+  /**
+   * Resolves when nothing is left that could not come along, or the time is over: with what is. The program may be
+   * running.
+   */
   quiesce?(cgroup: string, timeoutMs: number): Promise<Reason[]>;
   readonly needs?: Needs<Seen, Wanted>;
 }

@@ -93,7 +93,10 @@ export class LeavingKinds {
   }
 }
 
-/** What the other ends have received of our streams: the peers told it when they locked theirs, our own ends when they are saved. */
+/**
+ * What the other ends have received of our streams: the peers told it when they locked theirs, our own ends when they
+ * are saved.
+ */
 export class ReceivedByOthers implements Received {
   private readonly saved: (Connection & { readonly rcvNxt: number })[] = [];
   private ends: InsideEnds<Connection & { readonly rcvNxt: number }> | undefined;

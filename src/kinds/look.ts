@@ -94,7 +94,10 @@ export function needsOf(facts: Facts, host: HostAddresses): WantedByKind {
   return Object.fromEntries(needs.map(({ name, needs }) => [name, needs.of(facts, facts.seen[name], host)]));
 }
 
-/** Resolves when nothing is left that could not come along, or the time is over: with what is. The program may be running. */
+/**
+ * Resolves when nothing is left that could not come along, or the time is over: with what is. The program may be
+ * running.
+ */
 export async function quiesce(cgroup: string, timeoutMs: number): Promise<Reason[]> {
   return (await Promise.all(KINDS.flatMap((kind) => kind.quiesce?.(cgroup, timeoutMs) ?? []))).flat();
 }

@@ -1,6 +1,6 @@
 /**
- * The shim's registry of sockets (preload/registry/registry.h). CRIU carries its memory; but it names sockets by their inodes, and
- * restored sockets have others.
+ * The shim's registry of sockets (preload/registry/registry.h). CRIU carries its memory; but it names sockets by their
+ * inodes, and restored sockets have others.
  */
 import { fstatSync } from 'node:fs';
 import { z } from 'zod';

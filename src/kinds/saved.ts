@@ -15,7 +15,9 @@ export function practiceByKind(): SavedByKind {
   return Object.fromEntries(travelling.map(({ name, saved }) => [name, saved.practice]));
 }
 
-/** The program's connections whose other ends follow. The order is that in which a target tells where their ends are. */
+/**
+ * The program's connections whose other ends follow. The order is that in which a target tells where their ends are.
+ */
 export function savedPeers(all: SavedByKind): SavedPeer[] {
   return travelling.flatMap(({ name, saved }) => saved.peers?.(all[name]) ?? []);
 }

@@ -1,9 +1,9 @@
 /**
- * The kinds of things that move, in the order in which each step asks them; what is undone is undone in the reverse order.
- * docs/kinds.md has a row for each. CONTRIBUTING.md says how to add one.
+ * The kinds of things that move, in the order in which each step asks them; what is undone is undone in the reverse
+ * order. docs/kinds.md has a row for each. CONTRIBUTING.md says how to add one.
  *
- * What the order must keep: edges are looked at before the accept queues are emptied; at the target sockets are bound before
- * connections are revived, both before the late options are set, and these before the queues are filled.
+ * What the order must keep: edges are looked at before the accept queues are emptied; at the target sockets are bound
+ * before connections are revived, both before the late options are set, and these before the queues are filled.
  */
 import { affinity } from './affinity';
 import { console } from './console';

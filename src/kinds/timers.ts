@@ -1,7 +1,7 @@
 /**
  * Timers of timerfd_create(2) that were set to a point in time. CRIU 4.2 restores one by adding the seconds of the time
- * that is now, without their fraction, to the time that was left (timerfd_arm() in criu/pie/restorer.c): it ends up to a
- * second early. So they are set again, before the program runs.
+ * that is now, without their fraction, to the time that was left (timerfd_arm() in criu/pie/restorer.c): it ends up to
+ * a second early. So they are set again, before the program runs.
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';

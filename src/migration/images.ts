@@ -23,7 +23,10 @@ export function listImages(folder: string): ImageFile[] {
   }));
 }
 
-/** `chunks` is what these files have in them, one after the other. Resolves when all is sent; `received`, when the other side has it, whole. */
+/**
+ * `chunks` is what these files have in them, one after the other. Resolves when all is sent; `received`, when the other
+ * side has it, whole.
+ */
 export async function sendImages(
   channel: Channel<SupervisorMessage>,
   files: readonly ImageFile[],

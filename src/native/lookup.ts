@@ -2,12 +2,12 @@
 import type { Connection } from '../vocabulary/endpoint';
 import type { Watch } from './kernel';
 
-/** Where an inode is asked for: that of every epoll set. */
+/** The inode that all epoll sets have in common, to ask for them. */
 export const EPOLL_INODE = 0;
 
 /** What one look at the descriptors of processes has seen. */
 export interface LookAround {
-  /** As `findOwners`, of those sockets whose owners have them still, all of them, where they had them. */
+  /** Gives the owners of those sockets which all of their owners still have where they had them. */
   owners(inodes: readonly number[]): SocketOwner[];
   /** The epoll sets of these processes that they have still. */
   sets(pids: readonly number[]): SocketOwner[];

@@ -24,7 +24,7 @@ export interface Registry {
   };
   /** The program has set SO_RCVTIMEO or SO_SNDTIMEO on some socket. */
   hasTimeouts(): boolean;
-  /** Of the sockets of IPv4 and IPv6 that the shim knows. */
+  /** The inodes of the sockets of IPv4 and IPv6 that the shim knows. */
   inodes(): number[];
   close(): void;
 }

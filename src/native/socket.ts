@@ -79,7 +79,7 @@ export interface NativeSocket {
   socketFreePort(address: string): number;
   /** The source address that a packet to `address` would have here (route look-up); null: no route. */
   socketRouteSource(address: string): string | null;
-  /** Of each socket what differs from a new one's, in the order in which it is to be written. */
+  /** Reads of each socket what differs from a new one's, in the order in which it is to be written. */
   socketReadOptions(fds: readonly number[]): SocketOption[][];
   /**
    * Sets what the sockets have not got yet, for each its options. `early`: they will be bound or connected later, and

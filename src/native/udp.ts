@@ -40,7 +40,7 @@ export interface SavedUdp {
 }
 
 export interface ReviveUdpRequest {
-  /** As CRIU made it, unbound, with its options. */
+  /** Our descriptor of the socket as CRIU made it: unbound, with its options. */
   readonly fd: number;
   readonly saved: SavedUdp;
   /** To bind to; port 0: it stays unbound. */

@@ -14,7 +14,7 @@ export interface UnixSocket {
   readonly unreceived: number;
   /** What it is bound to: a path, or an abstract name after "@". */
   readonly name: string | null;
-  /** Of a listening socket: those whose connections wait to be accepted; 0 where one is closed. */
+  /** Inodes of the sockets whose connections wait to be accepted at this listening one; 0 where one is closed. */
   readonly waiting: readonly number[];
 }
 

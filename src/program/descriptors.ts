@@ -10,12 +10,12 @@ export interface DescriptorFact {
   readonly fd: number;
   /** What /proc/<pid>/fd says: a path, or "socket:[123]", "pipe:[123]", "anon_inode:[eventfd]". */
   readonly target: string;
-  /** Of what is no socket. */
+  /** What is known of it where it is no socket. */
   readonly file?: OpenFile;
 }
 
 export interface OpenFile {
-  /** Of open(2). */
+  /** The flags of open(2). */
   readonly flags: number;
   /** st_mode. */
   readonly mode: number;
@@ -33,7 +33,7 @@ export interface OpenFile {
   readonly events: number;
 }
 
-/** Of a descriptor that is a socket. */
+/** The inode of a socket; undefined: the descriptor is something else. */
 export function socketInode({ target }: Pick<DescriptorFact, 'target'>): number | undefined {
   const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
   return inode === undefined ? undefined : Number(inode);
@@ -45,7 +45,9 @@ export function socketInodes(processes: readonly { readonly descriptors: readonl
   );
 }
 
-/** Of a process that may be running: what it closes meanwhile is left out. `wanted`: those only. */
+/**
+ * Describes a process's descriptors, or those that are `wanted`. What a running process closes meanwhile is left out.
+ */
 export function describeDescriptors(pid: number, wanted?: (fd: number) => boolean): DescriptorFact[] {
   const folder = `/proc/${pid}/fd`;
   const pidfds = new Pidfds();
@@ -100,7 +102,10 @@ function eventsOf(own: number): number {
   }
 }
 
-/** Of a program that stands still: those that are of this kind, "anon_inode:[timerfd]". One that is gone was CRIU's, whose code in the program comes and goes while it dumps. */
+/**
+ * Gives the descriptors of this kind, "anon_inode:[timerfd]", of a program that stands still. One that is gone was
+ * CRIU's, whose code in the program comes and goes while it dumps.
+ */
 export function descriptorsTo(pid: number, target: string): number[] {
   return readdirSync(`/proc/${pid}/fd`).filter((fd) => targetOf(`/proc/${pid}/fd/${fd}`) === target).map(Number);
 }

@@ -19,7 +19,7 @@ export interface ProcessFact {
   readonly executable: string;
   readonly workingDirectory: string;
   readonly descriptors: readonly DescriptorFact[];
-  /** Those of them that were not looked at before; where there is no such list, all. */
+  /** Descriptors that were not looked at before; where there is no such list, none was. */
   readonly unseen?: readonly DescriptorFact[];
   /** Files that are mapped, with their sizes; the target must have them alike. */
   readonly mapped: readonly { path: string; size: number }[];
@@ -70,7 +70,9 @@ function tcpOf(cgroup: string): DiagSocket[] {
   return native.diagTcpOfCgroup(statSync(cgroup, { bigint: true }).ino, STATES_OF_SOCKETS);
 }
 
-/** Inodes of the TCP sockets that sign their segments (RFC 2385), but for those that neither listen nor are connected. */
+/**
+ * Inodes of the TCP sockets that sign their segments (RFC 2385), but for those that neither listen nor are connected.
+ */
 export function signedSockets(cgroup: string): Set<number> {
   return withKeys(tcpOf(cgroup));
 }
@@ -158,7 +160,10 @@ export function cpuFlags(): string[] {
   return line.split(' ').filter(Boolean);
 }
 
-/** Those of the interface that has this one. Of either version the first that means something beyond the link; null: there is none. */
+/**
+ * Gives the addresses of the interface that has this one: for either version the first that means something beyond the
+ * link; null: there is none.
+ */
 export function addressesBeside(address: string): { ipv4: string | null; ipv6: string | null } {
   const plain = plainAddress(address);
   const all = Object.values(networkInterfaces()).find((list) => list?.some((each) => each.address === plain)) ?? [];

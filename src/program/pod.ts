@@ -177,8 +177,8 @@ export function innerPids(cgroup: string): Map<number, number> {
 }
 
 /**
- * Stops the program as a whole. Its shim is told, and hides what a freeze lets show (preload/freeze/attempt.h). Throws ETIMEDOUT
- * where it does not stand still by then; it runs on.
+ * Stops the program as a whole. Its shim is told, and hides what a freeze lets show (preload/freeze/attempt.h). Throws
+ * ETIMEDOUT where it does not stand still by then; it runs on.
  */
 export function freezeProgram(cgroup: string, registry: Registry | undefined, timeoutMs: number): void {
   registry?.beginFreeze();

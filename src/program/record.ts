@@ -119,7 +119,7 @@ function hasCgroup(record: { cgroup: string } | undefined): boolean {
  * moves could have its own there, and whoever watches the directory would see it.
  */
 
-/** The same on every host, wherever its other files are: CRIU enters it again by its name. */
+/** It is the same on every host, wherever the other files are: CRIU enters it again by its name. */
 const ROOT = '/run/migrun/init';
 const FOLDER = 'proc.crtools';
 

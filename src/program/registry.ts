@@ -1,6 +1,6 @@
 /**
- * The shim's registry of a program (preload/registry/registry.h), reached through init, which keeps it open; and what only the shim
- * saw: options of sockets that the kernel shows to nobody (preload/calls/options.c).
+ * The shim's registry of a program (preload/registry/registry.h), reached through init, which keeps it open; and what
+ * only the shim saw: options of sockets that the kernel shows to nobody (preload/calls/options.c).
  */
 
 import { readdirSync, readlinkSync } from 'node:fs';
@@ -31,8 +31,8 @@ export function mapRegistry(initPid: number): Registry | undefined {
 }
 
 /**
- * Forgets what killed processes left in it, which every move would carry, and which could name another socket on the next
- * host. The program stands still, and these are all of its sockets of IPv4 and IPv6.
+ * Forgets what killed processes left in it, which every move would carry, and which could name another socket on the
+ * next host. The program stands still, and these are all of its sockets of IPv4 and IPv6.
  */
 export function sweepRegistry(registry: Registry | undefined, sockets: readonly Pick<ProgramSocket, 'inode'>[]): void {
   registry?.sweep(sockets.map(({ inode }) => inode));
@@ -40,7 +40,10 @@ export function sweepRegistry(registry: Registry | undefined, sockets: readonly 
 
 type Socket = Pick<ProgramSocket, 'inode' | 'protocol' | 'state' | 'local' | 'obstacles'>;
 
-/** The sockets, with these options among their obstacles. `signed` gives the inodes of those that sign their segments, as far as inet_diag shows it; it is asked where there may be any. */
+/**
+ * The sockets, with these options among their obstacles. `signed` gives the inodes of those that sign their segments,
+ * as far as inet_diag shows it; it is asked where there may be any.
+ */
 export function withHidden<Seen extends Socket>(
   sockets: readonly Seen[],
   registry: Registry | undefined,
@@ -60,7 +63,9 @@ export function withHidden<Seen extends Socket>(
   });
 }
 
-/** Keys that were noted may have been taken away again; of a socket that neither listens nor is connected nobody knows. */
+/**
+ * Keys that were noted may have been taken away again; of a socket that neither listens nor is connected nobody knows.
+ */
 function obstaclesOf(
   option: HiddenOption,
   { inode, state }: Socket,

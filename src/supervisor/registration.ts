@@ -53,7 +53,7 @@ export class Registration {
     );
   }
 
-  /** The same, and has the connections counted. */
+  /** Tells the agent of the change, and has the connections counted. */
   async updateAll(): Promise<void> {
     await this.update();
     this.recounts.ask();

@@ -1,4 +1,6 @@
-/** Why a migration is refused, in words: the errors and answers of others become reasons, and reasons become one error. */
+/**
+ * Why a migration is refused, in words: the errors and answers of others become reasons, and reasons become one error.
+ */
 import { MigrunError } from '../errors';
 import { type Connection, connectionText } from './endpoint';
 

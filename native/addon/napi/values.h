@@ -18,7 +18,7 @@ extern "C" {
 /** Returns a result that is 0 or more; throws the error that another one stands for. */
 int check(Napi::Env env, int result, const char *syscall);
 
-/** The same for a call that takes many: the error also says in `index` which one it was. */
+/** Checks a call that takes many: the error also says in `index` which one it was. */
 void check(Napi::Env env, int result, const struct failure &failure);
 
 /** Makes a call that takes many, with its last argument, the failure, and checks it. */
@@ -100,7 +100,7 @@ Napi::Value from_bytes(Napi::Env env, uint8_t *&bytes, uint32_t length);
 /** Reads an Endpoint; throws EINVAL for a text that is no address and a number that is no port. */
 union socket_address to_address(const Napi::Value &endpoint);
 
-/** The same for a socket of this family: IPv4 text becomes a mapped address for an IPv6 one. */
+/** Reads an address for a socket of this family: IPv4 text becomes a mapped address for an IPv6 one. */
 union socket_address to_address_of(int family, const Napi::Value &endpoint);
 Napi::Object from_address(Napi::Env env, const union socket_address &address);
 

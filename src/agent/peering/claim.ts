@@ -1,6 +1,6 @@
 /**
- * CLAIM: what of a checkpoint is held, and for which restore of it. Several hosts may have the file; one that asks, and is
- * not the first, is told so before anything of its restore can touch a connection.
+ * CLAIM: what of a checkpoint is held, and for which restore of it. Several hosts may have the file; one that asks, and
+ * is not the first, is told so before anything of its restore can touch a connection.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -43,7 +43,7 @@ export class ClaimAnswerer {
     for (const answer of answerWindow(answers, from)) this.parts.segments.answer(move.seal(answer), segment);
   }
 
-  /** Where the same restore asks again, its claim is renewed. False: another restore has it. */
+  /** Claims it for this restore, or renews its claim. False: another restore has it. */
   private claim(lock: Lock, { restore, leaseMs }: Claim): boolean {
     const now = this.host.clock.now();
     const { claim } = lock;
@@ -52,7 +52,7 @@ export class ClaimAnswerer {
     return true;
   }
 
-  /** Where the hold is over it is as after any outage: a connection that lives yet may be resumed. */
+  /** After the end of a hold it is as after any outage: a connection that lives yet may be resumed. */
   private status({ registration, movedTo }: LockedConnection, isOthers: boolean): Status {
     if (movedTo !== null) return 'moved';
     if (isOthers) return 'claimed';

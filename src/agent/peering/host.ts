@@ -75,7 +75,10 @@ export function isOwnAddress(address: string): boolean {
   return Object.values(networkInterfaces()).some((list) => list?.some((entry) => entry.address === address) === true);
 }
 
-/** The local end of a socket that is to get this address: its own address, unless that is a loopback address. null: it must not have it. */
+/**
+ * The local end of a socket that is to get this address: its own address, unless that is a loopback address. null: it
+ * must not have it.
+ */
 export function localEndAt(local: Endpoint, address: string): Endpoint | null {
   if (local.address === address) return local;
   const isOffered = isLoopback(local.address) && !isLoopback(address) && isOwnAddress(address)

@@ -1,15 +1,15 @@
 /**
  * A host's in-band service: it asks other hosts' agents for the programs of this host, and answers them for every
- * socket of it, wrapped or not. What is said is in protocol/inband/messages.ts; each message has a folder or a file here, with
- * what asks it and what answers it:
+ * socket of it, wrapped or not. What is said is in protocol/inband/messages.ts; each message has a folder or a file
+ * here, with what asks it and what answers it:
  *
  *   hello/      HELLO, INTRODUCE   which agent is at the other end, and that a connection is of this program
  *   lock/       LOCK, CANCEL       connections are locked, for a lease; or not any more
  *   resume.ts   RESUME             they follow to where the program is now
  *   claim.ts    CLAIM              a restore has what is held to itself
  *
- * What the answers do with sockets is in rebind/ and, where a lock lasts, in hold/; what needs both sides, in hold/ too:
- * suspended programs. Only what the keyring has checked comes further than onSegment.
+ * What the answers do with sockets is in rebind/ and, where a lock lasts, in hold/; what needs both sides, in hold/
+ * too: suspended programs. Only what the keyring has checked comes further than onSegment.
  */
 
 import { join } from 'node:path';
@@ -36,9 +36,9 @@ import { Sockets } from './sockets';
 import { UdpPeers } from './udp-peers';
 
 interface PeeringOptions extends Pick<Host, 'native' | 'log' | 'programs'> {
-  /** Where set, only agents that have it too are believed. */
+  /** If it is set, only agents that have it too are believed. */
   readonly clusterKey: Buffer | null;
-  /** Where what is held for long is written down for the next agent of this host; null: nothing outlives this one. */
+  /** The folder in which holds are written down for the next agent of this host; null: nothing outlives this one. */
   readonly holdsDir?: string | null;
   readonly clock?: Clock;
 }

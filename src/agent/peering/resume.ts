@@ -2,8 +2,8 @@
  * RESUME: the peers' connections follow to where the program is now.
  *
  * It comes from the source and from the target, in parts, and again and again. A connection is rebound
- * once, whoever asks and how often: with it is remembered where it has gone. A part that names a program which could not
- * be stopped in time gets no answer: it is asked again, and on a busy host that is enough.
+ * once, whoever asks and how often: with it is remembered where it has gone. A part that names a program which could
+ * not be stopped in time gets no answer: it is asked again, and on a busy host that is enough.
  */
 
 import type { MovedConnection, PeerAnswer, ResumeRequest } from '../../protocol/control/index';
@@ -161,7 +161,10 @@ function statusOf(
 type MovedWithToken = MovedConnection & { readonly token: string };
 type ResumePart = Pick<Resume, 'address' | 'peerAddress' | 'entries'>;
 
-/** Asks the peers of a program of this host. As target: once the sockets are revived there. The sockets that it is asked on must be locked. */
+/**
+ * Asks the peers of a program of this host. As target: once the sockets are revived there. The sockets that it is asked
+ * on must be locked.
+ */
 export async function askResume(migrations: AskedMigrations, request: ResumeRequest): Promise<PeerAnswer[]> {
   const { migration, role, tickets, moved } = request;
   if (role === 'target') migrations.adopt(migration, tickets);

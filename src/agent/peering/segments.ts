@@ -19,8 +19,8 @@ import type { Host } from './host';
 export type ArrivedSegment = InbandSegment & { readonly udp: boolean };
 
 /**
- * A connection that takes a segment to its other end. `at`: the sequence numbers that it has where it is; they serve where
- * this host has no such socket (yet). The numbers of one that is here count more: it may be another program's.
+ * A connection that takes a segment to its other end. `at`: the sequence numbers that it has where it is; they serve
+ * where this host has no such socket (yet). The numbers of one that is here count more: it may be another program's.
  */
 export type Carrier = Connection & { readonly at?: Pick<Sequences, 'sndUna' | 'rcvNxt'> };
 

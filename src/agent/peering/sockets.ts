@@ -20,7 +20,7 @@ interface Wanted {
   readonly location: Location | null;
 }
 
-/** Of another process's socket. */
+/** A descriptor of ours of another process's socket. */
 export interface OurDescriptor {
   readonly fd: number;
   readonly inode: number;

@@ -1,9 +1,10 @@
 /**
  * What is answered for UDP: sockets of this host that talk to programs elsewhere.
  *
- * There is nothing to hold: what is sent to a program on its way is lost, as datagrams are. A socket that is connected to
- * the program is connected again when it has moved, while its own program runs (test/kernel/udp_reconnect_under_reader.c).
- * One that is not connected answers to where it is asked from, so it follows by itself.
+ * There is nothing to hold: what is sent to a program on its way is lost, as datagrams are. A socket that is connected
+ * to the program is connected again when it has moved, while its own program runs
+ * (test/kernel/udp_reconnect_under_reader.c). One that is not connected answers to where it is asked from, so it
+ * follows by itself.
  */
 
 import type { DiagSocket, SocketOwner } from '../../native/index';
@@ -20,7 +21,7 @@ const MAX_GROUPS = 1024;
 const MAX_IN_GROUP = 10_000;
 
 interface UdpPeer {
-  /** As this host has it. */
+  /** The connection as this host has it. */
   readonly connection: Connection;
   /** Where its other end is now, once it has followed. */
   movedTo: Endpoint | null;
@@ -85,7 +86,10 @@ export class UdpPeers {
     return this.groups.get(groupName({ agent, group })) ?? new Map<string, UdpPeer>();
   }
 
-  /** busy: a program that has such a socket is migrating itself. Where there is no such socket, nothing has to follow: ok. */
+  /**
+   * busy: a program that has such a socket is migrating itself. Where there is no such socket, nothing has to follow:
+   * ok.
+   */
   private statusesOf(connections: readonly Connection[]): Status[] {
     if (connections.length === 0) return [];
     const sockets = new Map<number, DiagSocket[]>();

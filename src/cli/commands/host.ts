@@ -1,4 +1,7 @@
-/** The commands that make a host ready: what is missing on it and what to do about that, and the key that all hosts have. */
+/**
+ * The commands that make a host ready: what is missing on it and what to do about that, and the key that all hosts
+ * have.
+ */
 
 import type { Command } from 'commander';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';

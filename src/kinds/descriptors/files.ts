@@ -1,6 +1,6 @@
 /**
- * Files, and all descriptors that are no sockets and no pipes. CRIU carries them; what it cannot carry is told by the rules
- * of rules.ts, and the target must have the files alike.
+ * Files, and all descriptors that are no sockets and no pipes. CRIU carries them; what it cannot carry is told by the
+ * rules of rules.ts, and the target must have the files alike.
  */
 import { statSync } from 'node:fs';
 import { z } from 'zod';

@@ -1,6 +1,6 @@
 /**
- * Which descriptors cannot move, and why: what CRIU 4.2 refuses, and what it makes anew without a part of it. The table is
- * docs/descriptors.md. There is no I/O here: a descriptor may be one of a process, or one on its way in a message.
+ * Which descriptors cannot move, and why: what CRIU 4.2 refuses, and what it makes anew without a part of it. The table
+ * is docs/descriptors.md. There is no I/O here: a descriptor may be one of a process, or one on its way in a message.
  */
 import { GHOST_LIMIT_BYTES } from '../../criu/worker';
 import type { DescriptorFact, OpenFile } from '../../program/descriptors';

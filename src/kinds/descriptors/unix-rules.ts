@@ -1,4 +1,7 @@
-/** Which UNIX sockets cannot move: CRIU 4.2 carries those with both ends in the program (criu/sk-unix.c). There is no I/O here. */
+/**
+ * Which UNIX sockets cannot move: CRIU 4.2 carries those with both ends in the program (criu/sk-unix.c). There is no
+ * I/O here.
+ */
 import type { UnixSocket } from '../../native/index';
 import type { Reason } from '../../vocabulary/refusal';
 import { SOCK_DGRAM, TCP_ESTABLISHED } from '../../vocabulary/sockets';

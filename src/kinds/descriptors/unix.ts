@@ -1,4 +1,6 @@
-/** UNIX sockets: CRIU carries them. The rules are unix-rules.ts; what waits in their queues only a frozen program shows. */
+/**
+ * UNIX sockets: CRIU carries them. The rules are unix-rules.ts; what waits in their queues only a frozen program shows.
+ */
 import { readlinkSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -18,8 +20,9 @@ type Wanted = z.infer<typeof schema>;
 
 /** What was found outlives a move: one that was refused may be tried again. */
 /**
- * UNIX sockets in whose queues a message of no bytes was found. Only the first look shows it (native/unix/unix_sockets.h),
- * and a move that was refused for it may be tried again: so it is taken to be there until its queue is empty.
+ * UNIX sockets in whose queues a message of no bytes was found. Only the first look shows it
+ * (native/unix/unix_sockets.h), and a move that was refused for it may be tried again: so it is taken to be there until
+ * its queue is empty.
  */
 export class EmptyMessages {
   private readonly sockets = new Set<number>();

@@ -1,6 +1,6 @@
 /**
- * The options that programs set on inet sockets (native/socket/options.h): read from sockets that stand still, and written
- * to what CRIU has made of them, in part before the sockets are bound or connected, in part after.
+ * The options that programs set on inet sockets (native/socket/options.h): read from sockets that stand still, and
+ * written to what CRIU has made of them, in part before the sockets are bound or connected, in part after.
  */
 import { z } from 'zod';
 import { MigrunError } from '../../errors';

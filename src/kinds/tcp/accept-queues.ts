@@ -1,7 +1,7 @@
 /**
- * Connections that the kernel has completed and the program has not accepted. Once it is frozen they are taken out of the
- * accept queues and move like the others, into the queues of the copy; where the move is undone they go back into those
- * that they were in (native/accept/accept_queue.h).
+ * Connections that the kernel has completed and the program has not accepted. Once it is frozen they are taken out of
+ * the accept queues and move like the others, into the queues of the copy; where the move is undone they go back into
+ * those that they were in (native/accept/accept_queue.h).
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';

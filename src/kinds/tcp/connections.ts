@@ -1,7 +1,7 @@
 /**
  * TCP connections: saved at the source, and revived at the target in the sockets that CRIU has made, closed. They stay
- * locked until their peers follow. Connections that wait to be accepted have peers like others, and are judged here too; how
- * they are taken and put into a queue again is accept-queues.ts.
+ * locked until their peers follow. Connections that wait to be accepted have peers like others, and are judged here
+ * too; how they are taken and put into a queue again is accept-queues.ts.
  */
 import { z } from 'zod';
 import { MigrunError } from '../../errors';

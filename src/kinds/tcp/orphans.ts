@@ -1,7 +1,8 @@
 /**
- * Connections that the program has closed, and whose last bytes, or whose end, the other side has not acknowledged. They
- * are in the kernel of this host alone: nobody can get hold of them, so they do not move; but when a program has moved,
- * nothing of it may depend on the host that it left. They are waited for, and where that takes too long, it stays.
+ * Connections that the program has closed, and whose last bytes, or whose end, the other side has not acknowledged.
+ * They are in the kernel of this host alone: nobody can get hold of them, so they do not move; but when a program has
+ * moved, nothing of it may depend on the host that it left. They are waited for, and where that takes too long, it
+ * stays.
  */
 import { statSync } from 'node:fs';
 import { type DiagSocket, native } from '../../native/index';

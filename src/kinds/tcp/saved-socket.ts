@@ -77,8 +77,8 @@ interface LeavingConnection {
 /**
  * A peer that only listens would wait for ever for what now comes from another address. So the source's socket is made
  * such that its end, the death of the source's copy, resets the connection: it goes on from what the peer has, with a
- * byte that nobody has read (tcp_close() in net/ipv4/tcp.c; RFC 2525, 2.17). `lost` are names; gives the descriptors that
- * are so now, which are not to be closed silently.
+ * byte that nobody has read (tcp_close() in net/ipv4/tcp.c; RFC 2525, 2.17). `lost` are names; gives the descriptors
+ * that are so now, which are not to be closed silently.
  */
 export function armResets(all: readonly LeavingConnection[], lost: ReadonlySet<string>, log: Logger): Set<number> {
   const armed = new Set<number>();

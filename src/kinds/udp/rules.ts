@@ -15,7 +15,9 @@ export function isConnectedUdp(socket: UdpSocket): boolean {
   return isUdp(socket) && socket.remote.port !== 0;
 }
 
-/** Whether it talks to a socket of somebody else. `locals` are the program's UDP sockets, `addresses` this host's own. */
+/**
+ * Whether it talks to a socket of somebody else. `locals` are the program's UDP sockets, `addresses` this host's own.
+ */
 export function hasUdpPeer(socket: UdpSocket, locals: readonly Endpoint[], addresses: ReadonlySet<string>): boolean {
   const { address } = socket.remote;
   if (!isConnectedUdp(socket) || isAnyAddress(address) || isGroup(address) || isLoopback(address)) return false;

@@ -1,6 +1,6 @@
 /**
- * A program on its way out of this host, for another host or into a file: what the steps of both share. Each object here
- * keeps its own state; a step names those that it uses, and what it gives is the result of its run.
+ * A program on its way out of this host, for another host or into a file: what the steps of both share. Each object
+ * here keeps its own state; a step names those that it uses, and what it gives is the result of its run.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
@@ -45,7 +45,10 @@ export class Departure implements LeavingProgram {
     this.kinds = new LeavingKinds(this);
   }
 
-  /** Past the point of no return: nothing of the program stays here, and only the peers of `lost` are told so, by a reset. */
+  /**
+   * Past the point of no return: nothing of the program stays here, and only the peers of `lost` are told so, by a
+   * reset.
+   */
   async killCopy(lost: readonly Connection[]): Promise<void> {
     if (lost.length > 0) this.kinds.armResets(lost);
     this.frozen.close(await this.kinds.leave());

@@ -61,7 +61,10 @@ export class Peers {
     return expectType(answer, 'introduced').peers;
   }
 
-  /** LOCK, answered while the program is frozen, saved and dumped: what each has received is needed for the transfer only. */
+  /**
+   * LOCK, answered while the program is frozen, saved and dumped: what each has received is needed for the transfer
+   * only.
+   */
   beginLock(connections: readonly Connection[]): void {
     this.locking = this.lock(connections, this.leaseMs);
     this.locking.catch(() => undefined); // who awaits it hears of it

@@ -40,7 +40,10 @@ function thaw({ frozen }: Reads<'frozen'>): void {
 
 type Locks = Reads<'program' | 'kinds' | 'peers' | 'frozen' | 'facts' | 'host'>;
 
-/** Gets hold of the sockets, has all kinds take what is theirs, and looks once more at what has changed since the preflight. */
+/**
+ * Gets hold of the sockets, has all kinds take what is theirs, and looks once more at what has changed since the
+ * preflight.
+ */
 async function lock(reads: Locks): Promise<void> {
   const { program, kinds, peers, frozen, facts, host } = reads;
   frozen.takeSockets(peers.leaseMs);

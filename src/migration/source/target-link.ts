@@ -86,8 +86,8 @@ export class TargetLink {
   }
 
   /**
-   * The target says when the program runs there, and then who followed. Throws E_TARGET_LOST where it goes away instead;
-   * that changes nothing any more.
+   * The target says when the program runs there, and then who followed. Throws E_TARGET_LOST where it goes away
+   * instead; that changes nothing any more.
    */
   async resumed(): Promise<ResumedPeer[]> {
     for await (const incoming of this.channel) {

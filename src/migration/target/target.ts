@@ -124,7 +124,10 @@ export class TargetMigration {
     else this.state = state;
   }
 
-  /** The program, complete and frozen, its connections revived and locked. Gives where the peers' connections have their local ends. */
+  /**
+   * The program, complete and frozen, its connections revived and locked. Gives where the peers' connections have their
+   * local ends.
+   */
   async restore(): Promise<readonly Endpoint[]> {
     const { cgroup } = this.requireReady();
     const { state } = this;
@@ -151,7 +154,10 @@ export class TargetMigration {
     return this.locals;
   }
 
-  /** `frozen` resolves in CRIU's last stage before it would let the processes run; `done`, with the pid of init, when it has let go. */
+  /**
+   * `frozen` resolves in CRIU's last stage before it would let the processes run; `done`, with the pid of init, when it
+   * has let go.
+   */
   private startCriu(): { frozen: Promise<void>; done: Promise<number> } {
     const { criu, cgroup, inherited } = this.requireReady();
     let onFrozen: () => void = () => undefined;

@@ -17,10 +17,10 @@ export async function tellPeers(
 ): Promise<ResumedPeer[]> {
   if (moved.length === 0) return [];
   try {
-    // A peer that is silent is late soon, and the program runs; where our own agent is missing, the program waits frozen for
-    // the next one. To make all of its connections late instead would lose them where that takes longer than their lease:
-    // a peer that nobody has told resets what it hears from the new address. The source cannot tell them before this host
-    // has an agent that says how the commit ended, unless it had heard that already.
+    // A peer that is silent is late soon, and the program runs; where our own agent is missing, the program waits
+    // frozen for the next one. To make all of its connections late instead would lose them where that takes longer than
+    // their lease: a peer that nobody has told resets what it hears from the new address. The source cannot tell them
+    // before this host has an agent that says how the commit ended, unless it had heard that already.
     const answer = await agent.insist({
       type: 'resume',
       migration,

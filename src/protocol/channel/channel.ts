@@ -129,7 +129,10 @@ export class Channel<Message extends TypedMessage> {
     this.stream.destroy();
   }
 
-  /** The same stream, spoken in other messages from here on. Allowed only between two frames, as `pipeTo`. */
+  /**
+   * Gives a channel that speaks other messages over this stream from here on. Like `pipeTo` it is allowed only between
+   * two frames.
+   */
   withSchema<Other extends TypedMessage>(schema: z.ZodType<Other>): Channel<Other> {
     this.handOver();
     return new Channel(this.stream, schema);

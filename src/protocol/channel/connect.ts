@@ -101,7 +101,7 @@ function timeoutError({ host, port }: Target, timeoutMs: number): MigrunError {
   return new MigrunError('E_TARGET_UNREACHABLE', `cannot reach ${host}, port ${port}: no answer in ${timeoutMs} ms`);
 }
 
-/** Of several addresses tried at once (AggregateError), the code is the first one's. */
+/** Where several addresses were tried at once (AggregateError), it has the code of the first one. */
 function codeOf(cause: unknown): string {
   return (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
 }

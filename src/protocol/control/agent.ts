@@ -150,7 +150,10 @@ export const agentMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('suspend-program'), program: programId, holdMs: z.int().min(1) }),
   z.object({ type: z.literal('resume-program'), program: programId }),
   z.object({ type: z.literal('suspend-report'), report: suspendReport }),
-  /** The agent has them as well from now on, should the asker die; it lets go of those that it had of this program before. */
+  /**
+   * The agent has them as well from now on, should the asker die; it lets go of those that it had of this program
+   * before.
+   */
   z.object({ type: z.literal('entrust'), program: programId, pid: z.int(), connections: z.array(entrustedConnection) }),
   z.object({ type: z.literal('entrusted'), program: programId }),
   z.object({ type: z.literal('entrusted-are'), pid: z.int(), connections: z.array(entrustedConnection) }),

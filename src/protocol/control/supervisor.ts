@@ -14,11 +14,11 @@ const outputName = z.enum(['stdout', 'stderr']);
 export const arrival = z.object({
   migration: hexId,
   program: programSummary,
-  /** Of the host that it leaves. */
+  /** The addresses of the host that it leaves. */
   addresses: z.array(z.string().max(64)),
   /** By kind, in the kind's own schema (src/kinds), what the program needs there. */
   needs: z.record(z.string().max(32), z.unknown()),
-  /** Where it comes out of one: who is to hold its connections. */
+  /** Tells who is to hold its connections, where it comes out of a checkpoint. */
   checkpoint: z.object({
     id: hexId,
     tickets: z.array(peerTicket),

@@ -1,7 +1,7 @@
 /**
- * The asking side of a request that may be lost, and whose answers may be: asked again, ASK_INTERVAL_MS after the last sign
- * of progress and then at intervals doubling to LONGEST_ASK_INTERVAL_MS, until all is answered, or nothing was for as long
- * as the deadline says: many connections take the other side longer than few.
+ * The asking side of a request that may be lost, and whose answers may be: asked again, ASK_INTERVAL_MS after the last
+ * sign of progress and then at intervals doubling to LONGEST_ASK_INTERVAL_MS, until all is answered, or nothing was for
+ * as long as the deadline says: many connections take the other side longer than few.
  *
  * A request may consist of several numbered ones (RESUME, in parts), each answered for itself; at most 32 of them are
  * on their way at a time. An answer may come in several parts (LOCKED); what was asked again names the first part

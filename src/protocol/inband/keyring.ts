@@ -61,7 +61,7 @@ export class Keyring {
   private readonly asPeer = new BoundedMap<string, Move>(MAX_MOVES);
   /** Migrations in which it is the source or the target, by the peer's key id and migration. */
   private readonly asAsker = new BoundedMap<string, Move>(MAX_MOVES);
-  /** Of `asPeer`, those that are not dropped for newer ones. */
+  /** Moves of `asPeer` that are not dropped for newer ones. */
   private readonly pinned = new Map<string, Move>();
 
   constructor(private readonly options: KeyringOptions) {

@@ -3,8 +3,8 @@
  * Source and target each send in a key and counter space of their own, both in the source's name; the peer's answers
  * check at either.
  *
- * A checkpoint's ticket may come to several targets, one after the other or at once, whose clocks differ: each has an id,
- * a key and counters of its own, or what one has said would make a repetition of what another says.
+ * A checkpoint's ticket may come to several targets, one after the other or at once, whose clocks differ: each has an
+ * id, a key and counters of its own, or what one has said would make a repetition of what another says.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -30,16 +30,19 @@ export const moveTicketSchema = z.object({
 
 export type MoveTicket = z.infer<typeof moveTicketSchema>;
 
-/** So many targets are remembered. The one that was silent for longest is forgotten first; then its messages could be repeated. */
+/**
+ * So many targets are remembered. The one that was silent for longest is forgotten first; then its messages could be
+ * repeated.
+ */
 const MAX_TARGETS = 64;
 
 export class Move {
   private readonly stamper: Stamper;
   private readonly key: Buffer;
-  /** As target: the id that it speaks with. */
+  /** The id that it speaks with as a target. */
   private readonly target = randomBytes(TARGET_ID_BYTES).toString('hex');
   private readonly checkers: ReadonlyMap<MoveRole, StampChecker>;
-  /** As peer: the targets that have shown that they have the ticket, by their ids. */
+  /** The targets that have shown to us, their peer, that they have the ticket; by their ids. */
   private readonly targets = new BoundedMap<string, StampChecker>(MAX_TARGETS);
 
   constructor(
@@ -104,7 +107,7 @@ export function ticketAsSource(pair: Pair, migration: string): MoveTicket {
   return { migration, sourceId: pair.own.id, peerId: pair.peerId, key };
 }
 
-/** The same ticket, as the peer makes it. */
+/** Makes at the peer the ticket that the source has made. */
 export function ticketAsPeer(pair: Pair, migration: string): MoveTicket {
   const key = deriveMoveKey(pair.key, migration, pair.peerPublicKey).toString('hex');
   return { migration, sourceId: pair.peerId, peerId: pair.own.id, key };

@@ -180,7 +180,7 @@ export class OtherVersion extends MalformedMessage {
 export interface Header {
   readonly type: MessageType;
   readonly flags: number;
-  /** Where FLAG_TARGET is set, and only there. */
+  /** It is there if and only if FLAG_TARGET is set. */
   readonly target?: string;
 }
 

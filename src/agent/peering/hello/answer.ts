@@ -48,7 +48,10 @@ export class HelloAnswerer {
     });
   }
 
-  /** Believes it of connections between the two addresses that it came from and to; of others anybody could have sent it. */
+  /**
+   * Believes it of connections between the two addresses that it came from and to; of others anybody could have sent
+   * it.
+   */
   onIntroduce(message: Introduce, pair: Pair, segment: ArrivedSegment): void {
     const { group, nonce, address, peerAddress, part, parts, entries } = message;
     if (segment.source.address !== address || segment.destination.address !== peerAddress) return;

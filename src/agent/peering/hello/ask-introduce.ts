@@ -9,7 +9,7 @@ import type { Connection } from '../../../vocabulary/endpoint';
 import { type AskedMigrations, entriesByToken } from '../asked-migrations';
 
 export interface ToIntroduce {
-  /** As it is on the wire. */
+  /** The connection with the addresses of the wire. */
   readonly connection: Connection;
   readonly token: string;
   readonly sequences: Sequences;

@@ -16,7 +16,7 @@ import type { Host } from '../host';
 import type { Segments } from '../segments';
 import { askIntroduce } from './ask-introduce';
 
-/** As many as a process can have (fs.nr_open). */
+/** A process can have so many descriptors (fs.nr_open). */
 const MAX_CONNECTIONS = 1_048_576;
 const MAX_AGENTS = 4096;
 /** If more were asked at once, they would be asked again before the answers to the first are read. */

@@ -12,7 +12,7 @@ export interface Naming {
   readonly agent: string;
   readonly group: string;
   readonly token: string;
-  /** As this host has it, on the wire. */
+  /** The connection as this host has it, with the addresses of the wire. */
   readonly connection: Connection;
 }
 
@@ -32,7 +32,10 @@ export class Registrations {
     return this.byConnection.size;
   }
 
-  /** Replaces an earlier one of this connection; where the same is told again, the earlier object stays: a lock may have it. */
+  /**
+   * Replaces an earlier one of this connection; where the same is told again, the earlier object stays: a lock may have
+   * it.
+   */
   add(registration: Registration): void {
     const name = connectionName(registration.connection);
     const known = this.byConnection.get(name);
@@ -68,7 +71,9 @@ export class Registrations {
     if (group.size === 0) this.byGroup.delete(groupName(registration));
   }
 
-  /** Forgets connections that have ended, so that what strangers can make us keep is bounded by this host's connections. */
+  /**
+   * Forgets connections that have ended, so that what strangers can make us keep is bounded by this host's connections.
+   */
   private sweep(): void {
     const alive = new Set(this.host.native.diagTcpConnections().map(({ connection }) => connectionName(connection)));
     for (const [name, registration] of this.byConnection) if (!alive.has(name)) this.remove(registration);

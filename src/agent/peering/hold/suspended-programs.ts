@@ -1,5 +1,6 @@
 /**
- * Programs of this host that are suspended: every connection is held at both ends, and nothing moves. The programs run on.
+ * Programs of this host that are suspended: every connection is held at both ends, and nothing moves. The programs run
+ * on.
  *
  *   suspend  HELLO; LOCK for the whole time; then our own ends are locked likewise, with long user timeouts
  *   resume   our ends are revived in place, and wait; RESUME to where they are: the other ends follow; all are released
@@ -82,7 +83,7 @@ export class SuspendedPrograms {
     return program === 'beginning' ? 0 : Math.max(0, program.until - monotonicMs());
   }
 
-  /** Where any status is not ok, nothing is held. The program must not be suspended yet. */
+  /** If any status is not ok, nothing is held. The program must not be suspended yet. */
   async suspend({ group, connections, leaseMs }: SuspendRequest): Promise<PeerAnswer[]> {
     const { hello, migrations } = this.parts;
     this.programs.set(group, 'beginning');

@@ -24,7 +24,10 @@ export class UserTimeouts {
     this.openWindows(held);
   }
 
-  /** Unlocks those that are held, each starting anew. Gives the others, and those that could not: the caller unlocks them. */
+  /**
+   * Unlocks those that are held, each starting anew. Gives the others, and those that could not: the caller unlocks
+   * them.
+   */
   startAnew<Any extends LockedConnection>(connections: readonly Any[]): Any[] {
     const held = connections.filter(hasDescriptor).filter(isHeld);
     if (held.length === 0) return [...connections];

@@ -15,7 +15,10 @@ export interface LockedConnection {
   readonly inode: number;
   /** Where its other end is now, once it has followed. */
   movedTo: Endpoint | null;
-  /** While it is held: the program's own TCP_USER_TIMEOUT, and whether the window was closed (native/tcp/user_timeout.h). */
+  /**
+   * While it is held: the program's own TCP_USER_TIMEOUT, and whether the window was closed
+   * (native/tcp/user_timeout.h).
+   */
   hold: { readonly userTimeout: number; readonly windowWasShut: boolean } | null;
 }
 

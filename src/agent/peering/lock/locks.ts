@@ -40,7 +40,7 @@ export class Locks {
     return this.locks.get(lockName(agent, migration));
   }
 
-  /** The same, unless it was cancelled. */
+  /** Finds the lock likewise, unless it was cancelled. */
   findResumable({ ticket }: Move): Lock | undefined {
     const lock = this.find(ticket.sourceId, ticket.migration);
     return lock?.state === 'cancelled' ? undefined : lock;

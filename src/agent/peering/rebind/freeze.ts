@@ -1,7 +1,8 @@
 /**
  * Processes that stand still: a wrapped program by its freezer, which hides that from it, any other with ptrace.
  *
- * They do so in groups that share no process: while the sockets of one group are worked on, the owners of all others run.
+ * They do so in groups that share no process: while the sockets of one group are worked on, the owners of all others
+ * run.
  */
 
 import type { Status } from '../../../protocol/inband';
@@ -76,7 +77,10 @@ interface StopGroup<Request> {
   readonly members: readonly Owned<Request>[];
 }
 
-/** Groups sockets whose owners stand still together. `programOf` gives the program of a process, which can only be stopped as a whole; null: the process is on its own. */
+/**
+ * Groups sockets whose owners stand still together. `programOf` gives the program of a process, which can only be
+ * stopped as a whole; null: the process is on its own.
+ */
 export function groupByOwners<Request>(
   owned: readonly Owned<Request>[],
   programOf: (pid: number) => object | null,

@@ -1,10 +1,10 @@
 /**
  * Which processes have a socket open. All must stand still for its rebind, and to find them takes a look at every
- * descriptor of every process: milliseconds, for which a migration would make its program wait. So that look is taken when
- * the connection has been locked; at the rebind only what it found is looked at again, and what processes are new.
+ * descriptor of every process: milliseconds, for which a migration would make its program wait. So that look is taken
+ * when the connection has been locked; at the rebind only what it found is looked at again, and what processes are new.
  *
- * A process that was there before, and has been passed the descriptor since, over a UNIX socket, is not seen. In a wrapped
- * program it stands still all the same: that is stopped as a whole.
+ * A process that was there before, and has been passed the descriptor since, over a UNIX socket, is not seen. In a
+ * wrapped program it stands still all the same: that is stopped as a whole.
  */
 
 import { readdirSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * Rebind: connections of running programs get a new remote address, and a new local one where it was a loopback address,
- * while their programs stand still for a moment.
+ * Rebind: connections of running programs get a new remote address, and a new local one where it was a loopback
+ * address, while their programs stand still for a moment.
  *
  * Between lock and release, no thread that uses the sockets may run (native/tcp/tcp.h), so every process that has
  * one of them open is stopped: a wrapped program by its freezer, which hides that from it, any other with ptrace.
@@ -137,8 +137,9 @@ export class Rebinder {
   }
 
   /**
-   * Notes what programs have been told of edge-triggered sockets: a rebind wakes who waits for these. Gives what puts that
-   * in order once the sockets are revived, and still locked. Where it fails, programs are told of old edges once more.
+   * Notes what programs have been told of edge-triggered sockets: a rebind wakes who waits for these. Gives what puts
+   * that in order once the sockets are revived, and still locked. Where it fails, programs are told of old edges once
+   * more.
    */
   private lookAtEdges(pids: readonly number[], requests: readonly Rebind[]): () => void {
     const { native } = this.host;
