@@ -48,7 +48,7 @@ const DECIDE_MANY = `
   });`;
 
 test('two processes that decide at the same time agree on every one', async () => {
-  const journalModule = join(__dirname, '..', '..', 'dist', 'migration', 'journal.js');
+  const journalModule = join(__dirname, '..', '..', 'dist', 'program', 'journal.js');
   const deciders = ['committed', 'aborted'].map((outcome) =>
     new Target(process.execPath, ['-e', DECIDE_MANY, journalModule, folder, outcome])
   );

@@ -5,11 +5,9 @@ const { join } = require('node:path');
 const { createServer } = require('node:tls');
 
 const channel = join(__dirname, '../../../dist/protocol/channel');
-const { presharedKey, readClusterKey } = require(join(channel, 'cluster-key.js'));
-const { encodeEnvelope } = require(join(channel, 'envelope.js'));
-const { writeFrame } = require(join(channel, 'frames.js'));
+const { presharedKey, readClusterKey, TLS_OPTIONS } = require(join(channel, 'cluster-key.js'));
+const { encodeEnvelope, writeFrame } = require(join(channel, 'frames.js'));
 const { CHANNEL_PROTOCOL } = require(join(channel, 'hello.js'));
-const { TLS_OPTIONS } = require(join(channel, 'tls-options.js'));
 
 const [keyFile, port] = process.argv.slice(2);
 const { psk } = presharedKey(readClusterKey(keyFile));
