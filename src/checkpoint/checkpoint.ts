@@ -1,7 +1,7 @@
 /**
  * A checkpoint: a program stops and becomes a file, and its peers hold. Two tables, one for a program that leaves, one
  * for a copy of one that runs on; the steps from lock-peers to save are a migration's
- * (migration/source/stand-still.ts).
+ * (migration/leaving/stand-still.ts).
  *
  *   step       here                                          peers
  *   preflight  facts, rules; make the draft; start CRIU      HELLO
@@ -24,8 +24,8 @@ import { MigrunError } from '../errors';
 import type { Facts } from '../kinds/kind';
 import { quiesce, refuseAway, withProcesses } from '../kinds/look';
 import { type Step, undoSteps } from '../migration/driver';
-import { describeArrival, examine, startCriu, undoExamine } from '../migration/source/preflight';
-import { describeState, STAND_STILL } from '../migration/source/stand-still';
+import { describeArrival, examine, startCriu, undoExamine } from '../migration/leaving/preflight';
+import { describeState, STAND_STILL } from '../migration/leaving/stand-still';
 import { gatherProcesses } from '../program/facts';
 import { readClusterKey } from '../protocol/channel/index';
 import { CONSOLE_SETTLED_TIMEOUT_MS, LAST_QUIESCE_TIMEOUT_MS } from '../times';

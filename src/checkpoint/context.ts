@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import type { MigrationTools, MovingProgram } from '../kinds/program';
 import { countConnections } from '../kinds/saved';
 import type { Phase } from '../migration/driver';
-import { Departure } from '../migration/source/departure';
+import { Departure } from '../migration/leaving/departure';
 import type { Journal } from '../program/journal';
 import type { CheckpointReport } from '../protocol/control/index';
 

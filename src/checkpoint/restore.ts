@@ -1,6 +1,6 @@
 /**
  * A restore: a program comes back from a file. Whoever asks for it, on any host that has the file and the cluster key,
- * is its source. The target takes it as it takes a program that moves (migration/target/target.ts), and the peers,
+ * is its source. The target takes it as it takes a program that moves (migration/arriving/target.ts), and the peers,
  * which hold its connections, follow to where it is.
  *
  *   step       here                            target                           peers
@@ -16,8 +16,8 @@ import { MigrunError } from '../errors';
 import { savedPeers } from '../kinds/saved';
 import type { Logger } from '../log';
 import type { Step } from '../migration/driver';
-import { lostPeers } from '../migration/source/peers';
-import { type Address, TargetLink } from '../migration/source/target-link';
+import { lostPeers } from '../migration/leaving/peers';
+import { type Address, TargetLink } from '../migration/leaving/target-link';
 import { encodeState, STATE_FILE } from '../migration/state';
 import type { Arrival, ResumedPeer } from '../protocol/control/index';
 import { RESTORE_COMMIT_TIMEOUT_MS, RESTORE_JUDGE_TIMEOUT_MS } from '../times';

@@ -237,7 +237,7 @@ interface Travelling<Seen, Wanted, Saved> extends Described<Seen, Wanted> {
     readonly schema: z.ZodType<Saved>;
     /**
      * One of everything. It is decoded once before it counts, which makes the pause shorter
-     * (src/migration/source/rehearsal.ts).
+     * (src/migration/leaving/rehearsal.ts).
      */
     readonly practice: Saved;
     peers?(saved: Saved): SavedPeer[];

@@ -6,10 +6,10 @@
 import { MigrunError } from '../errors';
 import { consoleOf } from '../kinds/console';
 import { countConnections } from '../kinds/saved';
+import { giveBack, renewClaim } from '../migration/arriving/claim';
+import { TargetMigration } from '../migration/arriving/target';
+import { tally } from '../migration/arriving/tell-peers';
 import type { MovingState } from '../migration/state';
-import { giveBack, renewClaim } from '../migration/target/claim';
-import { TargetMigration } from '../migration/target/target';
-import { tally } from '../migration/target/tell-peers';
 import { cgroupOf, type Pod } from '../program/pod';
 import { arrivalName, type ProgramIdentity } from '../program/record';
 import type { Channel } from '../protocol/channel/index';

@@ -6,8 +6,8 @@ import { MigrunError } from '../errors';
 import { look, peersOf, refuse } from '../kinds/look';
 import type { AgentLink, MovingProgram } from '../kinds/program';
 import { type Phase, runSteps, type Step } from '../migration/driver';
-import type { Departure } from '../migration/source/departure';
-import { Migration, MIGRATION_STEPS } from '../migration/source/migrate';
+import type { Departure } from '../migration/leaving/departure';
+import { Migration, MIGRATION_STEPS } from '../migration/leaving/migrate';
 import type { Channel } from '../protocol/channel/index';
 import { type CheckpointReport, expectType, type Inspection, type MigrationReport,
   type SupervisorMessage } from '../protocol/control/index';

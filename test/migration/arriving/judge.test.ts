@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { loadConfig } from '../../../src/config';
 import type { Facts } from '../../../src/kinds/kind';
 import { needsOf, type WantedByKind } from '../../../src/kinds/look';
-import { judgeArrival } from '../../../src/migration/target/judge';
+import { judgeArrival } from '../../../src/migration/arriving/judge';
 import { cpuFlags } from '../../../src/program/facts';
 import type { Reason } from '../../../src/vocabulary/refusal';
 import { at, codesOf, connected, facts, HOST, udpSocket } from '../../support/kinds/facts';
@@ -56,7 +56,7 @@ function judgedWithoutRoutes(change: Partial<Facts>): Reason[] {
   const arrival = modestArrival({ needs: needsOf(facts(change), HOST) });
   const script = `
     const [dist, config, arrival] = process.argv.slice(1);
-    const { judgeArrival } = require(dist + '/migration/target/judge');
+    const { judgeArrival } = require(dist + '/migration/arriving/judge');
     judgeArrival(JSON.parse(arrival), JSON.parse(config)).then((reasons) => console.log(JSON.stringify(reasons)));`;
   const dist = join(__dirname, '..', '..', '..', 'dist');
   // It is a network namespace of its own.

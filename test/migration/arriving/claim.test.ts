@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import type { Config } from '../../../src/config';
 import type { MigrationTools } from '../../../src/kinds/program';
-import { giveBack, judgeCheckpoint, renewClaim } from '../../../src/migration/target/claim';
+import { giveBack, judgeCheckpoint, renewClaim } from '../../../src/migration/arriving/claim';
 import { Journal } from '../../../src/program/journal';
 import type { AgentMessage, PeerStatus } from '../../../src/protocol/control';
 import { modestArrival } from '../../support/migration/arrivals';

@@ -1,7 +1,7 @@
 /** The undoing of the step that takes and locks a frozen program's sockets: none of them stays in our hands. */
-import type { Departure } from '../../../src/migration/source/departure';
-import { FrozenProgram } from '../../../src/migration/source/frozen-program';
-import { STAND_STILL } from '../../../src/migration/source/stand-still';
+import type { Departure } from '../../../src/migration/leaving/departure';
+import { FrozenProgram } from '../../../src/migration/leaving/frozen-program';
+import { STAND_STILL } from '../../../src/migration/leaving/stand-still';
 import { native } from '../../../src/native';
 import { connected } from '../../support/kinds/facts';
 

@@ -1,5 +1,5 @@
 /** What the source says to the peers; and leases: nothing is committed where one may have ended. */
-import { Peers } from '../../../src/migration/source/peers';
+import { Peers } from '../../../src/migration/leaving/peers';
 import type { AgentMessage } from '../../../src/protocol/control';
 import { LEASE_MS, leaseFor } from '../../../src/times';
 

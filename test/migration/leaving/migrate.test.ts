@@ -1,20 +1,20 @@
 /** The preflight, once the program is found fit: what it has made ready goes, should it fail then. */
 import pino from 'pino';
 import { runSteps } from '../../../src/migration/driver';
-import { type Migration, MIGRATION_STEPS } from '../../../src/migration/source/migrate';
-import { examine, startCriu } from '../../../src/migration/source/preflight';
-import { rehearseTransfer } from '../../../src/migration/source/rehearsal';
+import { type Migration, MIGRATION_STEPS } from '../../../src/migration/leaving/migrate';
+import { examine, startCriu } from '../../../src/migration/leaving/preflight';
+import { rehearseTransfer } from '../../../src/migration/leaving/rehearsal';
 import { facts } from '../../support/kinds/facts';
 
 jest.mock(
-  '../../../src/migration/source/preflight',
+  '../../../src/migration/leaving/preflight',
   () => ({
-    ...jest.requireActual<object>('../../../src/migration/source/preflight'),
+    ...jest.requireActual<object>('../../../src/migration/leaving/preflight'),
     examine: jest.fn(),
     startCriu: jest.fn(),
   }),
 );
-jest.mock('../../../src/migration/source/rehearsal', () => ({ rehearseTransfer: jest.fn() }));
+jest.mock('../../../src/migration/leaving/rehearsal', () => ({ rehearseTransfer: jest.fn() }));
 
 const [preflight] = MIGRATION_STEPS;
 
