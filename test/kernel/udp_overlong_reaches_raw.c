@@ -22,7 +22,7 @@ static void expect_raw(int raw, int family, const char *where) {
     size_t start = (family == AF_INET ? 20 : 0) + 8;
     char packet[256];
 
-    expect(readable(raw, 1000), "the raw socket did not get it %s", where);
+    expect(readable(raw, 30000), "the raw socket did not get it %s", where);
     expect(need(recv(raw, packet, sizeof(packet), 0)) == (ssize_t)(start + sizeof(message)),
            "the raw socket has something else");
     expect(!memcmp(packet + start, message, sizeof(message)), "the raw socket has other bytes");
@@ -60,7 +60,7 @@ static void body(int family) {
     expect_raw(raw, family, "where there is no other");
     expect(!readable(sender, 100), "it was answered");
     udp_inject(&near, &closed, message, sizeof(message), 0);
-    expect(readable(sender, 1000), "one of the right length was not answered");
+    expect(readable(sender, 30000), "one of the right length was not answered");
     holds("not by a bound socket, not by a connected one, and where there is none, with no ICMP error");
 }
 

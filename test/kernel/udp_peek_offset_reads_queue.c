@@ -41,7 +41,7 @@ static void peek(int fd, const char *text, const union address *from, const unio
                              .msg_iovlen = 1,
                              .msg_control = control,
                              .msg_controllen = sizeof(control)};
-    ssize_t size = need(recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT));
+    ssize_t size = need(recvmsg(fd, &message, MSG_PEEK));
 
     expect((size_t)size == strlen(text) && !memcmp(bytes, text, (size_t)size), "%zd bytes in place of \"%s\"", size,
            text);
