@@ -55,7 +55,7 @@ static void try(int family, int listener, int scale) {
     ack.seq = answer.ack;
     ack.ack = answer.seq + 1;
     inject(&far, &near, &ack, NULL, 0);
-    expect(readable(listener, 1000), "no connection");
+    expect(readable(listener, 30000), "no connection");
     accepted = need(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
     expect(tcp_info_of(accepted).tcpi_rcv_wscale == scale, "scale %d, not %d", tcp_info_of(accepted).tcpi_rcv_wscale,
            scale);

@@ -46,7 +46,7 @@ static void body(int family) {
     segment.ack = queue_seq(connection.b, TCP_SEND_QUEUE);
     repair(connection.b, TCP_REPAIR_OFF_NO_WP);
     inject(&far, &near, &segment, NULL, 0);
-    expect(readable(connection.b, 1000) && read(connection.b, bytes, sizeof(bytes)) == 3,
+    expect(readable(connection.b, 30000) && read(connection.b, bytes, sizeof(bytes)) == 3,
            "the segment was not received");
     expect(tap_count(tap, false) == 0, "it came in over the link");
     holds("received as the other end's, past strict filters, by a socket of one device");

@@ -68,11 +68,11 @@ static void move(int family, bool closer_is_b) {
     expect(segment.flags & FIN, "no FIN crosses the new path");
 
     expect(receive_pattern(open, 0, 1000) == 1000, "the closed end's bytes did not all come");
-    expect(readable(open, 1000) && read(open, &byte, 1) == 0, "no EOF after the last byte");
+    expect(readable(open, 30000) && read(open, &byte, 1) == 0, "no EOF after the last byte");
     send_pattern(open, 1000, 500);
     expect(receive_pattern(closer, 0, 1500) == 1500, "the open end's bytes and its reply did not all come");
     close(open);
-    expect(readable(closer, 1000) && read(closer, &byte, 1) == 0, "no EOF at the end of all");
+    expect(readable(closer, 30000) && read(closer, &byte, 1) == 0, "no EOF at the end of all");
 }
 
 static void body(int family) {

@@ -37,7 +37,7 @@ static void body(void) {
     need(shutdown(mine, SHUT_WR));
     need(write(connection.a, "x", 1));
     expect(finish(pid) == 1, "the process could still write after a shutdown through pidfd_getfd");
-    expect(readable(connection.a, 1000) && read(connection.a, &byte, 1) == 0,
+    expect(readable(connection.a, 30000) && read(connection.a, &byte, 1) == 0,
            "the shutdown did not reach the other end");
     holds("a shutdown through it shut the process's own socket");
 }
