@@ -127,6 +127,17 @@ test('the same reason of two kinds is told once', async () => {
   }]);
 });
 
+test.each([['missing', undefined], ['malformed', { local: 'anything' }]])(
+  'what is wanted of a kind is told as not understood where it is %s',
+  async (_what, needs) => {
+    const wanted = { ...modestNeeds(), 'accept-queues': needs };
+    await expect(judge(wanted, arriving().addresses)).rejects.toMatchObject({ code: 'E_PROTOCOL' });
+    expect(() => new ArrivingKinds().ready({ ...modestNeeds(), console: needs })).toThrow(
+      expect.objectContaining({ code: 'E_PROTOCOL' }) as Error,
+    );
+  },
+);
+
 test('a program without a terminal has the pipes of its pod', () => {
   const kinds = new ArrivingKinds();
   expect(kinds.ready(modestNeeds())).toEqual([]);

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { MigrunError } from '../../errors';
 import type { Logger } from '../../log';
 import { native, type ProgramSocket, type SavedSocket, type SocketObstacle } from '../../native/index';
-import { endpoint } from '../../protocol/control/index';
+import { endpoint, sequence } from '../../protocol/control/index';
 import { type Connection, connectionName, endpointText } from '../../vocabulary/endpoint';
 import { place } from '../../vocabulary/place';
 import type { Reason } from '../../vocabulary/refusal';
@@ -17,7 +17,7 @@ import { EndsHere } from '../ends';
 import { type Arriving, type ArrivingProgram, defineTravellingKind, type Facts, type Frozen, type SavedPeer,
   type Waiting } from '../kind';
 import type { AgentLink } from '../program';
-import { otherEndHas, savedPeer, summaryOf } from './connections';
+import { otherEndHas, savedPeer, summaryOf, tcp } from './connections';
 import { fillQueues, putBackIntoQueues, saveTaken } from './fill-queues';
 import { armResets, practiceSocket, savedSocket } from './saved-socket';
 
@@ -33,7 +33,7 @@ type Queue = z.infer<typeof queue>;
 /** A connection that waits; its place is the listening socket's. */
 const waitingConnection = place.extend({
   saved: savedSocket,
-  peerHas: z.int().min(0).max(0xffffffff),
+  peerHas: sequence,
   inside: z.boolean(),
   receiveBuffer: z.int().positive().max(MAX_RECEIVE_BUFFER),
   /** Nobody is at its other end any more. */
@@ -266,8 +266,4 @@ function connectedOf(waiting: readonly Waiting[]): number[] {
 function obstaclesOf({ state, obstacles }: ProgramSocket): SocketObstacle[] {
   const carried = state === TCP_CLOSE ? ['error-queue', 'ended'] : ['saved-syn'];
   return obstacles.filter((obstacle) => !carried.includes(obstacle));
-}
-
-function tcp({ local, remote }: Connection): Connection {
-  return { local, remote };
 }

@@ -184,7 +184,7 @@ function connectionsOf({ sockets, waiting }: Facts): { outward: Connection[]; in
   return { outward: all.filter((one) => !inside.has(one)), inside: [...inside] };
 }
 
-function tcp({ local, remote }: Connection): Connection {
+export function tcp({ local, remote }: Connection): Connection {
   return { local, remote };
 }
 

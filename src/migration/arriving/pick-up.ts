@@ -43,8 +43,11 @@ export async function pickUp({ folder, cgroup, registry }: FrozenArrival, tools:
     tools.log.info(tally(peers), 'resumed after a crash');
     kinds.release(program, { names: new Set(), leaseMs: 0 });
   } finally {
-    kinds.giveUp(program);
-    thawProgram(cgroup, registry);
+    try {
+      kinds.giveUp(program);
+    } finally {
+      thawProgram(cgroup, registry); // whatever fails: nobody else would thaw it
+    }
   }
   return state;
 }
